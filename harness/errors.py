@@ -1,0 +1,62 @@
+"""The one exception for what the user can mend."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class UserError(Exception):
+    """Something the user can mend: caught once, in `harness.cli`, and shown without a traceback.
+
+    Args:
+        what: What was found to be wrong, one sentence.
+        file: The file it was found in.
+        line: The line of that file, counted from 1.
+        key: The key path in that file, such as ``systems[2].index``.
+        remedy: What to do about it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: Path | str | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what, self.file, self.line, self.key, self.remedy = what, file, line, key, remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        where = "" if self.file is None else str(self.file)
+        if self.line is not None:
+            where += f":{self.line}"
+        place = ": ".join(part for part in (where, self.key or "") if part)
+        text = f"{place}: {self.what}" if place else self.what
+        return f"{text}\n  remedy: {self.remedy}" if self.remedy else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the parts when the error crosses a process boundary."""
+        return (_rebuild, (self.what, self.file, self.line, self.key, self.remedy))
+
+
+def _rebuild(what: str, file: str | None, line: int | None, key: str | None, remedy: str | None) -> UserError:
+    return UserError(what, file=file, line=line, key=key, remedy=remedy)
+
+
+def allowed(found: str, names: Iterable[str]) -> str:
+    """Say what is allowed and which of it is nearest to what was found.
+
+    >>> allowed("faiss-flta", ["bm25", "faiss-flat"])
+    "allowed: bm25, faiss-flat; did you mean 'faiss-flat'?"
+    """
+    options = sorted(names)
+    text = f"allowed: {', '.join(options)}" if options else "nothing is allowed here"
+    nearest = difflib.get_close_matches(found, options, n=1, cutoff=0.5)
+    return f"{text}; did you mean {nearest[0]!r}?" if nearest else text

@@ -1,0 +1,94 @@
+"""Vectors to ranked documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.spec.params import Params
+    from harness.vectors import Kind, Vectors
+
+Hits: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
+"""(ids, scores), both queries x k: descending scores, ties by ascending document number, -1 and -inf past the last."""
+
+
+@dataclass(frozen=True)
+class Supports:
+    """What an engine can take, so that an impossible pair is refused before any work."""
+
+    kind: Kind
+    exact: bool
+    """The true top k of the vectors as stored (quantised where the engine quantises)."""
+    max_width: int | None = None
+    """Widest vocabulary or dimension; None for no bound that matters."""
+    weights: tuple[str, ...] = ("float32",)
+    """Weight types on offer."""
+    threads: bool = True
+    """The number of threads can be set and is obeyed."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a batch of queries made an engine do, in all. Exact counts, no estimates.
+
+    `multiply_adds` are those really done to score; `postings` and `documents` are those visited; `bounds` are
+    upper bounds evaluated to skip the rest. A field that an engine cannot count is None.
+    """
+
+    multiply_adds: int
+    postings: int | None = None
+    documents: int | None = None
+    bounds: int | None = None
+
+
+@runtime_checkable
+class Index(Protocol):
+    """One engine over one set of vectors. A class registers itself with ``@indexes.register("name")``.
+
+    Document numbers are row numbers; identifiers are kept, and counted, apart.
+    """
+
+    Params: ClassVar[type[Params]]
+    supports: ClassVar[Supports]
+
+    def __init__(self, params: Params) -> None: ...
+
+    def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
+        """Build from CSR or float32 ndarray, also memory-mapped, or from an iterator of row blocks of either.
+
+        Raises:
+            UserError: Wrong kind or width, NaN or infinite values, negative weights where the engine has none.
+        """
+        ...
+
+    def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
+        """The top k of each query row; see `Hits`."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write into an existing empty folder; checksummed and versioned, no pickle."""
+        ...
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Open a saved index, memory-mapped where the engine can.
+
+        Raises:
+            UserError: A file is missing, truncated, damaged, or of another version.
+        """
+        ...
+
+    def memory(self) -> Mapping[str, int]:
+        """Bytes by component; their sum is within 2 % of the saved size."""
+        ...
+
+    def work(self, queries: Vectors, k: int) -> Work | None:
+        """What searching these queries does; None where the engine does not tell."""
+        ...

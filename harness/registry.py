@@ -1,0 +1,69 @@
+"""Plug points by name: a module in the axis' package, or an entry point, is all that an addition needs."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from harness.errors import UserError, allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The implementations of one axis (collections, encoders, indexes) by name.
+
+    The first look-up imports every public module of `package` (each registers what it defines) and the entry points of
+    `group`, so that adding an implementation touches one new file. Such a module imports heavy libraries
+    (torch, faiss, numba) inside its functions.
+
+    Args:
+        axis: What is registered, in the singular; used in messages.
+        package: The package whose modules register themselves.
+        group: The entry point group through which another distribution adds to the axis.
+    """
+
+    def __init__(self, axis: str, package: str, group: str) -> None:
+        self.axis, self.package, self.group = axis, package, group
+        self._items: dict[str, T] = {}
+        self._loaded = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorate an implementation with the name under which specs ask for it."""
+
+        def add(item: T) -> T:
+            if name in self._items and self._items[name] is not item:
+                raise ValueError(f"{self.axis} {name!r} is registered twice")
+            self._items[name] = item
+            return item
+
+        return add
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        self._load()
+        return sorted(self._items)
+
+    def get(self, name: str) -> T:
+        """The implementation of this name; a `UserError` with the nearest name where there is none."""
+        self._load()
+        try:
+            return self._items[name]
+        except KeyError:
+            raise UserError(f"there is no {self.axis} {name!r}", remedy=allowed(name, self._items)) from None
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{self.package}.{module.name}")
+        for point in entry_points(group=self.group):
+            self.register(point.name)(point.load())

@@ -1,0 +1,1 @@
+"""The experiment as typed, frozen models; TOML in, JSON Schema out."""
