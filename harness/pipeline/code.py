@@ -1,0 +1,101 @@
+"""The version of the code that makes an artefact, found from the code itself."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+# What these say does not change an artefact's content.
+NEUTRAL = {"harness", "harness.errors", "harness.registry", "harness.records"}
+
+
+@cache
+def code_version(modules: tuple[str, ...]) -> str:
+    """Digest of the syntax trees of these modules and of all of this package that they import.
+
+    Comments, docstrings and layout do not count, so that a better sentence does not repeat a training.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(_reached(modules)):
+        digest.update(name.encode())
+        digest.update(_tree_digest(name))
+    return digest.hexdigest()[:16]
+
+
+@cache
+def library_version(distribution: str) -> str:
+    """Version of an installed distribution, "none" where it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _reached(modules: tuple[str, ...]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in NEUTRAL:
+            continue
+        found.add(name)
+        waiting += _imports(name)
+    return found
+
+
+@cache
+def _source(name: str) -> Path | None:
+    try:
+        spec = find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+@cache
+def _parsed(name: str) -> ast.Module:
+    path = _source(name)
+    return ast.parse(path.read_text(encoding="utf-8")) if path else ast.Module(body=[], type_ignores=[])
+
+
+@cache
+def _imports(name: str) -> tuple[str, ...]:
+    """Modules of this package that a module imports, at its top or inside a function."""
+    found: list[str] = []
+    for node in _nodes_at_run_time(_parsed(name)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append(node.module)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(n for n in found if n.split(".")[0] == "harness" and _source(n) is not None)
+
+
+def _nodes_at_run_time(tree: ast.AST) -> list[ast.AST]:
+    """All nodes but those below ``if TYPE_CHECKING``."""
+    nodes: list[ast.AST] = []
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+    return nodes
+
+
+@cache
+def _tree_digest(name: str) -> bytes:
+    tree = _parsed(name)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            constant = body[0].value
+            if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
+                del body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).digest()

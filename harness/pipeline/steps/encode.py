@@ -1,0 +1,109 @@
+"""Make an encoder, and turn a collection's texts into vectors with it."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import UserError
+from harness.pipeline.steps.prepare import read_blocks, read_pairs, read_texts
+from harness.vectors import VectorsWriter
+
+if TYPE_CHECKING:
+    from harness.encoders.base import Encoder, EncoderType, Progress
+
+BLOCK = 1024
+"""Texts read, encoded and written at a time: bounds memory, and is enough to form batches by length."""
+
+
+def open_type(type: str, params: dict[str, Any]) -> EncoderType:
+    """The encoder type of this name with these parameters."""
+    from harness.encoders import registry
+
+    made = registry.get(type)
+    return made(made.Params.model_validate(params))
+
+
+def fit(
+    *,
+    out: str,
+    type: str,
+    params: dict[str, Any],
+    seed: int,
+    threads: int,
+    report: Progress,
+    corpus: str | None = None,
+    pairs: str | None = None,
+) -> dict[str, Any]:
+    """Make the model: train it, fit its statistics to a corpus, or bring a published one into place."""
+    _set_torch_threads(threads)
+    started = time.perf_counter()
+    facts = open_type(type, params).fit(
+        Path(out),
+        corpus=(text for _, text in read_texts(Path(corpus) / "documents.jsonl")) if corpus else None,
+        pairs=read_pairs(Path(pairs) / "pairs.jsonl") if pairs else None,
+        seed=seed,
+        progress=report,
+    )
+    return {"facts": dict(facts), "fit_seconds": time.perf_counter() - started}
+
+
+def encode(
+    *, out: str, type: str, params: dict[str, Any], model: str, collection: str, threads: int, report: Progress
+) -> dict[str, Any]:
+    """Encode all documents and queries of a prepared collection, block by block.
+
+    Returns:
+        Rows, columns and stored values of both sides, documents per second (loading not counted), mean tokens and
+        analytic FLOPs of a text on each side, and the encoder's own facts.
+    """
+    _set_torch_threads(threads)
+    maker = open_type(type, params)
+    encoder = maker.load(Path(model), threads=threads)
+    if encoder.kind != maker.kind:
+        raise UserError(f"the encoder of type {type!r} gave {encoder.kind} vectors, not {maker.kind}")
+    result: dict[str, Any] = {"kind": encoder.kind, "width": encoder.width, "parameters": dict(encoder.parameters())}
+    for role in ("document", "query"):
+        result[role] = _encode_side(encoder, Path(collection), Path(out), role, report)
+    return result
+
+
+def _encode_side(
+    encoder: Encoder, collection: Path, out: Path, role: Literal["document", "query"], report: Progress
+) -> dict[str, Any]:
+    plural = "documents" if role == "document" else "queries"
+    source, target = collection / f"{plural}.jsonl", out / plural
+    target.mkdir()
+    total = sum(1 for _ in source.open("rb"))
+    writer = VectorsWriter(target, encoder.kind, encoder.width)
+    flops_of = cache(encoder.count_flops)
+    seconds, tokens, flops = 0.0, 0, 0.0
+    for texts in read_blocks(source, BLOCK):
+        started = time.perf_counter()
+        vectors = encoder.encode_documents(texts) if role == "document" else encoder.encode_queries(texts)
+        seconds += time.perf_counter() - started
+        if vectors.shape[0] != len(texts):
+            raise UserError(f"the encoder gave {vectors.shape[0]} vectors for {len(texts)} texts")
+        writer.append(vectors)
+        counts = encoder.count_tokens(texts, role)
+        tokens += sum(counts)
+        flops += sum(flops_of(count) for count in counts)
+        report(writer.rows, total, plural)
+    info = writer.close()
+    return {
+        "rows": info.rows,
+        "stored": info.stored,
+        "seconds": seconds,
+        "tokens": tokens / max(info.rows, 1),
+        "flops": flops / max(info.rows, 1),
+    }
+
+
+def _set_torch_threads(threads: int) -> None:
+    """Torch reads the environment only once and some builds ignore it; setting it in the process is certain."""
+    import sys
+
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)

@@ -1,0 +1,142 @@
+"""Bring a collection, or its training pairs, into one form on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.collections.base import Collection, Pair
+    from harness.encoders.base import Progress
+
+
+def prepare(*, out: str, type: str, params: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Write ``documents.jsonl`` (id, text), ``queries.jsonl`` (id, text) and ``qrels.tsv`` of a collection.
+
+    Queries without a relevant document are left out and counted. Everything is streamed.
+
+    Returns:
+        Counts, ``revision`` (SHA-256 of the three files), ``identifier_bytes``, ``description`` and ``warnings``.
+
+    Raises:
+        UserError: What the collection itself finds wrong; no documents, or no query with a relevant document.
+    """
+    collection = _open(type, params)
+    folder, digest = Path(out), hashlib.sha256()
+    documents = identifier_bytes = 0
+    with (folder / "documents.jsonl").open("wb") as file:
+        for document in collection.documents():
+            line = _line({"id": document.id, "text": document.full_text})
+            file.write(line)
+            digest.update(line)
+            documents += 1
+            identifier_bytes += len(document.id.encode())
+            if documents % 1000 == 0:
+                report(documents, None, "documents")
+    judged: dict[str, bool] = {}
+    judgements = 0
+    with (folder / "qrels.tsv").open("wb") as file:
+        for judgement in collection.judgements():
+            line = f"{judgement.query_id}\t{judgement.document_id}\t{judgement.relevance}\n".encode()
+            file.write(line)
+            digest.update(line)
+            judgements += 1
+            judged[judgement.query_id] = judged.get(judgement.query_id, False) or judgement.relevance > 0
+    queries = unjudged = 0
+    with (folder / "queries.jsonl").open("wb") as file:
+        for query in collection.queries():
+            if not judged.get(query.id, False):
+                unjudged += 1
+                continue
+            line = _line({"id": query.id, "text": query.text})
+            file.write(line)
+            digest.update(line)
+            queries += 1
+    if not documents:
+        raise UserError(f"collection of type {type!r} has no documents", remedy="check its source")
+    if not queries:
+        raise UserError(
+            f"collection of type {type!r} has no query with a relevant document ({judgements} judgements)",
+            remedy="check that the judgements name the queries' identifiers, and the split",
+        )
+    return {
+        "documents": documents,
+        "queries": queries,
+        "queries_left_out": unjudged,
+        "judgements": judgements,
+        "identifier_bytes": identifier_bytes,
+        "revision": digest.hexdigest(),
+        "description": dict(collection.description()),
+        "warnings": [str(text) for text in getattr(collection, "warnings", ())],
+    }
+
+
+def prepare_pairs(*, out: str, type: str, params: dict[str, Any], report: Progress) -> dict[str, Any]:
+    """Write ``pairs.jsonl`` (query, positive, negatives) of a collection.
+
+    Raises:
+        UserError: The collection has no training pairs.
+    """
+    collection, count = _open(type, params), 0
+    with (Path(out) / "pairs.jsonl").open("wb") as file:
+        for pair in collection.pairs():
+            file.write(_line({"query": pair.query, "positive": pair.positive, "negatives": list(pair.negatives)}))
+            count += 1
+            if count % 1000 == 0:
+                report(count, None, "pairs")
+    if not count:
+        raise UserError(f"a collection of type {type!r} has no training pairs", remedy="train on another collection")
+    return {"pairs": count}
+
+
+def read_texts(file: Path) -> Iterator[tuple[str, str]]:
+    """(id, text) of each line of a prepared file."""
+    with file.open("rb") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield row["id"], row["text"]
+
+
+def read_blocks(file: Path, size: int) -> Iterator[list[str]]:
+    """Texts of a prepared file, `size` at a time."""
+    texts = (text for _, text in read_texts(file))
+    while block := list(islice(texts, size)):
+        yield block
+
+
+def read_pairs(file: Path) -> Iterator[Pair]:
+    """Pairs of a prepared file."""
+    from harness.collections import Pair
+
+    with file.open("rb") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield Pair(row["query"], row["positive"], tuple(row["negatives"]))
+
+
+def read_qrels(file: Path) -> dict[str, dict[str, int]]:
+    """Judgements of a prepared file: {query: {document: relevance}}."""
+    qrels: dict[str, dict[str, int]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        query, document, relevance = line.split("\t")
+        qrels.setdefault(query, {})[document] = int(relevance)
+    return qrels
+
+
+def _open(type: str, params: dict[str, Any]) -> Collection:
+    from harness.collections import registry
+
+    source = registry.get(type)
+    collection: Collection = source(source.Params.model_validate(params))  # type: ignore[call-arg]
+    return collection
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")

@@ -1,0 +1,127 @@
+"""The parts of a spec that do not depend on which implementations are registered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pydantic import Field, field_validator
+
+from harness.spec.claim import ClaimSpec
+from harness.spec.params import Params
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Name = str
+
+
+class SystemSpec(Params):
+    """An encoder searched by an index. Lists, and variants of either, expand to the product."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    """Name in tables; "encoder + index" where it is left out."""
+    encoder: str | list[str]
+    """Name of an encoder of this spec, or several."""
+    index: str | list[str]
+    """Name of an index of this spec, or several."""
+    collections: list[str] | None = None
+    """Collections to run on; all of the spec where it is left out."""
+
+    @field_validator("encoder", "index")
+    @classmethod
+    def _not_empty(cls, value: str | list[str]) -> str | list[str]:
+        if not value:
+            raise ValueError("at least one name is needed")
+        return value
+
+
+class MeasureSpec(Params):
+    """How everything is measured."""
+
+    k: int = Field(default=100, ge=1, le=10_000)
+    """Documents asked for in a timed search."""
+    depth: int = Field(default=1000, ge=10, le=10_000)
+    """Documents kept in a run for quality."""
+    threads: int = Field(default=1, ge=1, le=1024)
+    """Threads of encoder and index while latency is measured."""
+    work_threads: int = Field(default=2, ge=1, le=1024)
+    """Threads for what is not timed: training and encoding the corpus."""
+    queries: int | None = Field(default=None, ge=1)
+    """Time at most this many queries, the first of the collection; all where it is left out."""
+    repeats: int = Field(default=3, ge=1, le=1000)
+    """Timed passes over the queries in one process, each in an order of its own."""
+    processes: int = Field(default=3, ge=1, le=100)
+    """Fresh processes; systems take turns (A B B A)."""
+    warmup: int = Field(default=10, ge=0)
+    """Queries run before the first timed one."""
+    timeout: float = Field(default=3600.0, gt=0)
+    """Seconds that one stage may take before it is stopped."""
+    memory_limit: int | None = Field(default=None, ge=1 << 20)
+    """Bytes that one stage may hold before it is stopped."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    """Confidence of all intervals."""
+
+
+class SpecHead(Params):
+    """All of a spec but the tables whose form depends on their `type`."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Short name; the run's folder is called after it."""
+    title: str = Field(default="", max_length=200)
+    """Headline of the report."""
+    description: str = ""
+    """What the experiment is for; shown in the report."""
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    """Seed of everything random."""
+    systems: list[SystemSpec] = Field(min_length=1)
+    """What is compared."""
+    measure: MeasureSpec = Field(default_factory=MeasureSpec)
+    """How it is measured."""
+    claims: list[ClaimSpec] = Field(default_factory=list)
+    """What is to be settled."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One collection, encoder or index of a spec, a matrix already expanded.
+
+    `base` is the name in the spec, `name` that with the varied parameters in brackets, and `pairs` the collection that
+    an encoder trains on.
+    """
+
+    base: str
+    name: str
+    type: str
+    params: Params
+    pairs: str | None = None
+    varied: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class System:
+    """One encoder with one index, to be run on these collections."""
+
+    name: str
+    encoder: Part
+    index: Part
+    collections: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A whole experiment, checked and expanded."""
+
+    file: Path
+    text: str
+    head: SpecHead
+    collections: dict[str, Part]
+    encoders: dict[str, Part]
+    indexes: dict[str, Part]
+    systems: tuple[System, ...]
+    overrides: tuple[str, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """Short name of the experiment."""
+        return self.head.name
