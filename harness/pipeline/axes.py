@@ -1,0 +1,10 @@
+"""The registries of the three axes, as specs name them."""
+
+from __future__ import annotations
+
+from harness.collections import registry as collections
+from harness.encoders import registry as encoders
+from harness.indexes import registry as indexes
+from harness.spec.load import Registries
+
+REGISTRIES = Registries(collections, encoders, indexes)

@@ -1,0 +1,293 @@
+"""From a spec to its stages: what is done, from what, under which key."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.code import code_version, library_version
+from harness.pipeline.store import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from harness.spec.models import Part, Spec, System
+
+STEPS = "harness.pipeline.steps"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One piece of work with one artefact.
+
+    Args:
+        kind: prepare, pairs, fit, encode, build, search, work, memory or latency.
+        label: What a reader is told, such as ``encode laconic / pydoc``.
+        function: ``module:function`` of the step.
+        arguments: Plain arguments of the function; all decide the result.
+        inputs: Argument name -> the stage whose files it gets the path of.
+        modules: Modules whose code decides the result.
+        libraries: Distributions whose version decides the result.
+        about: What decides the result besides (fingerprints of outside data, the machine).
+        timed: Nothing else may run meanwhile, and it takes its turn in the interleaved order.
+        system: The system it belongs to alone, and its collection.
+    """
+
+    kind: str
+    label: str
+    function: str
+    arguments: Mapping[str, Any]
+    inputs: Mapping[str, Stage] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    timed: bool = False
+    threads: int = 1
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """All that decides the artefact."""
+        return {
+            "kind": self.kind,
+            "function": self.function,
+            "arguments": dict(self.arguments),
+            "inputs": {name: stage.key for name, stage in self.inputs.items()},
+            "code": code_version((self.function.partition(":")[0], *self.modules)),
+            "libraries": {name: library_version(name) for name in self.libraries},
+            "about": dict(self.about),
+        }
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the recipe."""
+        found = self.__dict__.get("_key")
+        if found is None:
+            found = key_of(self.recipe)
+            object.__setattr__(self, "_key", found)
+        return str(found)
+
+
+@dataclass(frozen=True)
+class SystemStages:
+    """The stages of one system on one collection, by their part in the result."""
+
+    system: System
+    collection: str
+    prepare: Stage
+    fit: Stage
+    encode: Stage
+    build: Stage
+    search: Stage
+    work: Stage
+    memory: Stage
+    latency: tuple[Stage, ...]
+
+    def all(self) -> tuple[Stage, ...]:
+        """Every stage of the system in an order that respects what needs what."""
+        pairs = tuple(stage for name, stage in self.fit.inputs.items() if name == "pairs")
+        return (
+            self.prepare,
+            *pairs,
+            self.fit,
+            self.encode,
+            self.build,
+            self.search,
+            self.work,
+            self.memory,
+            *self.latency,
+        )
+
+
+NEURAL = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy", "peft", "safetensors")
+ENGINE = ("numpy", "scipy", "numba", "faiss-cpu")
+
+
+def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[SystemStages]:
+    """The stages of every system of a spec on each of its collections.
+
+    Args:
+        spec: The experiment.
+        machine: Fingerprint of this machine; part of the key of everything timed.
+        only: Names of the systems wanted; all where empty.
+    """
+    wanted = set(only)
+    made: dict[str, Stage] = {}
+    return [
+        _stages_of(spec, system, collection, machine, made)
+        for system in spec.systems
+        if not wanted or system.name in wanted
+        for collection in system.collections
+    ]
+
+
+def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
+    """All stages once, each after what it needs; timed ones last, systems taking turns (A B B A) in a seeded order."""
+    untimed: dict[str, Stage] = {}
+    for name in ("prepare", "fit", "encode", "build", "search", "work"):
+        for one in systems:
+            stage: Stage = getattr(one, name)
+            for needed in (*stage.inputs.values(), stage):
+                untimed.setdefault(needed.key, needed)
+    timed: dict[str, Stage] = {}
+    for one in systems:
+        timed.setdefault(one.memory.key, one.memory)
+    order = list(systems)
+    random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
+    rounds = max((len(one.latency) for one in systems), default=0)
+    for number in range(rounds):
+        for one in order if number % 2 == 0 else reversed(order):
+            stage = one.latency[number]
+            timed.setdefault(stage.key, stage)
+    return [*untimed.values(), *timed.values()]
+
+
+def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: dict[str, Stage]) -> SystemStages:
+    def once(stage: Stage) -> Stage:
+        return made.setdefault(stage.key, stage)
+
+    measure, encoder, index = spec.head.measure, system.encoder, system.index
+    prepare = once(_collection_stage("prepare", spec.collections[collection]))
+    fit = once(_fit_stage(spec, encoder, prepare, once))
+    encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
+    index_module = (REGISTRIES.indexes.get(index.type).__module__,)
+    encode = once(
+        Stage(
+            "encode",
+            f"encode {encoder.name} / {collection}",
+            f"{STEPS}.encode:encode",
+            {**_asked(encoder), "threads": measure.work_threads},
+            {"model": fit, "collection": prepare},
+            encoder_module,
+            NEURAL,
+            threads=measure.work_threads,
+        )
+    )
+    # Times and resident sizes belong to the machine that they were taken on.
+    here = {"machine": machine}
+    build = once(
+        Stage(
+            "build",
+            f"build {index.name} over {encoder.name} / {collection}",
+            f"{STEPS}.index:build",
+            _asked(index),
+            {"vectors": encode},
+            index_module,
+            ENGINE,
+            here,
+            timed=True,
+        )
+    )
+    on_vectors = {"vectors": encode, "index": build}
+    label = f"{system.name} / {collection}"
+    search = once(
+        Stage(
+            "search",
+            f"search {label}",
+            f"{STEPS}.index:search",
+            {"type": index.type, "depth": measure.depth, "threads": measure.work_threads},
+            on_vectors,
+            index_module,
+            ENGINE,
+            threads=measure.work_threads,
+        )
+    )
+    work = once(
+        Stage(
+            "work",
+            f"count work of {label}",
+            f"{STEPS}.index:count_work",
+            {"type": index.type, "k": measure.k},
+            on_vectors,
+            index_module,
+            ENGINE,
+        )
+    )
+    memory = once(
+        Stage(
+            "memory",
+            f"resident memory of {label}",
+            f"{STEPS}.timing:served_memory",
+            {**_asked(index), "k": measure.k},
+            on_vectors,
+            index_module,
+            ENGINE,
+            here,
+            timed=True,
+        )
+    )
+    latency = tuple(
+        once(
+            Stage(
+                "latency",
+                f"latency of {label}, process {number + 1} of {measure.processes}",
+                f"{STEPS}.timing:latency",
+                {
+                    "encoder_type": encoder.type,
+                    "encoder_params": _asked(encoder)["params"],
+                    "index_type": index.type,
+                    "k": measure.k,
+                    "threads": measure.threads,
+                    "queries": measure.queries,
+                    "repeats": measure.repeats,
+                    "warmup": measure.warmup,
+                    "seed": spec.head.seed + number,
+                },
+                {"model": fit, "index": build, "collection": prepare},
+                (*encoder_module, *index_module),
+                (*NEURAL, *ENGINE),
+                # Systems that differ in name alone are measured apart: their spread is the machine's own.
+                {**here, "system": system.name},
+                timed=True,
+                threads=measure.threads,
+            )
+        )
+        for number in range(measure.processes)
+    )
+    return SystemStages(system, collection, prepare, fit, encode, build, search, work, memory, latency)
+
+
+def _asked(part: Part) -> dict[str, Any]:
+    return {"type": part.type, "params": part.params.model_dump(mode="json")}
+
+
+def _collection_stage(kind: str, part: Part) -> Stage:
+    source = REGISTRIES.collections.get(part.type)
+    return Stage(
+        kind,
+        f"{'prepare' if kind == 'prepare' else 'training pairs of'} {part.name}",
+        f"{STEPS}.prepare:{'prepare' if kind == 'prepare' else 'prepare_pairs'}",
+        _asked(part),
+        modules=(source.__module__,),
+        about={"fingerprint": source(part.params).fingerprint()},
+    )
+
+
+def _fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
+    maker = REGISTRIES.encoders.get(encoder.type)
+    made = maker(encoder.params)
+    needs, inputs, label = made.needs(), {}, f"make {encoder.name}"
+    if needs == "corpus":
+        inputs["corpus"] = prepare
+        label += f" over {prepare.label.removeprefix('prepare ')}"
+    elif needs == "pairs" and encoder.pairs is not None:
+        inputs["pairs"] = once(_collection_stage("pairs", spec.collections[encoder.pairs]))
+    threads = spec.head.measure.work_threads
+    return Stage(
+        "fit",
+        label,
+        f"{STEPS}.encode:fit",
+        {**_asked(encoder), "seed": spec.head.seed, "threads": threads},
+        inputs,
+        (maker.__module__,),
+        NEURAL,
+        {"fingerprint": made.fingerprint()},
+        threads=threads,
+    )
+
+
+def unique(stages: Iterable[Stage]) -> list[Stage]:
+    """Stages without repetition, in order."""
+    return list({stage.key: stage for stage in itertools.chain(stages)}.values())
