@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,15 +23,6 @@ def code_version(modules: tuple[str, ...]) -> str:
         digest.update(name.encode())
         digest.update(_tree_digest(name))
     return digest.hexdigest()[:16]
-
-
-@cache
-def library_version(distribution: str) -> str:
-    """Version of an installed distribution, "none" where it is not installed."""
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "none"
 
 
 def _reached(modules: tuple[str, ...]) -> set[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.code import code_version, library_version
+from harness.pipeline.code import code_version
 from harness.pipeline.store import key_of
+from harness.versions import installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,7 +57,7 @@ class Stage:
             "arguments": dict(self.arguments),
             "inputs": {name: stage.key for name, stage in self.inputs.items()},
             "code": code_version((self.function.partition(":")[0], *self.modules)),
-            "libraries": {name: library_version(name) for name in self.libraries},
+            "libraries": {name: installed(name) for name in self.libraries},
             "about": dict(self.about),
         }
 

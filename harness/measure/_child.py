@@ -1,0 +1,71 @@
+"""The inside of a worker process: one function, called once, its result written to a pipe of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from typing import Any
+
+from harness.errors import UserError
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Read the order from standard input, obey it, report over the descriptor named in the arguments."""
+    _die_with_parent(int(sys.argv[2]))
+    order = json.loads(sys.stdin.read())
+    with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1) as pipe:
+
+        def send(**message: object) -> None:
+            pipe.write(json.dumps(message, ensure_ascii=True, allow_nan=False) + "\n")
+            pipe.flush()
+
+        def report(done: int, total: int | None, text: str) -> None:
+            send(progress=[int(done), None if total is None else int(total), str(text)])
+
+        try:
+            module, _, name = order["target"].partition(":")
+            result: Any = getattr(importlib.import_module(module), name)(**order["arguments"], report=report)
+            send(result=result, peak=_peak())
+        except UserError as error:
+            send(error=str(error), expected=True, peak=_peak())
+        except MemoryError:
+            send(error="out of memory", oom=True, peak=_peak())
+        except OSError as error:
+            traceback.print_exc()
+            full = error.errno == errno.ENOSPC
+            text = (
+                f"no space is left on the disk ({error.filename or 'the store'})\n"
+                "  remedy: free space, or give another folder with --store; what was finished before is kept"
+                if full
+                else f"{type(error).__name__}: {error}"
+            )
+            send(error=text, expected=full, peak=_peak())
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a status with its reason
+            traceback.print_exc()
+            send(error=f"{type(error).__name__}: {error}", expected=False, peak=_peak())
+    return 0
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before the call
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _peak() -> int:
+    from harness.measure.memory import peak
+
+    return peak()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""The machine and the software that a time depends on, read without changing anything."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from pathlib import Path
+
+from harness.versions import LIBRARIES, installed
+
+Facts = dict[str, dict[str, str]]
+
+
+def environment() -> Facts:
+    """Labelled facts by group: machine, conditions, software, thread settings."""
+    return {
+        "Machine": {
+            "processor": cpu_model(),
+            "cores": f"{os.cpu_count()} ({len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else '?'} usable)",
+            "simultaneous multithreading": _read("/sys/devices/system/cpu/smt/control") or "unknown",
+            "caches": _caches(),
+            "instructions": _instructions(),
+            "microcode": _cpuinfo("microcode") or "unknown",
+            "memory": f"{memory_bytes() / 2**30:.1f} GiB",
+            "hypervisor": "yes" if "hypervisor" in _cpuinfo("flags") else "none seen",
+        },
+        "Conditions": {
+            "frequency governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "not readable",
+            "turbo": turbo(),
+            "transparent huge pages": selected(_read("/sys/kernel/mm/transparent_hugepage/enabled")) or "not readable",
+            "swap in use": f"{swap_used() >> 20} MiB",
+            "load average": " ".join(f"{value:.2f}" for value in os.getloadavg()),
+            "address randomisation": _read("/proc/sys/kernel/randomize_va_space") or "not readable",
+        },
+        "Software": {
+            "system": f"{platform.system()} {platform.release()}",
+            "Python": f"{platform.python_implementation()} {platform.python_version()}",
+            **{name: installed(name) for name in LIBRARIES},
+        },
+        "Settings": {
+            name: os.environ[name]
+            for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "OMP_WAIT_POLICY")
+            if name in os.environ
+        },
+    }
+
+
+def machine_fingerprint() -> str:
+    """Short digest of what makes timings comparable: processor, cores, memory, kernel series. No volatile reading."""
+    kernel = ".".join(platform.release().split(".")[:2])
+    parts = (cpu_model(), str(os.cpu_count()), str(round(memory_bytes() / 2**30)), platform.machine(), kernel)
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
+
+
+def cpu_model() -> str:
+    """The processor's name."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def memory_bytes() -> int:
+    """Physical memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def swap_used() -> int:
+    """Bytes of swap in use."""
+    found = dict(re.findall(r"^(Swap\w+):\s+(\d+) kB", _read("/proc/meminfo"), re.MULTILINE))
+    return (int(found.get("SwapTotal", 0)) - int(found.get("SwapFree", 0))) * 1024
+
+
+def turbo() -> str:
+    """Whether the processor may exceed its base frequency."""
+    if no_turbo := _read("/sys/devices/system/cpu/intel_pstate/no_turbo"):
+        return "off" if no_turbo == "1" else "on"
+    if boost := _read("/sys/devices/system/cpu/cpufreq/boost"):
+        return "on" if boost == "1" else "off"
+    return "not readable"
+
+
+def steal_share() -> float | None:
+    """Share of all processor time since the start that another machine on the same host took; None where not told."""
+    first = _read("/proc/stat").splitlines()[:1]
+    fields = [int(value) for value in first[0].split()[1:]] if first else []
+    return fields[7] / max(sum(fields[:8]), 1) if len(fields) > 7 else None
+
+
+def selected(text: str) -> str:
+    """The choice in brackets: ``always [madvise] never`` gives madvise."""
+    found = re.search(r"\[(\w+)\]", text)
+    return found[1] if found else text
+
+
+def _cpuinfo(field: str) -> str:
+    found = re.search(rf"^{field}\s*:\s*(.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def _instructions() -> str:
+    flags = set(_cpuinfo("flags").split())
+    known = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
+    return " ".join(name for name in known if name in flags) or "unknown"
+
+
+def _caches() -> str:
+    found = []
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        kind = _read(str(folder / "type"))
+        if kind != "Instruction":
+            found.append(f"L{_read(str(folder / 'level'))} {_read(str(folder / 'size'))}")
+    return ", ".join(found) or "not readable"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,118 @@
+"""Retrieval quality through ir_measures, from runs in TREC format."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# Our name -> ir_measures' name; all with trec_eval's meaning.
+MEASURES = {"ndcg@10": "nDCG@10", "recall@10": "R@10", "recall@100": "R@100", "mrr@10": "RR@10"}
+
+Run = dict[str, dict[str, float]]
+
+
+def write_trec(
+    path: Path,
+    query_ids: Sequence[str],
+    document_ids: Sequence[str],
+    ids: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    tag: str,
+) -> None:
+    """Write a run, gzipped: ``query Q0 document rank score tag``.
+
+    trec_eval sorts by score and breaks ties by identifier, whatever the ranks say. So that everybody reads the order
+    that the engine gave (ties by ascending document number), a score that is not below the one before it is written as
+    the next smaller float32. White space and control characters in identifiers are percent-encoded.
+
+    Args:
+        path: Name ends with .gz.
+        query_ids: q identifiers.
+        document_ids: Identifiers by document number.
+        ids: q x k document numbers, -1 past the last.
+        scores: q x k, descending.
+        tag: Name of the system.
+    """
+    documents = [_quoted(name) for name in document_ids]
+    label = _quoted(tag)
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+        text = io.TextIOWrapper(packed, encoding="utf-8", write_through=True)
+        for row, query in enumerate(query_ids):
+            name, previous = _quoted(query), np.float32(np.inf)
+            for rank, (document, score) in enumerate(zip(ids[row], scores[row], strict=True), start=1):
+                if document < 0:
+                    break
+                previous = np.float32(min(score, np.nextafter(previous, np.float32(-np.inf))))
+                text.write(f"{name} Q0 {documents[document]} {rank} {float(previous)!r} {label}\n")
+        text.flush()
+
+
+def read_trec(path: Path) -> Run:
+    """Read a run: {query: {document: score}}.
+
+    Raises:
+        UserError: A line has not six fields, or its score is no number; file and line are named.
+    """
+    run: Run = {}
+    for number, line in enumerate(_lines(path), start=1):
+        fields = line.split()
+        try:
+            query, _, document, _, score, _ = fields
+            run.setdefault(unquote(query), {})[unquote(document)] = float(score)
+        except ValueError:
+            raise UserError(
+                f"not a TREC run: found {len(fields)} fields", file=path, line=number, remedy="query Q0 document rank score tag"
+            ) from None
+    return run
+
+
+def evaluate(
+    qrels: Mapping[str, Mapping[str, int]], run: Mapping[str, Mapping[str, float]], metrics: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Each metric for each query that has a relevant document; 0 for a query without results.
+
+    Args:
+        qrels: {query: {document: relevance}}.
+        run: {query: {document: score}}.
+        metrics: Names of `MEASURES`.
+
+    Returns:
+        {metric: {query: value}}.
+    """
+    import ir_measures
+
+    wanted = {ir_measures.parse_measure(MEASURES[name]): name for name in metrics}
+    judged = {query: dict(found) for query, found in qrels.items() if any(grade > 0 for grade in found.values())}
+    found: dict[str, dict[str, float]] = {name: dict.fromkeys(judged, 0.0) for name in metrics}
+    kept = {query: dict(run[query]) for query in judged if run.get(query)}
+    if kept:
+        for value in ir_measures.iter_calc(list(wanted), judged, kept):
+            found[wanted[value.measure]][value.query_id] = float(value.value)
+    return found
+
+
+def _quoted(name: str) -> str:
+    """One word: what would break the line's fields is percent-encoded, and so is the percent sign."""
+    if any(char.isspace() or not char.isprintable() or char == "%" for char in name) or not name:
+        return quote(name, safe="".join(c for c in name if c.isprintable() and not c.isspace() and c != "%")) or "%00"
+    return name
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            yield from file
+    except (OSError, EOFError) as error:
+        raise UserError(f"cannot read the run: {error}", file=path, remedy="run the experiment again") from None

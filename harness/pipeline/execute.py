@@ -1,0 +1,171 @@
+"""Run stages, each in a process of its own; keep what they make; go on when one fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from harness.errors import UserError
+from harness.pipeline.store import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.pipeline.graph import Stage
+    from harness.pipeline.store import Artefact, Store
+    from harness.spec.models import MeasureSpec
+
+Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed", "skipped", "incompatible"]
+KEPT: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
+"""Failures that would come again; they are tried again only when asked for. A killed stage always is."""
+FREE_BYTES = 64 << 20
+"""Less free space than this on the store's disk and no stage is begun."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a stage ended. `artefact` is there when the status is ok; `reused` says that it was stored before."""
+
+    stage: Stage
+    status: Status
+    artefact: Artefact | None = None
+    reused: bool = False
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Watcher(Protocol):
+    """Is told what happens; the command line draws it."""
+
+    def begin(self, stage: Stage, number: int, total: int) -> None:
+        """A stage that is not stored begins."""
+        ...
+
+    def progress(self, done: int, total: int | None, text: str) -> None:
+        """It got so far."""
+        ...
+
+    def end(self, done: Done, number: int, total: int) -> None:
+        """A stage ended, or was found in the store."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        ...
+
+
+class Executor:
+    """Runs stages on this machine, one after another.
+
+    Args:
+        store: Where artefacts are kept.
+        measure: Limits of a stage.
+        watcher: Is told what happens.
+        fresh: Make everything anew, whatever is stored.
+        retry: Statuses of earlier failures to try again.
+    """
+
+    def __init__(
+        self, store: Store, measure: MeasureSpec, watcher: Watcher, *, fresh: bool = False, retry: Iterable[Status] = ()
+    ) -> None:
+        self.store, self.measure, self.watcher = store, measure, watcher
+        self.fresh, self.retry = fresh, frozenset(retry)
+        self.done: dict[str, Done] = {}
+
+    def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
+        """Run all stages, in order; those whose input failed are skipped. Returns how each ended, by key."""
+        self.store.sweep()
+        for number, stage in enumerate(stages, start=1):
+            done = self._run(stage, number, len(stages))
+            self.done[stage.key] = done
+            self.watcher.end(done, number, len(stages))
+        return self.done
+
+    def _run(self, stage: Stage, number: int, total: int) -> Done:
+        for needed in stage.inputs.values():
+            if (before := self.done[needed.key]).status != "ok":
+                cause = before.reason if before.status == "skipped" else f"{needed.label}: {before.status}: {before.reason}"
+                return Done(stage, "skipped", reason=cause)
+        with self.store.lock(stage.key):
+            if not self.fresh and (found := self._stored(stage)) is not None:
+                return Done(stage, "ok", found, reused=True, seconds=found.seconds)
+            failure = self.store.failure(stage.key)
+            if failure and failure[0] in KEPT and failure[0] not in self.retry and not self.fresh:
+                return Done(stage, _status(failure[0]), reused=True, reason=failure[1])
+            self._check_disk()
+            self.watcher.begin(stage, number, total)
+            return self._make(stage)
+
+    def _stored(self, stage: Stage) -> Artefact | None:
+        try:
+            return self.store.get(stage.key)
+        except Damaged as error:
+            self.watcher.note(f"damaged and made again: {stage.label} ({error})")
+            self.store.remove(stage.key)
+            return None
+
+    def _make(self, stage: Stage) -> Done:
+        from harness.measure.worker import run_isolated
+
+        inputs = {name: str(self.done[needed.key].artefact.files) for name, needed in stage.inputs.items()}  # type: ignore[union-attr]
+        with self.store.unfinished(stage.key) as directory:
+            outcome = run_isolated(
+                stage.function,
+                {"out": str(directory / "files"), **stage.arguments, **inputs},
+                timeout=self.measure.timeout,
+                memory_limit=self.measure.memory_limit,
+                threads=stage.threads,
+                on_progress=self.watcher.progress,
+                log=self.store.root / "unfinished" / f"{directory.name}.log",
+            )
+            if outcome.status != "ok":
+                log = self._keep_log(stage, directory.name)
+                reason = outcome.reason if outcome.expected else f"{outcome.reason} (log: {log})"
+                self.store.note_failure(stage.key, outcome.status, reason)
+                return Done(stage, _status(outcome.status), reason=reason, seconds=outcome.seconds)
+            try:
+                artefact = self.store.commit(
+                    directory,
+                    key=stage.key,
+                    kind=stage.kind,
+                    label=stage.label,
+                    recipe=stage.recipe,
+                    result=outcome.result,
+                    seconds=outcome.seconds,
+                    peak_bytes=outcome.peak_bytes,
+                )
+            except OSError as error:
+                raise UserError(
+                    f"cannot store what was made: {error.strerror}",
+                    file=self.store.root,
+                    remedy="free space, or give another folder with --store; what was finished before is kept",
+                ) from None
+            (self.store.root / "unfinished" / f"{directory.name}.log").unlink(missing_ok=True)
+        return Done(stage, "ok", artefact, seconds=outcome.seconds)
+
+    def _keep_log(self, stage: Stage, name: str) -> str:
+        log, kept = self.store.root / "unfinished" / f"{name}.log", self.store.root / "failures" / f"{stage.key}.log"
+        if log.exists():
+            log.replace(kept)
+        return str(kept)
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self.store.root).free
+        if free < FREE_BYTES:
+            raise UserError(
+                f"only {free >> 20} MiB are free on the store's disk",
+                file=self.store.root,
+                remedy="free space, or give another folder with --store; what was finished before is kept",
+            )
+
+
+def _status(text: str) -> Status:
+    known: dict[str, Status] = {name: name for name in ("failed", "timeout", "oom", "killed", "skipped", "incompatible")}  # type: ignore[misc]
+    return known.get(text, "failed")
+
+
+def result_text(done: Done) -> str:
+    """The stage's own result as JSON text, for messages and tests."""
+    return json.dumps(done.artefact.result if done.artefact else None, ensure_ascii=False)

@@ -1,0 +1,71 @@
+"""Resident memory: each trap with a known size."""
+
+import textwrap
+
+import pytest
+
+from harness.measure.worker import run_isolated
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def measure(tmp_path, monkeypatch):
+    (tmp_path / "memory_functions.py").write_text(
+        textwrap.dedent(
+            """
+            import gc, mmap
+            import numpy as np
+            from harness.measure.memory import peak, reset_peak, resident
+            MIB = 1 << 20
+            def delta(before): after = resident(); return [after.anonymous - before.anonymous, after.file - before.file]
+            def allocation(report):
+                before = resident(); held = np.ones(100 * MIB, np.uint8); return delta(before)
+            def mapped(path, report):
+                before = resident()
+                with open(path, "rb") as file: held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                sum(held[i] for i in range(0, len(held), 4096)); return delta(before)
+            def garbage(report):
+                waste = [bytes(1000) for _ in range(50_000)]; del waste; gc.collect()
+                before = resident(); held = np.ones(100 * MIB, np.uint8); return delta(before)
+            def peaks(report):
+                held = np.ones(200 * MIB, np.uint8); del held
+                old = peak(); ok = reset_peak(); low = peak()
+                held = np.ones(50 * MIB, np.uint8); return [ok, old, low, peak()]
+            def small(report): return peak()
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return lambda name, **arguments: run_isolated(
+        f"memory_functions:{name}", arguments, allow=("memory_functions",)
+    ).result
+
+
+@pytest.mark.parametrize("name", ["allocation", "garbage"])
+def test_allocation_of_known_size_is_anonymous(measure, name):
+    anonymous, file = measure(name)
+    assert anonymous == pytest.approx(100 * MIB, rel=0.03)
+    assert abs(file) < 5 * MIB
+
+
+def test_mapped_file_is_file_backed(measure, tmp_path):
+    path = tmp_path / "mapped"
+    path.write_bytes(b"x" * (64 * MIB))
+    anonymous, file = measure("mapped", path=str(path))
+    assert file == pytest.approx(64 * MIB, rel=0.05)
+    assert abs(anonymous) < 5 * MIB
+
+
+def test_peak_can_begin_anew(measure):
+    ok, old, low, new = measure("peaks")
+    assert ok
+    assert old > 200 * MIB
+    assert low < old - 150 * MIB
+    assert new == pytest.approx(low + 50 * MIB, abs=10 * MIB)
+
+
+def test_small_child_of_a_large_parent_is_small(measure):
+    held = bytearray(600 * MIB)
+    assert measure("small") < 150 * MIB
+    assert len(held) == 600 * MIB
