@@ -121,51 +121,145 @@ def read_records(path: Path) -> list[Record]:
             row = json.loads(line)
             rows.append(Record(**{key: value for key, value in row.items() if key in known}))
         except (ValueError, TypeError, AttributeError) as error:
-            raise UserError(f"not a record: {error}", file=path, line=number, remedy="run the experiment again") from None
+            raise UserError(
+                f"not a record: {error}", file=path, line=number, remedy="run the experiment again"
+            ) from None
     return rows
 
 
-define("ndcg@10", "nDCG@10", "fraction", "higher",
-       "Normalised discounted cumulative gain of the first 10 documents with linear gain and log2 discount, as trec_eval computes it; a query without results counts 0.")  # noqa: E501
-define("recall@100", "Recall@100", "fraction", "higher",
-       "Share of a query's relevant documents that are among the first 100.")
-define("recall@10", "Recall@10", "fraction", "higher",
-       "Share of a query's relevant documents that are among the first 10.")
-define("mrr@10", "MRR@10", "fraction", "higher",
-       "Reciprocal rank of the first relevant document, 0 where it is not among the first 10.")
-define("index_bytes", "Index size", "bytes", "lower",
-       "Bytes of the finished index, everything that a search reads, by the engine's own components. Document identifiers are not part of it.")  # noqa: E501
-define("index_bytes_per_document", "Index bytes per document", "bytes", "lower",
-       "Index size divided by the number of documents.")
+define(
+    "ndcg@10",
+    "nDCG@10",
+    "fraction",
+    "higher",
+    "Normalised discounted cumulative gain of the first 10 documents with linear gain and log2 discount, as trec_eval computes it; a query without results counts 0.",
+)  # noqa: E501
+define(
+    "recall@100",
+    "Recall@100",
+    "fraction",
+    "higher",
+    "Share of a query's relevant documents that are among the first 100.",
+)
+define(
+    "recall@10", "Recall@10", "fraction", "higher", "Share of a query's relevant documents that are among the first 10."
+)
+define(
+    "mrr@10",
+    "MRR@10",
+    "fraction",
+    "higher",
+    "Reciprocal rank of the first relevant document, 0 where it is not among the first 10.",
+)
+define(
+    "index_bytes",
+    "Index size",
+    "bytes",
+    "lower",
+    "Bytes of the finished index, everything that a search reads, by the engine's own components. Document identifiers are not part of it.",
+)  # noqa: E501
+define(
+    "index_bytes_per_document",
+    "Index bytes per document",
+    "bytes",
+    "lower",
+    "Index size divided by the number of documents.",
+)
 define("index_file_bytes", "Index on disk", "bytes", "lower", "Bytes of the files of the saved index.")
-define("index_lower_bound_bytes", "Analytic lower bound", "bytes", "lower",
-       "Arithmetic, not a measurement: documents x dimensions x bytes of a value (dense), or stored weights x (bytes of a term or document number + bytes of a weight) (sparse).")  # noqa: E501
-define("resident_bytes", "Resident when served", "bytes", "lower",
-       "Anonymous and file-backed memory (smaps_rollup) that loading the index and answering every query adds to a fresh worker process that never held the vectors, above the same worker before loading.")  # noqa: E501
+define(
+    "index_lower_bound_bytes",
+    "Analytic lower bound",
+    "bytes",
+    "lower",
+    "Arithmetic, not a measurement: documents x dimensions x bytes of a value (dense), or stored weights x (bytes of a term or document number + bytes of a weight) (sparse).",
+)  # noqa: E501
+define(
+    "resident_bytes",
+    "Resident when served",
+    "bytes",
+    "lower",
+    "Anonymous and file-backed memory (smaps_rollup) that loading the index and answering every query adds to a fresh worker process that never held the vectors, above the same worker before loading.",
+)  # noqa: E501
 define("build_seconds", "Index build time", "seconds", "lower", "Wall time of building the index from stored vectors.")
-define("build_peak_bytes", "Build peak memory", "bytes", "lower",
-       "Highest resident size (VmHWM) of the process that built the index, above its resident size before the build.")
-define("identifier_bytes", "Document identifiers", "bytes", "lower",
-       "UTF-8 bytes of all document identifiers; kept apart from the index for every engine.")
-define("active_terms_document", "Active terms per document", "count", "neither",
-       "Mean number of non-zero weights of a document vector.")
-define("active_terms_query", "Active terms per query", "count", "neither",
-       "Mean number of non-zero weights of a query vector.")
-define("encode_documents_per_second", "Document encoding throughput", "documents/second", "higher",
-       "Documents encoded per second of wall time while encoding the corpus, model loading not counted.")
-define("latency_encode", "Query encoding latency", "seconds", "lower",
-       "Wall time from a query's text to its vector, one query at a time, after warm-up. The component names the percentile or the mean.")  # noqa: E501
-define("latency_search", "Search latency", "seconds", "lower",
-       "Wall time from a query's vector to the top k, one query at a time, after warm-up.")
-define("latency_total", "Query latency", "seconds", "lower",
-       "Encoding and search of the same query, summed before the percentile is taken.")
-define("flops_encode_query", "FLOPs to encode a query", "flops", "lower",
-       "Analytic floating point operations (2 per multiply-add) of the encoder's forward pass, mean over the queries at their own lengths, padding not counted.")  # noqa: E501
-define("flops_encode_document", "FLOPs to encode a document", "flops", "lower",
-       "As for a query, mean over the documents.")
-define("flops_search", "FLOPs to search", "flops", "lower",
-       "2 x the multiply-adds that the engine really does for a query, mean over the queries, counted by the engine.")
-define("postings_touched", "Postings touched", "count", "lower",
-       "Postings that the engine visits for a query, mean over the queries.")
+define(
+    "build_peak_bytes",
+    "Build peak memory",
+    "bytes",
+    "lower",
+    "Highest resident size (VmHWM) of the process that built the index, above its resident size before the build.",
+)
+define(
+    "identifier_bytes",
+    "Document identifiers",
+    "bytes",
+    "lower",
+    "UTF-8 bytes of all document identifiers; kept apart from the index for every engine.",
+)
+define(
+    "active_terms_document",
+    "Active terms per document",
+    "count",
+    "neither",
+    "Mean number of non-zero weights of a document vector.",
+)
+define(
+    "active_terms_query",
+    "Active terms per query",
+    "count",
+    "neither",
+    "Mean number of non-zero weights of a query vector.",
+)
+define(
+    "encode_documents_per_second",
+    "Document encoding throughput",
+    "documents/second",
+    "higher",
+    "Documents encoded per second of wall time while encoding the corpus, model loading not counted.",
+)
+define(
+    "latency_encode",
+    "Query encoding latency",
+    "seconds",
+    "lower",
+    "Wall time from a query's text to its vector, one query at a time, after warm-up. The component names the percentile or the mean.",
+)  # noqa: E501
+define(
+    "latency_search",
+    "Search latency",
+    "seconds",
+    "lower",
+    "Wall time from a query's vector to the top k, one query at a time, after warm-up.",
+)
+define(
+    "latency_total",
+    "Query latency",
+    "seconds",
+    "lower",
+    "Encoding and search of the same query, summed before the percentile is taken.",
+)
+define(
+    "flops_encode_query",
+    "FLOPs to encode a query",
+    "flops",
+    "lower",
+    "Analytic floating point operations (2 per multiply-add) of the encoder's forward pass, mean over the queries at their own lengths, padding not counted.",
+)  # noqa: E501
+define(
+    "flops_encode_document", "FLOPs to encode a document", "flops", "lower", "As for a query, mean over the documents."
+)
+define(
+    "flops_search",
+    "FLOPs to search",
+    "flops",
+    "lower",
+    "2 x the multiply-adds that the engine really does for a query, mean over the queries, counted by the engine.",
+)
+define(
+    "postings_touched",
+    "Postings touched",
+    "count",
+    "lower",
+    "Postings that the engine visits for a query, mean over the queries.",
+)
 define("model_parameters", "Encoder parameters", "count", "neither", "Number of weights of the encoder.")
 define("train_seconds", "Training time", "seconds", "lower", "Wall time of training, evaluation not counted.")

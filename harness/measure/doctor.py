@@ -29,7 +29,9 @@ def examine() -> list[Finding]:
 def _cores() -> Finding:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if usable < 2:
-        return Finding("bad", "cores", f"{usable} usable", "the harness and what it times share one core: use two or more")
+        return Finding(
+            "bad", "cores", f"{usable} usable", "the harness and what it times share one core: use two or more"
+        )
     return Finding("ok", "cores", f"{usable} usable of {os.cpu_count()}")
 
 
@@ -53,7 +55,9 @@ def _governor() -> Finding:
 def _turbo() -> Finding:
     found = env.turbo()
     if found == "on":
-        return Finding("warn", "turbo", found, "frequencies depend on temperature: switch it off in the firmware to compare days")
+        return Finding(
+            "warn", "turbo", found, "frequencies depend on temperature: switch it off in the firmware to compare days"
+        )
     return Finding("ok", "turbo", found)
 
 
@@ -67,7 +71,9 @@ def _swap() -> Finding:
 def _huge_pages() -> Finding:
     found = env.environment()["Conditions"]["transparent huge pages"]
     if found == "always":
-        return Finding("warn", "transparent huge pages", found, "resident sizes are rounded up to 2 MiB: choose madvise")
+        return Finding(
+            "warn", "transparent huge pages", found, "resident sizes are rounded up to 2 MiB: choose madvise"
+        )
     return Finding("ok", "transparent huge pages", found)
 
 
@@ -76,14 +82,21 @@ def _steal() -> Finding:
     if share is None:
         return Finding("ok", "steal time", "not readable")
     if share > 0.01:
-        return Finding("warn", "steal time", f"{share:.1%} since the start", "neighbours on the host take time: use repeats and processes")
+        return Finding(
+            "warn",
+            "steal time",
+            f"{share:.1%} since the start",
+            "neighbours on the host take time: use repeats and processes",
+        )
     return Finding("ok", "steal time", f"{share:.1%} since the start")
 
 
 def _blas() -> Finding:
     forced = os.environ.get("OPENBLAS_CORETYPE")
     if forced:
-        return Finding("warn", "BLAS", f"OPENBLAS_CORETYPE={forced}", "a forced kernel may be slower than the processor's own")
+        return Finding(
+            "warn", "BLAS", f"OPENBLAS_CORETYPE={forced}", "a forced kernel may be slower than the processor's own"
+        )
     return Finding("ok", "BLAS", "kernel chosen by the library")
 
 

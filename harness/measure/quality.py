@@ -73,7 +73,10 @@ def read_trec(path: Path) -> Run:
             run.setdefault(unquote(query), {})[unquote(document)] = float(score)
         except ValueError:
             raise UserError(
-                f"not a TREC run: found {len(fields)} fields", file=path, line=number, remedy="query Q0 document rank score tag"
+                f"not a TREC run: found {len(fields)} fields",
+                file=path,
+                line=number,
+                remedy="query Q0 document rank score tag",
             ) from None
     return run
 

@@ -21,7 +21,15 @@ WorkerStatus: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed"]
 WATCH_SECONDS = 0.2
 """How often the parent looks at the child's memory; between two looks it sleeps in poll()."""
 PASSED_ON = ("HOME", "PATH", "TMPDIR", "LANG", "LC_ALL", "USER", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE")
-PASSED_ON_PREFIXES = ("HF_", "XDG_", "LACONIC_BENCH_", "OPENBLAS_CORETYPE", "OPENBLAS_L2", "NUMBA_CACHE_DIR", "COVERAGE_")
+PASSED_ON_PREFIXES = (
+    "HF_",
+    "XDG_",
+    "LACONIC_BENCH_",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2",
+    "NUMBA_CACHE_DIR",
+    "COVERAGE_",
+)
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -51,9 +59,7 @@ class Outcome:
 def scrubbed_environment(threads: int) -> dict[str, str]:
     """The environment of a worker: an allow-list of this one's, thread counts of every library set, hashes fixed."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+        name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
     }
     return {
         **kept,
@@ -213,5 +219,7 @@ def _outcome(
     code = child.returncode
     if code < 0:
         name = signal.Signals(-code).name
-        return Outcome("killed", reason=f"the worker was ended by {name}; the kernel does so when memory runs out", seconds=seconds)
+        return Outcome(
+            "killed", reason=f"the worker was ended by {name}; the kernel does so when memory runs out", seconds=seconds
+        )
     return Outcome("failed", reason=f"the worker ended with exit code {code} and no result", seconds=seconds)

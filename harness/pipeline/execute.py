@@ -86,7 +86,9 @@ class Executor:
     def _run(self, stage: Stage, number: int, total: int) -> Done:
         for needed in stage.inputs.values():
             if (before := self.done[needed.key]).status != "ok":
-                cause = before.reason if before.status == "skipped" else f"{needed.label}: {before.status}: {before.reason}"
+                cause = (
+                    before.reason if before.status == "skipped" else f"{needed.label}: {before.status}: {before.reason}"
+                )
                 return Done(stage, "skipped", reason=cause)
         with self.store.lock(stage.key):
             if not self.fresh and (found := self._stored(stage)) is not None:
@@ -162,7 +164,9 @@ class Executor:
 
 
 def _status(text: str) -> Status:
-    known: dict[str, Status] = {name: name for name in ("failed", "timeout", "oom", "killed", "skipped", "incompatible")}  # type: ignore[misc]
+    known: dict[str, Status] = {
+        name: name for name in ("failed", "timeout", "oom", "killed", "skipped", "incompatible")
+    }  # type: ignore[misc]
     return known.get(text, "failed")
 
 

@@ -83,7 +83,9 @@ class Store:
             probe.unlink()
         except OSError as error:
             raise UserError(
-                f"cannot write the store: {error.strerror}", file=self.root, remedy="give a folder of yours with --store"
+                f"cannot write the store: {error.strerror}",
+                file=self.root,
+                remedy="give a folder of yours with --store",
             ) from None
 
     def directory(self, key: str) -> Path:

@@ -145,7 +145,9 @@ def _parts(source: _Source, axis: str, table: Any, registry: Axis) -> dict[str, 
     """All parts of one axis by the name that the spec gives them, matrices expanded."""
     if not isinstance(table, dict) or not table:
         raise source.error(
-            f"at least one {SINGULAR[axis]} is needed", (axis,), f"add [{axis}.NAME] with type = one of {registry.names()}"
+            f"at least one {SINGULAR[axis]} is needed",
+            (axis,),
+            f"add [{axis}.NAME] with type = one of {registry.names()}",
         )
     parts: dict[str, list[Part]] = {}
     for name, given in table.items():
@@ -157,7 +159,9 @@ def _parts(source: _Source, axis: str, table: Any, registry: Axis) -> dict[str, 
         if kind is None:
             raise source.error("the key 'type' is needed and missing", path, allowed("", registry.names()))
         if kind not in registry.names():
-            raise source.error(f"there is no {SINGULAR[axis]} {kind!r}", (*path, "type"), allowed(str(kind), registry.names()))
+            raise source.error(
+                f"there is no {SINGULAR[axis]} {kind!r}", (*path, "type"), allowed(str(kind), registry.names())
+            )
         pairs = settings.pop("pairs", None) if axis == "encoders" else None
         matrix = settings.pop("matrix", {})
         parts[name] = []
@@ -214,7 +218,9 @@ def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]])
         if len(group) > 1:
             continue
         if len(name) > 100 or "/" in name:
-            raise source.error(f"{name!r} cannot name a collection", ("collections", name), "use letters, digits and - _ .")
+            raise source.error(
+                f"{name!r} cannot name a collection", ("collections", name), "use letters, digits and - _ ."
+            )
 
 
 def _systems(
@@ -232,7 +238,9 @@ def _systems(
             name = _system_name(asked, encoder, index, len(encoders) * len(indexes))
             if name in seen:
                 raise source.error(
-                    f"system {name!r} is there twice (also systems[{seen[name]}])", path, "give one of them another name"
+                    f"system {name!r} is there twice (also systems[{seen[name]}])",
+                    path,
+                    "give one of them another name",
                 )
             seen[name] = number
             systems.append(System(name, encoder, index, collections))
@@ -274,7 +282,9 @@ def _system_name(asked: SystemSpec, encoder: Part, index: Part, product: int) ->
     return f"{asked.name}[{', '.join(tags)}]"
 
 
-def _check_pair(source: _Source, path: tuple[str | int, ...], encoder: Part, index: Part, registries: Registries) -> None:
+def _check_pair(
+    source: _Source, path: tuple[str | int, ...], encoder: Part, index: Part, registries: Registries
+) -> None:
     """Refuse a pair that cannot work before anything is done."""
     kind = registries.encoders.get(encoder.type).kind
     engine = registries.indexes.get(index.type)
@@ -313,7 +323,9 @@ def _check_claims(
                 raise source.error(f"there is no system {found!r} in this spec", (*path, key), allowed(found, names))
         if claim.metric.partition("/")[0] not in METRICS:
             raise source.error(
-                f"there is no metric {claim.metric!r}", (*path, "metric"), allowed(claim.metric.partition("/")[0], METRICS)
+                f"there is no metric {claim.metric!r}",
+                (*path, "metric"),
+                allowed(claim.metric.partition("/")[0], METRICS),
             )
         if claim.collection is not None and claim.collection not in collections:
             raise source.error(

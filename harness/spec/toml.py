@@ -119,4 +119,6 @@ def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
         elif isinstance(node, list) and isinstance(last, int) and last < len(node):
             node[last] = value
         else:
-            raise UserError(f"--set {override!r}: {key_text(path)} cannot be set", remedy="name a key that the spec has")
+            raise UserError(
+                f"--set {override!r}: {key_text(path)} cannot be set", remedy="name a key that the spec has"
+            )

@@ -37,9 +37,9 @@ def measure(tmp_path, monkeypatch):
         )
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    return lambda name, **arguments: run_isolated(
-        f"memory_functions:{name}", arguments, allow=("memory_functions",)
-    ).result
+    return lambda name, **arguments: (
+        run_isolated(f"memory_functions:{name}", arguments, allow=("memory_functions",)).result
+    )
 
 
 @pytest.mark.parametrize("name", ["allocation", "garbage"])

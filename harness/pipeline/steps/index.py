@@ -49,7 +49,9 @@ def build(*, out: str, type: str, params: dict[str, Any], vectors: str, report: 
     }
 
 
-def search(*, out: str, type: str, vectors: str, index: str, depth: int, threads: int, report: Progress) -> dict[str, Any]:
+def search(
+    *, out: str, type: str, vectors: str, index: str, depth: int, threads: int, report: Progress
+) -> dict[str, Any]:
     """Search all queries; write ``ids.npy`` (int64) and ``scores.npy`` (float32), queries x depth.
 
     Returns:
