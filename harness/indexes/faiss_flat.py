@@ -43,14 +43,11 @@ class FaissFlat:
         self.index = None
         blocks = [vectors] if isinstance(vectors, np.ndarray) or sparse.issparse(vectors) else vectors
         for block in cast("Iterable[Any]", blocks):
-            if self.index is None and not sparse.issparse(block):
-                self.index = faiss.IndexFlatIP(int(block.shape[1]))
             for begin in range(0, max(block.shape[0], 1), 65536):
-                self.index_add(block[begin : begin + 65536])
-
-    def index_add(self, rows: Any) -> None:
-        """Add checked rows."""
-        self.index.add(_checked(rows, self.index.d if self.index is not None else None))
+                rows = _checked(block[begin : begin + 65536], self.index.d if self.index is not None else None)
+                if self.index is None:
+                    self.index = faiss.IndexFlatIP(int(rows.shape[1]))
+                self.index.add(rows)
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k; where the last place is shared, more are asked for until the lowest number has it."""

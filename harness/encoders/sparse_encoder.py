@@ -1,0 +1,102 @@
+"""Any learned sparse model of sentence-transformers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from harness.encoders import FitInput, Progress, register
+from harness.encoders._bert import Loaded
+from harness.encoders._source import SourceParams
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.collections.base import Pair
+    from harness.spec.params import Params
+    from harness.vectors import Kind
+
+
+@register("sparse-encoder")
+class SparseEncoderType:
+    """A SparseEncoder from a folder, a wheel or the Hub; a bare masked language model is pooled as SPLADE does."""
+
+    Params: ClassVar[type[Params]] = SourceParams
+    kind: ClassVar[Kind] = "sparse"
+
+    def __init__(self, params: SourceParams) -> None:
+        self.params = params
+
+    def needs(self) -> FitInput:
+        """It is trained already."""
+        return "nothing"
+
+    def fingerprint(self) -> str:
+        """Of the model's files."""
+        return self.params.fingerprint()
+
+    def width(self) -> int | None:
+        """Known when loaded."""
+        return None
+
+    def fit(
+        self,
+        directory: Path,
+        *,
+        corpus: Iterable[str] | None = None,
+        pairs: Iterable[Pair] | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Mapping[str, object]:
+        """Bring the model's folder into place."""
+        self.params.bring(directory / "model")
+        return {}
+
+    def load(self, directory: Path, *, threads: int = 1) -> SparseTextEncoder:
+        """Open it; what does not pool to terms is refused."""
+        import torch
+        from sentence_transformers import SparseEncoder
+
+        torch.set_num_threads(threads)
+        model = SparseEncoder(str(directory / "model"), device="cpu", local_files_only=True)
+        if "SpladePooling" not in {type(module).__name__ for module in model}:
+            raise UserError(
+                "this model does not give terms of a vocabulary", key="type", remedy='use type = "sentence-transformer"'
+            )
+        return SparseTextEncoder(model, self.params)
+
+
+class SparseTextEncoder(Loaded):
+    """Texts to CSR float32 rows over the vocabulary."""
+
+    kind: Kind = "sparse"
+
+    def __init__(self, model: Any, params: SourceParams) -> None:
+        self.width = int(model.get_sentence_embedding_dimension())
+        super().__init__(model, params, head=self.width)
+
+    def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Rows x terms."""
+        return self._encode(self.with_prefix(texts, "document"))
+
+    def encode_queries(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Rows x terms."""
+        return self._encode(self.with_prefix(texts, "query"))
+
+    def terms(self, columns: Sequence[int]) -> list[str]:
+        """Tokens of the vocabulary."""
+        return [str(name) for name in self.model.tokenizer.convert_ids_to_tokens(list(columns))]
+
+    def _encode(self, texts: list[str]) -> sparse.csr_matrix:
+        blocks = []
+        for begin in range(0, len(texts), self.params.batch_size):
+            batch = texts[begin : begin + self.params.batch_size]
+            rows = self.model.encode(
+                batch, batch_size=len(batch), prompt="", convert_to_sparse_tensor=False, show_progress_bar=False
+            )
+            blocks.append(sparse.csr_matrix(np.asarray(rows.cpu() if hasattr(rows, "cpu") else rows, np.float32)))
+        return sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, self.width), dtype=np.float32)

@@ -1,0 +1,278 @@
+"""From finished stages to a run directory: records, samples, TREC runs, and what the report needs to know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.measure.environment import environment
+from harness.measure.latency import summarise
+from harness.measure.quality import MEASURES, evaluate, read_trec, write_trec
+from harness.pipeline.steps.prepare import read_qrels, read_texts
+from harness.records import Record, record, write_records
+from harness.stats.bootstrap import bootstrap_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.pipeline.execute import Done
+    from harness.pipeline.graph import Stage, SystemStages
+    from harness.spec.models import Spec
+
+
+def write_run(
+    out: Path, spec: Spec, systems: Sequence[SystemStages], stages: Sequence[Stage], done: Mapping[str, Done]
+) -> None:
+    """Write ``run.json``, ``records.jsonl``, ``per_query.jsonl``, ``latency.npz`` and ``runs/*.trec.gz`` into `out`."""
+    (out / "runs").mkdir(parents=True, exist_ok=True)
+    run = f"{spec.name}-{hashlib.sha256(''.join(stage.key for stage in stages).encode()).hexdigest()[:12]}"
+    records: list[Record] = []
+    queries: list[dict[str, Any]] = []
+    latencies: dict[str, Any] = {}
+    described = []
+    for number, one in enumerate(systems):
+        bad = next((done[s.key] for s in one.all() if done[s.key].status != "ok"), None)
+        described.append(_described(one, bad))
+        if bad is None:
+            rows, values = _quality(out, run, spec, one, number, done)
+            records += rows
+            queries += values
+            records += _efficiency(run, one, done)
+            rows, samples = _latency(run, spec, one, done)
+            records += rows
+            latencies |= {f"{number}/{name}": array for name, array in samples.items()}
+    write_records(out / "records.jsonl", records)
+    _write(out / "per_query.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in queries))
+    np.savez_compressed(out / "latency.npz", **latencies)
+    body = {
+        "schema": 1,
+        "run": run,
+        "name": spec.name,
+        "title": spec.head.title or spec.name,
+        "description": spec.head.description,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "spec_hash": hashlib.sha256(spec.text.encode()).hexdigest(),
+        "spec_text": spec.text,
+        "overrides": list(spec.overrides),
+        "command": " ".join(sys.argv),
+        "provenance": _provenance(),
+        "environment": environment(),
+        "collections": {
+            one.collection: done[one.prepare.key].artefact.result for one in systems if done[one.prepare.key].artefact
+        },  # type: ignore[union-attr]
+        "systems": described,
+        "stages": [
+            {
+                "key": s.key,
+                "kind": s.kind,
+                "label": s.label,
+                "status": d.status,
+                "reused": d.reused,
+                "seconds": d.seconds,
+                "reason": d.reason,
+            }
+            for s in stages
+            for d in (done[s.key],)
+        ],
+        "claims": [claim.model_dump(mode="json") for claim in spec.head.claims],
+        "notes": [],
+    }
+    _write(out / "run.json", json.dumps(body, ensure_ascii=False, indent=1))
+
+
+def _described(one: SystemStages, bad: Done | None) -> dict[str, Any]:
+    system = one.system
+    return {
+        "name": system.name,
+        "collection": one.collection,
+        "encoder": system.encoder.name,
+        "encoder_type": system.encoder.type,
+        "index": system.index.name,
+        "index_type": system.index.type,
+        "status": bad.status if bad else "ok",
+        "reason": f"{bad.stage.label}: {bad.reason}" if bad else "",
+    }
+
+
+def _quality(
+    out: Path, run: str, spec: Spec, one: SystemStages, number: int, done: Mapping[str, Done]
+) -> tuple[list[Record], list[dict[str, Any]]]:
+    collection, found = _files(done, one.prepare), _files(done, one.search)
+    documents = [name for name, _ in read_texts(collection / "documents.jsonl")]
+    asked = [name for name, _ in read_texts(collection / "queries.jsonl")]
+    path = out / "runs" / f"{number:03d}.trec.gz"
+    write_trec(path, asked, documents, np.load(found / "ids.npy"), np.load(found / "scores.npy"), one.system.name)
+    values = evaluate(read_qrels(collection / "qrels.tsv"), read_trec(path), list(MEASURES))
+    rows, per_query = [], []
+    for name, by_query in values.items():
+        numbers = list(by_query.values())
+        interval = bootstrap_mean(numbers, confidence=spec.head.measure.confidence, seed=spec.head.seed)
+        rows.append(
+            _row(
+                run,
+                one,
+                name,
+                float(np.mean(numbers)),
+                f"ir_measures {MEASURES[name]}, BCa bootstrap over queries",
+                n=len(numbers),
+                interval=interval,
+            )
+        )
+        per_query += [
+            {"collection": one.collection, "system": one.system.name, "query": query, "metric": name, "value": value}
+            for query, value in by_query.items()
+        ]
+    return rows, per_query
+
+
+def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[Record]:
+    prepared, encoded, built = (_result(done, stage) for stage in (one.prepare, one.encode, one.build))
+    served, counted = _result(done, one.memory), _result(done, one.work)
+    memory, documents = built["memory"], prepared["documents"]
+    total = sum(memory.values())
+    rows = [
+        _row(run, one, "index_bytes", total, "engine's own components"),
+        *(_row(run, one, f"index_bytes/{name}", size, "engine's own components") for name, size in memory.items()),
+        _row(run, one, "index_bytes_per_document", total / documents, "engine's own components"),
+        _row(run, one, "index_file_bytes", built["file_bytes"], "size of the saved files"),
+        _row(run, one, "identifier_bytes", prepared["identifier_bytes"], "UTF-8 bytes"),
+        _row(run, one, "build_seconds", built["build_seconds"], "one build, wall time"),
+        _row(run, one, "build_peak_bytes", built["build_peak_bytes"], "VmHWM above the resident size before"),
+        _row(run, one, "resident_bytes", max(served["anonymous"] + served["file"], 0), "smaps_rollup, fresh process"),
+        _row(
+            run,
+            one,
+            "encode_documents_per_second",
+            documents / max(encoded["document"]["seconds"], 1e-9),
+            "one pass, wall time",
+        ),
+        _row(
+            run,
+            one,
+            "flops_encode_query",
+            encoded["query"]["flops"],
+            "formula",
+            source="analytic",
+            n=encoded["query"]["rows"],
+        ),
+        _row(
+            run,
+            one,
+            "flops_encode_document",
+            encoded["document"]["flops"],
+            "formula",
+            source="analytic",
+            n=encoded["document"]["rows"],
+        ),
+    ]
+    if encoded["kind"] == "sparse":
+        rows.append(
+            _row(
+                run,
+                one,
+                "index_lower_bound_bytes",
+                encoded["document"]["stored"] * 3,
+                "stored weights x (2 bytes of a number + 1 byte of a weight)",
+                source="analytic",
+            )
+        )
+        for side in ("document", "query"):
+            mean = encoded[side]["stored"] / max(encoded[side]["rows"], 1)
+            rows.append(_row(run, one, f"active_terms_{side}", mean, "mean over all vectors", n=encoded[side]["rows"]))
+    else:
+        rows.append(
+            _row(
+                run,
+                one,
+                "index_lower_bound_bytes",
+                documents * encoded["width"] * 4,
+                "documents x dimensions x 4 bytes",
+                source="analytic",
+            )
+        )
+    if counted["work"] is not None:
+        work, n = counted["work"], counted["queries"]
+        rows.append(_row(run, one, "flops_search", 2 * work["multiply_adds"] / n, "counted by the engine", n=n))
+        if work["postings"] is not None:
+            rows.append(_row(run, one, "postings_touched", work["postings"] / n, "counted by the engine", n=n))
+    if "parameters" in encoded["parameters"]:
+        rows.append(_row(run, one, "model_parameters", encoded["parameters"]["parameters"], "sum over the weights"))
+    return rows
+
+
+def _latency(run: str, spec: Spec, one: SystemStages, done: Mapping[str, Done]) -> tuple[list[Record], dict[str, Any]]:
+    parts: dict[str, list[Any]] = {"process": [], "query": [], "repeat": [], "encode": [], "search": []}
+    for number, stage in enumerate(one.latency):
+        with np.load(_files(done, stage) / "samples.npz") as samples:
+            parts["process"].append(np.full(len(samples["query"]), number, np.int32))
+            for name in ("query", "repeat", "encode", "search"):
+                parts[name].append(samples[name])
+    joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    rows = []
+    sides = {"encode": joined["encode"], "search": joined["search"], "total": joined["encode"] + joined["search"]}
+    for side, seconds in sides.items():
+        found = summarise(
+            joined["process"], joined["query"], seconds, confidence=spec.head.measure.confidence, seed=spec.head.seed
+        )
+        rows += [
+            _row(
+                run,
+                one,
+                f"latency_{side}/{name}",
+                value,
+                "median of repeats; hierarchical bootstrap over processes and queries",
+                n=len(seconds),
+                interval=(low, high),
+            )
+            for name, (value, low, high) in found.items()
+        ]
+    return rows, joined
+
+
+def _row(run: str, one: SystemStages, name: str, value: float, method: str, **more: Any) -> Record:
+    return record(run, one.collection, one.system.name, name, value, method=method, **more)
+
+
+def _files(done: Mapping[str, Done], stage: Stage) -> Path:
+    artefact = done[stage.key].artefact
+    assert artefact is not None  # noqa: S101 - only systems whose stages are all ok come here
+    return artefact.files
+
+
+def _result(done: Mapping[str, Done], stage: Stage) -> Any:
+    artefact = done[stage.key].artefact
+    assert artefact is not None  # noqa: S101 - as above
+    return artefact.result
+
+
+def _provenance() -> dict[str, str]:
+    from harness import __version__
+
+    found = {"laconic-bench": __version__}
+    for label, command in {"git revision": ["rev-parse", "HEAD"], "git changes": ["status", "--porcelain"]}.items():
+        try:
+            answer = subprocess.run(
+                ["git", *command], capture_output=True, text=True, timeout=10, check=True, cwd=os.getcwd()
+            )  # noqa: S607,PTH109
+            found[label] = (
+                answer.stdout.strip()
+                if label == "git revision"
+                else ("none" if not answer.stdout.strip() else "uncommitted changes")
+            )
+        except (OSError, subprocess.SubprocessError):
+            found[label] = "not a git checkout"
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8", errors="surrogatepass")
+    partial.replace(path)

@@ -1,0 +1,1 @@
+"""Records into evidence that people can read; nothing here measures."""
