@@ -76,7 +76,7 @@ class SparseTextEncoder(Loaded):
     kind: Kind = "sparse"
 
     def __init__(self, model: Any, params: SourceParams) -> None:
-        self.width = int(model.get_sentence_embedding_dimension())
+        self.width = int(model[0].auto_model.config.vocab_size)
         super().__init__(model, params, head=self.width)
 
     def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:

@@ -1,0 +1,115 @@
+"""One spec in, one report out; a second run reuses everything; bad specs get one clear message."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SPEC = """
+name = "small"
+[collections.mine]
+type = "beir"
+path = "{folder}"
+[encoders.bm25]
+type = "bm25"
+[indexes.inverted]
+type = "inverted"
+[indexes.flat]
+type = "faiss-flat"
+[[systems]]
+name = "<script>alert(1)</script>"
+encoder = "bm25"
+index = "inverted"
+[measure]
+processes = 1
+repeats = 1
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    folder = tmp_path / "data"
+    (folder / "qrels").mkdir(parents=True)
+    words = ["apple", "pear", "plum", "fig", "kiwi", "grape"]
+    rows = [
+        json.dumps({"_id": f"d{i}", "title": "", "text": f"{words[i]} {words[(i + 1) % 6]} tree"}) for i in range(6)
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(rows))
+    (folder / "queries.jsonl").write_text("\n".join(json.dumps({"_id": f"q{i}", "text": words[i]}) for i in range(3)))
+    (folder / "qrels/test.tsv").write_text(
+        "query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\td{i}\t1\n" for i in range(3))
+    )
+    file = tmp_path / "small.toml"
+    file.write_text(SPEC.format(folder=folder))
+    return file
+
+
+def call(spec, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", "from harness.cli import main; main()", *arguments],
+        cwd=spec.parent,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_run_twice(spec):
+    first = call(spec, "run", str(spec))
+    assert first.returncode == 0, first.stderr
+    records = [json.loads(line) for line in (spec.parent / "runs/small/records.jsonl").read_text().splitlines()]
+    assert {"ndcg@10", "index_bytes", "latency_total/p50", "postings_touched"} <= {row["metric"] for row in records}
+    assert "<script>alert" not in (spec.parent / "runs/small/report.html").read_text()
+    second = call(spec, "run", str(spec))
+    assert second.returncode == 0
+    assert "0 done now" in second.stdout
+    again = [json.loads(line) for line in (spec.parent / "runs/small/records.jsonl").read_text().splitlines()]
+    assert again == records
+
+
+def test_damaged_artefact_is_named_and_made_again(spec):
+    assert call(spec, "run", str(spec)).returncode == 0
+    path = next(spec.parent.glob(".laconic-bench/objects/*/*/files/documents.jsonl"))
+    path.write_bytes(path.read_bytes()[:-1])
+    again = call(spec, "run", str(spec))
+    assert again.returncode == 0
+    assert "damaged and made again: prepare mine" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('type = "bm25"', 'type = "bm26"', ["small.toml:7", "encoders.bm25.type", "did you mean 'bm25'"]),
+        ('type = "bm25"', 'type = "bm25"\nk2 = 1', ["encoders.bm25.k2", "unknown key", "k1"]),
+        ('index = "inverted"', 'index = "flat"', ["systems[0].index", "impossible pair"]),
+        ('index = "inverted"', 'index = "invertd"', ["did you mean 'inverted'"]),
+        ("repeats = 1", 'repeats = "x"', ["measure.repeats", "'x'"]),
+        ("repeats = 1", "repets = 1", ["measure.repets", "did you mean 'repeats'"]),
+        ("[measure]", "[measure", ["not TOML", "line"]),
+        ('name = "small"', 'name = "a/b"', ["name", "pattern"]),
+    ],
+)
+def test_bad_specs(spec, old, new, words):
+    spec.write_text(spec.read_text().replace(old, new, 1))
+    found = call(spec, "plan", str(spec))
+    assert found.returncode == 2
+    assert "Traceback" not in found.stderr
+    for word in words:
+        assert word in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("corpus.jsonl", '{"_id": "d1"', '{"_id" "d1"', ["corpus.jsonl:2", "not JSON"]),
+        ("corpus.jsonl", '"d1"', '"d0"', ["corpus.jsonl:2", "twice"]),
+        ("qrels/test.tsv", "q1\td1\t1", "q1 d1", ["test.tsv:3", "not a judgement"]),
+    ],
+)
+def test_bad_data(spec, file, old, new, words):
+    path = spec.parent / "data" / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    found = call(spec, "run", str(spec))
+    assert found.returncode == 1
+    for word in words:
+        assert word in found.stderr
