@@ -43,7 +43,7 @@ class Lines:
                 end="\r",
                 file=sys.stderr,
                 flush=True,
-            )  # noqa: T201
+            )
 
     def end(self, done: Done, number: int, total: int) -> None:
         """Say how it ended."""

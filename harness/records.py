@@ -133,7 +133,7 @@ define(
     "fraction",
     "higher",
     "Normalised discounted cumulative gain of the first 10 documents with linear gain and log2 discount, as trec_eval computes it; a query without results counts 0.",
-)  # noqa: E501
+)
 define(
     "recall@100",
     "Recall@100",
@@ -157,7 +157,7 @@ define(
     "bytes",
     "lower",
     "Bytes of the finished index, everything that a search reads, by the engine's own components. Document identifiers are not part of it.",
-)  # noqa: E501
+)
 define(
     "index_bytes_per_document",
     "Index bytes per document",
@@ -172,14 +172,14 @@ define(
     "bytes",
     "lower",
     "Arithmetic, not a measurement: documents x dimensions x bytes of a value (dense), or stored weights x (bytes of a term or document number + bytes of a weight) (sparse).",
-)  # noqa: E501
+)
 define(
     "resident_bytes",
     "Resident when served",
     "bytes",
     "lower",
     "Anonymous and file-backed memory (smaps_rollup) that loading the index and answering every query adds to a fresh worker process that never held the vectors, above the same worker before loading.",
-)  # noqa: E501
+)
 define("build_seconds", "Index build time", "seconds", "lower", "Wall time of building the index from stored vectors.")
 define(
     "build_peak_bytes",
@@ -222,7 +222,7 @@ define(
     "seconds",
     "lower",
     "Wall time from a query's text to its vector, one query at a time, after warm-up. The component names the percentile or the mean.",
-)  # noqa: E501
+)
 define(
     "latency_search",
     "Search latency",
@@ -243,7 +243,7 @@ define(
     "flops",
     "lower",
     "Analytic floating point operations (2 per multiply-add) of the encoder's forward pass, mean over the queries at their own lengths, padding not counted.",
-)  # noqa: E501
+)
 define(
     "flops_encode_document", "FLOPs to encode a document", "flops", "lower", "As for a query, mean over the documents."
 )

@@ -99,4 +99,6 @@ class SparseTextEncoder(Loaded):
                 batch, batch_size=len(batch), prompt="", convert_to_sparse_tensor=False, show_progress_bar=False
             )
             blocks.append(sparse.csr_matrix(np.asarray(rows.cpu() if hasattr(rows, "cpu") else rows, np.float32)))
-        return sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, self.width), dtype=np.float32)
+        return (
+            sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix(np.zeros((0, self.width), np.float32))
+        )

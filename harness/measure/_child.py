@@ -48,7 +48,7 @@ def main() -> int:
                 else f"{type(error).__name__}: {error}"
             )
             send(error=text, expected=full, peak=_peak())
-        except Exception as error:  # noqa: BLE001 - whatever it is becomes a status with its reason
+        except Exception as error:
             traceback.print_exc()
             send(error=f"{type(error).__name__}: {error}", expected=False, peak=_peak())
     return 0

@@ -261,7 +261,7 @@ def _provenance() -> dict[str, str]:
         try:
             answer = subprocess.run(
                 ["git", *command], capture_output=True, text=True, timeout=10, check=True, cwd=os.getcwd()
-            )  # noqa: S607,PTH109
+            )
             found[label] = (
                 answer.stdout.strip()
                 if label == "git revision"

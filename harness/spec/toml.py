@@ -114,9 +114,9 @@ def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
                     remedy="name a key that the spec has",
                 )
         last = path[-1]
-        if isinstance(node, dict) and isinstance(last, str):
-            node[last] = value
-        elif isinstance(node, list) and isinstance(last, int) and last < len(node):
+        if (isinstance(node, dict) and isinstance(last, str)) or (
+            isinstance(node, list) and isinstance(last, int) and last < len(node)
+        ):
             node[last] = value
         else:
             raise UserError(

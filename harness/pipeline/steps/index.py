@@ -93,7 +93,7 @@ def warm(type: str, params: dict[str, Any], kind: Kind) -> None:
         engine = create(type, **params)
         engine.build(rows)
         engine.search(rows[:1], 2)
-    except Exception:  # noqa: BLE001,S110 - an engine may refuse so few vectors; then it starts cold, which only costs time
+    except Exception:  # noqa: S110 - an engine may refuse so few vectors; then it starts cold, which only costs time
         pass
 
 
