@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -115,8 +115,10 @@ def load_vectors(directory: Path) -> Vectors:
         indices = np.memmap(directory / "indices.i32", "<i4", "r")
     else:
         data, indices = np.zeros(0, np.float32), np.zeros(0, np.int32)  # type: ignore[assignment]
-    matrix = sparse.csr_matrix((info.rows, info.columns), dtype=np.float32)
+    shape: Any = (info.rows, info.columns)
+    matrix: Any = sparse.csr_matrix(shape, dtype=np.float32)
     # Set directly: the constructor would copy the maps into memory to harmonise the index types.
     matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
     matrix.has_sorted_indices = True
-    return matrix
+    loaded: Vectors = matrix
+    return loaded

@@ -95,7 +95,7 @@ def number(value: float, unit: str) -> str:
     if unit == "seconds":
         return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e3:.3f} ms"
     if unit == "bytes":
-        for name, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        for name, size in (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10)):
             if value >= size:
                 return f"{value / size:.2f} {name}"
         return f"{value:.0f} B"

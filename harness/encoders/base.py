@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,7 +63,7 @@ class EncoderType(Protocol):
     Params: ClassVar[type[Params]]
     kind: ClassVar[Kind]
 
-    def __init__(self, params: Params) -> None: ...
+    def __init__(self, params: Any) -> None: ...
 
     def needs(self) -> FitInput:
         """What `fit` reads: nothing, the corpus of the collection that will be searched, or training pairs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,7 +58,7 @@ class Index(Protocol):
     Params: ClassVar[type[Params]]
     supports: ClassVar[Supports]
 
-    def __init__(self, params: Params) -> None: ...
+    def __init__(self, params: Any) -> None: ...
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Build from CSR or float32 ndarray, also memory-mapped, or from an iterator of row blocks of either.

@@ -197,7 +197,8 @@ def _checked(block: Any, width: int | None = None) -> Any:
             "the inverted index takes sparse vectors (CSR), found a dense array",
             remedy="use a dense engine, such as faiss-flat",
         )
-    matrix: Any = block.tocsr()
+    given: Any = block
+    matrix: Any = given.tocsr()
     if width is not None and matrix.shape[1] != width:
         raise UserError(f"query vectors have {matrix.shape[1]} columns, the index {width}")
     data = np.asarray(matrix.data)

@@ -149,7 +149,8 @@ def _listen(
     """Read messages until the pipe closes or a limit is hit: what ended it, and the last message that was no progress."""
     poll = select.poll()
     poll.register(reading, select.POLLIN | select.POLLHUP)
-    rest, final = b"", {}
+    final: dict[str, Any] = {}
+    rest = b""
     while True:
         wait = None if deadline is None else max(0.0, deadline - time.perf_counter())
         if memory_limit is not None:

@@ -166,7 +166,7 @@ class Executor:
 def _status(text: str) -> Status:
     known: dict[str, Status] = {
         name: name for name in ("failed", "timeout", "oom", "killed", "skipped", "incompatible")
-    }  # type: ignore[misc]
+    }
     return known.get(text, "failed")
 
 

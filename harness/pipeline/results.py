@@ -66,8 +66,11 @@ def write_run(
         "provenance": _provenance(),
         "environment": environment(),
         "collections": {
-            one.collection: done[one.prepare.key].artefact.result for one in systems if done[one.prepare.key].artefact
-        },  # type: ignore[union-attr]
+            one.collection: artefact.result
+            for one in systems
+            for artefact in (done[one.prepare.key].artefact,)
+            if artefact is not None
+        },
         "systems": described,
         "stages": [
             {

@@ -113,7 +113,7 @@ def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
                     f"--set {override!r}: {key_text(path[: position + 1])} leads nowhere",
                     remedy="name a key that the spec has",
                 )
-        last = path[-1]
+        last: Any = path[-1]
         if (isinstance(node, dict) and isinstance(last, str)) or (
             isinstance(node, list) and isinstance(last, int) and last < len(node)
         ):

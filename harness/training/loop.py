@@ -95,9 +95,7 @@ def rate(step: int, params: TrainingParams) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(params.steps - rise, 1)))
 
 
-def batches(
-    pairs: Sequence[tuple[str, str]], params: TrainingParams, seed: int
-) -> Iterator[list[tuple[str, str]]]:
+def batches(pairs: Sequence[tuple[str, str]], params: TrainingParams, seed: int) -> Iterator[list[tuple[str, str]]]:
     """`params.steps` batches, the pairs shuffled anew for each pass; no text stands twice in a batch.
 
     A passage that answers two queries of one batch would be a negative of both.

@@ -125,9 +125,7 @@ class DenseObjective:
         params: Settings.
     """
 
-    def __init__(
-        self, pool: Callable[[torch.Tensor, Sequence[int]], torch.Tensor], params: TrainingParams
-    ) -> None:
+    def __init__(self, pool: Callable[[torch.Tensor, Sequence[int]], torch.Tensor], params: TrainingParams) -> None:
         self.pool, self.params = pool, params
 
     def parameters(self) -> list[tuple[torch.nn.Parameter, float]]:

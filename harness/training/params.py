@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from harness.spec.params import Params
@@ -49,5 +47,3 @@ class TrainingParams(Params):
     """Factor on the learning rate for the bias of the terms where there is one; sparse only."""
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines; dense only. Dot products of sparse vectors are taken as they are."""
-    checkpointing: Literal["none", "layers"] = "none"
-    """Recompute activations layer by layer instead of holding them."""
