@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from harness.stats.bootstrap import hierarchical
+from harness.stats.levels import hierarchical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,8 +22,13 @@ Ints: TypeAlias = "NDArray[np.int32]"
 V = TypeVar("V")
 
 PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
-BEYOND = 5
-"""A percentile is given only where at least this many queries lie beyond it: with fewer it is a single query's time."""
+BEYOND_OBSERVATIONS, BEYOND_QUERIES = 10, 5
+"""A percentile is given only where a process has so many observations, and so many different queries, beyond it.
+
+With fewer it is the time of one or two queries; its interval was found to cover less than it says. So p99 needs
+500 queries with 2 repeats, or 1,000 queries; p95 100 queries with 2 repeats, or 200.
+"""
+METHOD = "all timed queries of a process, mean over processes; interval over queries (bootstrap) and processes (t)"
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,18 @@ def measure_queries(
         repeats: Timed passes.
         warmup: Queries run first and not kept (the very first is kept apart).
         seed: Of the orders.
+
+    Raises:
+        ValueError: There are no texts, or no repeats.
     """
+    if not texts or repeats < 1:
+        raise ValueError("at least one query and one repeat are needed")
     order = np.random.default_rng(seed)
     first = _timed(encode, search, texts[0])
     for number in range(warmup):
         _timed(encode, search, texts[number % len(texts)])
     queries, rounds, rows = [], [], []
+    collected = gc.isenabled()
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -78,8 +89,9 @@ def measure_queries(
                 rounds.append(repeat)
             gc.collect()
     finally:
-        gc.enable()
         gc.unfreeze()
+        if collected:
+            gc.enable()
     seconds = np.asarray(rows, np.float64).reshape(-1, 2) * 1e-9
     return Samples(
         np.asarray(queries, np.int32),
@@ -111,11 +123,12 @@ def _timer_overhead() -> float:
 def summarise(
     process: Ints, query: Ints, seconds: Floats, *, confidence: float = 0.95, seed: int = 0
 ) -> dict[str, tuple[float, float, float]]:
-    """Percentiles over queries, each with an interval: {"p50": (value, low, high), ..., "mean": ...}.
+    """Percentiles and mean, each with an interval: {"p50": (value, low, high), ..., "mean": ...}.
 
-    A query's time in a process is the median of its repeats; a percentile is taken over the queries of a process and
-    averaged over processes. The interval resamples processes, then queries (hierarchical bootstrap), so that many
-    repeats in one process do not pass for many measurements.
+    A percentile is taken over all timed queries of a process, repeats included, and averaged over processes: taking
+    the median or the best of a query's repeats first would hide what a user waits for. The interval covers the choice
+    of queries and the spread of processes (see `harness.stats.hierarchical`); repeats of a query are drawn together,
+    so that many repeats do not pass for many queries.
 
     Args:
         process: Number of the process of each row.
@@ -123,21 +136,36 @@ def summarise(
         seconds: Time of each row.
         confidence: Of the intervals.
         seed: Of the resampling.
+
+    Returns:
+        p50 and mean always; the others where the sample supports them (`BEYOND_OBSERVATIONS`, `BEYOND_QUERIES`).
+
+    Raises:
+        ValueError: Not every process timed every query as often.
     """
-    table = _median_of_repeats(process, query, seconds)
-    wanted = {name: q for name, q in PERCENTILES.items() if table.shape[1] * (1 - q) >= BEYOND or q == 0.5}
-    return hierarchical(table, wanted, confidence=confidence, seed=seed)
+    times = table(process, query, seconds)
+    return hierarchical(times, supported(times.shape[1], times.shape[2]), confidence=confidence, seed=seed)
 
 
-def _median_of_repeats(process: Ints, query: Ints, seconds: Floats) -> Floats:
-    """Processes x queries: the median over the repeats."""
-    processes, queries = np.unique(process), np.unique(query)
-    table = np.full((len(processes), len(queries)), np.nan)
-    for row, one in enumerate(processes):
-        mine = process == one
-        numbers, times = query[mine], seconds[mine]
-        order = np.argsort(numbers, kind="stable")
-        starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
-        for number, part in zip(numbers[order][starts], np.split(times[order], starts[1:]), strict=True):
-            table[row, np.searchsorted(queries, number)] = np.median(part)
-    return table
+def supported(queries: int, repeats: int) -> dict[str, float]:
+    """The percentiles that so many queries and repeats in a process can support, by name."""
+
+    def enough(q: float) -> bool:
+        beyond = round((1 - q) * queries, 6)
+        return beyond >= BEYOND_QUERIES and beyond * repeats >= BEYOND_OBSERVATIONS
+
+    return {name: q for name, q in PERCENTILES.items() if q == 0.5 or enough(q)}
+
+
+def table(process: Ints, query: Ints, seconds: Floats) -> Floats:
+    """Rows of samples as processes x queries x repeats, in ascending order of the numbers.
+
+    Raises:
+        ValueError: Not every process timed every query as often.
+    """
+    processes, queries = len(np.unique(process)), len(np.unique(query))
+    counts = np.unique(np.stack([process, query]), axis=1, return_counts=True)[1]
+    if not len(seconds) or len(counts) != processes * queries or len(set(counts.tolist())) != 1:
+        raise ValueError("every process must have timed every query as often")
+    order = np.lexsort((query, process))
+    return np.asarray(seconds, np.float64)[order].reshape(processes, queries, -1)

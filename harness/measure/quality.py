@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import io
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, unquote
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.errors import UserError, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,32 +33,42 @@ def write_trec(
     scores: NDArray[np.float32],
     tag: str,
 ) -> None:
-    """Write a run, gzipped: ``query Q0 document rank score tag``.
+    """Write a run, ``query Q0 document rank score tag``; gzipped where the name ends with .gz, the same bytes always.
 
     trec_eval sorts by score and breaks ties by identifier, whatever the ranks say. So that everybody reads the order
     that the engine gave (ties by ascending document number), a score that is not below the one before it is written as
-    the next smaller float32. White space and control characters in identifiers are percent-encoded.
+    the next smaller float32 (trec_eval reads scores as float32): at most as many steps as there are ties. White space
+    and control characters in identifiers are percent-encoded, as the percent sign is; `read_trec` decodes them.
 
     Args:
-        path: Name ends with .gz.
+        path: File to write.
         query_ids: q identifiers.
         document_ids: Identifiers by document number.
         ids: q x k document numbers, -1 past the last.
         scores: q x k, descending.
         tag: Name of the system.
+
+    Raises:
+        UserError: An identifier is empty, or a score is not a number.
     """
     documents = [_quoted(name) for name in document_ids]
     label = _quoted(tag)
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
-        text = io.TextIOWrapper(packed, encoding="utf-8", write_through=True)
+    with path.open("wb") as raw, _packed(raw, path) as packed:
+        text = io.TextIOWrapper(packed, encoding="utf-8", newline="\n", write_through=True)
         for row, query in enumerate(query_ids):
             name, previous = _quoted(query), np.float32(np.inf)
             for rank, (document, score) in enumerate(zip(ids[row], scores[row], strict=True), start=1):
                 if document < 0:
                     break
+                if np.isnan(score):
+                    raise UserError(
+                        f"the score of query {query!r} and document {document_ids[document]!r} is not a number",
+                        remedy="check the encoder's vectors and the index for values that are not finite",
+                    )
                 previous = np.float32(min(score, np.nextafter(previous, np.float32(-np.inf))))
                 text.write(f"{name} Q0 {documents[document]} {rank} {float(previous)!r} {label}\n")
         text.flush()
+        text.detach()
 
 
 def read_trec(path: Path) -> Run:
@@ -70,7 +82,7 @@ def read_trec(path: Path) -> Run:
         fields = line.split()
         try:
             query, _, document, _, score, _ = fields
-            run.setdefault(unquote(query), {})[unquote(document)] = float(score)
+            run.setdefault(_unquoted(query), {})[_unquoted(document)] = float(score)
         except ValueError:
             raise UserError(
                 f"not a TREC run: found {len(fields)} fields",
@@ -93,7 +105,12 @@ def evaluate(
 
     Returns:
         {metric: {query: value}}.
+
+    Raises:
+        UserError: A metric is not known.
     """
+    if unknown := [name for name in metrics if name not in MEASURES]:
+        raise UserError(f"there is no quality metric {unknown[0]!r}", remedy=allowed(unknown[0], MEASURES))
     import ir_measures
 
     wanted = {ir_measures.parse_measure(MEASURES[name]): name for name in metrics}
@@ -106,11 +123,24 @@ def evaluate(
     return found
 
 
+def _packed(raw: BinaryIO, path: Path) -> AbstractContextManager[BinaryIO]:
+    if path.suffix != ".gz":
+        return nullcontext(raw)
+    return gzip.GzipFile("", "wb", fileobj=raw, mtime=0)  # type: ignore[return-value]
+
+
 def _quoted(name: str) -> str:
     """One word: what would break the line's fields is percent-encoded, and so is the percent sign."""
-    if any(char.isspace() or not char.isprintable() or char == "%" for char in name) or not name:
-        return quote(name, safe="".join(c for c in name if c.isprintable() and not c.isspace() and c != "%")) or "%00"
-    return name
+    if not name:
+        raise UserError("a run cannot hold an empty identifier", remedy="give every document and query an identifier")
+    if not any(char.isspace() or not char.isprintable() or char == "%" for char in name):
+        return name
+    kept = "".join(char for char in name if char.isprintable() and not char.isspace() and char != "%")
+    return quote(name, safe=kept, errors="surrogatepass")
+
+
+def _unquoted(word: str) -> str:
+    return unquote(word, errors="surrogatepass") if "%" in word else word
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.measure.environment import environment
+from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.measure.latency import summarise
 from harness.measure.quality import MEASURES, evaluate, read_trec, write_trec
 from harness.pipeline.steps.prepare import read_qrels, read_texts
@@ -231,7 +232,7 @@ def _latency(run: str, spec: Spec, one: SystemStages, done: Mapping[str, Done]) 
                 one,
                 f"latency_{side}/{name}",
                 value,
-                "median of repeats; hierarchical bootstrap over processes and queries",
+                LATENCY_METHOD,
                 n=len(seconds),
                 interval=(low, high),
             )

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from harness.stats.bootstrap import bootstrap_mean, hierarchical, paired_difference, percentile_ratio
-from harness.stats.paired import holm, paired_randomisation
+from harness.stats.bootstrap import bootstrap_mean, paired_difference
+from harness.stats.levels import hierarchical, percentile_ratio, smallest_effect
+from harness.stats.paired import (
+    Equivalence,
+    Test,
+    effect_size,
+    holm,
+    minimum_detectable_effect,
+    paired_randomisation,
+    paired_t,
+    tost,
+)
 from harness.stats.pareto import pareto_front
+from harness.stats.quantiles import quantile_interval
 
 __all__ = [
+    "Equivalence",
+    "Test",
     "bootstrap_mean",
+    "effect_size",
     "hierarchical",
     "holm",
+    "minimum_detectable_effect",
     "paired_difference",
     "paired_randomisation",
+    "paired_t",
     "pareto_front",
     "percentile_ratio",
+    "quantile_interval",
+    "smallest_effect",
+    "tost",
 ]

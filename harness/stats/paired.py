@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from harness.stats.bootstrap import differences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test's statistic and p-value."""
+
+    statistic: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Two one-sided tests: the p-value of "the difference is not inside the margin", and the verdict on it."""
+
+    p_value: float
+    equivalent: bool
 
 
 def paired_randomisation(first: ArrayLike, second: ArrayLike, *, seed: int = 0, resamples: int = 10_000) -> float:
@@ -25,7 +44,7 @@ def paired_randomisation(first: ArrayLike, second: ArrayLike, *, seed: int = 0, 
     """
     from scipy import stats
 
-    difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
+    difference = differences(first, second)
     if not difference.any():
         return 1.0
     found = stats.permutation_test(
@@ -38,6 +57,76 @@ def paired_randomisation(first: ArrayLike, second: ArrayLike, *, seed: int = 0, 
         rng=np.random.default_rng(seed),
     )
     return float(found.pvalue)
+
+
+def paired_t(first: ArrayLike, second: ArrayLike) -> Test:
+    """Student's paired t-test, two-sided. Equal pairs throughout give p = 1, a constant difference p = 0."""
+    from scipy import stats
+
+    difference = differences(first, second)
+    if len(difference) < 2 or np.ptp(difference) == 0:
+        same = len(difference) < 2 or not difference.any()
+        return Test(0.0 if same else float(np.copysign(np.inf, difference[0])), 1.0 if same else 0.0)
+    found = stats.ttest_1samp(difference, 0.0)
+    return Test(float(found.statistic), float(found.pvalue))
+
+
+def tost(first: ArrayLike, second: ArrayLike, margin: float, *, confidence: float = 0.95) -> Equivalence:
+    """Are two systems the same within a margin? Two one-sided paired t-tests (Schuirmann 1987).
+
+    Args:
+        first: One value a query.
+        second: One value a query, the same queries.
+        margin: Largest difference of the means, either way, that would not matter; positive.
+        confidence: Of the verdict; alpha is 1 - confidence for each side.
+
+    Raises:
+        ValueError: The margin is not positive.
+    """
+    from scipy import stats
+
+    if not margin > 0:
+        raise ValueError(f"a positive margin is needed, not {margin}")
+    difference = differences(first, second)
+    if len(difference) < 2:
+        return Equivalence(1.0, False)
+    if np.ptp(difference) == 0:
+        inside = abs(float(difference[0])) < margin
+        return Equivalence(0.0 if inside else 1.0, inside)
+    above = stats.ttest_1samp(difference, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(difference, margin, alternative="less").pvalue
+    p_value = float(max(above, below))
+    return Equivalence(p_value, p_value < 1 - confidence)
+
+
+def effect_size(first: ArrayLike, second: ArrayLike) -> float:
+    """Mean difference in standard deviations of the differences (Cohen's d_z, 1988); 0 where there is no difference."""
+    difference = differences(first, second)
+    mean = float(difference.mean())
+    spread = float(np.std(difference, ddof=1)) if len(difference) > 1 else 0.0
+    if spread == 0:
+        return 0.0 if mean == 0 else float(np.copysign(np.inf, mean))
+    return mean / spread
+
+
+def minimum_detectable_effect(spread: float, n: int, *, confidence: float = 0.95, power: float = 0.8) -> float:
+    """The mean difference that a paired t-test over n pairs finds with this power (Bloom 1995).
+
+    Args:
+        spread: Standard deviation of the differences.
+        n: Pairs, at least 2.
+        confidence: Of the test, two-sided.
+        power: Chance that a true difference of this size is found.
+
+    Returns:
+        In the unit of `spread`.
+    """
+    from scipy import stats
+
+    if n < 2:
+        raise ValueError("at least 2 pairs are needed")
+    quantile = stats.t(n - 1).ppf
+    return float((quantile((1 + confidence) / 2) + quantile(power)) * spread / np.sqrt(n))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -117,8 +118,8 @@ def test_child_dies_with_its_parent(functions, tmp_path):
         "from harness.measure.worker import run_isolated\n"
         "run_isolated('worker_functions:sleep', {}, allow=('worker_functions',))\n"
     )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": root})
+    root = Path(__file__).resolve().parents[2]
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": str(root)})
     children = []
     for _ in range(100):
         time.sleep(0.1)
@@ -130,24 +131,22 @@ def test_child_dies_with_its_parent(functions, tmp_path):
     parent.wait()
     for _ in range(50):
         time.sleep(0.1)
-        if not any(os.path.exists(f"/proc/{pid}") and _state(pid) != "Z" for pid in children):
+        if not any(_state(pid) != "Z" for pid in children):
             break
     assert children
-    assert not any(os.path.exists(f"/proc/{pid}") and _state(pid) != "Z" for pid in children)
+    assert not any(_state(pid) != "Z" for pid in children)
 
 
 def _children(pid):
     try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(part) for part in file.read().split()]
+        return [int(part) for part in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
 
 
 def _state(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return "Z"
 

@@ -1,0 +1,158 @@
+"""Percentiles and means of times that were taken in several processes over many queries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from harness.stats.bootstrap import percentile_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+Floats: TypeAlias = "NDArray[np.float64]"
+Estimate: TypeAlias = tuple[float, float, float]
+RESAMPLES = 600
+
+
+def hierarchical(
+    table: Floats,
+    quantiles: Mapping[str, float],
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Estimate]:
+    """Percentiles and mean over queries, averaged over processes, with intervals over processes and queries.
+
+    Two things vary: which queries were asked, and what each process met (layout of memory, neighbours, frequency).
+    Queries are resampled (percentile bootstrap; the same queries in every process, with all their repeats). Processes
+    are too few to be resampled (three give a "95 %" interval that covers 67 %), so their part is
+    Student's t over the processes' own estimates. Both parts are joined on the log scale by MOVER (Zou and Donner
+    2008): the distances of the two limits from the value add up in squares, low and high apart.
+
+    Args:
+        table: Processes x queries, or processes x queries x repeats; positive.
+        quantiles: Name -> q in 0 to 1.
+        confidence: Of the intervals.
+        seed: Of the resampling.
+        resamples: Number of resamples.
+
+    Returns:
+        Name -> (value, low, high), and "mean". With one process the interval covers the choice of queries alone.
+
+    Raises:
+        ValueError: A value is missing or not positive.
+    """
+    times = _checked(table)
+    levels = np.asarray(list(quantiles.values()), np.float64)
+    own = _by_process(times, levels)
+    drawn = np.stack(
+        [_by_process(times[:, columns], levels).mean(axis=0) for columns in _drawn(times.shape[1], resamples, seed)]
+    )
+    value = own.mean(axis=0)
+    spread = own / value
+    names = [*quantiles, "mean"]
+    return {
+        name: _joined(
+            float(value[place]), np.log(drawn[:, place] / value[place]), np.log(spread[:, place]), confidence=confidence
+        )
+        for place, name in enumerate(names)
+    }
+
+
+def percentile_ratio(
+    first: Floats,
+    second: Floats,
+    q: float | None,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """Ratio of a percentile (or of the mean, q None) of two systems over the same queries: (value, low, high).
+
+    Queries are drawn together for both, so that what makes a query slow for both cancels. Where both have as many
+    processes, process i of one is paired with process i of the other (they ran next to each other), so that drift of
+    the machine cancels too; else the two spreads are added. Intervals as in `hierarchical`.
+
+    Args:
+        first: Processes x queries (x repeats), or queries alone; positive.
+        second: The same queries in the same columns.
+        q: 0 to 1, or None for the mean.
+        confidence: Of the interval.
+        seed: Of the resampling.
+        resamples: Number of resamples.
+
+    Raises:
+        ValueError: A value is missing or not positive, or the queries are not as many.
+    """
+    one, other = _checked(first), _checked(second)
+    if one.shape[1] != other.shape[1]:
+        raise ValueError(f"the same queries are needed: found {one.shape[1]} and {other.shape[1]}")
+    levels = np.asarray([] if q is None else [q], np.float64)
+    own_one, own_other = _by_process(one, levels)[:, 0], _by_process(other, levels)[:, 0]
+    value = float(own_one.mean() / own_other.mean())
+    drawn = np.asarray(
+        [
+            _by_process(one[:, columns], levels)[:, 0].mean() / _by_process(other[:, columns], levels)[:, 0].mean()
+            for columns in _drawn(one.shape[1], resamples, seed)
+        ]
+    )
+    log_one, log_other = np.log(own_one), np.log(own_other)
+    paired = len(log_one) == len(log_other)
+    parts = (log_one - log_other,) if paired else (log_one, log_other)
+    return _joined(value, np.log(drawn / value), *parts, confidence=confidence)
+
+
+def smallest_effect(null: Estimate) -> float:
+    """The smallest relative difference that could have been told from none, from a system compared with itself.
+
+    A fraction: the farther limit of the null ratio's interval from 1, so that a bias of the machine counts as well.
+    """
+    _, low, high = null
+    return max(high - 1.0, 1.0 - low, 0.0)
+
+
+def _joined(value: float, resampled: Floats, *spreads: Floats, confidence: float) -> Estimate:
+    """Value with the limits of both levels joined (MOVER); `resampled` and `spreads` are logarithms."""
+    low, high = percentile_interval(resampled, confidence)
+    reach = _student(spreads, confidence)
+    return (
+        value,
+        value * float(np.exp(-np.hypot(min(low, 0.0), reach))),
+        value * float(np.exp(np.hypot(max(high, 0.0), reach))),
+    )
+
+
+def _student(spreads: tuple[Floats, ...], confidence: float) -> float:
+    """Half width of Student's (one group) or Welch's (two groups) interval of a mean; 0 for single observations."""
+    from scipy import stats
+
+    shares = [(float(np.var(group, ddof=1)) / len(group), len(group) - 1) for group in spreads if len(group) > 1]
+    total = sum(variance for variance, _ in shares)
+    if total <= 0:
+        return 0.0
+    freedom = total**2 / sum(variance**2 / degrees for variance, degrees in shares)
+    return float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(total))
+
+
+def _by_process(times: Floats, levels: Floats) -> Floats:
+    """Processes x (each quantile, then the mean) over all queries and repeats."""
+    rows = times.reshape(times.shape[0], -1)
+    parts = [np.quantile(rows, levels, axis=1).T] if len(levels) else []
+    return np.concatenate([*parts, rows.mean(axis=1, keepdims=True)], axis=1)
+
+
+def _drawn(queries: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(queries, size=(resamples, queries))
+
+
+def _checked(table: Floats) -> Floats:
+    times = np.atleast_2d(np.asarray(table, np.float64))
+    if times.ndim not in (2, 3) or not times.size or not np.isfinite(times).all() or times.min() <= 0:
+        raise ValueError("processes x queries (x repeats) of positive times are needed, none missing")
+    return times

@@ -1,0 +1,92 @@
+"""Two levels, processes and queries: known answers, and intervals that cover what they say."""
+
+import numpy as np
+import pytest
+
+from harness.stats import hierarchical, percentile_ratio, smallest_effect
+
+
+def simulated(rng, base, processes, repeats, *, spread=0.03, noise=0.05):
+    """Log-normal times of these queries in processes that differ by `spread`."""
+    shape = (processes, len(base), repeats)
+    logs = base[None, :, None] + rng.normal(0, spread, (processes, 1, 1)) + rng.normal(0, noise, shape)
+    return np.exp(logs)
+
+
+def test_values_are_numpys_quantiles_averaged_over_processes():
+    table = np.random.default_rng(1).gamma(2.0, size=(3, 50, 2))
+    found = hierarchical(table, {"p50": 0.5, "p90": 0.9}, resamples=20)
+    rows = table.reshape(3, -1)
+    assert found["p90"][0] == pytest.approx(np.quantile(rows, 0.9, axis=1).mean())
+    assert found["mean"][0] == pytest.approx(table.mean())
+    assert all(low <= value <= high for value, low, high in found.values())
+
+
+def test_three_processes_cover_as_often_as_they_say():
+    """Where processes differ most, resampling three of them would cover 67 %."""
+    rng = np.random.default_rng(4)
+    trials, hits = 200, 0
+    truth = np.exp((0.3**2 + 0.15**2 + 0.05**2) / 2)
+    for trial in range(trials):
+        table = simulated(rng, rng.normal(0, 0.3, 60), 3, 1, spread=0.15)
+        _, low, high = hierarchical(table, {}, seed=trial, resamples=100)["mean"]
+        hits += low <= truth <= high
+    assert 0.92 <= hits / trials <= 0.99
+
+
+def test_a_system_against_itself_shows_no_difference_more_often_than_it_may():
+    rng = np.random.default_rng(8)
+    trials, false = 120, 0
+    for trial in range(trials):
+        base = rng.normal(0, 0.5, 80)
+        first, second = simulated(rng, base, 4, 2), simulated(rng, base, 4, 2)
+        _, low, high = percentile_ratio(first, second, 0.5, seed=trial, resamples=60)
+        false += not low <= 1 <= high
+    assert false / trials <= 0.08
+
+
+def test_a_true_slowdown_is_found():
+    rng = np.random.default_rng(9)
+    found = 0
+    for trial in range(20):
+        base = rng.normal(0, 0.5, 100)
+        first = 1.05 * simulated(rng, base, 5, 2, spread=0.005)
+        value, low, _ = percentile_ratio(first, simulated(rng, base, 5, 2, spread=0.005), None, seed=trial)
+        found += low > 1
+        assert value == pytest.approx(1.05, abs=0.03)
+    assert found >= 18
+
+
+def test_drift_that_hits_neighbours_alike_cancels():
+    rng = np.random.default_rng(10)
+    base, drift = rng.normal(0, 0.5, 100), np.asarray([1.0, 1.3, 1.7, 2.2])[:, None, None]
+    first = drift * simulated(rng, base, 4, 1, spread=0.0)
+    second = drift * simulated(rng, base, 4, 1, spread=0.0)
+    _, low, high = percentile_ratio(first, second, 0.5)
+    assert high / low < 1.2
+    # With another number of processes there is no pairing, and the drift is in the interval.
+    _, low, high = percentile_ratio(first, second[:3], 0.5)
+    assert high / low > 1.5
+
+
+def test_one_process_covers_the_queries_alone():
+    base = np.random.default_rng(3).normal(0, 0.5, 400)
+    value, low, high = percentile_ratio(np.exp(base) * 2, np.exp(base), 0.9)
+    assert (value, low, high) == pytest.approx((2.0, 2.0, 2.0))
+
+
+@pytest.mark.parametrize("bad", [[[1.0, np.nan]], [[1.0, 0.0]], [[]]])
+def test_missing_times_are_refused(bad):
+    with pytest.raises(ValueError, match="positive times"):
+        hierarchical(np.asarray(bad), {})
+
+
+def test_other_queries_are_refused():
+    with pytest.raises(ValueError, match="same queries"):
+        percentile_ratio(np.ones((2, 3)), np.ones((2, 4)), None)
+
+
+def test_smallest_effect_is_the_farther_limit():
+    assert smallest_effect((1.01, 0.98, 1.05)) == pytest.approx(0.05)
+    assert smallest_effect((0.99, 0.93, 1.02)) == pytest.approx(0.07)
+    assert smallest_effect((1.0, 1.0, 1.0)) == 0

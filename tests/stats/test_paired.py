@@ -1,0 +1,108 @@
+"""Tests on pairs: against scipy, brute force and simulation."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from harness.stats import (
+    effect_size,
+    holm,
+    minimum_detectable_effect,
+    paired_randomisation,
+    paired_t,
+    pareto_front,
+    tost,
+)
+
+FIRST = np.asarray([0.61, 0.34, 0.95, 0.10, 0.77, 0.51, 0.43, 0.88])
+SECOND = np.asarray([0.55, 0.36, 0.80, 0.05, 0.70, 0.52, 0.40, 0.71])
+
+
+def test_randomisation_is_exact_for_few_pairs():
+    difference = FIRST - SECOND
+    means = [abs(np.mean(difference * signs)) for signs in itertools.product([1, -1], repeat=8)]
+    expected = np.mean(np.asarray(means) >= abs(difference.mean()) - 1e-12)
+    assert paired_randomisation(FIRST, SECOND) == pytest.approx(expected)
+
+
+def test_randomisation_keeps_its_level_when_nothing_differs():
+    rng = np.random.default_rng(0)
+    found = [
+        paired_randomisation(rng.normal(size=30), rng.normal(size=30), seed=i, resamples=400) < 0.05 for i in range(300)
+    ]
+    assert 0.02 <= np.mean(found) <= 0.085
+
+
+def test_equal_systems_have_p_one():
+    assert paired_randomisation(FIRST, FIRST) == 1.0
+    assert paired_t(FIRST, FIRST).p_value == 1.0
+    assert paired_t(FIRST, FIRST - 1).p_value == pytest.approx(0.0, abs=1e-60)
+
+
+def test_t_agrees_with_scipy():
+    expected = stats.ttest_rel(FIRST, SECOND)
+    found = paired_t(FIRST, SECOND)
+    assert (found.statistic, found.p_value) == pytest.approx((expected.statistic, expected.pvalue))
+
+
+def test_tost_agrees_with_the_interval_within_the_margin():
+    """Equivalent at 95 % if and only if the 90 % interval of the difference lies within the margin."""
+    interval = stats.ttest_rel(FIRST, SECOND).confidence_interval(0.90)
+    assert tost(FIRST, SECOND, interval.high * 1.01).equivalent
+    assert not tost(FIRST, SECOND, interval.high * 0.99).equivalent
+
+
+def test_tost_on_constant_differences_and_bad_margins():
+    assert tost(FIRST, FIRST, 0.01).equivalent
+    assert not tost(np.ones(3), np.zeros(3), 0.5).equivalent
+    assert not tost([1.0], [1.0], 0.5).equivalent
+    with pytest.raises(ValueError, match="margin"):
+        tost(FIRST, SECOND, 0.0)
+
+
+def test_effect_size_is_t_over_root_n():
+    assert effect_size(FIRST, SECOND) == pytest.approx(paired_t(FIRST, SECOND).statistic / np.sqrt(8))
+    assert effect_size(FIRST, FIRST) == 0
+    assert effect_size([1.0, 1.0], [0.0, 0.0]) == np.inf
+
+
+def test_minimum_detectable_effect_is_found_as_often_as_it_says():
+    rng = np.random.default_rng(6)
+    effect = minimum_detectable_effect(2.0, 40, power=0.8)
+    found = [stats.ttest_1samp(rng.normal(effect, 2.0, 40), 0).pvalue < 0.05 for _ in range(1000)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.04)
+    with pytest.raises(ValueError, match="2 pairs"):
+        minimum_detectable_effect(1.0, 1)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_keeps_the_order_and_never_lowers(p_values):
+    adjusted = holm(p_values)
+    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
+    for (p, a), (q, b) in itertools.combinations(zip(p_values, adjusted, strict=True), 2):
+        assert (p < q and a <= b) or (p > q and a >= b) or p == q
+
+
+def test_pareto_by_hand():
+    assert pareto_front([1, 2, 2, 3], [5, 5, 7, 6]) == [True, False, True, False]
+    assert pareto_front([1, 1], [2, 2]) == [True, True]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20))
+def test_every_point_off_the_front_is_beaten_by_one_on_it(points):
+    front = pareto_front([c for c, _ in points], [g for _, g in points])
+    assert any(front)
+    for (cost, gain), on in zip(points, front, strict=True):
+        beaten = any(
+            f and c <= cost and g >= gain and (c, g) != (cost, gain) for (c, g), f in zip(points, front, strict=True)
+        )
+        assert beaten != on
