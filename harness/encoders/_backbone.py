@@ -1,0 +1,133 @@
+"""A pretrained Llama as a starting point: where it lies, and what of it is used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import model_validator
+
+from harness.encoders._source import digest, fingerprint, from_hub, in_wheel, local
+from harness.errors import UserError
+from harness.spec.params import Params
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import torch
+
+
+class Backbone(Params):
+    """A Llama-architecture causal language model: exactly one of `model` and `wheel`."""
+
+    model: str | None = None
+    """A folder with config.json and safetensors, a .gguf file, or a name on the Hugging Face Hub."""
+    revision: str | None = None
+    """Commit on the Hub; a run with a moving name cannot be repeated."""
+    wheel: str | None = None
+    """An installed distribution whose files hold the model; nothing of it is imported."""
+    file: str = "."
+    """The model's folder or .gguf file inside the wheel."""
+    tokenizer: str | None = None
+    """A folder or Hub name with the tokenizer.json, for models that ship none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.model is None) == (self.wheel is None):
+            raise ValueError("give exactly one of model and wheel")
+        return self
+
+    def fingerprint(self) -> str:
+        """What decides the weights and the tokenizer.
+
+        Raises:
+            UserError: They are missing.
+        """
+        found = fingerprint(self.model, self.revision, self.wheel, self.file)
+        if self.tokenizer is not None:
+            here = local(self.tokenizer, "backbone.tokenizer")
+            found += f" {self.tokenizer if here is None else digest(here)}"
+        return found
+
+    def open(self) -> Pretrained:
+        """Find it, download it if it must be, and read all but the weights.
+
+        Raises:
+            UserError: It cannot be had, is no Llama, or has no tokenizer.
+        """
+        if self.wheel is not None:
+            place = in_wheel(self.wheel, self.file, "backbone.file")
+        else:
+            found = local(str(self.model), "backbone")
+            place = from_hub(str(self.model), self.revision, "backbone") if found is None else found
+        if place.is_file():
+            from harness.encoders._gguf import GgufFile
+
+            gguf = GgufFile(place)
+            tokenizer = gguf.tokenizer() if self.tokenizer is None else self._tokenizer(place)
+            return Pretrained(gguf.config(), tokenizer, lambda layers: _tensors(gguf.weights(layers)))
+        config = place / "config.json"
+        if not config.is_file():
+            raise UserError("the folder has no config.json", file=place, key="backbone", remedy="name a model's folder")
+        return Pretrained(
+            json.loads(config.read_text(encoding="utf-8")),
+            self._tokenizer(place),
+            lambda layers: _from_safetensors(place, layers),
+        )
+
+    def _tokenizer(self, place: Path) -> str:
+        folder = place
+        if self.tokenizer is not None:
+            found = local(self.tokenizer, "backbone.tokenizer")
+            folder = from_hub(self.tokenizer, None, "backbone.tokenizer") if found is None else found
+        file = folder / "tokenizer.json"
+        if not file.is_file():
+            raise UserError(
+                "the model ships no tokenizer.json",
+                file=folder,
+                key="backbone.tokenizer",
+                remedy="name the folder or Hub name of its base model's tokenizer "
+                "(for utahnlp/laconic-*: that of the Llama-3 base model)",
+            )
+        return file.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A found model: `config` as transformers has it, tokenizer.json as text, and `weights(layers)` by name."""
+
+    config: dict[str, Any]
+    tokenizer: str
+    weights: Callable[[int], dict[str, torch.Tensor]]
+
+
+def _tensors(arrays: dict[str, Any]) -> dict[str, torch.Tensor]:
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
+    from safetensors import safe_open
+
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise UserError(
+            "the folder has no .safetensors", file=folder, key="backbone", remedy="convert the weights to safetensors"
+        )
+    found: dict[str, torch.Tensor] = {}
+    for file in files:
+        with safe_open(str(file), framework="pt") as opened:
+            for stored in opened.keys():  # noqa: SIM118 - not a mapping
+                name = stored if stored.startswith(("model.", "lm_head.")) else f"model.{stored}"
+                parts = name.split(".")
+                if parts[1] != "layers" or int(parts[2]) < layers:
+                    found[name] = opened.get_tensor(stored)
+    return found

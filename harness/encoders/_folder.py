@@ -1,0 +1,187 @@
+"""Model folders that sentence-transformers opens, written and read without importing it.
+
+Layout of a LACONIC: transformers' `LlamaForCausalLM`, then `SpladePooling`. With a bias of the terms, which that class
+has no place for, the head becomes a `Dense` module of its own. A dense twin: `LlamaModel`, `Pooling`, `Normalize`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+
+PREFIX = "sentence_transformers."
+TRANSFORMER = f"{PREFIX}base.modules.transformer.Transformer"
+DENSE = f"{PREFIX}base.modules.dense.Dense"
+NORMALIZE = f"{PREFIX}base.modules.normalize.Normalize"
+SPLADE = f"{PREFIX}sparse_encoder.modules.splade_pooling.SpladePooling"
+POOLING = f"{PREFIX}sentence_transformer.modules.pooling.Pooling"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How texts must be encoded; breaking it gives silent garbage, so it is kept with the weights."""
+
+    kind: Literal["sparse", "dense"]
+    query_prefix: str
+    document_prefix: str
+    query_length: int
+    document_length: int
+    query_terms: int | None = None
+    document_terms: int | None = None
+    pooling: Literal["mean", "last"] | None = None
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors of a model: `layers` under the names of `Llama`; `head` only where it is not the embedding."""
+
+    layers: Mapping[str, torch.Tensor]
+    head: torch.Tensor | None = None
+    bias: torch.Tensor | None = None
+
+
+def write(folder: Path, contract: Contract, config: Mapping[str, Any], tokenizer: str, weights: Weights) -> None:
+    """Write a model into an existing folder.
+
+    Args:
+        folder: Empty.
+        contract: How to encode.
+        config: Keys of transformers' `LlamaConfig`; `is_causal` says how it attends.
+        tokenizer: Text of tokenizer.json.
+        weights: What to save, in its own dtype.
+    """
+    from safetensors.torch import save_file
+
+    sparse = contract.kind == "sparse"
+    own_head = sparse and weights.bias is not None
+    eos = config.get("eos_token_id", 2)
+    eos = eos[0] if isinstance(eos, list) else eos
+    config = {
+        **config,
+        "architectures": ["LlamaForCausalLM" if sparse and not own_head else "LlamaModel"],
+        "tie_word_embeddings": weights.head is None,
+        "use_cache": False,
+    }
+    for old in ("quantization_config", "_name_or_path", "transformers_version"):
+        config.pop(old, None)
+    tensors = {f"model.{name}": _plain(tensor) for name, tensor in weights.layers.items()}
+    if sparse and not own_head and weights.head is not None:
+        tensors["lm_head.weight"] = _plain(weights.head)
+    config["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    config.pop("torch_dtype", None)
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    from tokenizers import Tokenizer
+
+    end = Tokenizer.from_str(tokenizer).id_to_token(int(eos))
+    if end is None:
+        raise UserError(f"the tokenizer has no token {eos}, which ends a text", key="backbone.tokenizer")
+    _json(folder / "config.json", config)
+    _json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": end,
+            # Llama has no token for padding; what stands there is masked.
+            "pad_token": end,
+            "padding_side": "right",
+            "model_max_length": max(contract.query_length, contract.document_length),
+        },
+    )
+    output = ("text-generation", "logits") if sparse and not own_head else ("feature-extraction", "last_hidden_state")
+    _json(
+        folder / "sentence_bert_config.json",
+        {
+            "transformer_task": output[0],
+            "modality_config": {"text": {"method": "forward", "method_output_name": output[1]}},
+            "module_output_name": "token_embeddings",
+            "processing_kwargs": {
+                "text": {"add_special_tokens": False} | ({"logits_to_keep": 0} if output[1] == "logits" else {})
+            },
+        },
+    )
+    about: dict[str, Any] = {
+        "model_type": "SparseEncoder" if sparse else "SentenceTransformer",
+        "prompts": {"query": contract.query_prefix, "document": contract.document_prefix},
+        "default_prompt_name": None,
+        "similarity_fn_name": "dot" if sparse else "cosine",
+    }
+    if sparse:
+        about["max_active_dims"] = contract.document_terms
+    _json(folder / "config_sentence_transformers.json", about)
+    _modules(folder, contract, config, weights, own_head)
+    _json(folder / "contract.json", asdict(contract))
+
+
+def _modules(folder: Path, contract: Contract, config: Mapping[str, Any], weights: Weights, own_head: bool) -> None:
+    from safetensors.torch import save_file
+
+    rest: list[tuple[str, dict[str, Any]]] = []
+    if own_head:
+        names = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
+        identity = "torch.nn.modules.linear.Identity"
+        sizes = {"in_features": config["hidden_size"], "out_features": config["vocab_size"]}
+        rest.append((DENSE, {**sizes, "bias": True, "activation_function": identity, **names}))
+    if contract.kind == "sparse":
+        rest.append((SPLADE, {"pooling_strategy": "max", "activation_function": "relu", "embedding_dimension": None}))
+    else:
+        mode = {"mean": "mean", "last": "lasttoken"}[contract.pooling or "mean"]
+        rest.append(
+            (POOLING, {"embedding_dimension": config["hidden_size"], "pooling_mode": mode, "include_prompt": True})
+        )
+        rest.append((NORMALIZE, {}))
+    modules = [{"idx": 0, "name": "0", "path": "", "type": TRANSFORMER}]
+    for place, (kind, settings) in enumerate(rest, start=1):
+        path = f"{place}_{kind.rpartition('.')[2]}"
+        (folder / path).mkdir()
+        _json(folder / path / "config.json", settings)
+        if kind == DENSE and weights.bias is not None:
+            head = weights.layers["embed_tokens.weight"] if weights.head is None else weights.head
+            tensors = {"linear.weight": _plain(head), "linear.bias": _plain(weights.bias)}
+            save_file(tensors, str(folder / path / "model.safetensors"), metadata={"format": "pt"})
+        modules.append({"idx": place, "name": str(place), "path": path, "type": kind})
+    _json(folder / "modules.json", modules)
+
+
+def read(folder: Path) -> tuple[Contract, dict[str, Any], Weights]:
+    """Contract, configuration and (memory-mapped) weights of a folder written by `write`.
+
+    Raises:
+        UserError: It is no such folder.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        contract = Contract(**json.loads((folder / "contract.json").read_text(encoding="utf-8")))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        tensors = load_file(str(folder / "model.safetensors"))
+    except FileNotFoundError as error:
+        raise UserError(
+            "this is no model folder of this program", file=error.filename, remedy="make the model again"
+        ) from None
+    head = tensors.pop("lm_head.weight", None)
+    bias = None
+    for module in modules:
+        if module["type"] == DENSE:
+            own = load_file(str(folder / module["path"] / "model.safetensors"))
+            head, bias = own["linear.weight"], own["linear.bias"]
+    return contract, config, Weights({name.removeprefix("model."): t for name, t in tensors.items()}, head, bias)
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().cpu().contiguous()
+
+
+def _json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

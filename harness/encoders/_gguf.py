@@ -1,0 +1,174 @@
+"""Read a Llama out of a GGUF file: configuration, tokenizer, and only the layers that are wanted.
+
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+NAMES = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+
+
+class GgufFile:
+    """An opened file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: It is no GGUF file, or holds no Llama.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from gguf import GGUFReader
+
+        self.path = path
+        try:
+            self.reader = GGUFReader(str(path))
+        except (ValueError, OSError) as error:
+            raise UserError(
+                f"this is no GGUF file: {error}", file=path, key="backbone", remedy="name a .gguf file"
+            ) from None
+        if self._value("general.architecture") != "llama":
+            raise UserError(
+                f"the file holds a model of type {self._value('general.architecture')!r}, not a Llama",
+                file=path,
+                key="backbone",
+                remedy="use a Llama-architecture model",
+            )
+
+    def config(self) -> dict[str, Any]:
+        """The keys of a ``config.json``."""
+        heads, hidden = int(self._value("llama.attention.head_count")), int(self._value("llama.embedding_length"))
+        tensors = {tensor.name: tensor for tensor in self.reader.tensors}
+        if "rope_freqs.weight" in tensors:
+            raise UserError(
+                "the file has scaled rotations, which are not read from GGUF",
+                file=self.path,
+                key="backbone",
+                remedy="use the model's safetensors",
+            )
+        return {
+            "model_type": "llama",
+            "hidden_act": "silu",
+            "hidden_size": hidden,
+            "intermediate_size": int(self._value("llama.feed_forward_length")),
+            "num_hidden_layers": int(self._value("llama.block_count")),
+            "num_attention_heads": heads,
+            "num_key_value_heads": int(self._value("llama.attention.head_count_kv", heads)),
+            "head_dim": int(self._value("llama.rope.dimension_count", hidden // heads)),
+            "max_position_embeddings": int(self._value("llama.context_length")),
+            "rms_norm_eps": float(np.float32(self._value("llama.attention.layer_norm_rms_epsilon"))),
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": float(self._value("llama.rope.freq_base", 10_000.0)),
+            },
+            "tie_word_embeddings": "output.weight" not in tensors,
+            "vocab_size": int(tensors["token_embd.weight"].shape[1]),
+            "bos_token_id": int(self._value("tokenizer.ggml.bos_token_id", 1)),
+            "eos_token_id": int(self._value("tokenizer.ggml.eos_token_id", 2)),
+        }
+
+    def weights(self, layers: int) -> dict[str, NDArray[np.float32]]:
+        """Embedding, the first `layers` layers, last norm and any head, under transformers' names, float32."""
+        from gguf import dequantize
+
+        heads = int(self._value("llama.attention.head_count"))
+        key_heads = int(self._value("llama.attention.head_count_kv", heads))
+        found: dict[str, NDArray[np.float32]] = {}
+        for tensor in self.reader.tensors:
+            name = _name(tensor.name, layers)
+            if name is None:
+                continue
+            values = np.array(dequantize(tensor.data, tensor.tensor_type), np.float32, order="C")
+            if name.endswith("q_proj.weight"):
+                values = _unpermute(values, heads)
+            elif name.endswith("k_proj.weight"):
+                values = _unpermute(values, key_heads)
+            found[name] = values
+        return found
+
+    def tokenizer(self) -> str:
+        """The tokenizer as the text of a ``tokenizer.json``.
+
+        Raises:
+            UserError: A kind whose splitting into words is not known here.
+        """
+        from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+        kind, splitting = self._value("tokenizer.ggml.model"), self._value("tokenizer.ggml.pre", "default")
+        # Splitting digits one by one is what SmolLM was trained with; a plain conversion loses it.
+        first = {
+            "smollm": [pre_tokenizers.Digits(individual_digits=True)],
+            "gpt-2": [],
+        }.get(splitting)
+        if kind != "gpt2" or first is None:
+            raise UserError(
+                f"tokenizers of kind {kind!r}, {splitting!r} are not read from GGUF",
+                file=self.path,
+                key="backbone",
+                remedy="give the folder of its tokenizer.json as backbone.tokenizer",
+            )
+        tokens = self._value("tokenizer.ggml.tokens")
+        merges = [tuple(merge.split(" ", 1)) for merge in self._value("tokenizer.ggml.merges")]
+        made = Tokenizer(models.BPE(vocab={token: place for place, token in enumerate(tokens)}, merges=merges))
+        made.pre_tokenizer = pre_tokenizers.Sequence(
+            [*first, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
+        )
+        made.decoder = decoders.ByteLevel()
+        control = 3  # the format's number for tokens that stand for no text
+        kinds = self._value("tokenizer.ggml.token_type")
+        made.add_special_tokens(
+            [AddedToken(t, special=True, normalized=False) for t, k in zip(tokens, kinds, strict=True) if k == control]
+        )
+        return str(made.to_str())
+
+    def _value(self, key: str, default: Any = None) -> Any:
+        field = self.reader.fields.get(key)
+        if field is None:
+            if default is None:
+                raise UserError(f"the file lacks {key}", file=self.path, key="backbone", remedy="use another file")
+            return default
+        return field.contents()
+
+
+def _name(name: str, layers: int) -> str | None:
+    """Transformers' name of a tensor; None for one that is not wanted."""
+    top = {
+        "token_embd.weight": "model.embed_tokens.weight",
+        "output_norm.weight": "model.norm.weight",
+        "output.weight": "lm_head.weight",
+    }
+    if name in top:
+        return top[name]
+    head, number, part, kind = (*name.split("."), "", "", "")[:4]
+    if head != "blk" or kind != "weight" or int(number) >= layers:
+        return None
+    return f"model.layers.{number}.{NAMES[part]}.weight"
+
+
+def _unpermute(weights: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+    """GGUF keeps the two numbers of each rotated pair side by side; transformers keeps halves of a head apart."""
+    rows, columns = weights.shape
+    pairs = weights.reshape(heads, rows // heads // 2, 2, columns)
+    return np.ascontiguousarray(pairs.swapaxes(1, 2).reshape(rows, columns))

@@ -1,0 +1,82 @@
+"""What LACONIC and its dense twin have in common in a spec."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from harness.encoders._backbone import Backbone
+from harness.spec.params import Params
+from harness.training.params import TrainingParams
+
+
+class LlamaParams(Params):
+    """A backbone, how it encodes, and how it is trained, if it is."""
+
+    backbone: Backbone
+    """The pretrained model: a folder, a .gguf file, a Hub name, or a table with `wheel` and `file`."""
+    layers: int | None = Field(default=None, ge=1)
+    """Keep only so many of the first layers; all where it is left out. A departure from LACONIC."""
+    embedding_scale: float = Field(default=1.0, gt=0)
+    """Weigh the token's own embedding so much more against what the layers add to it; a truncated backbone's head
+    knows its own tokens again with about 30. A departure from LACONIC."""
+    attention: Literal["bidirectional", "causal"] = "bidirectional"
+    """Whether a token sees the tokens after it, as in LACONIC, or not."""
+    query_prefix: str = "query: "
+    """Put before every query."""
+    document_prefix: str = "passage: "
+    """Put before every document."""
+    query_length: int = Field(default=256, ge=1)
+    """Tokens of a query that are read, prefix included."""
+    document_length: int = Field(default=256, ge=1)
+    """Tokens of a document that are read, prefix included."""
+    batch_size: int = Field(default=32, ge=1)
+    """Texts a batch."""
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    """Of weights and arithmetic while encoding; auto is bfloat16 where the processor multiplies it, else float32."""
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+    """Where to encode and train."""
+    training: TrainingParams | None = None
+    """Train on the pairs of the spec; used as it is where it is left out."""
+
+    def departures(self) -> dict[str, float]:
+        """Switches that are not as in LACONIC, by what a report says of them."""
+        found: dict[str, float] = {}
+        if self.layers is not None:
+            found["layers kept of the backbone"] = float(self.layers)
+        if self.embedding_scale != 1.0:
+            found["scale of the input embedding"] = self.embedding_scale
+        if self.attention == "causal":
+            found["causal attention"] = 1.0
+        if self.training is not None and self.training.sampled_terms is not None:
+            found["terms sampled in the loss"] = float(self.training.sampled_terms)
+        return found
+
+
+class LaconicParams(LlamaParams):
+    """LACONIC: what the paper encodes with, and the departures of small models."""
+
+    query_terms: int = Field(default=512, ge=1)
+    """Largest weights of a query that are kept."""
+    document_terms: int = Field(default=512, ge=1)
+    """Largest weights of a document that are kept."""
+    term_bias: float | None = Field(default=None, ge=0)
+    """Give each term the bias -(mean + so many standard deviations) of its largest logit in passages of the training
+    pairs, so that none fires everywhere; no bias where it is left out. A departure from LACONIC."""
+    bias_passages: int = Field(default=256, ge=2)
+    """Passages that the bias is computed from."""
+
+    def departures(self) -> dict[str, float]:
+        """See the base."""
+        found = super().departures()
+        return found if self.term_bias is None else {**found, "bias of terms, standard deviations": self.term_bias}
+
+
+class DenseTwinParams(LlamaParams):
+    """The dense model that a LACONIC is compared with."""
+
+    pooling: Literal["mean", "last"] = "mean"
+    """Mean of all tokens' states, or the last token's."""
+    dimensions: int | None = Field(default=None, ge=1)
+    """Keep the first dimensions only; all where it is left out."""

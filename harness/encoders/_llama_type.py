@@ -1,0 +1,224 @@
+"""Making and opening a model on a Llama backbone: the same steps for LACONIC and its dense twin."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from harness.encoders._folder import Contract, Weights, read, write
+from harness.encoders._llama import Llama, Shape
+from harness.encoders._text import Tokeniser, by_length, pack
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.encoders._llama_params import LlamaParams
+    from harness.encoders._text import Role
+    from harness.encoders.base import Progress
+    from harness.training.objectives import Objective
+    from harness.training.params import TrainingParams
+
+SCALED = ("o_proj", "down_proj")
+"""What a layer adds to the stream comes out of these."""
+
+
+@dataclass
+class Model:
+    """A backbone in torch with its head and tokenizer."""
+
+    backbone: Llama
+    head: torch.Tensor
+    bias: torch.Tensor | None
+    own_head: bool
+    tokenizer: str
+    contract: Contract
+    config: Mapping[str, Any]
+
+    def save(self, folder: Path) -> None:
+        """Write it as a folder that sentence-transformers opens."""
+        weights = Weights(self.backbone.state_dict(), self.head if self.own_head else None, self.bias)
+        write(folder, self.contract, self.config, self.tokenizer, weights)
+
+    @torch.inference_mode()
+    def states(
+        self, ids: Sequence[Sequence[int]], batch_size: int
+    ) -> Iterator[tuple[list[int], torch.Tensor, list[int]]]:
+        """Places, packed states and lengths of one batch after the other; empty texts are left out."""
+        for places in by_length([len(text) for text in ids], batch_size):
+            tokens, lengths = pack(ids, places)
+            yield places, self.backbone(tokens.to(self.head.device), lengths), lengths
+
+
+def prepare(params: LlamaParams, contract: Contract) -> Model:
+    """The pretrained backbone with the spec's departures applied, in float32.
+
+    Scaling the input embedding by s is done where it costs no second copy of it: the stream divided by s is the plain
+    embedding plus what each layer adds divided by s, and every layer reads the stream through a norm, which divides
+    s out again (its epsilon is divided by s squared).
+    """
+    found = params.backbone.open()
+    whole = Shape.read(found.config).layers
+    layers = whole if params.layers is None else params.layers
+    if layers > whole:
+        raise UserError(f"the backbone has {whole} layers, not {layers}", key="layers", remedy=f"at most {whole}")
+    scale = params.embedding_scale
+    config = {
+        **found.config,
+        "num_hidden_layers": layers,
+        "is_causal": params.attention == "causal",
+        "rms_norm_eps": float(found.config.get("rms_norm_eps", 1e-6)) / scale**2,
+    }
+    tensors = {name: tensor.float() for name, tensor in found.weights(layers).items()}
+    if scale != 1.0:
+        tensors = {n: t / scale if n.endswith(tuple(f"{p}.weight" for p in SCALED)) else t for n, t in tensors.items()}
+    head = tensors.pop("lm_head.weight", None)
+    if config.get("tie_word_embeddings", False):
+        head = None
+    backbone = _backbone(config, {name.removeprefix("model."): tensor for name, tensor in tensors.items()})
+    return Model(
+        backbone,
+        backbone.embed_tokens.weight.detach() if head is None else head,
+        None,
+        head is not None,
+        found.tokenizer,
+        contract,
+        config,
+    )
+
+
+def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaParams, threads: int) -> Model:
+    """Open what `Model.save` wrote, for encoding, in the spec's dtype and on its device.
+
+    Raises:
+        UserError: No such folder, or a model of the other kind.
+    """
+    torch.set_num_threads(threads)
+    contract, config, weights = read(folder)
+    if contract.kind != kind:
+        raise UserError(f"the folder holds a {contract.kind} model, not a {kind} one", file=folder)
+    dtype = _dtype(params)
+    if params.device != "cpu" and not getattr(torch, params.device.partition(":")[0]).is_available():
+        raise UserError(f"there is no device {params.device!r} here", key="device", remedy='use device = "cpu"')
+
+    def ready(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(params.device, dtype)
+
+    backbone = _backbone(config, {name: ready(tensor) for name, tensor in weights.layers.items()})
+    head = backbone.embed_tokens.weight.detach() if weights.head is None else ready(weights.head)
+    bias = None if weights.bias is None else weights.bias.float().to(params.device)
+    tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    return Model(backbone, head, bias, weights.head is not None, tokenizer, contract, config)
+
+
+def train_model(
+    model: Model,
+    objective: Objective,
+    training: TrainingParams,
+    params: LlamaParams,
+    pairs: Sequence[tuple[str, str]],
+    seed: int,
+    progress: Progress | None,
+) -> dict[str, object]:
+    """Train the backbone in place and return facts: steps, pairs, seconds, the curve."""
+    from harness.training.loop import train
+    from harness.training.objectives import Batch
+
+    tokeniser = Tokeniser(model.tokenizer, model.contract)
+
+    def tokenise(queries: list[str], passages: list[str]) -> Batch:
+        return Batch(
+            tokeniser.ids(queries, "query", training.query_length),
+            tokeniser.ids(passages, "document", training.document_length),
+        )
+
+    started = time.perf_counter()
+    # Adapters on scaled projections shrink with them.
+    scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
+    curve = train(model.backbone, objective, tokenise, pairs, training, seed=seed, lora_scale=scales, progress=progress)
+    return {
+        "steps": len(curve),
+        "pairs": len(pairs),
+        "pairs_seen": len(curve) * training.pairs_per_step,
+        "train_seconds": time.perf_counter() - started,
+        "curve": curve,
+    }
+
+
+class LlamaEncoder:
+    """What both encoders tell about themselves.
+
+    Args:
+        model: Opened model.
+        params: Its spec.
+    """
+
+    def __init__(self, model: Model, params: LlamaParams) -> None:
+        self.model, self.params = model, params
+        self.tokeniser = Tokeniser(model.tokenizer, model.contract)
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
+        """Tokens after prefix and truncation."""
+        return [len(ids) for ids in self.tokeniser.ids(texts, role)]
+
+    def parameters(self) -> Mapping[str, float]:
+        """Number and bytes of the weights as loaded, sizes, and every departure from LACONIC."""
+        weights = list(self.model.backbone.parameters())
+        weights += [self.model.head] if self.model.own_head and self.model.contract.kind == "sparse" else []
+        weights += [] if self.model.bias is None else [self.model.bias]
+        shape = self.model.backbone.shape
+        return {
+            "parameters": float(sum(w.numel() for w in weights)),
+            "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
+            "layers": float(shape.layers),
+            "hidden size": float(shape.hidden),
+            **{f"departure: {name}": value for name, value in self.params.departures().items()},
+        }
+
+
+def encode_rows(
+    encoder: LlamaEncoder,
+    texts: Sequence[str],
+    role: Role,
+    rows: Callable[[torch.Tensor, list[int]], Iterable[Any]],
+    empty: Any,
+) -> list[Any]:
+    """One result a text, in the order of `texts`; `rows` makes those of a batch, `empty` is that of an empty text."""
+    found: list[Any] = [empty] * len(texts)
+    for places, states, lengths in encoder.model.states(encoder.tokeniser.ids(texts, role), encoder.params.batch_size):
+        for place, row in zip(places, rows(states, lengths), strict=True):
+            found[place] = row
+    return found
+
+
+def _backbone(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Llama:
+    """Without initialising weights that are replaced at once."""
+    with torch.device("meta"):
+        backbone = Llama(Shape.read(config))
+    try:
+        backbone.load_state_dict(dict(tensors), strict=True, assign=True)
+    except RuntimeError as error:
+        raise UserError(
+            f"the weights do not fit the configuration: {str(error).splitlines()[-1].strip()}",
+            key="backbone",
+            remedy="use the config.json that belongs to the weights",
+        ) from None
+    backbone.eval().requires_grad_(False)
+    return backbone
+
+
+def _dtype(params: LlamaParams) -> torch.dtype:
+    if params.dtype != "auto":
+        found: torch.dtype = getattr(torch, params.dtype)
+        return found
+    if params.device != "cpu":
+        return torch.bfloat16
+    from pathlib import Path
+
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text() if info.exists() else ""
+    return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32

@@ -1,0 +1,132 @@
+"""What dense and sparse models of sentence-transformers share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.encoders._source import SourceParams
+    from harness.vectors import Kind
+
+BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
+SPARSE_MODULES = {"SpladePooling", "SparseAutoEncoder", "SparseStaticEmbedding", "CSRSparsity"}
+
+
+def bring(source: Path, target: Path, kind: Kind) -> None:
+    """Copy a model's folder, weights as safetensors only.
+
+    Raises:
+        UserError: It is of the other kind, which would load and give wrong scores that look right, or is no model.
+    """
+    found = kind_of(source)
+    if found != kind:
+        other = {"sparse": "sparse-encoder", "dense": "sentence-transformer"}[found]
+        raise UserError(f"this is a {found} model", file=source, key="type", remedy=f'use type = "{other}"')
+    if not list(source.rglob("*.safetensors")):
+        raise UserError("the model has no .safetensors", file=source, key="model", remedy="convert its weights")
+    unsafe = shutil.ignore_patterns("*.bin", "*.pt", "*.pth", "*.pkl", "*.onnx", "*.h5", "*.msgpack", "*.py", ".git*")
+    shutil.copytree(source, target, ignore=unsafe)
+
+
+def kind_of(folder: Path) -> Kind:
+    """Kind of a folder's model by its modules; a bare masked language model counts as sparse (SPLADE).
+
+    Raises:
+        UserError: It says neither.
+    """
+    modules, config = folder / "modules.json", folder / "config.json"
+    if modules.is_file():
+        names = {module["type"].rpartition(".")[2] for module in json.loads(modules.read_text(encoding="utf-8"))}
+        return "sparse" if names & SPARSE_MODULES else "dense"
+    heads = json.loads(config.read_text(encoding="utf-8")).get("architectures") or [""] if config.is_file() else [""]
+    if str(heads[0]).endswith("ForMaskedLM"):
+        return "sparse"
+    raise UserError(
+        "the folder has no modules.json, so it does not say how its texts are pooled",
+        file=folder,
+        key="model",
+        remedy="save it with sentence-transformers; for a Llama backbone use type laconic or dense-twin",
+    )
+
+
+class Loaded:
+    """A model of sentence-transformers with its prefixes and lengths.
+
+    Args:
+        model: SentenceTransformer or SparseEncoder.
+        params: Prefixes, length, batch size.
+        head: Output columns computed for each token besides the backbone (a vocabulary), 0 without.
+    """
+
+    def __init__(self, model: Any, params: SourceParams, head: int) -> None:
+        self.model, self.params, self.head = model, params, head
+        model.eval()
+        model.max_seq_length = min(params.max_length, int(model.max_seq_length or params.max_length))
+
+    def prefix(self, role: Literal["document", "query"]) -> str:
+        """The spec's, or else the model's own prompt."""
+        asked = self.params.query_prefix if role == "query" else self.params.document_prefix
+        return str((self.model.prompts or {}).get(role, "")) if asked is None else asked
+
+    def count_tokens(self, texts: Sequence[str], role: Literal["document", "query"]) -> list[int]:
+        """Tokens after prefix and truncation, special tokens included, padding not."""
+        prefix = self.prefix(role)
+        found = self.model.tokenizer(
+            [prefix + text for text in texts], truncation=True, max_length=self.model.max_seq_length
+        )
+        return [len(ids) for ids in found["input_ids"]]
+
+    def count_flops(self, tokens: int) -> float:
+        """2 per multiply-add: projections, attention, feed-forward, head.
+
+        By formula for BERT and its like; by torch's counter, at two lengths, for other architectures.
+        """
+        config = self.model[0].auto_model.config
+        if config.model_type not in BERT_LIKE:
+            each, squared = self._counted
+            return each * tokens + squared * tokens * tokens
+        hidden = config.hidden_size
+        inner = getattr(config, "intermediate_size", None) or config.hidden_dim
+        layers = getattr(config, "num_hidden_layers", None) or config.n_layers
+        per_layer = 2 * tokens * (4 * hidden * hidden + 2 * hidden * inner) + 4 * tokens * tokens * hidden
+        head = 2 * tokens * (hidden * hidden + hidden * self.head) if self.head else 0
+        return float(layers * per_layer + head)
+
+    def parameters(self) -> Mapping[str, float]:
+        """Number and bytes of the weights."""
+        weights = list(self.model.parameters())
+        return {
+            "parameters": float(sum(w.numel() for w in weights)),
+            "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
+        }
+
+    @cached_property
+    def _counted(self) -> tuple[float, float]:
+        """Operations by token and by pair of tokens."""
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+        # Unmapped, the counter misses this kernel: https://github.com/pytorch/pytorch/issues/195460
+        kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+
+        def attention(q: Any, k: Any, v: Any, *_: Any, **__: Any) -> int:
+            return int(sdpa_flop_count(q, k, v))
+
+        def count(length: int) -> float:
+            mask = torch.ones((1, length), dtype=torch.long)
+            with FlopCounterMode(display=False, custom_mapping={kernel: attention}) as counter, torch.no_grad():
+                self.model({"input_ids": mask, "attention_mask": mask})
+            return float(counter.get_total_flops())
+
+        short = min(16, self.model.max_seq_length // 2)
+        once, twice = count(short), count(2 * short)
+        squared = (twice - 2 * once) / (2 * short * short)
+        return once / short - squared * short, squared

@@ -1,0 +1,57 @@
+"""Texts to packed token ids, in batches of nearly equal length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.encoders._folder import Contract
+
+Role = Literal["document", "query"]
+
+
+class Tokeniser:
+    """A tokenizer that follows a contract: prefix, no special tokens, cut at the role's length.
+
+    Args:
+        tokenizer: Text of tokenizer.json.
+        contract: Prefixes and lengths.
+    """
+
+    def __init__(self, tokenizer: str, contract: Contract) -> None:
+        from tokenizers import Tokenizer
+
+        self.tokenizer = Tokenizer.from_str(tokenizer)
+        self.tokenizer.no_padding()
+        self.contract = contract
+
+    def ids(self, texts: Sequence[str], role: Role, length: int | None = None) -> list[list[int]]:
+        """Token ids of each text; an empty list only for an empty text without prefix.
+
+        Args:
+            texts: Without prefix.
+            role: Decides prefix and length.
+            length: Another limit than the contract's.
+        """
+        query = role == "query"
+        prefix = self.contract.query_prefix if query else self.contract.document_prefix
+        limit = length or (self.contract.query_length if query else self.contract.document_length)
+        self.tokenizer.enable_truncation(limit)
+        found = self.tokenizer.encode_batch_fast([prefix + text for text in texts], add_special_tokens=False)
+        return [encoding.ids for encoding in found]
+
+
+def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Places of non-empty texts, longest first, `size` at a time."""
+    order = sorted((place for place, length in enumerate(lengths) if length), key=lambda place: -lengths[place])
+    for begin in range(0, len(order), size):
+        yield order[begin : begin + size]
+
+
+def pack(ids: Sequence[Sequence[int]], places: Sequence[int]) -> tuple[torch.Tensor, list[int]]:
+    """Token ids of the texts at these places one after the other, and the length of each."""
+    return torch.tensor([token for place in places for token in ids[place]]), [len(ids[place]) for place in places]

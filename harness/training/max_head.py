@@ -1,0 +1,111 @@
+"""The sparse head: the largest logit of every term over a text's tokens, without batch x tokens x vocabulary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHUNK = 4096
+"""Terms at a time: their logits stay in the processor's cache, and no more than tokens x CHUNK is ever held."""
+
+
+def padded_rows(lengths: Sequence[int]) -> torch.Tensor:
+    """Texts x longest: the row of each token among the packed tokens of all texts.
+
+    A shorter text is filled up with its own first token, which changes no maximum, so that no mask is needed.
+    """
+    ends = torch.tensor(lengths).cumsum(0)
+    starts = ends - torch.tensor(lengths)
+    places = torch.arange(max(lengths))[None, :]
+    return starts[:, None] + torch.where(places < torch.tensor(lengths)[:, None], places, 0)
+
+
+@torch.no_grad()
+def max_logits(
+    hidden: torch.Tensor, lengths: Sequence[int], weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Largest logit of each term over each text's tokens.
+
+    Args:
+        hidden: Packed tokens x hidden size.
+        lengths: Tokens of each text, all at least 1.
+        weight: Terms x hidden size.
+        bias: One for each term.
+
+    Returns:
+        Texts x terms, float32.
+    """
+    rows = padded_rows(lengths).to(hidden.device)
+    tokens = hidden[rows.flatten()]
+    found = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
+    for begin in range(0, weight.shape[0], CHUNK):
+        logits = tokens @ weight[begin : begin + CHUNK].T
+        found[:, begin : begin + CHUNK] = logits.view(*rows.shape, -1).amax(1)
+    return found if bias is None else found.add_(bias.float())
+
+
+class MaxHead(torch.autograd.Function):
+    """ReLU of `max_logits` with a backward pass over the active terms alone.
+
+    A term's maximum has one token as its source, and an inactive term has no gradient; so the products of the backward
+    pass are as many as there are active terms, not tokens x terms.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: torch.Tensor, lengths: Sequence[int], weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Texts x terms, at least 0."""
+        rows = padded_rows(lengths).to(hidden.device)
+        tokens = hidden.detach()[rows.flatten()]
+        values = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
+        texts, terms, sources = [], [], []
+        for begin in range(0, weight.shape[0], CHUNK):
+            part = weight.detach()[begin : begin + CHUNK]
+            logits = (tokens @ part.T).view(*rows.shape, -1)
+            best = logits.amax(1).float()
+            if bias is not None:
+                best = best + bias.detach()[begin : begin + CHUNK].float()
+            values[:, begin : begin + CHUNK] = best
+            text, term = torch.nonzero(best > 0, as_tuple=True)
+            # Only active terms need the token they come from.
+            place = torch.cat([logits[t].index_select(1, term[text == t]).argmax(0) for t in range(len(lengths))])
+            texts.append(text)
+            terms.append(term + begin)
+            sources.append(rows[text, place])
+        active = tuple(torch.cat(part) for part in (texts, terms, sources))
+        ctx.save_for_backward(hidden, weight, *active)
+        ctx.with_bias = bias is not None
+        return values.relu_()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[Any, ...]:
+        """Gradients of hidden states, weight and bias, each only where it is asked for."""
+        hidden, weight, texts, terms, sources = ctx.saved_tensors
+        flow = gradient[texts, terms].to(hidden.dtype)
+        of_hidden = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_hidden = torch.zeros_like(hidden)
+            for begin in range(0, len(flow), 1 << 16):
+                part = slice(begin, begin + (1 << 16))
+                of_hidden.index_add_(0, sources[part], flow[part, None] * weight[terms[part]])
+        if ctx.needs_input_grad[2]:
+            of_weight = torch.zeros_like(weight)
+            for begin in range(0, len(flow), 1 << 16):
+                part = slice(begin, begin + (1 << 16))
+                of_weight.index_add_(0, terms[part], flow[part, None] * hidden[sources[part]])
+        if ctx.with_bias and ctx.needs_input_grad[3]:
+            of_bias = torch.zeros(weight.shape[0], dtype=torch.float32, device=hidden.device)
+            of_bias.index_add_(0, terms, flow.float())
+        return of_hidden, None, of_weight, of_bias
+
+
+def active_terms(
+    hidden: torch.Tensor, lengths: Sequence[int], weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """log(1 + ReLU(largest logit)) of each term, texts x terms, with gradients."""
+    return torch.log1p(MaxHead.apply(hidden, lengths, weight, bias))

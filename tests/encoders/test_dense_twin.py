@@ -1,0 +1,51 @@
+"""The dense twin against sentence-transformers, and its own options."""
+
+import numpy as np
+import pytest
+
+from harness.encoders.dense_twin import DenseTwin, DenseTwinParams
+from harness.errors import UserError
+
+
+def made(folder, tmp_path, **params):
+    tmp_path.mkdir(exist_ok=True)
+    maker = DenseTwin(DenseTwinParams(backbone=str(folder), document_length=20, query_length=20, **params))
+    maker.fit(tmp_path)
+    return maker.load(tmp_path)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_the_folder_is_a_sentence_transformer(llama_folder, tmp_path, texts, pooling):
+    from sentence_transformers import SentenceTransformer, SparseEncoder
+
+    encoder = made(llama_folder, tmp_path / "m", pooling=pooling, layers=2, embedding_scale=3.0, batch_size=3)
+    theirs = SentenceTransformer(str(tmp_path / "m"), device="cpu", local_files_only=True)
+    assert not isinstance(theirs, SparseEncoder)
+    for ours, expected in (
+        (encoder.encode_documents(texts), theirs.encode_document(texts)),
+        (encoder.encode_queries(texts), theirs.encode_query(texts)),
+    ):
+        assert (ours.dtype, ours.shape) == (np.float32, (7, 32))
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+
+
+def test_first_dimensions_normalised_again(llama_folder, tmp_path, texts):
+    whole = made(llama_folder, tmp_path / "a").encode_documents(texts)
+    part = made(llama_folder, tmp_path / "b", dimensions=8)
+    expected = whole[:, :8] / np.linalg.norm(whole[:, :8], axis=1, keepdims=True)
+    assert part.width == 8
+    np.testing.assert_allclose(part.encode_documents(texts), expected, atol=1e-5)
+
+
+def test_more_dimensions_than_there_are(llama_folder, tmp_path):
+    with pytest.raises(UserError, match="gives 32 dimensions, not 33"):
+        made(llama_folder, tmp_path / "m", dimensions=33)
+
+
+def test_an_empty_text_without_prefix_is_zero(llama_folder, tmp_path):
+    encoder = made(llama_folder, tmp_path / "m", document_prefix="")
+    assert not encoder.encode_documents(["", "sort"])[0].any()
+    assert encoder.encode_documents([]).shape == (0, 32)
+    assert encoder.terms([1]) == []
+    assert encoder.count_flops(5) == encoder.base.model.backbone.shape.flops(5)
