@@ -20,6 +20,7 @@ PR_SET_PDEATHSIG = 1
 def main() -> int:
     """Read the order from standard input, obey it, report over the descriptor named in the arguments."""
     _die_with_parent(int(sys.argv[2]))
+    os.set_inheritable(int(sys.argv[1]), False)
     order = json.loads(sys.stdin.read())
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1) as pipe:
 
@@ -36,22 +37,31 @@ def main() -> int:
             send(result=result, peak=_peak())
         except UserError as error:
             send(error=str(error), expected=True, peak=_peak())
-        except MemoryError:
-            send(error="out of memory", oom=True, peak=_peak())
-        except OSError as error:
+        except Exception as error:  # whatever it is becomes a status with its reason
             traceback.print_exc()
-            full = error.errno == errno.ENOSPC
-            text = (
-                f"no space is left on the disk ({error.filename or 'the store'})\n"
-                "  remedy: free space, or give another folder with --store; what was finished before is kept"
-                if full
-                else f"{type(error).__name__}: {error}"
-            )
-            send(error=text, expected=full, peak=_peak())
-        except Exception as error:
-            traceback.print_exc()
-            send(error=f"{type(error).__name__}: {error}", expected=False, peak=_peak())
+            if isinstance(error, MemoryError):
+                send(error=f"out of memory: {error or 'an allocation failed'}", oom=True, peak=_peak())
+            elif (path := _full_disk(error)) is not None:
+                remedy = "free space, or give another folder with --store; what was finished before is kept"
+                text = f"no space is left on the disk ({path or 'the store'})\n  remedy: {remedy}"
+                send(error=text, expected=True, peak=_peak())
+            else:
+                send(error=f"{type(error).__name__}: {error}", expected=False, peak=_peak())
     return 0
+
+
+def _full_disk(error: BaseException | None) -> str | None:
+    """The file that did not fit ("" where it is not told), None where something else is wrong.
+
+    Libraries wrap the system's error or repeat its text, so causes and texts are looked at too.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return str(error.filename or "")
+        if os.strerror(errno.ENOSPC).lower() in str(error).lower():
+            return ""
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _die_with_parent(parent: int) -> None:

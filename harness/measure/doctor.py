@@ -22,17 +22,44 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at cores, load, governor, turbo, swap, huge pages, steal time and libraries."""
-    return [_cores(), _load(), _governor(), _turbo(), _swap(), _huge_pages(), _steal(), _blas(), _libraries()]
+    """Look at processors, load, frequency, memory settings, the clock and libraries, one finding each."""
+    looks = (
+        *(_cores, _quota, _host, _load, _governor, _turbo, _siblings),
+        *(_swap, _huge_pages, _steal, _clock, _blas, _libraries),
+    )
+    return [look() for look in looks]
 
 
 def _cores() -> Finding:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = env.usable_cores()
     if usable < 2:
         return Finding(
             "bad", "cores", f"{usable} usable", "the harness and what it times share one core: use two or more"
         )
     return Finding("ok", "cores", f"{usable} usable of {os.cpu_count()}")
+
+
+def _quota() -> Finding:
+    limits = env.container_limits()
+    if "cores" in limits:
+        return Finding(
+            "bad",
+            "quota",
+            limits,
+            "a quota stops a process for milliseconds at a time: give whole cores (cpuset) instead",
+        )
+    return Finding("ok", "quota", limits or "none seen")
+
+
+def _host() -> Finding:
+    if env.environment()["Machine"]["hypervisor"] == "yes":
+        return Finding(
+            "warn",
+            "virtual machine",
+            "yes",
+            "frequency and neighbours cannot be seen from inside: use more processes, and look at the null control",
+        )
+    return Finding("ok", "virtual machine", "none seen")
 
 
 def _load() -> Finding:
@@ -59,6 +86,24 @@ def _turbo() -> Finding:
             "warn", "turbo", found, "frequencies depend on temperature: switch it off in the firmware to compare days"
         )
     return Finding("ok", "turbo", found)
+
+
+def _siblings() -> Finding:
+    found = env.environment()["Machine"]["simultaneous multithreading"]
+    if found == "on":
+        return Finding(
+            "warn", "threads of a core", "simultaneous multithreading on", "neighbouring threads slow each other: nosmt"
+        )
+    return Finding("ok", "threads of a core", f"simultaneous multithreading {found}")
+
+
+def _clock() -> Finding:
+    found = env.environment()["Machine"]["clock"]
+    if found in {"hpet", "acpi_pm", "jiffies", "refined-jiffies"}:
+        return Finding(
+            "warn", "clock", found, "reading the time costs microseconds: boot with clocksource=tsc if stable"
+        )
+    return Finding("ok", "clock", found)
 
 
 def _swap() -> Finding:

@@ -18,12 +18,14 @@ def environment() -> Facts:
     return {
         "Machine": {
             "processor": cpu_model(),
-            "cores": f"{os.cpu_count()} ({len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else '?'} usable)",
+            "cores": f"{os.cpu_count()} ({usable_cores()} usable)",
             "simultaneous multithreading": _read("/sys/devices/system/cpu/smt/control") or "unknown",
             "caches": _caches(),
             "instructions": _instructions(),
             "microcode": _cpuinfo("microcode") or "unknown",
             "memory": f"{memory_bytes() / 2**30:.1f} GiB",
+            "limits of the container": container_limits() or "none seen",
+            "clock": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource") or "not readable",
             "hypervisor": "yes" if "hypervisor" in _cpuinfo("flags") else "none seen",
         },
         "Conditions": {
@@ -31,6 +33,7 @@ def environment() -> Facts:
             "turbo": turbo(),
             "transparent huge pages": selected(_read("/sys/kernel/mm/transparent_hugepage/enabled")) or "not readable",
             "swap in use": f"{swap_used() >> 20} MiB",
+            "temperature": _temperature(),
             "load average": " ".join(f"{value:.2f}" for value in os.getloadavg()),
             "address randomisation": _read("/proc/sys/kernel/randomize_va_space") or "not readable",
         },
@@ -46,6 +49,8 @@ def environment() -> Facts:
                 "MKL_NUM_THREADS",
                 "OPENBLAS_NUM_THREADS",
                 "OPENBLAS_CORETYPE",
+                "MKL_ENABLE_INSTRUCTIONS",
+                "NUMBA_CPU_NAME",
                 "OMP_WAIT_POLICY",
             )
             if name in os.environ
@@ -63,6 +68,23 @@ def machine_fingerprint() -> str:
 def cpu_model() -> str:
     """The processor's name."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def container_limits() -> str:
+    """What a control group (version 2) allows of processors and memory; "" where no limit is set or readable."""
+    found = []
+    quota = _read("/sys/fs/cgroup/cpu.max").split()
+    if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit():
+        found.append(f"{int(quota[0]) / int(quota[1]):g} cores' time")
+    limit = _read("/sys/fs/cgroup/memory.max")
+    if limit.isdigit():
+        found.append(f"{int(limit) / 2**30:.1f} GiB memory")
+    return ", ".join(found)
 
 
 def memory_bytes() -> int:
@@ -107,6 +129,14 @@ def _instructions() -> str:
     flags = set(_cpuinfo("flags").split())
     known = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
     return " ".join(name for name in known if name in flags) or "unknown"
+
+
+def _temperature() -> str:
+    for zone in sorted(Path("/sys/class/thermal").glob("thermal_zone*")):
+        kind, reading = _read(str(zone / "type")), _read(str(zone / "temp"))
+        if reading.lstrip("-").isdigit() and ("cpu" in kind.lower() or "x86_pkg" in kind):
+            return f"{int(reading) / 1000:.0f} °C ({kind})"
+    return "not readable"
 
 
 def _caches() -> str:

@@ -17,11 +17,13 @@ class Resident:
     """Bytes resident in this process.
 
     `anonymous`: heap, stacks, private copies. `file`: pages of mapped files (resident size that is not anonymous).
-    `pss`: resident size with shared pages divided among their users. `rss`: all resident pages.
+    `shared`: pages that another process maps too, of either kind. `pss`: resident size with shared pages divided among
+    their users. `rss`: all resident pages.
     """
 
     anonymous: int
     file: int
+    shared: int
     pss: int
     rss: int
 
@@ -34,7 +36,8 @@ def resident() -> Resident:
     """
     fields = _fields(Path("/proc/self/smaps_rollup"))
     rss, anonymous = fields["Rss"], fields["Anonymous"]
-    return Resident(anonymous, rss - anonymous, fields["Pss"], rss)
+    shared = fields["Shared_Clean"] + fields["Shared_Dirty"]
+    return Resident(anonymous, rss - anonymous, shared, fields["Pss"], rss)
 
 
 def peak() -> int:

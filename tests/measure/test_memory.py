@@ -32,6 +32,19 @@ def measure(tmp_path, monkeypatch):
                 held = np.ones(200 * MIB, np.uint8); del held
                 old = peak(); ok = reset_peak(); low = peak()
                 held = np.ones(50 * MIB, np.uint8); return [ok, old, low, peak()]
+            def shared(path, report):
+                with open(path, "rb") as file: held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                sum(held[i] for i in range(0, len(held), 4096))
+                before = resident()
+                import os, signal
+                reading, writing = os.pipe()
+                child = os.fork()
+                if child == 0:
+                    sum(held[i] for i in range(0, len(held), 4096)); os.write(writing, b"x"); signal.pause()
+                os.read(reading, 1)
+                after = resident()
+                os.kill(child, signal.SIGKILL); os.waitpid(child, 0)
+                return [after.shared - before.shared, before.pss - after.pss, after.rss - before.rss]
             def small(report): return peak()
             """
         )
@@ -55,6 +68,15 @@ def test_mapped_file_is_file_backed(measure, tmp_path):
     anonymous, file = measure("mapped", path=str(path))
     assert file == pytest.approx(64 * MIB, rel=0.05)
     assert abs(anonymous) < 5 * MIB
+
+
+def test_pages_of_two_processes_are_shared_and_count_by_halves(measure, tmp_path):
+    path = tmp_path / "mapped"
+    path.write_bytes(b"x" * (64 * MIB))
+    shared, less, rss = measure("shared", path=str(path))
+    assert shared > 60 * MIB
+    assert less > 30 * MIB
+    assert abs(rss) < 5 * MIB
 
 
 def test_peak_can_begin_anew(measure):

@@ -1,16 +1,20 @@
 """Every way in which a worker can end."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from harness.errors import UserError
+from harness.measure import worker
 from harness.measure.worker import run_isolated, scrubbed_environment
 
 
@@ -38,6 +42,28 @@ def functions(tmp_path, monkeypatch):
                 fd = int(sys.argv[1]); os.write(fd, b"not json\\n"); time.sleep(60)
             def full(report):
                 raise OSError(28, "No space left on device", "/somewhere")
+            def wrapped_full(report):
+                try: full(report)
+                except OSError as error: raise RuntimeError("cannot save") from error
+            def really_full(report):
+                with open("/dev/full", "wb") as file: file.write(b"x" * 100000)
+            def no_json(report): return {"a": float("nan")}
+            def no_object(report): os.write(int(sys.argv[1]), b"[1]\\n"); time.sleep(60)
+            def huge(report): return bytes(1 << 62)
+            def forks(report):
+                if os.fork() == 0: time.sleep(60)
+                return os.getpid()
+            def forks_and_dies(report):
+                if os.fork() == 0: time.sleep(60)
+                os._exit(3)
+            def hangs_after(report):
+                threading.Thread(target=time.sleep, args=(60,)).start()
+                return "there"
+            def affinity(report): return sorted(os.sched_getaffinity(0))
+            def echo(text, report): return text
+            def many(report):
+                for i in range(2000): report(i, None, "x" * 100)
+                return "done"
             """
         )
     )
@@ -74,7 +100,13 @@ def test_result_progress_and_log(functions, tmp_path):
         ("die", "killed", "SIGKILL", False),
         ("leave", "failed", "exit code 7", False),
         ("garbage", "failed", "no message", False),
-        ("full", "failed", "no space is left", True),
+        ("full", "failed", "no space is left on the disk (/somewhere)", True),
+        ("wrapped_full", "failed", "no space is left", True),
+        ("really_full", "failed", "no space is left", True),
+        ("no_json", "failed", "ValueError", False),
+        ("no_object", "failed", "no message", False),
+        ("huge", "oom", "out of memory", False),
+        ("forks_and_dies", "failed", "exit code 3", False),
     ],
 )
 def test_failures_become_statuses(functions, name, status, reason, expected):
@@ -149,6 +181,89 @@ def _state(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return "Z"
+
+
+def test_what_a_worker_started_ends_with_it(functions):
+    started = time.monotonic()
+    outcome = functions("forks")
+    assert outcome.status == "ok"
+    assert not _group(outcome.result)
+    assert time.monotonic() - started < 30
+
+
+def _group(group):
+    """Processes of a group that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, number = path.read_text().rsplit(")", 1)[1].split()[:3]
+            if int(number) == group and state != "Z":
+                found.append(path)
+    return found
+
+
+def test_a_worker_that_does_not_leave_keeps_its_result(functions, monkeypatch):
+    monkeypatch.setattr(worker, "GRACE_SECONDS", 0.2)
+    assert functions("hangs_after").result == "there"
+
+
+def test_the_kernels_out_of_memory_killer_is_told_from_another_kill(functions, monkeypatch):
+    counts = iter([4, 5])
+    monkeypatch.setattr(worker, "_kernel_kills", lambda: next(counts))
+    outcome = functions("die")
+    assert outcome.status == "oom"
+    assert "memory ran out" in outcome.reason
+
+
+def test_a_stopped_worker_has_a_peak(functions):
+    assert functions("eat", _limit=200 << 20).peak_bytes > 200 << 20
+
+
+def test_an_error_while_reporting_ends_the_worker(functions):
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_isolated("worker_functions:add", {"a": 1, "b": 2}, on_progress=stop, allow=("worker_functions",))
+    assert not _children(os.getpid())
+
+
+def test_interrupt_kills_the_worker_and_is_passed_on(functions):
+    threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        functions("sleep")
+    assert not _children(os.getpid())
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs Linux")
+def test_pinning(functions):
+    one = min(os.sched_getaffinity(0))
+    outcome = run_isolated("worker_functions:affinity", {}, pin=[one], allow=("worker_functions",))
+    assert outcome.result == [one]
+    with pytest.raises(UserError, match="usable here"):
+        run_isolated("worker_functions:affinity", {}, pin=[100_000], allow=("worker_functions",))
+
+
+def test_long_messages_both_ways(functions):
+    text = "é\u2028\n" * 100_000
+    assert functions("echo", text=text).result == text
+
+
+def test_many_messages(functions):
+    seen = []
+    outcome = run_isolated(
+        "worker_functions:many", {}, on_progress=lambda *args: seen.append(args), allow=("worker_functions",)
+    )
+    assert outcome.result == "done"
+    assert [row[0] for row in seen] == list(range(2000))
+
+
+def test_nothing_is_left_open(functions):
+    functions("env")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for name in ("env", "crash", "die"):
+        functions(name)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_json_only(functions):
