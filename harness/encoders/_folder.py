@@ -37,8 +37,10 @@ class Contract:
     document_length: int
     query_terms: int | None = None
     document_terms: int | None = None
-    pooling: Literal["mean", "last"] | None = None
+    pooling: Literal["mean", "last", "first"] | None = None
     dimensions: int | None = None
+    normalise: bool = True
+    special_tokens: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def write(folder: Path, contract: Contract, config: Mapping[str, Any], tokenizer
             "modality_config": {"text": {"method": "forward", "method_output_name": output[1]}},
             "module_output_name": "token_embeddings",
             "processing_kwargs": {
-                "text": {"add_special_tokens": False} | ({"logits_to_keep": 0} if output[1] == "logits" else {})
+                "text": {"add_special_tokens": contract.special_tokens}
+                | ({"logits_to_keep": 0} if output[1] == "logits" else {})
             },
         },
     )

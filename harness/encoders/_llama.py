@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from harness.encoders._layout import Layout
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -109,48 +110,12 @@ class Llama(nn.Module):
             ids: Token ids of all texts, packed.
             lengths: Tokens of each text.
         """
-        layout = Layout(lengths, self.shape, ids.device)
+        layout = Layout(lengths, ids.device, self.shape.causal)
         states = self.embed_tokens(ids)
-        rotation = layout.rotation(states.dtype)
+        rotation = rotations(self.shape, layout.positions, states.dtype)
         for layer in self.layers:
             states = layer(states, layout, rotation)
         return self.norm(states)
-
-
-class Layout:
-    """Where packed tokens lie in texts x longest, and which of these attend to which."""
-
-    def __init__(self, lengths: Sequence[int], shape: Shape, device: torch.device) -> None:
-        self.shape, self.device = shape, device
-        self.texts, self.longest = len(lengths), max(lengths)
-        self.positions = torch.cat([torch.arange(n) for n in lengths]).to(device)
-        self.even = min(lengths) == self.longest
-        starts = torch.repeat_interleave(torch.arange(self.texts) * self.longest, torch.tensor(lengths)).to(device)
-        self.slots = starts + self.positions
-        self.mask: torch.Tensor | None = None
-        if not self.even:
-            self.mask = (torch.arange(self.longest) < torch.tensor(lengths)[:, None])[:, None, None, :].to(device)
-            if shape.causal:
-                self.mask = self.mask & torch.ones(self.longest, self.longest, dtype=torch.bool, device=device).tril()
-
-    def rotation(self, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosines and sines of each token's place, tokens x 1 x head size."""
-        angles = self.positions[:, None].float() * frequencies(self.shape).to(self.device)
-        angles = torch.cat([angles, angles], dim=-1)[:, None, :]
-        return angles.cos().to(dtype), angles.sin().to(dtype)
-
-    def spread(self, packed: torch.Tensor) -> torch.Tensor:
-        """Tokens x heads x size to texts x heads x longest x size."""
-        _, heads, size = packed.shape
-        if not self.even:
-            full = packed.new_zeros(self.texts * self.longest, heads, size)
-            packed = full.index_copy(0, self.slots, packed)
-        return packed.view(self.texts, self.longest, heads, size).transpose(1, 2)
-
-    def gather(self, padded: torch.Tensor) -> torch.Tensor:
-        """Texts x heads x longest x size to tokens x (heads * size)."""
-        flat = padded.transpose(1, 2).reshape(self.texts * self.longest, -1)
-        return flat if self.even else flat[self.slots]
 
 
 class Layer(nn.Module):
@@ -191,14 +156,8 @@ class Attention(nn.Module):
         queries = _rotate(self.q_proj(states).view(-1, self.shape.heads, size), rotation)
         keys = _rotate(self.k_proj(states).view(-1, self.shape.key_heads, size), rotation)
         values = self.v_proj(states).view(-1, self.shape.key_heads, size)
-        mixed = functional.scaled_dot_product_attention(
-            layout.spread(queries),
-            layout.spread(keys.repeat_interleave(repeats, 1)),
-            layout.spread(values.repeat_interleave(repeats, 1)),
-            attn_mask=layout.mask,
-            is_causal=self.shape.causal and layout.even,
-        )
-        projected: torch.Tensor = self.o_proj(layout.gather(mixed))
+        mixed = layout.attend(queries, keys.repeat_interleave(repeats, 1), values.repeat_interleave(repeats, 1))
+        projected: torch.Tensor = self.o_proj(mixed)
         return projected
 
 
@@ -221,6 +180,13 @@ def _rotate(heads: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor]) ->
     cosines, sines = rotation
     first, second = heads.chunk(2, dim=-1)
     return heads * cosines + torch.cat([-second, first], dim=-1) * sines
+
+
+def rotations(shape: Shape, positions: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and sines of each token's place, tokens x 1 x head size."""
+    angles = positions[:, None].float() * frequencies(shape).to(positions.device)
+    angles = torch.cat([angles, angles], dim=-1)[:, None, :]
+    return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
 def frequencies(shape: Shape) -> torch.Tensor:

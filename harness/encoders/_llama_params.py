@@ -27,6 +27,8 @@ class LlamaParams(Params):
     """Put before every query."""
     document_prefix: str = "passage: "
     """Put before every document."""
+    special_tokens: bool = False
+    """Let the tokenizer add its special tokens. A BOS draws all attention and ruins a LACONIC: the switch shows it."""
     query_length: int = Field(default=256, ge=1)
     """Tokens of a query that are read, prefix included."""
     document_length: int = Field(default=256, ge=1)
@@ -40,6 +42,10 @@ class LlamaParams(Params):
     training: TrainingParams | None = None
     """Train on the pairs of the spec; used as it is where it is left out."""
 
+    def facts(self) -> dict[str, float]:
+        """Departures as a report lists them."""
+        return {f"departure: {name}": value for name, value in self.departures().items()}
+
     def departures(self) -> dict[str, float]:
         """Switches that are not as in LACONIC, by what a report says of them."""
         found: dict[str, float] = {}
@@ -49,6 +55,8 @@ class LlamaParams(Params):
             found["scale of the input embedding"] = self.embedding_scale
         if self.attention == "causal":
             found["causal attention"] = 1.0
+        if self.special_tokens:
+            found["special tokens"] = 1.0
         if self.training is not None and self.training.sampled_terms is not None:
             found["terms sampled in the loss"] = float(self.training.sampled_terms)
         return found

@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from harness.encoders._folder import Contract, Weights, read, write
+from harness.encoders._folder import Contract, read
 from harness.encoders._llama import Llama, Shape
-from harness.encoders._text import Tokeniser, by_length, pack
+from harness.encoders._packed import Model
+from harness.encoders._text import Tokeniser
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.encoders._llama_params import LlamaParams
-    from harness.encoders._text import Role
     from harness.encoders.base import Progress
     from harness.training.objectives import Objective
     from harness.training.params import TrainingParams
 
 SCALED = ("o_proj", "down_proj")
 """What a layer adds to the stream comes out of these."""
-
-
-@dataclass
-class Model:
-    """A backbone in torch with its head and tokenizer."""
-
-    backbone: Llama
-    head: torch.Tensor
-    bias: torch.Tensor | None
-    own_head: bool
-    tokenizer: str
-    contract: Contract
-    config: Mapping[str, Any]
-
-    def save(self, folder: Path) -> None:
-        """Write it as a folder that sentence-transformers opens."""
-        weights = Weights(self.backbone.state_dict(), self.head if self.own_head else None, self.bias)
-        write(folder, self.contract, self.config, self.tokenizer, weights)
-
-    @torch.inference_mode()
-    def states(
-        self, ids: Sequence[Sequence[int]], batch_size: int
-    ) -> Iterator[tuple[list[int], torch.Tensor, list[int]]]:
-        """Places, packed states and lengths of one batch after the other; empty texts are left out."""
-        for places in by_length([len(text) for text in ids], batch_size):
-            tokens, lengths = pack(ids, places)
-            yield places, self.backbone(tokens.to(self.head.device), lengths), lengths
 
 
 def prepare(params: LlamaParams, contract: Contract) -> Model:
@@ -82,6 +54,7 @@ def prepare(params: LlamaParams, contract: Contract) -> Model:
     backbone = _backbone(config, {name.removeprefix("model."): tensor for name, tensor in tensors.items()})
     return Model(
         backbone,
+        backbone.shape,
         backbone.embed_tokens.weight.detach() if head is None else head,
         None,
         head is not None,
@@ -112,7 +85,7 @@ def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaPara
     head = backbone.embed_tokens.weight.detach() if weights.head is None else ready(weights.head)
     bias = None if weights.bias is None else weights.bias.float().to(params.device)
     tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
-    return Model(backbone, head, bias, weights.head is not None, tokenizer, contract, config)
+    return Model(backbone, backbone.shape, head, bias, weights.head is not None, tokenizer, contract, config)
 
 
 def train_model(
@@ -147,52 +120,6 @@ def train_model(
         "train_seconds": time.perf_counter() - started,
         "curve": curve,
     }
-
-
-class LlamaEncoder:
-    """What both encoders tell about themselves.
-
-    Args:
-        model: Opened model.
-        params: Its spec.
-    """
-
-    def __init__(self, model: Model, params: LlamaParams) -> None:
-        self.model, self.params = model, params
-        self.tokeniser = Tokeniser(model.tokenizer, model.contract)
-
-    def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
-        """Tokens after prefix and truncation."""
-        return [len(ids) for ids in self.tokeniser.ids(texts, role)]
-
-    def parameters(self) -> Mapping[str, float]:
-        """Number and bytes of the weights as loaded, sizes, and every departure from LACONIC."""
-        weights = list(self.model.backbone.parameters())
-        weights += [self.model.head] if self.model.own_head and self.model.contract.kind == "sparse" else []
-        weights += [] if self.model.bias is None else [self.model.bias]
-        shape = self.model.backbone.shape
-        return {
-            "parameters": float(sum(w.numel() for w in weights)),
-            "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
-            "layers": float(shape.layers),
-            "hidden size": float(shape.hidden),
-            **{f"departure: {name}": value for name, value in self.params.departures().items()},
-        }
-
-
-def encode_rows(
-    encoder: LlamaEncoder,
-    texts: Sequence[str],
-    role: Role,
-    rows: Callable[[torch.Tensor, list[int]], Iterable[Any]],
-    empty: Any,
-) -> list[Any]:
-    """One result a text, in the order of `texts`; `rows` makes those of a batch, `empty` is that of an empty text."""
-    found: list[Any] = [empty] * len(texts)
-    for places, states, lengths in encoder.model.states(encoder.tokeniser.ids(texts, role), encoder.params.batch_size):
-        for place, row in zip(places, rows(states, lengths), strict=True):
-            found[place] = row
-    return found
 
 
 def _backbone(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Llama:

@@ -87,12 +87,12 @@ class Loaded:
     def count_flops(self, tokens: int) -> float:
         """2 per multiply-add: projections, attention, feed-forward, head.
 
-        By formula for BERT and its like; by torch's counter, at two lengths, for other architectures.
+        By formula for BERT and its like; by torch's counter, at three lengths, for other architectures.
         """
         config = self.model[0].auto_model.config
         if config.model_type not in BERT_LIKE:
-            each, squared = self._counted
-            return each * tokens + squared * tokens * tokens
+            text, each, squared = self._counted
+            return text + each * tokens + squared * tokens * tokens
         hidden = config.hidden_size
         inner = getattr(config, "intermediate_size", None) or config.hidden_dim
         layers = getattr(config, "num_hidden_layers", None) or config.n_layers
@@ -109,8 +109,8 @@ class Loaded:
         }
 
     @cached_property
-    def _counted(self) -> tuple[float, float]:
-        """Operations by token and by pair of tokens."""
+    def _counted(self) -> tuple[float, float, float]:
+        """Operations a text, a token, and a pair of tokens."""
         import torch
         from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
@@ -126,7 +126,8 @@ class Loaded:
                 self.model({"input_ids": mask, "attention_mask": mask})
             return float(counter.get_total_flops())
 
-        short = min(16, self.model.max_seq_length // 2)
-        once, twice = count(short), count(2 * short)
-        squared = (twice - 2 * once) / (2 * short * short)
-        return once / short - squared * short, squared
+        step = max(min(16, self.model.max_seq_length // 3), 1)
+        once, twice, thrice = (count(step * times) for times in (1, 2, 3))
+        squared = (thrice - 2 * twice + once) / (2 * step * step)
+        each = (twice - once) / step - 3 * step * squared
+        return once - each * step - squared * step * step, each, squared

@@ -15,7 +15,7 @@ Role = Literal["document", "query"]
 
 
 class Tokeniser:
-    """A tokenizer that follows a contract: prefix, no special tokens, cut at the role's length.
+    """A tokenizer that follows a contract: prefix, special tokens or none, cut at the role's length.
 
     Args:
         tokenizer: Text of tokenizer.json.
@@ -41,7 +41,9 @@ class Tokeniser:
         prefix = self.contract.query_prefix if query else self.contract.document_prefix
         limit = length or (self.contract.query_length if query else self.contract.document_length)
         self.tokenizer.enable_truncation(limit)
-        found = self.tokenizer.encode_batch_fast([prefix + text for text in texts], add_special_tokens=False)
+        found = self.tokenizer.encode_batch_fast(
+            [prefix + text for text in texts], add_special_tokens=self.contract.special_tokens
+        )
         return [encoding.ids for encoding in found]
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from scipy import sparse
-
 from harness.encoders import FitInput, Progress, register
 from harness.encoders._llama_params import LaconicParams
 from harness.errors import UserError
@@ -15,14 +12,12 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-    from typing import Literal
 
     import torch
-    from numpy.typing import NDArray
 
     from harness.collections.base import Pair
     from harness.encoders._folder import Contract
-    from harness.encoders._llama_type import LlamaEncoder, Model
+    from harness.encoders._packed import Model, PackedSparse
     from harness.spec.params import Params
     from harness.vectors import Kind
 
@@ -80,55 +75,13 @@ class Laconic:
         model.save(directory)
         return facts
 
-    def load(self, directory: Path, *, threads: int = 1) -> LaconicEncoder:
+    def load(self, directory: Path, *, threads: int = 1) -> PackedSparse:
         """Open what `fit` wrote."""
-        from harness.encoders._llama_type import LlamaEncoder, open_model
+        from harness.encoders._llama_type import open_model
+        from harness.encoders._packed import PackedSparse
 
-        return LaconicEncoder(LlamaEncoder(open_model(directory, "sparse", self.params, threads), self.params))
-
-
-class LaconicEncoder:
-    """Texts to CSR float32 rows over the vocabulary; no more than one batch's largest logits is held besides."""
-
-    kind: Kind = "sparse"
-
-    def __init__(self, base: LlamaEncoder) -> None:
-        self.base, self.model = base, base.model
-        self.width = int(self.model.head.shape[0])
-        self.count_tokens, self.parameters = base.count_tokens, base.parameters
-
-    def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Rows x terms, at most `document_terms` a row."""
-        return self._encode(texts, "document", self.model.contract.document_terms)
-
-    def encode_queries(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Rows x terms, at most `query_terms` a row."""
-        return self._encode(texts, "query", self.model.contract.query_terms)
-
-    def count_flops(self, tokens: int) -> float:
-        """Layers, attention and head."""
-        shape = self.model.backbone.shape
-        return shape.flops(tokens) + 2.0 * tokens * shape.hidden * self.width
-
-    def terms(self, columns: Sequence[int]) -> list[str]:
-        """Tokens of the vocabulary, as text where they are whole characters."""
-        tokenizer = self.base.tokeniser.tokenizer
-        return [tokenizer.decode([int(c)]) or str(tokenizer.id_to_token(int(c))) for c in columns]
-
-    def _encode(self, texts: Sequence[str], role: Literal["document", "query"], keep: int | None) -> sparse.csr_matrix:
-        from harness.encoders._llama_type import encode_rows
-        from harness.training.max_head import max_logits
-
-        def rows(states: torch.Tensor, lengths: list[int]) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-            largest = max_logits(states, lengths, self.model.head, self.model.bias).cpu().numpy()
-            return [_weights(row, keep) for row in largest]
-
-        nothing = (np.zeros(0, np.int32), np.zeros(0, np.float32))
-        found = encode_rows(self.base, texts, role, rows, nothing)
-        indptr = np.cumsum([0, *(len(columns) for columns, _ in found)], dtype=np.int64)
-        indices = np.concatenate([nothing[0], *(columns for columns, _ in found)])
-        data = np.concatenate([nothing[1], *(weights for _, weights in found)])
-        return sparse.csr_matrix((data, indices, indptr), shape=(len(texts), self.width))
+        model = open_model(directory, "sparse", self.params, threads)
+        return PackedSparse(model, self.params.batch_size, self.params.facts())
 
 
 def term_bias(model: Model, passages: Sequence[str], deviations: float, batch_size: int) -> torch.Tensor:
@@ -159,16 +112,9 @@ def _contract(params: LaconicParams) -> Contract:
         params.document_length,
         query_terms=params.query_terms,
         document_terms=params.document_terms,
+        special_tokens=params.special_tokens,
     )
 
 
 def _examples(pairs: Iterable[Pair] | None) -> list[tuple[str, str]]:
     return [(pair.query, pair.positive) for pair in pairs or ()]
-
-
-def _weights(largest: NDArray[np.float32], keep: int | None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Columns (ascending) and weights of the terms above zero, the largest `keep` of them."""
-    columns = np.flatnonzero(largest > 0)
-    if keep is not None and len(columns) > keep:
-        columns = np.sort(columns[np.argpartition(largest[columns], -keep)[-keep:]])
-    return columns.astype(np.int32), np.log1p(largest[columns])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from harness.encoders import FitInput, Progress, register
+from harness.encoders import Encoder, FitInput, Progress, register
 from harness.encoders._loaded import Loaded, bring
 from harness.encoders._source import SourceParams
 
@@ -56,12 +56,20 @@ class SentenceTransformerType:
         bring(self.params.folder(), directory / "model", "dense")
         return {}
 
-    def load(self, directory: Path, *, threads: int = 1) -> DenseEncoder:
-        """Open it."""
+    def load(self, directory: Path, *, threads: int = 1) -> Encoder:
+        """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
         import torch
-        from sentence_transformers import SentenceTransformer
+
+        from harness.encoders._bert import open_bert
 
         torch.set_num_threads(threads)
+        plain = open_bert(directory / "model", self.params)
+        if plain is not None:
+            from harness.encoders._packed import PackedDense
+
+            return PackedDense(plain, self.params.batch_size)
+        from sentence_transformers import SentenceTransformer
+
         model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True)
         return DenseEncoder(model, self.params)
 
@@ -73,7 +81,8 @@ class DenseEncoder(Loaded):
 
     def __init__(self, model: Any, params: SourceParams) -> None:
         super().__init__(model, params, head=0)
-        self.width = int(model.get_sentence_embedding_dimension())
+        dimension = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
+        self.width = int(dimension())
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Rows x dimensions."""

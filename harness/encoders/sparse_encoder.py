@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from scipy import sparse
 
-from harness.encoders import FitInput, Progress, register
+from harness.encoders import Encoder, FitInput, Progress, register
 from harness.encoders._loaded import Loaded, bring
 from harness.encoders._source import SourceParams
 
@@ -55,12 +55,20 @@ class SparseEncoderType:
         bring(self.params.folder(), directory / "model", "sparse")
         return {}
 
-    def load(self, directory: Path, *, threads: int = 1) -> SparseTextEncoder:
-        """Open it."""
+    def load(self, directory: Path, *, threads: int = 1) -> Encoder:
+        """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
         import torch
-        from sentence_transformers import SparseEncoder
+
+        from harness.encoders._bert import open_bert
 
         torch.set_num_threads(threads)
+        plain = open_bert(directory / "model", self.params)
+        if plain is not None:
+            from harness.encoders._packed import PackedSparse
+
+            return PackedSparse(plain, self.params.batch_size)
+        from sentence_transformers import SparseEncoder
+
         model = SparseEncoder(str(directory / "model"), device="cpu", local_files_only=True)
         return SparseTextEncoder(model, self.params)
 

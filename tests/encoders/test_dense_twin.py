@@ -48,4 +48,4 @@ def test_an_empty_text_without_prefix_is_zero(llama_folder, tmp_path):
     assert not encoder.encode_documents(["", "sort"])[0].any()
     assert encoder.encode_documents([]).shape == (0, 32)
     assert encoder.terms([1]) == []
-    assert encoder.count_flops(5) == encoder.base.model.backbone.shape.flops(5)
+    assert encoder.count_flops(5) == encoder.model.backbone.shape.flops(5)

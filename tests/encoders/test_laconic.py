@@ -109,8 +109,8 @@ def test_the_attention_of_the_spec_reaches_the_saved_model(llama_folder, tmp_pat
 
 def test_no_special_token_and_no_more_than_the_length(llama_folder, tmp_path):
     encoder, _ = made(llama_folder, tmp_path / "m")
-    assert len(encoder.base.tokeniser.ids(["sort"], "query")[0]) == 2
-    assert 1 not in encoder.base.tokeniser.ids(["sort"], "query")[0]
+    assert len(encoder.tokeniser.ids(["sort"], "query")[0]) == 2
+    assert 1 not in encoder.tokeniser.ids(["sort"], "query")[0]
     assert encoder.count_tokens(["a " * 100, "", "a"], "document") == [20, 1, 2]
     assert encoder.count_tokens(["a " * 100], "query") == [8]
 

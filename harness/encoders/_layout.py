@@ -1,0 +1,52 @@
+"""Packed tokens of several texts, spread out only where attention needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Layout:
+    """Where packed tokens lie in texts x longest, and which of these attend to which."""
+
+    def __init__(self, lengths: Sequence[int], device: torch.device, causal: bool = False) -> None:
+        self.causal = causal
+        self.texts, self.longest = len(lengths), max(lengths)
+        self.positions = torch.cat([torch.arange(n) for n in lengths]).to(device)
+        self.even = min(lengths) == self.longest
+        starts = torch.repeat_interleave(torch.arange(self.texts) * self.longest, torch.tensor(lengths)).to(device)
+        self.slots = starts + self.positions
+        self.mask: torch.Tensor | None = None
+        if not self.even:
+            self.mask = (torch.arange(self.longest) < torch.tensor(lengths)[:, None])[:, None, None, :].to(device)
+            if causal:
+                self.mask = self.mask & torch.ones(self.longest, self.longest, dtype=torch.bool, device=device).tril()
+
+    def spread(self, packed: torch.Tensor) -> torch.Tensor:
+        """Tokens x heads x size to texts x heads x longest x size."""
+        _, heads, size = packed.shape
+        if not self.even:
+            full = packed.new_zeros(self.texts * self.longest, heads, size)
+            packed = full.index_copy(0, self.slots, packed)
+        return packed.view(self.texts, self.longest, heads, size).transpose(1, 2)
+
+    def gather(self, padded: torch.Tensor) -> torch.Tensor:
+        """Texts x heads x longest x size to tokens x (heads * size)."""
+        flat = padded.transpose(1, 2).reshape(self.texts * self.longest, -1)
+        return flat if self.even else flat[self.slots]
+
+    def attend(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Scaled dot-product attention within each text; tokens x heads x size each, to tokens x (heads * size)."""
+        mixed = functional.scaled_dot_product_attention(
+            self.spread(queries),
+            self.spread(keys),
+            self.spread(values),
+            attn_mask=self.mask,
+            is_causal=self.causal and self.even,
+        )
+        return self.gather(mixed)

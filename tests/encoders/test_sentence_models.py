@@ -1,0 +1,166 @@
+"""Models of sentence-transformers: plain BERT pipelines in our own BERT, all others in the library; equal vectors."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from harness.encoders import registry
+
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    *["list", "sort", "the", "a", "graph", "node", "path", "sum", "e"],
+    "##s",
+    "##ing",
+    ".",
+    "日",
+]
+
+
+def bert(folder, model="BertModel", **config):
+    import transformers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    torch.manual_seed(0)
+    sizes = {"vocab_size": len(WORDS), "hidden_size": 16, "intermediate_size": 24, "max_position_embeddings": 40}
+    sizes |= {"num_hidden_layers": 2, "num_attention_heads": 2, "initializer_range": 0.5}
+    if model.startswith("Distil"):
+        sizes = {"vocab_size": len(WORDS), "dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 2}
+    family = model.removesuffix("Model").removesuffix("ForMaskedLM")
+    made = getattr(transformers, model)(getattr(transformers, f"{family}Config")(**sizes | config))
+    for name, parameter in made.named_parameters():
+        if "LayerNorm" in name or "bias" in name:  # nothing may stay at what it starts with, or a slip goes unseen
+            torch.nn.init.normal_(parameter, 1.0 if name.endswith("weight") else 0.0, 0.3)
+    made.save_pretrained(folder)
+    tokenizer = Tokenizer(models.WordPiece({w: n for n, w in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = [("[CLS]", 2), ("[SEP]", 3)]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=special)
+    names = {f"{n}_token": f"[{n.upper()}]" for n in ("pad", "unk", "cls", "sep")}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    return folder
+
+
+TEXTS = ["Sorting the list.", "", "graph nodes 日 unknown", "a path " * 40, "sum"]
+
+
+def dense(tmp_path, mode="mean", normalise=True, prompts=None, model="BertModel", **config):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    transformer = Transformer(str(bert(tmp_path / "bare", model, **config)), max_seq_length=30)
+    modules = [transformer, Pooling(16, pooling_mode=mode), *([Normalize()] if normalise else [])]
+    made = SentenceTransformer(modules=modules, prompts=prompts, device="cpu")
+    made.save(str(tmp_path / "model"))
+    return made
+
+
+def ours(type, tmp_path, **params):
+    maker = registry.get(type)
+    made = maker(maker.Params(model=str(tmp_path / "model"), batch_size=2, **params))
+    (tmp_path / "out").mkdir()
+    made.fit(tmp_path / "out")
+    return made.load(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ({}, True),
+        ({"mode": "cls", "normalise": False}, True),
+        ({"mode": "max"}, False),
+        ({"hidden_act": "gelu_new"}, False),
+        ({"model": "DistilBertModel"}, False),
+    ],
+)
+def test_dense_models_are_those_of_the_library(tmp_path, given, own):
+    theirs = dense(tmp_path, **given)
+    found = ours("sentence-transformer", tmp_path)
+    assert (type(found).__name__ == "PackedDense") is own
+    assert found.width == 16 and found.kind == "dense" and found.terms([0]) == []
+    for rows in (found.encode_documents(TEXTS), found.encode_queries(TEXTS)):
+        assert rows.dtype == np.float32
+        np.testing.assert_allclose(rows, theirs.encode(TEXTS), atol=2e-6, rtol=1e-5)
+    assert found.encode_documents([]).shape == (0, 16)
+    assert found.count_tokens(TEXTS, "document") == [7, 2, 7, 30, 3]
+
+
+@pytest.mark.parametrize("mode", ["mean", "max"])
+def test_prompts_are_the_models_own_unless_the_spec_says_otherwise(tmp_path, mode):
+    theirs = dense(tmp_path, mode, prompts={"query": "sort ", "document": "graph "})
+    found = ours("sentence-transformer", tmp_path, document_prefix="sum ")
+    np.testing.assert_allclose(found.encode_queries(["a path"]), theirs.encode(["sort a path"]), atol=2e-6)
+    np.testing.assert_allclose(found.encode_documents(["a path"]), theirs.encode(["sum a path"]), atol=2e-6)
+    assert found.count_tokens(["a path"], "query") == [5]
+
+
+def splade(tmp_path, how, model="BertForMaskedLM"):
+    from sentence_transformers import SparseEncoder
+
+    folder = bert(tmp_path / ("model" if how == "bare" else "bare"), model)
+    made = SparseEncoder(str(folder), device="cpu", max_active_dims=None if how == "bare" else 5)
+    if how != "bare":
+        made.save(str(tmp_path / "model"))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("how", "model", "own"),
+    [
+        ("bare", "BertForMaskedLM", True),
+        ("modules", "BertForMaskedLM", True),
+        ("modules", "DistilBertForMaskedLM", False),
+    ],
+)
+def test_sparse_models_are_those_of_the_library(tmp_path, how, model, own):
+    theirs = splade(tmp_path, how, model)
+    theirs.max_seq_length = 30
+    found = ours("sparse-encoder", tmp_path, max_length=30)
+    assert (type(found).__name__ == "PackedSparse") is own
+    expected = theirs.encode(TEXTS, convert_to_sparse_tensor=False).numpy()
+    assert 0 < (expected > 0).mean() < 1
+    for rows in (found.encode_documents(TEXTS), found.encode_queries(TEXTS)):
+        assert rows.dtype == np.float32 and rows.shape == (5, len(WORDS)) and found.width == len(WORDS)
+        np.testing.assert_allclose(rows.toarray(), expected, atol=2e-6, rtol=1e-5)
+    assert found.encode_documents([]).shape == (0, len(WORDS))
+    assert all(found.terms(rows.indices))
+
+
+def test_norms_named_as_tensorflow_did(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    theirs = dense(tmp_path)
+    file = str(tmp_path / "model" / "model.safetensors")
+    old = {"weight": "gamma", "bias": "beta"}
+    renamed = {}
+    for name, tensor in load_file(file).items():
+        first, _, last = name.rpartition(".")
+        renamed[f"{first}.{old[last]}" if "LayerNorm" in name else name] = tensor
+    save_file(renamed, file)
+    found = ours("sentence-transformer", tmp_path)
+    assert type(found).__name__ == "PackedDense"
+    np.testing.assert_allclose(found.encode_documents(TEXTS), theirs.encode(TEXTS), atol=2e-6)
+
+
+def test_a_tokenizer_that_contradicts_its_folder_is_left_to_the_library(tmp_path):
+    dense(tmp_path)
+    file = tmp_path / "model" / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"do_lower_case": False}))
+    assert type(ours("sentence-transformer", tmp_path)).__name__ == "DenseEncoder"
+
+
+def test_operations_of_unknown_architectures_are_counted(tmp_path):
+    dense(tmp_path, "max")
+    found = ours("sentence-transformer", tmp_path)
+    config = found.model[0].auto_model.config
+    config.model_type = "unheard-of"
+    counted = found.count_flops(20)
+    config.model_type = "bert"
+    pooler = 2 * 16 * 16  # computed by the library, used by nothing
+    assert counted == pytest.approx(found.count_flops(20) + pooler, rel=1e-6)
