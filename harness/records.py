@@ -28,6 +28,8 @@ class Metric:
     direction: Direction
     definition: str
     """Whole sentences; the report prints them."""
+    exact: bool = False
+    """Counted or computed: the same system on the same data gives the same value every time."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ class Record:
 METRICS: dict[str, Metric] = {}
 
 
-def define(name: str, label: str, unit: str, direction: Direction, definition: str) -> Metric:
+def define(name: str, label: str, unit: str, direction: Direction, definition: str, *, exact: bool = False) -> Metric:
     """Add a metric to the registry."""
     if name in METRICS:
         raise ValueError(f"metric {name!r} is defined twice")
-    METRICS[name] = Metric(name, label, unit, direction, definition)
+    METRICS[name] = Metric(name, label, unit, direction, definition, exact)
     return METRICS[name]
 
 
@@ -132,7 +134,10 @@ define(
     "nDCG@10",
     "fraction",
     "higher",
-    "Normalised discounted cumulative gain of the first 10 documents with linear gain and log2 discount, as trec_eval computes it; a query without results counts 0.",
+    (
+        "Normalised discounted cumulative gain of the first 10 documents with linear gain and log2 "
+        "discount, as trec_eval computes it; a query without results counts 0."
+    ),
 )
 define(
     "recall@100",
@@ -156,7 +161,11 @@ define(
     "Index size",
     "bytes",
     "lower",
-    "Bytes of the finished index, everything that a search reads, by the engine's own components. Document identifiers are not part of it.",
+    (
+        "Bytes of the finished index, everything that a search reads, by the engine's own components. "
+        "Document identifiers are not part of it."
+    ),
+    exact=True,
 )
 define(
     "index_bytes_per_document",
@@ -164,21 +173,30 @@ define(
     "bytes",
     "lower",
     "Index size divided by the number of documents.",
+    exact=True,
 )
-define("index_file_bytes", "Index on disk", "bytes", "lower", "Bytes of the files of the saved index.")
+define("index_file_bytes", "Index on disk", "bytes", "lower", "Bytes of the files of the saved index.", exact=True)
 define(
     "index_lower_bound_bytes",
     "Analytic lower bound",
     "bytes",
     "lower",
-    "Arithmetic, not a measurement: documents x dimensions x bytes of a value (dense), or stored weights x (bytes of a term or document number + bytes of a weight) (sparse).",
+    (
+        "Arithmetic, not a measurement: documents x dimensions x bytes of a value (dense), or stored "
+        "weights x (bytes of a term or document number + bytes of a weight) (sparse)."
+    ),
+    exact=True,
 )
 define(
     "resident_bytes",
     "Resident when served",
     "bytes",
     "lower",
-    "Anonymous and file-backed memory (smaps_rollup) that loading the index and answering every query adds to a fresh worker process that never held the vectors, above the same worker before loading.",
+    (
+        "Anonymous and file-backed memory (smaps_rollup) that loading the index and answering every query"
+        " adds to a fresh worker process that never held the vectors, above the same worker before "
+        "loading."
+    ),
 )
 define("build_seconds", "Index build time", "seconds", "lower", "Wall time of building the index from stored vectors.")
 define(
@@ -186,7 +204,7 @@ define(
     "Build peak memory",
     "bytes",
     "lower",
-    "Highest resident size (VmHWM) of the process that built the index, above its resident size before the build.",
+    ("Highest resident size (VmHWM) of the process that built the index, above its resident size before the build."),
 )
 define(
     "identifier_bytes",
@@ -194,6 +212,7 @@ define(
     "bytes",
     "lower",
     "UTF-8 bytes of all document identifiers; kept apart from the index for every engine.",
+    exact=True,
 )
 define(
     "active_terms_document",
@@ -201,6 +220,7 @@ define(
     "count",
     "neither",
     "Mean number of non-zero weights of a document vector.",
+    exact=True,
 )
 define(
     "active_terms_query",
@@ -208,6 +228,7 @@ define(
     "count",
     "neither",
     "Mean number of non-zero weights of a query vector.",
+    exact=True,
 )
 define(
     "encode_documents_per_second",
@@ -221,7 +242,10 @@ define(
     "Query encoding latency",
     "seconds",
     "lower",
-    "Wall time from a query's text to its vector, one query at a time, after warm-up. The component names the percentile or the mean.",
+    (
+        "Wall time from a query's text to its vector, one query at a time, after warm-up. The component "
+        "names the percentile or the mean."
+    ),
 )
 define(
     "latency_search",
@@ -242,17 +266,27 @@ define(
     "FLOPs to encode a query",
     "flops",
     "lower",
-    "Analytic floating point operations (2 per multiply-add) of the encoder's forward pass, mean over the queries at their own lengths, padding not counted.",
+    (
+        "Analytic floating point operations (2 per multiply-add) of the encoder's forward pass, mean over"
+        " the queries at their own lengths, padding not counted."
+    ),
+    exact=True,
 )
 define(
-    "flops_encode_document", "FLOPs to encode a document", "flops", "lower", "As for a query, mean over the documents."
+    "flops_encode_document",
+    "FLOPs to encode a document",
+    "flops",
+    "lower",
+    "As for a query, mean over the documents.",
+    exact=True,
 )
 define(
     "flops_search",
     "FLOPs to search",
     "flops",
     "lower",
-    "2 x the multiply-adds that the engine really does for a query, mean over the queries, counted by the engine.",
+    ("2 x the multiply-adds that the engine really does for a query, mean over the queries, counted by the engine."),
+    exact=True,
 )
 define(
     "postings_touched",
@@ -260,6 +294,7 @@ define(
     "count",
     "lower",
     "Postings that the engine visits for a query, mean over the queries.",
+    exact=True,
 )
-define("model_parameters", "Encoder parameters", "count", "neither", "Number of weights of the encoder.")
+define("model_parameters", "Encoder parameters", "count", "neither", "Number of weights of the encoder.", exact=True)
 define("train_seconds", "Training time", "seconds", "lower", "Wall time of training, evaluation not counted.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import numpy as np
 
 from harness.stats.levels import hierarchical
+from harness.stats.samples import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,17 +156,3 @@ def supported(queries: int, repeats: int) -> dict[str, float]:
         return beyond >= BEYOND_QUERIES and beyond * repeats >= BEYOND_OBSERVATIONS
 
     return {name: q for name, q in PERCENTILES.items() if q == 0.5 or enough(q)}
-
-
-def table(process: Ints, query: Ints, seconds: Floats) -> Floats:
-    """Rows of samples as processes x queries x repeats, in ascending order of the numbers.
-
-    Raises:
-        ValueError: Not every process timed every query as often.
-    """
-    processes, queries = len(np.unique(process)), len(np.unique(query))
-    counts = np.unique(np.stack([process, query]), axis=1, return_counts=True)[1]
-    if not len(seconds) or len(counts) != processes * queries or len(set(counts.tolist())) != 1:
-        raise ValueError("every process must have timed every query as often")
-    order = np.lexsort((query, process))
-    return np.asarray(seconds, np.float64)[order].reshape(processes, queries, -1)

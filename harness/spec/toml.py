@@ -114,10 +114,11 @@ def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
                     remedy="name a key that the spec has",
                 )
         last: Any = path[-1]
+        target: Any = node
         if (isinstance(node, dict) and isinstance(last, str)) or (
             isinstance(node, list) and isinstance(last, int) and last < len(node)
         ):
-            node[last] = value
+            target[last] = value
         else:
             raise UserError(
                 f"--set {override!r}: {key_text(path)} cannot be set", remedy="name a key that the spec has"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.stats.bootstrap import bootstrap_mean, paired_difference
+from harness.stats.bootstrap import bootstrap_mean, paired_difference, paired_ratio
 from harness.stats.levels import hierarchical, percentile_ratio, smallest_effect
 from harness.stats.paired import (
     Equivalence,
@@ -16,6 +16,7 @@ from harness.stats.paired import (
 )
 from harness.stats.pareto import pareto_front
 from harness.stats.quantiles import quantile_interval
+from harness.stats.samples import table
 
 __all__ = [
     "Equivalence",
@@ -27,10 +28,12 @@ __all__ = [
     "minimum_detectable_effect",
     "paired_difference",
     "paired_randomisation",
+    "paired_ratio",
     "paired_t",
     "pareto_front",
     "percentile_ratio",
     "quantile_interval",
     "smallest_effect",
+    "table",
     "tost",
 ]

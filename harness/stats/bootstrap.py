@@ -95,3 +95,23 @@ def percentile_interval(drawn: Floats, confidence: float) -> Interval:
     """The middle `confidence` of resampled values."""
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def paired_ratio(
+    first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float, float]:
+    """Mean of first / mean of second over the same queries, by the percentile bootstrap: (value, low, high).
+
+    Queries are drawn together for both; single values may be 0.
+
+    Raises:
+        ValueError: The mean of `second` is not positive, or the queries are not as many.
+    """
+    one, other = checked(first), checked(second)
+    if len(one) != len(other) or other.mean() <= 0:
+        raise ValueError("the same queries and a positive mean below the line are needed")
+    rng = np.random.default_rng(seed)
+    rows = [rng.integers(len(one), size=len(one)) for _ in range(resamples)]
+    drawn = np.asarray([one[row].mean() / max(other[row].mean(), 1e-12) for row in rows])
+    low, high = percentile_interval(drawn, confidence)
+    return float(one.mean() / other.mean()), low, high

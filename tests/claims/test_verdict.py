@@ -1,0 +1,99 @@
+"""Verdicts on evidence whose truth is known."""
+
+import numpy as np
+import pytest
+
+from harness.claims import Evidence, exit_code, judge
+from harness.records import record
+from harness.spec.claim import ClaimSpec
+
+
+def evidence(ours, theirs, metric="index_bytes", interval=None, **more):
+    rows = {
+        ("c", name, metric): record("r", "c", name, metric, value, method="m", interval=interval)
+        for name, value in (("a", ours), ("b", theirs))
+    }
+    return Evidence(rows, {("c", "a"): ("ok", ""), ("c", "b"): ("ok", "")}, **more)
+
+
+def claim(metric="index_bytes", **relation):
+    return ClaimSpec(name="claim", metric=metric, system="a", baseline="b", **relation)
+
+
+@pytest.mark.parametrize(
+    ("ours", "relation", "word"),
+    [
+        (29, {"reduction_at_least": 0.71}, "supported"),
+        (30, {"reduction_at_least": 0.71}, "contradicted"),
+        (29, {"ratio_at_most": 0.29}, "supported"),
+        (31, {"ratio_at_least": 0.3}, "supported"),
+        (31, {"ratio_at_least": 0.5}, "contradicted"),
+        (90, {"difference_at_most": -10}, "supported"),
+        (95, {"difference_at_most": -10}, "contradicted"),
+        (101, {"equivalent_within": 2}, "supported"),
+        (110, {"equivalent_within": 2}, "contradicted"),
+    ],
+)
+def test_counts_have_no_interval(ours, relation, word):
+    (verdict,) = judge(claim(**relation), evidence(ours, 100))
+    assert verdict.word == word
+    assert verdict.low == verdict.high == verdict.value
+    assert exit_code([verdict]) == (0 if word == "supported" else 1)
+
+
+def test_sentence_can_be_quoted():
+    (verdict,) = judge(claim(reduction_at_least=0.71), evidence(29, 100))
+    assert verdict.sentence == (
+        "On c: Index size of a is 71.0% below that of b, 71.0% was claimed; the claim is supported."
+    )
+    (verdict,) = judge(claim(reduction_at_least=0.71), evidence(150, 100))
+    assert "50.0% above that of b" in verdict.sentence
+
+
+def test_what_varies_and_was_measured_once_settles_nothing():
+    (verdict,) = judge(claim("build_seconds", ratio_at_most=0.5), evidence(1, 10, "build_seconds"))
+    assert verdict.word == "inconclusive"
+    assert exit_code([verdict]) == 2
+
+
+@pytest.mark.parametrize(("shift", "word"), [(0.2, "supported"), (-0.2, "contradicted"), (0.001, "inconclusive")])
+def test_quality_is_paired_over_queries(shift, word):
+    rng = np.random.default_rng(1)
+    base = rng.random(200) * 0.5 + 0.25
+    ours = base + shift + rng.normal(0, 0.05, 200)
+    quality = {("c", n, "ndcg@10"): {str(i): float(v) for i, v in enumerate(x)} for n, x in (("a", ours), ("b", base))}
+    found = evidence(ours.mean(), base.mean(), "ndcg@10", quality=quality)
+    (verdict,) = judge(claim("ndcg@10", difference_at_least=0.0), found)
+    assert verdict.word == word
+    assert verdict.low < shift < verdict.high
+
+
+@pytest.mark.parametrize(("factor", "word"), [(0.5, "supported"), (2.0, "contradicted"), (0.8, "inconclusive")])
+def test_latency_ratio_rests_on_samples(factor, word):
+    rng = np.random.default_rng(2)
+    base = rng.lognormal(-7, 0.4, (3, 200, 3))
+    other = base * factor * rng.lognormal(0, 0.05, base.shape)
+    latency = {("c", "a"): {"total": other}, ("c", "b"): {"total": base}}
+    found = evidence(1, 1, "latency_total/p50", latency=latency)
+    (verdict,) = judge(claim("latency_total/p50", ratio_at_most=0.8), found)
+    assert verdict.word == word
+
+
+def test_failed_missing_and_zero_are_not_comparable():
+    found = evidence(1, 0)
+    assert judge(claim(ratio_at_most=1), found)[0].word == "not comparable"
+    failed = Evidence(found.records, {("c", "a"): ("oom", "too large"), ("c", "b"): ("ok", "")})
+    (verdict,) = judge(claim(ratio_at_most=1), failed)
+    assert verdict.word == "not comparable"
+    assert "a is oom (too large)" in verdict.sentence
+    (verdict,) = judge(claim("ndcg@10", difference_at_most=0), found)
+    assert "has no ndcg@10" in verdict.sentence
+    assert exit_code([]) == 2
+
+
+def test_ratio_of_quality_bears_queries_that_score_nothing():
+    ours, theirs = [0.0, 1.0, 0.9] * 30, [0.0, 1.0, 1.0] * 30
+    quality = {("c", n, "ndcg@10"): {str(i): v for i, v in enumerate(x)} for n, x in (("a", ours), ("b", theirs))}
+    (verdict,) = judge(claim("ndcg@10", ratio_at_least=0.5), evidence(1.9 / 3, 2 / 3, "ndcg@10", quality=quality))
+    assert verdict.value == pytest.approx(0.95)
+    assert verdict.word == "supported"
