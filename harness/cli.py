@@ -132,6 +132,40 @@ def report(run_folder: Annotated[Path, typer.Argument(help="Folder of a finished
 
 
 @app.command()
+def claims(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Print the verdicts; exit 0 if all are supported, 1 if one is contradicted, 2 otherwise."""
+    from harness.claims import exit_code
+    from reports.load import load_run
+
+    verdicts = load_run(run_folder).verdicts()
+    if as_json:
+        typer.echo(json.dumps([vars(verdict) for verdict in verdicts], ensure_ascii=False))
+    else:
+        for verdict in verdicts:
+            typer.echo(f"{verdict.word.upper()}: {verdict.claim}\n  {verdict.sentence}")
+        if not verdicts:
+            typer.echo("the spec makes no claims")
+    raise typer.Exit(exit_code(verdicts))
+
+
+@app.command()
+def tables(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    form: Annotated[str, typer.Option("--format", help="latex, markdown or csv")] = "markdown",
+    metrics: Annotated[list[str] | None, typer.Option("--metric", help="May be repeated.")] = None,
+    decimals: Annotated[int, typer.Option(min=0, max=8)] = 3,
+) -> None:
+    """Print a paper table."""
+    from reports.load import load_run
+    from reports.tables import DEFAULT, table
+
+    typer.echo(table(load_run(run_folder), tuple(metrics or DEFAULT), form, decimals), nl=False)
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
     """Say whether this machine is fit to time on; change nothing."""
     from harness.measure.doctor import examine

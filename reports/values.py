@@ -1,0 +1,41 @@
+"""Values as people read them."""
+
+from __future__ import annotations
+
+from harness.records import METRICS, Record
+
+
+def label(name: str) -> str:
+    """The metric's label with its component: ``latency_total/p50`` is "Query latency p50"."""
+    base, _, part = name.partition("/")
+    known = METRICS.get(base)
+    return f"{known.label if known else base}{f' {part}' if part else ''}"
+
+
+def number(value: float, unit: str) -> str:
+    """A value with its unit.
+
+    >>> number(0.00012, "seconds"), number(1536, "bytes"), number(2.5e9, "flops"), number(0.5, "fraction")
+    ('0.120 ms', '1.50 KiB', '2.50 G', '0.500')
+    """
+    if unit == "seconds":
+        milli = value * 1e3
+        return f"{value:.2f} s" if value >= 1 else f"{milli:.1f} ms" if value >= 1e-2 else f"{milli:.3f} ms"
+    steps: tuple[tuple[str, float], ...] = ()
+    if unit == "bytes":
+        steps = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
+    elif unit == "flops":
+        steps = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+    for name, size in steps:
+        if value >= size:
+            return f"{value / size:.2f} {name}"
+    if unit == "bytes":
+        return f"{value:.0f} B"
+    return f"{value:.3f}" if unit == "fraction" else f"{value:,.1f}"
+
+
+def interval(row: Record) -> str:
+    """``[low, high]``, empty where there is none."""
+    if row.ci_low is None or row.ci_high is None:
+        return ""
+    return f"[{number(row.ci_low, row.unit)}, {number(row.ci_high, row.unit)}]"
