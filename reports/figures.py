@@ -49,10 +49,10 @@ def trade_off(run: RunData, collection: str, cost: str, gain: str, name: str) ->
                 c.value * factor, g.value, fmt=MARKERS[place % len(MARKERS)], ms=7, lw=1.2, label=_short(system),
                 color=COLOURS[place % len(COLOURS)], **errors,
             )  # fmt: skip
-        axes.set_xscale("log")
+        _logarithmic(axes)
         axes.set_xlabel(label(cost) + (" (ms)" if factor != 1 else ""))
         axes.set_ylabel(label(gain))
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+        _legend(axes)
 
     return _svg(draw, name)
 
@@ -71,10 +71,10 @@ def latency_curves(run: RunData, collection: str, side: str, name: str) -> str |
                 shown, np.linspace(0, 1, len(shown)), label=_short(system), lw=1.6,
                 color=COLOURS[place % len(COLOURS)], ls=("-", "--", "-.", ":")[place % 4],
             )  # fmt: skip
-        axes.set_xscale("log")
+        _logarithmic(axes)
         axes.set_xlabel("milliseconds")
         axes.set_ylabel("share of queries")
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+        _legend(axes)
 
     return _svg(draw, name)
 
@@ -101,7 +101,7 @@ def memory_bars(run: RunData, collection: str, name: str) -> str | None:
         axes.set_yticks(range(len(systems)), [_short(system) for system in systems])
         axes.invert_yaxis()
         axes.set_xlabel("MiB")
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+        _legend(axes)
 
     return _svg(draw, name, height=0.9 + 0.45 * len(systems))
 
@@ -124,9 +124,24 @@ def training_curves(run: RunData, name: str) -> str | None:
             )
         axes.set_xlabel("step")
         axes.set_ylabel("loss / first loss")
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+        _legend(axes)
 
     return _svg(draw, name)
+
+
+def _legend(axes: Any) -> None:
+    """Beside the axes, where it hides nothing."""
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+
+
+def _logarithmic(axes: Any) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
 def _short(name: str) -> str:

@@ -1,0 +1,85 @@
+"""The page, its verdicts and marks, on a run whose truth is known."""
+
+import json
+import re
+
+import pytest
+
+from harness.errors import UserError
+from reports.compare import ranked, superiors
+from reports.html import write_report
+from reports.load import load_run
+from reports.values import interval, number
+
+
+def test_verdicts(run_folder):
+    words = [(v.claim, v.collection, v.word) for v in load_run(run_folder).verdicts()]
+    assert words == [
+        ("less memory", "alpha", "supported"),
+        ("less memory", "beta", "supported"),
+        ("a broken one", "alpha", "not comparable"),
+        ("a broken one", "beta", "not comparable"),
+    ]
+
+
+def test_significance(run_folder):
+    run = load_run(run_folder)
+    hostile = "<script>alert(1)</script>"
+    assert superiors(run, "alpha", "ndcg@10") == {
+        "sparse & co": ["dense_1", hostile],
+        "dense_1": [hostile],
+        hostile: [],
+    }
+    assert superiors(run, "beta", "ndcg@10")["sparse & co"] == [hostile]
+    assert ranked(run, "alpha", "index_bytes_per_document")[0] == "sparse & co"
+    assert ranked(run, "alpha", "active_terms_query") == []
+
+
+def test_page_is_whole_escaped_and_self_contained(run_folder):
+    text = write_report(run_folder).read_text()
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "held too much" in text
+    assert "one broken line" in text
+    assert text.count("<svg") == 2 * 6 + 1
+    assert "analytic" in text
+    for address in re.findall(r'(?:src|href)="([^"]*)"', text):
+        assert address.startswith("#") or address in {"records.jsonl", "per_query.jsonl", "run.json"}, address
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_page_is_the_same_every_time(run_folder):
+    first = write_report(run_folder).read_text()
+    assert write_report(run_folder).read_text() == first
+
+
+def test_missing_samples_leave_a_page(run_folder):
+    for name in ("per_query.jsonl", "latency.npz", "training.jsonl"):
+        (run_folder / name).unlink()
+    assert "Summary" in write_report(run_folder).read_text()
+
+
+@pytest.mark.parametrize("break_it", ["run.json", "records.jsonl", "latency.npz", "per_query.jsonl"])
+def test_broken_files_are_named(run_folder, break_it):
+    (run_folder / break_it).write_text("{")
+    with pytest.raises(UserError, match=break_it):
+        write_report(run_folder)
+
+
+def test_other_schema_is_refused(run_folder):
+    facts = json.loads((run_folder / "run.json").read_text())
+    (run_folder / "run.json").write_text(json.dumps({**facts, "schema": 99}))
+    with pytest.raises(UserError, match="version"):
+        load_run(run_folder)
+
+
+def test_values_read_well(run_folder):
+    assert number(0.00012, "seconds") == "0.120 ms"
+    assert number(2.5, "seconds") == "2.50 s"
+    assert number(1536, "bytes") == "1.50 KiB"
+    assert number(340, "bytes") == "340 B"
+    assert number(2.5e9, "flops") == "2.50 G"
+    assert number(0.123456, "fraction") == "0.123"
+    row = load_run(run_folder).cells()["alpha", "dense_1", "index_bytes_per_document"]
+    assert interval(row) == ""
