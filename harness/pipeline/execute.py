@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed", "skipped", "incompatible"]
 KEPT: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
 """Failures that would come again; they are tried again only when asked for. A killed stage always is."""
+REMEDIES = {
+    "timeout": "; raise measure.timeout, then run with --retry failed",
+    "oom": "; raise measure.memory_limit, then run with --retry failed",
+}
 FREE_BYTES = 64 << 20
 """Less free space than this on the store's disk and no stage is begun."""
 
@@ -124,7 +128,8 @@ class Executor:
             )
             if outcome.status != "ok":
                 log = self._keep_log(stage, directory.name)
-                reason = outcome.reason if outcome.expected else f"{outcome.reason} (log: {log})"
+                remedy = REMEDIES.get(outcome.status, "")
+                reason = outcome.reason if outcome.expected else f"{outcome.reason}{remedy} (log: {log})"
                 self.store.note_failure(stage.key, outcome.status, reason)
                 return Done(stage, _status(outcome.status), reason=reason, seconds=outcome.seconds)
             try:

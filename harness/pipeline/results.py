@@ -41,7 +41,7 @@ def write_run(
     described = []
     for number, one in enumerate(systems):
         bad = next((done[s.key] for s in one.all() if done[s.key].status != "ok"), None)
-        described.append(_described(one, bad))
+        described.append(_described(one, bad, done))
         if bad is None:
             rows, values = _quality(out, run, spec, one, number, done)
             records += rows
@@ -51,6 +51,7 @@ def write_run(
             records += rows
             latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     write_records(out / "records.jsonl", records)
+    _write(out / "training.jsonl", _training(systems, done))
     _write(out / "per_query.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in queries))
     np.savez_compressed(out / "latency.npz", **latencies)
     body = {
@@ -92,7 +93,7 @@ def write_run(
     _write(out / "run.json", json.dumps(body, ensure_ascii=False, indent=1))
 
 
-def _described(one: SystemStages, bad: Done | None) -> dict[str, Any]:
+def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) -> dict[str, Any]:
     system = one.system
     return {
         "name": system.name,
@@ -103,7 +104,35 @@ def _described(one: SystemStages, bad: Done | None) -> dict[str, Any]:
         "index_type": system.index.type,
         "status": bad.status if bad else "ok",
         "reason": f"{bad.stage.label}: {bad.reason}" if bad else "",
+        "facts": _facts(one, done),
     }
+
+
+def _facts(one: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:
+    """What a reader must know of a system's encoder: size, training, and where it departs from the model it is like."""
+    fitted, encoded = done[one.fit.key].artefact, done[one.encode.key].artefact
+    found: dict[str, str] = {}
+    if encoded is not None:
+        found["width"] = f"{encoded.result['width']} {'terms' if encoded.result['kind'] == 'sparse' else 'dimensions'}"
+        found |= {name: f"{value:g}" for name, value in encoded.result["parameters"].items() if "departure" not in name}
+    if fitted is not None:
+        facts = fitted.result["facts"]
+        if "steps" in facts:
+            found["trained in this experiment"] = (
+                f"{facts['steps']} steps on {facts['pairs_seen']} of {facts['pairs']} pairs"
+            )
+        found |= {f"departure: {name}": f"{value:g}" for name, value in facts.get("departures", {}).items()}
+    return found
+
+
+def _training(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> str:
+    """JSON lines of every trained encoder's curve."""
+    lines = []
+    for encoder, stage in {one.system.encoder.name: one.fit for one in systems}.items():
+        artefact = done[stage.key].artefact
+        curve = artefact.result["facts"].get("curve", []) if artefact else []
+        lines += [json.dumps({"encoder": encoder, **row}) + "\n" for row in curve]
+    return "".join(lines)
 
 
 def _quality(
@@ -207,6 +236,9 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
         rows.append(_row(run, one, "flops_search", 2 * work["multiply_adds"] / n, "counted by the engine", n=n))
         if work["postings"] is not None:
             rows.append(_row(run, one, "postings_touched", work["postings"] / n, "counted by the engine", n=n))
+    trained = _result(done, one.fit)["facts"]
+    if "train_seconds" in trained:
+        rows.append(_row(run, one, "train_seconds", trained["train_seconds"], "one training, wall time"))
     if "parameters" in encoded["parameters"]:
         rows.append(_row(run, one, "model_parameters", encoded["parameters"]["parameters"], "sum over the weights"))
     return rows

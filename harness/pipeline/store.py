@@ -207,7 +207,10 @@ class Store:
         for path in (self.root / "unfinished").iterdir():
             owner = path.name.split("-")[1] if path.name.count("-") == 2 else ""
             if owner.isdigit() and not (owner == str(os.getpid()) or _alive(int(owner))):
-                shutil.rmtree(path, ignore_errors=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
     def note_failure(self, key: str, status: str, reason: str) -> None:
         """Remember why a stage failed."""

@@ -1,0 +1,38 @@
+"""What several tests make: a tiny collection and a spec over it."""
+
+import json
+
+SPEC = """
+name = "small"
+[collections.mine]
+type = "beir"
+path = "{folder}"
+[encoders.bm25]
+type = "bm25"
+[indexes.inverted]
+type = "inverted"
+[indexes.flat]
+type = "faiss-flat"
+[[systems]]
+name = "<script>alert(1)</script>"
+encoder = "bm25"
+index = "inverted"
+[measure]
+processes = 1
+repeats = 1
+"""
+
+
+def write_collection(parent):
+    """Six documents and three queries in BEIR's layout; returns the folder."""
+    folder = parent / "data"
+    (folder / "qrels").mkdir(parents=True)
+    words = ["apple", "pear", "plum", "fig", "kiwi", "grape"]
+    rows = [
+        json.dumps({"_id": f"d{i}", "title": "", "text": f"{words[i]} {words[(i + 1) % 6]} tree"}) for i in range(6)
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(rows))
+    (folder / "queries.jsonl").write_text("\n".join(json.dumps({"_id": f"q{i}", "text": words[i]}) for i in range(3)))
+    judgements = "".join(f"q{i}\td{i}\t1\n" for i in range(3))
+    (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judgements)
+    return folder

@@ -1,0 +1,92 @@
+"""A run killed in any stage goes on with what was finished, and ends with the same numbers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests_support import SPEC, write_collection
+
+TIMED = ("latency", "seconds", "resident", "peak", "per_second")
+
+
+def start(folder):
+    return subprocess.Popen(
+        [sys.executable, "-c", "from harness.cli import main; main()", "run", "small.toml"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def numbers(folder):
+    rows = [json.loads(line) for line in (folder / "runs/small/records.jsonl").read_text().splitlines()]
+    return {(r["system"], r["metric"]): r["value"] for r in rows if not any(word in r["metric"] for word in TIMED)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "small.toml").write_text(SPEC.format(folder=write_collection(folder)))
+    process = start(folder)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    labels = [line.split("] ")[1].removesuffix(" ...") for line in errors.splitlines() if line.endswith(" ...")]
+    return labels, numbers(folder)
+
+
+def test_killed_in_each_stage(undisturbed, tmp_path):
+    labels, expected = undisturbed
+    (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    finished = []
+    for label in labels:
+        process = start(tmp_path)
+        begun = []
+        for line in process.stderr:
+            if line.endswith(" ...\n"):
+                begun.append(line.split("] ")[1].removesuffix(" ...\n"))
+                if begun[-1] == label:
+                    time.sleep(0.4)  # somewhere in the middle of it
+                    break
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        # What was finished in an earlier round was not begun again.
+        assert not set(begun) & set(finished), (begun, finished)
+        finished += begun[:-1]
+    process = start(tmp_path)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert numbers(tmp_path).keys() == expected.keys()
+    assert numbers(tmp_path) == expected
+    assert list((tmp_path / ".laconic-bench/unfinished").iterdir()) == []
+
+
+def test_two_runs_at_once_do_not_harm_each_other(undisturbed, tmp_path):
+    (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    both = [start(tmp_path), start(tmp_path)]
+    outputs = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert numbers(tmp_path) == undisturbed[1]
+
+
+def test_failures_are_kept_until_retry_is_asked(tmp_path):
+    (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)) + "\ntimeout = 0.05\n")
+    process = start(tmp_path)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "timeout" in errors
+    assert "measure.timeout" in errors
+    assert (tmp_path / "runs/small/report.html").exists()
+    process = start(tmp_path)
+    _, errors = process.communicate()
+    assert not [line for line in errors.splitlines() if line.endswith(" ...")]
+    text = (tmp_path / "small.toml").read_text()
+    (tmp_path / "small.toml").write_text(text.replace("timeout = 0.05", ""))
+    process = subprocess.run(
+        [sys.executable, "-c", "from harness.cli import main; main()", "run", "small.toml", "--retry", "failed"],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert process.returncode == 0
