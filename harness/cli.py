@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from harness.errors import UserError
-
-if TYPE_CHECKING:
-    from harness.pipeline.execute import Done
-    from harness.pipeline.graph import Stage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,37 +21,8 @@ SpecFile = Annotated[Path, typer.Argument(help="The experiment, a TOML file.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec.")]
 StoreFolder = Annotated[Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Where artefacts are kept.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Run this system alone; may be repeated.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 DEFAULT_STORE = Path(".laconic-bench")
-
-
-class Lines:
-    """One line a stage on standard error."""
-
-    def begin(self, stage: Stage, number: int, total: int) -> None:
-        """Say what begins."""
-        self._say(f"[{number}/{total}] {stage.label} ...")
-
-    def progress(self, done: int, total: int | None, text: str) -> None:
-        """Overwrite one line, on a terminal only."""
-        if sys.stderr.isatty():
-            print(
-                f"\r    {text} {done}{'' if total is None else f' of {total}'}\x1b[K",
-                end="\r",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def end(self, done: Done, number: int, total: int) -> None:
-        """Say how it ended."""
-        how = "from the store" if done.reused and done.status == "ok" else f"{done.status} in {done.seconds:.1f} s"
-        self._say(f"[{number}/{total}] {done.stage.label}: {how}{f': {done.reason}' if done.reason else ''}")
-
-    def note(self, text: str) -> None:
-        """Say it."""
-        self._say(text)
-
-    def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _load(file: Path, overrides: list[str] | None, only: list[str] | None) -> Any:
@@ -78,16 +45,39 @@ def _load(file: Path, overrides: list[str] | None, only: list[str] | None) -> An
 
 @app.command()
 def plan(
-    spec_file: SpecFile, store: StoreFolder = DEFAULT_STORE, overrides: Overrides = None, only: Only = None
+    spec_file: SpecFile,
+    store: StoreFolder = DEFAULT_STORE,
+    overrides: Overrides = None,
+    only: Only = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the stages and which are stored already; do nothing."""
+    """Show the stages, which are stored already, and what the others may take; do nothing."""
+    from harness.pipeline.estimate import estimate
+    from harness.pipeline.progress import clock
     from harness.pipeline.store import Store
 
     _, _, stages = _load(spec_file, overrides, only)
-    kept = Store(store)
-    for stage in stages:
-        typer.echo(f"{'stored ' if kept.has(stage.key) else 'to do  '} {stage.key[:12]}  {stage.label}")
-    typer.echo(f"{sum(kept.has(s.key) for s in stages)} of {len(stages)} stages are stored")
+    found = estimate(Store(store), stages)
+    if as_json:
+        rows = [{"key": e.stage.key, "kind": e.stage.kind, "label": e.stage.label, **_numbers(e)} for e in found]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for one in found:
+        guess = one.basis if one.basis in ("stored", "unknown") else f"about {clock(one.seconds)} ({one.basis})"
+        typer.echo(f"{one.stage.key[:12]}  {one.stage.label}: {guess}")
+    waiting = [one for one in found if one.basis != "stored"]
+    unknown = sum(one.basis == "unknown" for one in waiting)
+    typer.echo(f"{len(found) - len(waiting)} of {len(found)} stages are stored.")
+    typer.echo(
+        f"Estimate for the other {len(waiting)}: {clock(sum(e.seconds for e in waiting))} of time, "
+        f"{max((e.peak_bytes for e in waiting), default=0) >> 20} MiB of memory at most, "
+        f"{sum(e.disk_bytes for e in waiting) >> 20} MiB of disk"
+        + (f"; {unknown} of them were never run here and are not counted." if unknown else ".")
+    )
+
+
+def _numbers(one: Any) -> dict[str, Any]:
+    return {"basis": one.basis, "seconds": one.seconds, "peak_bytes": one.peak_bytes, "disk_bytes": one.disk_bytes}
 
 
 @app.command()
@@ -99,9 +89,11 @@ def run(
     only: Only = None,
     retry: Annotated[str | None, typer.Option("--retry", help="failed: try again what failed before.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed, and the report's path.")] = False,
 ) -> None:
     """Run an experiment and write its report; what is stored already is reused."""
     from harness.pipeline.execute import KEPT, Executor
+    from harness.pipeline.progress import Lines
     from harness.pipeline.results import write_run
     from harness.pipeline.store import Store
     from reports.html import write_report
@@ -109,14 +101,15 @@ def run(
     if retry not in (None, "failed"):
         raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed")
     spec, systems, stages = _load(spec_file, overrides, only)
-    executor = Executor(Store(store), spec.head.measure, Lines(), fresh=fresh, retry=KEPT if retry else ())
+    executor = Executor(Store(store), spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=KEPT if retry else ())
     done = executor.run(stages)
     folder = out or Path("runs") / spec.name
     write_run(folder, spec, systems, stages, done)
     reused = sum(d.reused and d.status == "ok" for d in done.values())
     bad = [d for d in done.values() if d.status != "ok"]
     typer.echo(
-        f"{len(done)} stages: {reused} reused from the store, {len(done) - reused - len(bad)} done now, {len(bad)} not ok"
+        f"{len(done)} stages: {reused} reused from the store, {len(done) - reused - len(bad)} done now, "
+        f"{len(bad)} not ok"
     )
     typer.echo(write_report(folder))
     if bad:
@@ -134,7 +127,7 @@ def report(run_folder: Annotated[Path, typer.Argument(help="Folder of a finished
 @app.command()
 def claims(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the verdicts; exit 0 if all are supported, 1 if one is contradicted, 2 otherwise."""
     from harness.claims import exit_code
@@ -166,7 +159,7 @@ def tables(
 
 
 @app.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Say whether this machine is fit to time on; change nothing."""
     from harness.measure.doctor import examine
 
@@ -183,7 +176,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
 @app.command(name="list")
-def list_names(what: Annotated[str, typer.Argument(help="collections, encoders, indexes or metrics")]) -> None:
+def list_names(
+    what: Annotated[str, typer.Argument(help="collections, encoders, indexes or metrics")], as_json: AsJson = False
+) -> None:
     """List what specs can name."""
     from harness.errors import allowed
     from harness.pipeline.axes import REGISTRIES
@@ -194,7 +189,7 @@ def list_names(what: Annotated[str, typer.Argument(help="collections, encoders, 
     }
     if what not in known:
         raise UserError(f"there is no list of {what!r}", remedy=allowed(what, known))
-    typer.echo("\n".join(known[what]()))
+    typer.echo(json.dumps(known[what]()) if as_json else "\n".join(known[what]()))
 
 
 @app.command()
@@ -215,7 +210,8 @@ def main() -> None:
     except OSError as error:
         sys.exit(
             _failed(
-                f"{error.filename or ''}: {error.strerror}\n  remedy: free space or mend the permissions; what was finished is kept"
+                f"{error.filename or ''}: {error.strerror}\n"
+                "  remedy: free space or mend the permissions; what was finished is kept"
             )
         )
     except KeyboardInterrupt:

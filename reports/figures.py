@@ -172,10 +172,9 @@ def _svg(draw: Callable[[Any], None], name: str, height: float = 3.2) -> str:
     # Several figures share a page: their identifiers must differ, and their size is the page's business.
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'(xlink:href="|href="|url\()#', rf"\1#{name}-", text)
-    text = re.sub(
-        r'<svg [^>]*?viewBox="([^"]+)"[^>]*>',
-        r'<svg viewBox="\1" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" aria-hidden="true" focusable="false">',
-        text,
-        count=1,
-    )  # noqa: E501
+    opening = (
+        r'<svg viewBox="\1" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        r'aria-hidden="true" focusable="false">'
+    )
+    text = re.sub(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', opening, text, count=1)
     return re.sub(INK, "currentColor", text, flags=re.IGNORECASE)

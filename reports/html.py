@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from harness.records import METRICS
@@ -83,7 +84,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
     )
     path = out or folder / "report.html"
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8", errors="replace")
     partial.replace(path)
     return path.resolve()
@@ -109,16 +110,23 @@ def _figures(run: RunData, name: str, tag: str) -> dict[str, list[tuple[str, str
     def against(cost: str, part: str) -> str | None:
         return figures.trade_off(run, name, cost, "ndcg@10", f"{tag}-{part}")
 
+    def curve(side: str) -> str | None:
+        return figures.latency_curves(run, name, side, f"{tag}-{side}")
+
+    work = against("flops_encode_query", "flops") if _any_flops(run, name) else None
+    better = "up and left is better"
     return {
-        "Summary": [("nDCG@10 against index bytes per document: up and left is better.", against("index_bytes_per_document", "memory"))],
+        "Summary": [
+            (f"nDCG@10 against index bytes per document: {better}.", against("index_bytes_per_document", "memory"))
+        ],
         "Memory": [("Index bytes by component.", figures.memory_bars(run, name, f"{tag}-parts"))],
         "Latency": [
-            ("Share of queries answered (encoding and search) within a time.", figures.latency_curves(run, name, "total", f"{tag}-total")),
-            ("Share of searches (the query's vector given) answered within a time.", figures.latency_curves(run, name, "search", f"{tag}-search")),
-            ("nDCG@10 against median query latency: up and left is better.", against("latency_total/p50", "latency")),
+            ("Share of queries answered (encoding and search) within a time.", curve("total")),
+            ("Share of searches (the query's vector given) answered within a time.", curve("search")),
+            (f"nDCG@10 against median query latency: {better}.", against("latency_total/p50", "latency")),
         ],
-        "Work": [("nDCG@10 against FLOPs of a query's encoding.", against("flops_encode_query", "flops"))] if _any_flops(run, name) else [],
-    }  # fmt: skip
+        "Work": [(f"nDCG@10 against FLOPs of a query's encoding: {better}.", work)],
+    }
 
 
 def _any_flops(run: RunData, collection: str) -> bool:

@@ -28,7 +28,7 @@ class RunData:
     """What ``laconic-bench run`` wrote.
 
     `facts` is run.json; `quality` {query: value} by (collection, system, metric); `latency` by (collection, system):
-    {"encode", "search", "total"} -> seconds, processes x queries x repeats; `training` the rows of each trained encoder.
+    {"encode", "search", "total"} -> seconds, processes x queries x repeats; `training` the rows of each encoder.
     """
 
     folder: Path

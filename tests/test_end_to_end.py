@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-
 from tests_support import SPEC, write_collection
 
 

@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-
 from tests_support import SPEC, write_collection
 
 TIMED = ("latency", "seconds", "resident", "peak", "per_second")

@@ -96,9 +96,10 @@ class Pydoc:
         """Facts for the report."""
         versions = ", ".join(f"{name} {_distribution(name).version}" for name in self.params.test_packages)
         return {
-            "task": "known-item search: the first paragraph of a docstring must find the rest of it; only that one is judged",
+            "task": "known-item search: a docstring's first paragraph must find the rest; only that one is judged",
             "source": f"documentation strings of {versions}, read as text",
-            "sampling": f"{len(self._sampled())} of {len(self._all())} documents, {len(self._asked())} queries, seed {self.params.seed}",
+            "sampling": f"{len(self._sampled())} of {len(self._all())} documents, {len(self._asked())} queries, "
+            f"seed {self.params.seed}",
             "near-duplicates": "dropped: equal first 200 letters of summary or body",
         }
 

@@ -34,7 +34,7 @@ class Encoder(Protocol):
         ...
 
     def count_flops(self, tokens: int) -> float:
-        """Analytic floating point operations (2 per multiply-add) of one forward pass over one text of this many tokens.
+        """Analytic floating point operations (2 per multiply-add) of one forward pass over a text of so many tokens.
 
         0.0 where encoding does no arithmetic worth counting (lexical look-ups).
         """

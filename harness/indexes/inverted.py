@@ -191,7 +191,7 @@ def _pieces(vectors: Vectors | Iterable[Vectors]) -> Iterator[Any]:
 
 
 def _checked(block: Any, width: int | None = None) -> Any:
-    """CSR float32 with sorted, unique columns and positive finite weights: repaired where that is safe, else refused."""
+    """CSR float32 with sorted, unique columns and positive finite weights: repaired where safe, else refused."""
     if not sparse.issparse(block):
         raise UserError(
             "the inverted index takes sparse vectors (CSR), found a dense array",

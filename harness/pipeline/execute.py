@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from harness.errors import UserError
-from harness.pipeline.store import Damaged
+from harness.pipeline.estimate import note
+from harness.pipeline.store import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -107,7 +107,7 @@ class Executor:
     def _stored(self, stage: Stage) -> Artefact | None:
         try:
             return self.store.get(stage.key)
-        except Damaged as error:
+        except DamagedError as error:
             self.watcher.note(f"damaged and made again: {stage.label} ({error})")
             self.store.remove(stage.key)
             return None
@@ -149,6 +149,7 @@ class Executor:
                     file=self.store.root,
                     remedy="free space, or give another folder with --store; what was finished before is kept",
                 ) from None
+            note(self.store, artefact)
             (self.store.root / "unfinished" / f"{directory.name}.log").unlink(missing_ok=True)
         return Done(stage, "ok", artefact, seconds=outcome.seconds)
 
@@ -173,8 +174,3 @@ def _status(text: str) -> Status:
         name: name for name in ("failed", "timeout", "oom", "killed", "skipped", "incompatible")
     }
     return known.get(text, "failed")
-
-
-def result_text(done: Done) -> str:
-    """The stage's own result as JSON text, for messages and tests."""
-    return json.dumps(done.artefact.result if done.artefact else None, ensure_ascii=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -34,6 +36,14 @@ def write_run(
 ) -> None:
     """Write ``run.json``, ``records.jsonl``, ``per_query.jsonl``, ``latency.npz`` and ``runs/*.trec.gz`` into `out`."""
     (out / "runs").mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _write_run(out, spec, systems, stages, done)
+
+
+def _write_run(
+    out: Path, spec: Spec, systems: Sequence[SystemStages], stages: Sequence[Stage], done: Mapping[str, Done]
+) -> None:
     run = f"{spec.name}-{hashlib.sha256(''.join(stage.key for stage in stages).encode()).hexdigest()[:12]}"
     records: list[Record] = []
     queries: list[dict[str, Any]] = []
@@ -292,12 +302,10 @@ def _result(done: Mapping[str, Done], stage: Stage) -> Any:
 def _provenance() -> dict[str, str]:
     from harness import __version__
 
-    found = {"laconic-bench": __version__}
+    found, git = {"laconic-bench": __version__}, shutil.which("git") or "git"
     for label, command in {"git revision": ["rev-parse", "HEAD"], "git changes": ["status", "--porcelain"]}.items():
         try:
-            answer = subprocess.run(
-                ["git", *command], capture_output=True, text=True, timeout=10, check=True, cwd=os.getcwd()
-            )
+            answer = subprocess.run([git, *command], capture_output=True, text=True, timeout=10, check=True)
             found[label] = (
                 answer.stdout.strip()
                 if label == "git revision"
@@ -309,6 +317,6 @@ def _provenance() -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8", errors="surrogatepass")
     partial.replace(path)

@@ -24,7 +24,7 @@ MANIFEST = "manifest.json"
 _BLOCK = 1 << 22
 
 
-class Damaged(Exception):
+class DamagedError(Exception):
     """A stored artefact does not hold what its manifest says; the message names file and fault."""
 
 
@@ -100,7 +100,7 @@ class Store:
         """The artefact of this key, verified once by this object; None where there is none.
 
         Raises:
-            Damaged: A file is missing, has another size or another checksum.
+            DamagedError: A file is missing, has another size or another checksum.
         """
         directory = self.directory(key)
         try:
@@ -108,7 +108,7 @@ class Store:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise Damaged(f"{directory / MANIFEST}: {error}") from None
+            raise DamagedError(f"{directory / MANIFEST}: {error}") from None
         try:
             if key not in self._verified:
                 _verify(directory, key, manifest)
@@ -125,7 +125,7 @@ class Store:
                 manifest["created"],
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise Damaged(f"{directory / MANIFEST}: not a manifest ({error!r})") from None
+            raise DamagedError(f"{directory / MANIFEST}: not a manifest ({error!r})") from None
 
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -237,20 +237,20 @@ def _verify(directory: Path, key: str, manifest: Any) -> None:
     try:
         sealed = (directory / "manifest.sha256").read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise Damaged(f"{directory / 'manifest.sha256'}: {error}") from None
+        raise DamagedError(f"{directory / 'manifest.sha256'}: {error}") from None
     if hashlib.sha256(body).hexdigest() != sealed:
-        raise Damaged(f"{directory / MANIFEST}: its checksum differs")
+        raise DamagedError(f"{directory / MANIFEST}: its checksum differs")
     if manifest["key"] != key or manifest["format"] != FORMAT:
-        raise Damaged(f"{directory / MANIFEST}: it is of another artefact or format")
+        raise DamagedError(f"{directory / MANIFEST}: it is of another artefact or format")
     for name, entry in manifest["files"].items():
         path = directory / name
         try:
             if path.stat().st_size != entry["bytes"]:
-                raise Damaged(f"{path}: {path.stat().st_size} bytes, not {entry['bytes']}")
+                raise DamagedError(f"{path}: {path.stat().st_size} bytes, not {entry['bytes']}")
             if _digest(path) != entry["sha256"]:
-                raise Damaged(f"{path}: its checksum differs")
+                raise DamagedError(f"{path}: its checksum differs")
         except OSError as error:
-            raise Damaged(f"{path}: {error.strerror}") from None
+            raise DamagedError(f"{path}: {error.strerror}") from None
 
 
 def _digest(path: Path) -> str:

@@ -25,7 +25,7 @@ class ClaimSpec(Params):
     name: str = Field(min_length=1, max_length=200)
     """The claim in words."""
     metric: str
-    """Name of a metric, with a component after a slash where one applies: "index_bytes_per_document", "latency_total/p50"."""
+    """Name of a metric, with a component after a slash where one applies: "index_bytes", "latency_total/p50"."""
     system: str
     """The system that the claim is about."""
     baseline: str

@@ -291,7 +291,8 @@ def _check_pair(
     if kind != engine.supports.kind:
         fit = [name for name in registries.indexes.names() if registries.indexes.get(name).supports.kind == kind]
         raise source.error(
-            f"impossible pair: encoder {encoder.name!r} ({encoder.type}) is {kind}, index {index.name!r} ({index.type}) "
+            f"impossible pair: encoder {encoder.name!r} ({encoder.type}) is {kind}, "
+            f"index {index.name!r} ({index.type}) "
             f"takes {engine.supports.kind} vectors",
             (*path, "index"),
             f"use an index of type {' or '.join(fit) or '(none is installed)'} for this encoder",
@@ -300,7 +301,8 @@ def _check_pair(
     most = engine.supports.max_width
     if width is not None and most is not None and width > most:
         raise source.error(
-            f"impossible pair: encoder {encoder.name!r} has {width} columns, index {index.name!r} ({index.type}) takes at "
+            f"impossible pair: encoder {encoder.name!r} has {width} columns, "
+            f"index {index.name!r} ({index.type}) takes at "
             f"most {most}",
             (*path, "index"),
             "use an index without this bound",

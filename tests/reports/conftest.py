@@ -78,8 +78,10 @@ def build(folder, collections=("alpha", "beta")):
         "reduction_at_least": 0.71,
     }
     facts = {
-        "schema": 1, "run": "synthetic-1", "name": "synthetic", "title": "Synthetic " + HOSTILE, "description": "../../x",
-        "created": "2026-01-01T00:00:00+00:00", "spec_hash": "ab" * 32, "spec_text": 'name = "synthetic" # ' + "x" * 300,
+        "schema": 1, "run": "synthetic-1", "name": "synthetic", "title": "Synthetic " + HOSTILE,
+        "description": "../../x",
+        "created": "2026-01-01T00:00:00+00:00", "spec_hash": "ab" * 32,
+        "spec_text": 'name = "synthetic" # ' + "x" * 300,
         "overrides": [], "command": "laconic-bench run", "provenance": {"git revision": "c" * 40},
         "environment": {"Machine": {"processor": "P" * 10_000}},
         "collections": {
@@ -90,7 +92,12 @@ def build(folder, collections=("alpha", "beta")):
             for name in collections
         },
         "systems": systems,
-        "stages": [{"key": "k", "kind": "build", "label": "build x", "status": "oom", "reused": False, "seconds": 1.0, "reason": "held too much"}],
+        "stages": [
+            {
+                "key": "k", "kind": "build", "label": "build x", "status": "oom", "reused": False, "seconds": 1.0,
+                "reason": "held too much",
+            }
+        ],
         "claims": [claim, {**claim, "name": "a broken one", "system": "broken"}], "notes": [],
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(facts))

@@ -1,0 +1,125 @@
+"""Any retrieval task of mteb by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from harness.collections import Document, Judgement, Pair, Query, register
+from harness.errors import UserError, allowed
+from harness.spec.params import Params
+from harness.versions import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class MtebParams(Params):
+    """Parameters of a task of mteb."""
+
+    task: str = Field(min_length=1)
+    """Its name in mteb, such as "SciFact" or "NFCorpus"."""
+    split: str | None = None
+    """Its split; the task's own evaluation split where it is left out ("dev" for MSMARCO)."""
+    subset: str = "default"
+    """Language or part, for tasks that have several."""
+
+
+@register("mteb")
+class MtebTask:
+    """A retrieval task of mteb; its data comes from the Hugging Face Hub or the local cache of it."""
+
+    Params: ClassVar[type[Params]] = MtebParams
+
+    def __init__(self, params: MtebParams) -> None:
+        self.params = params
+        self._task: Any = None
+
+    def fingerprint(self) -> str:
+        """The task's name and the version of mteb, which pins the revision of the data; nothing is imported."""
+        if (version := installed("mteb")) == "none":
+            raise UserError("mteb is not installed", remedy='python -m pip install "laconic-bench[mteb]"')
+        return f"{self.params.task}/{self.params.split}/{self.params.subset} of mteb {version}"
+
+    def documents(self) -> Iterator[Document]:
+        """All documents in the data set's order."""
+        for row in self._part("corpus"):
+            yield Document(str(row["id"]), str(row.get("title") or ""), str(row["text"]))
+
+    def queries(self) -> Iterator[Query]:
+        """All queries of the split; conversations are joined by mteb before."""
+        for row in self._part("queries"):
+            yield Query(str(row["id"]), str(row["text"]))
+
+    def judgements(self) -> Iterator[Judgement]:
+        """All judgements of the split."""
+        for query, documents in self._part("relevant_docs").items():
+            for document, relevance in documents.items():
+                yield Judgement(str(query), str(document), int(relevance))
+
+    def pairs(self) -> Iterator[Pair]:
+        """None: a test collection is not trained on."""
+        yield from ()
+
+    def description(self) -> dict[str, str]:
+        """Facts for the report."""
+        metadata = self._loaded().metadata
+        return {
+            "task": f"{metadata.name} of mteb {installed('mteb')}, split {self._split()}",
+            "data": f"{metadata.dataset.get('path')} at revision {metadata.dataset.get('revision')}",
+            "licence": str(metadata.license),
+        }
+
+    def _split(self) -> str:
+        return self.params.split or str(self._loaded().metadata.eval_splits[0])
+
+    def _part(self, name: str) -> Any:
+        task = self._loaded()
+        try:
+            return task.dataset[self.params.subset][self._split()][name]
+        except KeyError as error:
+            known = {subset: sorted(splits) for subset, splits in task.dataset.items()}
+            raise UserError(
+                f"the task {self.params.task!r} has no {error}", key="split", remedy=f"subsets and splits: {known}"
+            ) from None
+
+    def _loaded(self) -> Any:
+        if self._task is None:
+            self._task = _load(self.params.task)
+        return self._task
+
+
+def _load(name: str) -> Any:
+    try:
+        import mteb
+        from mteb.abstasks.retrieval import AbsTaskRetrieval
+    except ImportError:
+        raise UserError("mteb is not installed", remedy='python -m pip install "laconic-bench[mteb]"') from None
+    try:
+        task = mteb.get_task(name)
+    except KeyError:
+        names = [found.metadata.name for found in mteb.get_tasks(task_types=["Retrieval"])]
+        raise UserError(f"mteb has no task {name!r}", key="task", remedy=_nearest(name, names)) from None
+    if getattr(task, "is_aggregate", False):
+        parts = [part.metadata.name for part in task.metadata.tasks]
+        raise UserError(
+            f"{name!r} is an aggregate of {len(parts)} tasks", key="task", remedy=f"name them: {', '.join(parts)}"
+        )
+    if not isinstance(task, AbsTaskRetrieval):
+        raise UserError(f"{name!r} is not a retrieval task", key="task", remedy="name a task of type Retrieval")
+    try:
+        task.load_data()
+    except Exception as error:
+        raise UserError(
+            f"the data of {name!r} cannot be had ({type(error).__name__})",
+            key="task",
+            remedy="mteb takes it from the Hugging Face Hub: check the network, or run it once where there is one "
+            "and copy the Hub's cache (HF_HOME); a BEIR folder works without (type = 'beir')",
+        ) from None
+    return task
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    text = allowed(name, names)
+    return text.partition("; ")[2] or f"see the list of mteb's {len(names)} retrieval tasks"

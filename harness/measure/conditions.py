@@ -1,0 +1,87 @@
+"""What went on while something was measured: everything that decides a time and can be read without privileges."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.measure.threads import count_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass
+class Conditions:
+    """Readings over a block; filled in when it ends. Zero where the system does not tell.
+
+    Attributes:
+        seconds: Wall time.
+        cpu_seconds: Processor time of this process.
+        load_before: Load average of the last minute.
+        load_after: The same at the end.
+        others_share: Share of all processors' time that other processes took.
+        steal_share: Share of all processors' time that other guests of the host took.
+        voluntary_switches: Times this process waited for something.
+        involuntary_switches: Times it was put aside for another.
+        minor_faults: Pages brought in without reading a disk.
+        major_faults: Pages read from a disk.
+        threads_total: Threads alive at the end.
+        threads_busy: Threads that ran for more than 5 % of the time.
+        parallelism: Processor seconds per second.
+    """
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    load_before: float = 0.0
+    load_after: float = 0.0
+    others_share: float = 0.0
+    steal_share: float = 0.0
+    voluntary_switches: int = 0
+    involuntary_switches: int = 0
+    minor_faults: int = 0
+    major_faults: int = 0
+    threads_total: int = 0
+    threads_busy: int = 0
+    parallelism: float = 0.0
+
+
+@contextlib.contextmanager
+def observe() -> Iterator[Conditions]:
+    """Observe this process and the machine while the block runs; costs some file reads before and after."""
+    found = Conditions(load_before=os.getloadavg()[0])
+    with count_threads() as threads:
+        machine, usage, started = _machine(), resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+        try:
+            yield found
+        finally:
+            found.seconds = time.perf_counter() - started
+            after, now = resource.getrusage(resource.RUSAGE_SELF), _machine()
+            found.cpu_seconds = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
+            found.voluntary_switches = after.ru_nvcsw - usage.ru_nvcsw
+            found.involuntary_switches = after.ru_nivcsw - usage.ru_nivcsw
+            found.minor_faults = after.ru_minflt - usage.ru_minflt
+            found.major_faults = after.ru_majflt - usage.ru_majflt
+            total = now[2] - machine[2]
+            if total > 0:
+                found.others_share = max(0.0, (now[0] - machine[0] - found.cpu_seconds) / total)
+                found.steal_share = max(0.0, (now[1] - machine[1]) / total)
+            found.load_after = os.getloadavg()[0]
+    found.threads_total, found.threads_busy, found.parallelism = threads.total, threads.busy, threads.parallelism
+
+
+def _machine() -> tuple[float, float, float]:
+    """Seconds since the start that all processors were busy, stolen, and in all."""
+    try:
+        fields = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return 0.0, 0.0, 0.0
+    tick = os.sysconf("SC_CLK_TCK")
+    user, nice, system, idle, waiting, interrupts, soft, steal = fields
+    busy = user + nice + system + interrupts + soft
+    return busy / tick, steal / tick, (busy + idle + waiting + steal) / tick

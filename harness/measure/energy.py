@@ -1,0 +1,68 @@
+"""Energy where the machine meters it, an estimate that says so elsewhere; and what a million queries cost.
+
+Neither decides a verdict.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+POWERCAP = Path("/sys/class/powercap")
+
+
+@dataclass
+class Energy:
+    """Joules over a block, filled in when it ends; None where the machine has no meter that may be read.
+
+    RAPL meters whole packages, all that runs on them included.
+    """
+
+    joules: float | None = None
+    source: Literal["measured", "estimated"] = "measured"
+    method: str = "no meter"
+
+
+@contextlib.contextmanager
+def metered(folder: Path = POWERCAP) -> Iterator[Energy]:
+    """Read the packages' RAPL counters before and after the block (most systems let only root read them)."""
+    found = Energy()
+    before = _counters(folder)
+    try:
+        yield found
+    finally:
+        after = _counters(folder)
+        used = [(after[name][0] - start) % span for name, (start, span) in before.items() if name in after]
+        if used:
+            found.joules, found.method = sum(used) * 1e-6, f"RAPL, {len(used)} package(s)"
+
+
+def estimated(cpu_seconds: float, watts_per_core: float, basis: str) -> Energy:
+    """Processor seconds times watts: an estimate, whose basis is part of its name."""
+    return Energy(cpu_seconds * watts_per_core, "estimated", f"processor seconds x {watts_per_core:g} W ({basis})")
+
+
+def cost_per_million(seconds: float, price_per_hour: float, *, cores_used: int, cores_priced: int) -> float:
+    """Price of a million queries that each keep `cores_used` of the `cores_priced` cores busy for `seconds`.
+
+    In the currency of the price. It assumes full use: nothing is idle, and there is no second copy.
+    """
+    if min(seconds, price_per_hour) < 0 or not 0 < cores_used <= cores_priced:
+        raise ValueError("seconds and price must not be negative, and no more cores used than are paid for")
+    return 1e6 * seconds * price_per_hour / 3600 * cores_used / cores_priced
+
+
+def _counters(folder: Path) -> dict[str, tuple[int, int]]:
+    """Microjoules and the number at which the counter begins anew, by package."""
+    found = {}
+    for package in sorted(folder.glob("intel-rapl:*")):
+        if package.name.count(":") == 1:  # two colons: a part of a package, counted in it already
+            with contextlib.suppress(OSError, ValueError):
+                counter = int((package / "energy_uj").read_text())
+                found[package.name] = counter, int((package / "max_energy_range_uj").read_text()) + 1
+    return found
