@@ -10,12 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from harness.errors import UserError
+from harness.nightly.cli import history
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Measure learned sparse against dense retrieval on a CPU.",
 )
+
+app.add_typer(history, name="history")
 
 SpecFile = Annotated[Path, typer.Argument(help="The experiment, a TOML file.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec.")]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.measure.environment import environment
+from harness.measure.environment import environment, machine_fingerprint
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.measure.latency import summarise
 from harness.measure.quality import MEASURES, evaluate, read_trec, write_trec
@@ -76,6 +76,7 @@ def _write_run(
         "overrides": list(spec.overrides),
         "command": " ".join(sys.argv),
         "provenance": _provenance(),
+        "machine": machine_fingerprint(),
         "environment": environment(),
         "collections": {
             one.collection: artefact.result

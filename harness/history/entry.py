@@ -1,0 +1,124 @@
+"""One run as the history keeps it: its records, and the facts that decide what they may be compared with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.records import Record, read_records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN_SCHEMAS = (1,)
+"""Schemas of run.json that can be imported."""
+STABLE_FACTS = ("processor", "cores", "memory")
+"""From these a fingerprint is made for runs that did not write one."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run.
+
+    Attributes:
+        id: Digest of the run's own files: adding the same folder twice adds it once.
+        created: When the run ended, UTC.
+        spec: Short name of the experiment; `spec_hash` is the SHA-256 of its text.
+        run: The run's own name.
+        revision: Git revision, "" where there was none; `changes` says whether the tree had uncommitted changes.
+        version: Of this package.
+        machine: Fingerprint; times of different machines are never put into one series.
+        conditions: JSON of what was read about machine, conditions and software.
+        folder: Where the run's files lay, for links.
+        systems: JSON list of name, collection, status and reason, failed ones too.
+        data: Revision of each collection's content.
+        records: All rows.
+    """
+
+    id: str
+    created: datetime
+    spec: str
+    spec_hash: str
+    run: str
+    revision: str
+    changes: bool
+    version: str
+    machine: str
+    conditions: str
+    folder: str
+    systems: str
+    data: dict[str, str]
+    records: tuple[Record, ...]
+
+    @property
+    def file_name(self) -> str:
+        """Sorts by time, and is the same for the same content."""
+        return f"{self.created.astimezone(UTC):%Y%m%dT%H%M%S}-{self.id}.parquet"
+
+
+FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("data", "records"))
+
+
+def entry_of(folder: Path) -> Entry:
+    """Read a finished run's folder.
+
+    Raises:
+        UserError: ``run.json`` or ``records.jsonl`` is missing, broken or of an unknown schema.
+    """
+    path, remedy = folder / "run.json", "give the folder that `laconic-bench run` wrote"
+    try:
+        body = path.read_bytes()
+        facts = json.loads(body)
+    except (OSError, ValueError) as error:
+        raise UserError(f"no finished run: {error}", file=path, remedy=remedy) from None
+    if not isinstance(facts, dict) or facts.get("schema") not in RUN_SCHEMAS:
+        found = facts.get("schema") if isinstance(facts, dict) else None
+        raise UserError(
+            f"a run of schema {found!r}; known: {', '.join(map(str, RUN_SCHEMAS))}",
+            file=path,
+            remedy="use the version of laconic-bench that wrote it, or run the experiment again",
+        )
+    records = read_records(folder / "records.jsonl")
+    digest = hashlib.sha256(body + (folder / "records.jsonl").read_bytes()).hexdigest()[:16]
+    try:
+        return _entry(folder, facts, records, digest)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"not a whole run: {error!r}", file=path, remedy="run the experiment again") from None
+
+
+def _entry(folder: Path, facts: dict[str, Any], records: list[Record], digest: str) -> Entry:
+    provenance = facts["provenance"]
+    revision = str(provenance.get("git revision", ""))
+    created = datetime.fromisoformat(facts["created"])
+    return Entry(
+        id=digest,
+        created=created if created.tzinfo else created.replace(tzinfo=UTC),
+        spec=facts["name"],
+        spec_hash=facts["spec_hash"],
+        run=facts["run"],
+        revision="" if " " in revision else revision,
+        changes=provenance.get("git changes", "none") not in ("none", "not a git checkout"),
+        version=str(provenance.get("laconic-bench", "")),
+        machine=machine_of(facts),
+        conditions=json.dumps(facts["environment"], ensure_ascii=False, sort_keys=True),
+        folder=str(folder.absolute()),
+        systems=json.dumps(
+            [{key: one[key] for key in ("name", "collection", "status", "reason")} for one in facts["systems"]],
+            ensure_ascii=False,
+        ),
+        data={name: str(found.get("revision", "")) for name, found in facts["collections"].items()},
+        records=tuple(records),
+    )
+
+
+def machine_of(facts: dict[str, Any]) -> str:
+    """The machine's fingerprint; for a run that wrote none, a digest of the stable facts that it did write."""
+    if facts.get("machine"):
+        return str(facts["machine"])
+    machine = facts["environment"].get("Machine", {})
+    text = "|".join(str(machine.get(name, "")) for name in STABLE_FACTS)
+    return "facts-" + hashlib.sha256(text.encode()).hexdigest()[:12]

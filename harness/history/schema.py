@@ -1,0 +1,98 @@
+"""The table's columns, and how files of earlier versions are read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from harness.errors import UserError
+from harness.history.entry import FACTS
+from harness.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.history.entry import Entry
+
+VERSION = 1
+KEY = b"laconic-bench history"
+"""Name of the version in a file's metadata."""
+Table: TypeAlias = Any
+"""`pyarrow.Table`."""
+MIGRATIONS: dict[int, Callable[[Table], Table]] = {}
+"""From version n to n + 1."""
+
+
+def columns() -> Any:
+    """The columns of the current version: one row a record, with the facts of its run."""
+    import pyarrow as pa
+
+    kinds = {"created": pa.timestamp("us", tz="UTC"), "changes": pa.bool_()}
+    numbers = {"value": pa.float64(), "ci_low": pa.float64(), "ci_high": pa.float64(), "n": pa.int64()}
+    names = [name for name in _names() if name not in kinds and name not in numbers]
+    kinds |= dict.fromkeys(names, pa.string()) | numbers
+    return pa.schema([(name, kinds[name]) for name in _names()])
+
+
+def _names() -> list[str]:
+    own = [field.name for field in fields(Record) if field.name != "run"]
+    return [*FACTS, "data", *own]
+
+
+def to_table(entry: Entry) -> Table:
+    """The rows of a run."""
+    import pyarrow as pa
+
+    facts = {name: getattr(entry, name) for name in FACTS}
+    rows = []
+    for record in entry.records:
+        own = asdict(record)
+        own.pop("run")
+        rows.append({**facts, "data": entry.data.get(record.collection, ""), **own})
+    schema = columns().with_metadata({KEY: json.dumps({"schema": VERSION, **_plain(facts)}).encode()})
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "created": facts["created"].isoformat()}
+
+
+def read_table(path: Path) -> Table:
+    """A file's rows in the current version's columns; what it holds besides is dropped.
+
+    Raises:
+        UserError: It is damaged, not of a history, or of a later version.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        first = str(error).partition("\n")[0]
+        raise UserError(
+            f"this part of the history cannot be read: {first}",
+            file=path,
+            remedy="restore it from a backup, or move it away; the other parts are whole",
+        ) from None
+    version = _version(table, path)
+    if version > VERSION:
+        raise UserError(
+            f"written by a later version (schema {version}, known up to {VERSION})",
+            file=path,
+            remedy="update laconic-bench",
+        )
+    while version < VERSION:
+        table = MIGRATIONS[version](table)
+        version += 1
+    wanted = columns()
+    return table.select(wanted.names).cast(wanted)
+
+
+def _version(table: Table, path: Path) -> int:
+    try:
+        return int(json.loads((table.schema.metadata or {})[KEY])["schema"])
+    except (KeyError, ValueError, TypeError):
+        raise UserError("not a part of a history", file=path, remedy="move it out of this folder") from None

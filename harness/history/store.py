@@ -1,0 +1,167 @@
+"""The history's folder: one Parquet file a run, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from harness.errors import UserError
+from harness.history.schema import columns, read_table, to_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.history.entry import Entry
+    from harness.history.schema import Table
+
+
+class History:
+    """An append-only folder of runs.
+
+    ``runs/`` holds one file a run, named by time and digest. A file appears by one rename after all of it was flushed,
+    and is never written again: a writer killed at any moment leaves the history as it was, and two writers write two
+    files. There is nothing else to be kept in step: no index, no lock, no catalogue.
+
+    Args:
+        folder: Made by the first `add`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs = folder / "runs"
+
+    def files(self) -> list[Path]:
+        """All parts, oldest first."""
+        return sorted(self.runs.glob("*.parquet"))
+
+    def add(self, entry: Entry) -> bool:
+        """Append a run; False where it is there already.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        import pyarrow.parquet as pq
+
+        path = self.runs / entry.file_name
+        partial = self.runs / f"{entry.id}.{os.getpid()}.{uuid4().hex[:8]}.partial"
+        try:
+            self.runs.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            if path.exists():
+                return False
+            with partial.open("wb") as file:
+                pq.write_table(to_table(entry), file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(path)
+            _flush(self.runs)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(
+                f"cannot write the history: {error.strerror}",
+                file=self.folder,
+                remedy="free space, or give a folder of yours with --history; what it held is unharmed",
+            ) from None
+        return True
+
+    def table(self, spec: str | None = None) -> Table:
+        """All rows (of one spec), oldest run first, in the current version's columns (`schema.columns`).
+
+        Raises:
+            UserError: A part is damaged or of a later version.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        parts = [read_table(path) for path in self.files()]
+        table = pa.concat_tables(parts) if parts else columns().empty_table()
+        return table if spec is None else table.filter(pc.equal(table["spec"], spec))
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """Each run in a line: id, created, spec, revision, machine, number of records; oldest first."""
+        found = []
+        for path in self.files():
+            table = read_table(path)
+            first = table.slice(0, 1).to_pylist()
+            if first:
+                names = ("id", "created", "spec", "revision", "changes", "machine", "folder")
+                found.append({**{name: first[0][name] for name in names}, "records": table.num_rows})
+        return found
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run SQL (DuckDB's dialect) over the view ``records``: (column names, rows).
+
+        The database lives in memory and may open no file: no statement can change the history.
+
+        Raises:
+            UserError: DuckDB refuses the statement.
+        """
+        import duckdb
+
+        records = self.table()
+        with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as connection:
+            connection.register("records", records)
+            connection.execute("SET TimeZone = 'UTC'")
+            try:
+                answer: Any = connection.execute(sql)
+                if answer is None or answer.description is None:  # an empty statement
+                    return [], []
+                return [str(column[0]) for column in answer.description], answer.fetchall()
+            except duckdb.Error as error:
+                raise UserError(
+                    f"the query failed: {str(error).partition(chr(10))[0]}",
+                    remedy=f"the one table is records; its columns: {', '.join(records.column_names)}",
+                ) from None
+
+    def prune(self, which: Callable[[datetime, int], bool], *, pretend: bool = False) -> list[Path]:
+        """Remove whole runs; all others stay untouched.
+
+        Args:
+            which: Is given the time of a run and how many newer ones there are; true removes it.
+            pretend: Only say what would go.
+
+        Returns:
+            The files removed.
+        """
+        files = self.files()
+        gone = [path for place, path in enumerate(files) if which(created_of(path), len(files) - 1 - place)]
+        if not pretend:
+            for path in gone:
+                path.unlink(missing_ok=True)
+        return gone
+
+    def _sweep(self) -> None:
+        """Remove what writers that no longer live left behind."""
+        for path in self.runs.glob("*.partial"):
+            owner = path.name.split(".")[1]
+            if owner.isdigit() and not _alive(int(owner)):
+                path.unlink(missing_ok=True)
+
+
+def created_of(path: Path) -> datetime:
+    """The time in a part's name."""
+    try:
+        return datetime.strptime(path.name.partition("-")[0], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise UserError("not a part of a history", file=path, remedy="move it out of this folder") from None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,105 @@
+"""The commands of the history."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+history = typer.Typer(no_args_is_help=True, help="What was measured before: add runs, list, query, prune.")
+
+HistoryFolder = Annotated[
+    Path, typer.Option("--history", envvar="LACONIC_BENCH_HISTORY", help="Folder of the history.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
+DEFAULT_HISTORY = Path("history")
+
+
+@history.command()
+def add(
+    run_folders: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    folder: HistoryFolder = DEFAULT_HISTORY,
+) -> None:
+    """Add finished runs; one that is there already is left alone."""
+    from harness.history import History, entry_of
+
+    kept = History(folder)
+    added = sum(kept.add(entry_of(run)) for run in run_folders)
+    typer.echo(f"{added} added, {len(run_folders) - added} were there already")
+
+
+@history.command(name="list")
+def list_runs(folder: HistoryFolder = DEFAULT_HISTORY, as_json: AsJson = False) -> None:
+    """List the runs, oldest first."""
+    rows = _existing(folder).summaries()
+    if as_json:
+        typer.echo(json.dumps([{**row, "created": row["created"].isoformat()} for row in rows], ensure_ascii=False))
+        return
+    for row in rows:
+        revision = (row["revision"][:10] or "no revision") + ("+changes" if row["changes"] else "")
+        typer.echo(
+            f"{row['created']:%Y-%m-%d %H:%M}  {row['id']}  {row['spec']}  {revision}  machine {row['machine']}  "
+            f"{row['records']} records"
+        )
+    if not rows:
+        typer.echo("the history is empty")
+
+
+@history.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="SQL over the table records, DuckDB's dialect.")],
+    folder: HistoryFolder = DEFAULT_HISTORY,
+    as_json: AsJson = False,
+) -> None:
+    """Run SQL over all records; nothing can be changed by it."""
+    names, rows = _existing(folder).query(sql)
+    if as_json:
+        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
+        return
+    typer.echo("\t".join(names))
+    for row in rows:
+        typer.echo("\t".join("" if value is None else str(value) for value in row))
+
+
+@history.command()
+def prune(
+    folder: HistoryFolder = DEFAULT_HISTORY,
+    before: Annotated[str | None, typer.Option("--before", help="Remove runs older than this day, 2026-01-31.")] = None,
+    keep: Annotated[int | None, typer.Option("--keep", min=1, help="Keep this many of the newest runs.")] = None,
+    pretend: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove old runs for good."""
+    if (before is None) == (keep is None):
+        raise UserError("say which runs are to go", remedy="give --before DAY or --keep NUMBER, one of them")
+    day = _day(before) if before else None
+
+    def goes(created: datetime, newer: int) -> bool:
+        return created < day if day else newer >= (keep or 0)
+
+    gone = _existing(folder).prune(goes, pretend=pretend)
+    typer.echo(f"{len(gone)} runs {'would go' if pretend else 'removed'}")
+
+
+def _day(text: str) -> datetime:
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise UserError(f"--before {text!r} is not a day", remedy="write it as 2026-01-31") from None
+
+
+def _existing(folder: Path) -> Any:
+    from harness.history import History
+
+    kept = History(folder)
+    if not kept.runs.is_dir():
+        raise UserError("there is no history", file=folder, remedy="give its folder with --history, or add a run first")
+    return kept
