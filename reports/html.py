@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from harness.records import METRICS
-from reports import figures
+from reports import conditions, figures
 from reports.compare import ranked, superiors
 from reports.load import RunData, load_run
 from reports.values import interval, label, number
@@ -78,6 +78,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         verdicts=run.verdicts(),
         collections=[_collection(run, name, place) for place, name in enumerate(run.collections())],
         training=figures.training_curves(run, "training"),
+        conditions={"columns": conditions.COLUMNS, "rows": conditions.table(run.conditions)},
         metrics=METRICS.values(),
         number=number,
         script=SCRIPT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.records import Record, read_records
 from harness.spec.claim import ClaimSpec
 from harness.stats.samples import table
+from reports.conditions import disturbed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,8 @@ class RunData:
     """What ``laconic-bench run`` wrote.
 
     `facts` is run.json; `quality` {query: value} by (collection, system, metric); `latency` by (collection, system):
-    {"encode", "search", "total"} -> seconds, processes x queries x repeats; `training` the rows of each encoder.
+    {"encode", "search", "total"} -> seconds, processes x queries x repeats; `training` the rows of each encoder;
+    `conditions` a row for each watched process.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class RunData:
     quality: dict[tuple[str, str, str], dict[str, float]]
     latency: dict[tuple[str, str], Seconds]
     training: dict[str, list[dict[str, float]]]
+    conditions: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def systems(self) -> list[dict[str, Any]]:
@@ -59,7 +62,7 @@ class RunData:
     def verdicts(self) -> list[Verdict]:
         """Every claim judged."""
         statuses = {(s["collection"], s["name"]): (str(s["status"]), str(s["reason"])) for s in self.systems}
-        evidence = Evidence(self.cells(), statuses, self.quality, self.latency)
+        evidence = Evidence(self.cells(), statuses, self.quality, self.latency, disturbed(self.conditions))
         return [
             verdict for claim in self.facts["claims"] for verdict in judge(ClaimSpec.model_validate(claim), evidence)
         ]
@@ -85,6 +88,7 @@ def load_run(folder: Path) -> RunData:
         _quality(folder),
         _latency(folder, facts),
         _training(folder),
+        _lines(folder / "conditions.jsonl"),
     )
 
 

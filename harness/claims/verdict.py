@@ -32,13 +32,14 @@ class Evidence:
 
     `records` by (collection, system, metric); `statuses` (status, reason) by cell; `quality` {query: value} by
     (collection, system, metric); `latency` by cell: {"encode", "search", "total"} -> seconds, float64 of
-    processes x queries x repeats.
+    processes x queries x repeats. `disturbed` says of a cell what disturbed its timing.
     """
 
     records: Mapping[tuple[str, str, str], Record]
     statuses: Mapping[Cell, tuple[str, str]]
     quality: Mapping[tuple[str, str, str], Mapping[str, float]] = field(default_factory=dict)
     latency: Mapping[Cell, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    disturbed: Mapping[Cell, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,12 @@ def _judge_on(claim: ClaimSpec, collection: str, evidence: Evidence) -> Verdict:
     if estimate is None:
         value = _point(claim.relation, ours.value, theirs.value)
         why = "it was measured once and varies from run to run, so nothing is settled"
-        sentence = f"On {collection}: {_says(claim, value, None)}; {why}."
+        sentence = f"On {collection}: {_says(claim, value, None)}; {why}.{_doubt(claim, collection, evidence)}"
         return Verdict(claim.name, collection, "inconclusive", sentence, claim.bound, value)
     value, low, high = estimate
     word = _word(claim.relation, claim.bound, low, high)
     sentence = f"On {collection}: {_says(claim, value, (low, high))}; the claim is {word}."
+    sentence += _doubt(claim, collection, evidence)
     return Verdict(claim.name, collection, word, sentence, claim.bound, value, low, high)
 
 
@@ -134,6 +136,15 @@ def _estimate(claim: ClaimSpec, collection: str, ours: Record, theirs: Record, e
         float(ours.ci_high or 0) - float(theirs.ci_low or 0),
     )
     return ours.value - theirs.value, low, high
+
+
+def _doubt(claim: ClaimSpec, collection: str, evidence: Evidence) -> str:
+    """A sentence on disturbed timing, where the claim rests on times."""
+    if not claim.metric.startswith("latency_"):
+        return ""
+    found = [(name, evidence.disturbed.get((collection, name), "")) for name in (claim.system, claim.baseline)]
+    said = "; ".join(f"{name}: {what}" for name, what in found if what)
+    return f" Its timing was disturbed ({said})." if said else ""
 
 
 def _of_queries(claim: ClaimSpec, first: NDArray[np.float64], second: NDArray[np.float64]) -> Estimate:

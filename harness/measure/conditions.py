@@ -15,6 +15,9 @@ from harness.measure.threads import count_threads
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+WAITED, STOLEN = 0.02, 0.02
+"""Larger shares of the time than these mark a measurement as disturbed."""
+
 
 @dataclass
 class Conditions:
@@ -34,6 +37,7 @@ class Conditions:
         threads_total: Threads alive at the end.
         threads_busy: Threads that ran for more than 5 % of the time.
         parallelism: Processor seconds per second.
+        waited_share: Share of the time that this process' threads stood ready while others had the processor.
     """
 
     seconds: float = 0.0
@@ -49,6 +53,15 @@ class Conditions:
     threads_total: int = 0
     threads_busy: int = 0
     parallelism: float = 0.0
+    waited_share: float = 0.0
+
+    def disturbance(self) -> str:
+        """What others did to this process: "" where it was little enough."""
+        if self.waited_share > WAITED:
+            return f"it waited {self.waited_share:.0%} of the time for a processor that others had"
+        if self.steal_share > STOLEN:
+            return f"other guests of the host took {self.steal_share:.0%} of the processors' time"
+        return ""
 
 
 @contextlib.contextmanager
@@ -73,6 +86,7 @@ def observe() -> Iterator[Conditions]:
                 found.steal_share = max(0.0, (now[1] - machine[1]) / total)
             found.load_after = os.getloadavg()[0]
     found.threads_total, found.threads_busy, found.parallelism = threads.total, threads.busy, threads.parallelism
+    found.waited_share = threads.waited / max(found.seconds, 1e-9)
 
 
 def _machine() -> tuple[float, float, float]:

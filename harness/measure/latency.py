@@ -56,6 +56,7 @@ def measure_queries(
     repeats: int,
     warmup: int,
     seed: int,
+    between: Callable[[], object] | None = None,
 ) -> Samples:
     """Time each text `repeats` times, every repeat in a new seeded order, the garbage collector off.
 
@@ -66,6 +67,7 @@ def measure_queries(
         repeats: Timed passes.
         warmup: Queries run first and not kept (the very first is kept apart).
         seed: Of the orders.
+        between: Called between two passes; the warm-up is run again after it.
 
     Raises:
         ValueError: There are no texts, or no repeats.
@@ -74,8 +76,12 @@ def measure_queries(
         raise ValueError("at least one query and one repeat are needed")
     order = np.random.default_rng(seed)
     first = _timed(encode, search, texts[0])
-    for number in range(warmup):
-        _timed(encode, search, texts[number % len(texts)])
+
+    def warm() -> None:
+        for number in range(warmup):
+            _timed(encode, search, texts[number % len(texts)])
+
+    warm()
     queries, rounds, rows = [], [], []
     collected = gc.isenabled()
     gc.collect()
@@ -84,6 +90,9 @@ def measure_queries(
     try:
         overhead = _timer_overhead()
         for repeat in range(repeats):
+            if repeat and between is not None:
+                between()
+                warm()
             for query in order.permutation(len(texts)):
                 rows.append(_timed(encode, search, texts[query]))
                 queries.append(query)

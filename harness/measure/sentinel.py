@@ -6,12 +6,10 @@ import hashlib
 import time
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-T = TypeVar("T")
 
 TOLERANCE = 0.10
 """A reading this much slower than the quietest one, or than its own processor time, marks a disturbance."""
@@ -95,41 +93,3 @@ def disturbance(readings: Sequence[Reading], tolerance: float = TOLERANCE) -> st
         if (slower := max(values) / min(values) - 1) > tolerance:
             return f"{label} was up to {slower:.0%} slower at some time than at another"
     return ""
-
-
-@dataclass(frozen=True)
-class Guarded(Generic[T]):
-    """A measurement with the sentinel's word on it. `disturbance` is "" for an undisturbed one."""
-
-    value: T
-    disturbance: str
-    attempts: int
-    readings: tuple[Reading, ...]
-
-
-def guarded(
-    measure: Callable[[Callable[[], Reading]], T],
-    *,
-    attempts: int = 3,
-    make: Callable[[], Sentinel] = Sentinel,
-) -> Guarded[T]:
-    """Measure with readings before and after; again, up to a bound, where they say that it was disturbed.
-
-    The last one is returned in any case, flagged where it was disturbed as well: nothing is dropped silently.
-
-    Args:
-        measure: Is given a function that it may call between its parts to take another reading.
-        attempts: How often to try.
-        make: Makes the sentinel.
-    """
-    if attempts < 1:
-        raise ValueError("at least one attempt is needed")
-    for attempt in range(1, attempts + 1):
-        sentinel = make()
-        sentinel.read()
-        value = measure(sentinel.read)
-        sentinel.read()
-        found = Guarded(value, sentinel.disturbance(), attempt, tuple(sentinel.readings))
-        if not found.disturbance:
-            break
-    return found

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BUSY = 0.05
 """A thread counts as busy where it ran for more than this share of the wall time."""
+NONE = (0.0, 0.0)
 _TASKS = Path("/proc/self/task")
 
 
@@ -27,12 +28,14 @@ class Threads:
     """Threads of this process while a block ran; filled in when the block ends.
 
     `total`: threads alive at the end. `busy`: those that ran for more than 5 % of the time. `parallelism`: processor
-    seconds of the whole process, ended threads included, per second of wall time.
+    seconds of the whole process, ended threads included, per second of wall time. `waited`: seconds that threads stood
+    ready while others had the processor.
     """
 
     total: int = 0
     busy: int = 0
     parallelism: float = 0.0
+    waited: float = 0.0
 
     def obeyed(self, threads: int) -> bool:
         """Whether no more than `threads` were at work at a time (5 % are allowed for the clock's grain)."""
@@ -47,14 +50,19 @@ def count_threads() -> Iterator[Threads]:
     is known.
     """
     seen = Threads()
-    before, started, processor = _run_seconds(), time.perf_counter(), time.process_time()
+    before, started, processor = _schedule(), time.perf_counter(), time.process_time()
     try:
         yield seen
     finally:
         processor, seconds = time.process_time() - processor, time.perf_counter() - started
-        after = _run_seconds()
+        after = _schedule()
+        used = [
+            (ran - before.get(task, NONE)[0], waited - before.get(task, NONE)[1])
+            for task, (ran, waited) in after.items()
+        ]
         seen.total = len(after)
-        seen.busy = sum(ran - before.get(task, 0.0) > BUSY * seconds for task, ran in after.items())
+        seen.busy = sum(ran > BUSY * seconds for ran, _ in used)
+        seen.waited = sum(waited for _, waited in used)
         seen.parallelism = processor / max(seconds, 1e-9)
 
 
@@ -75,10 +83,11 @@ def _tasks() -> list[int]:
         return []
 
 
-def _run_seconds() -> dict[int, float]:
-    """Seconds that each thread has been on a processor."""
+def _schedule() -> dict[int, tuple[float, float]]:
+    """Seconds that each thread has been on a processor, and has waited for one."""
     found = {}
     for task in _tasks():
         with contextlib.suppress(OSError, ValueError, IndexError):  # it may end at any moment
-            found[task] = int((_TASKS / str(task) / "schedstat").read_text().split()[0]) * 1e-9
+            ran, waited = (_TASKS / str(task) / "schedstat").read_text().split()[:2]
+            found[task] = int(ran) * 1e-9, int(waited) * 1e-9
     return found

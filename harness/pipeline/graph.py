@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.measure.environment import usable_cores
 from harness.pipeline.axes import REGISTRIES
 from harness.pipeline.code import code_version
 from harness.pipeline.store import key_of
@@ -15,7 +16,7 @@ from harness.versions import installed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.spec.models import Part, Spec, System
+    from harness.spec.models import MeasureSpec, Part, Spec, System
 
 STEPS = "harness.pipeline.steps"
 
@@ -34,7 +35,8 @@ class Stage:
         libraries: Distributions whose version decides the result.
         about: What decides the result besides (fingerprints of outside data, the machine).
         timed: Nothing else may run meanwhile, and it takes its turn in the interleaved order.
-        system: The system it belongs to alone, and its collection.
+        threads: What the thread variables of its process are set to.
+        pinned: Its process is bound to as many processors as it has threads.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Stage:
     about: Mapping[str, Any] = field(default_factory=dict)
     timed: bool = False
     threads: int = 1
+    pinned: bool = False
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -235,6 +238,8 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
                     "repeats": measure.repeats,
                     "warmup": measure.warmup,
                     "seed": spec.head.seed + number,
+                    "pin": can_pin(measure),
+                    "attempts": measure.attempts,
                 },
                 {"model": fit, "index": build, "collection": prepare},
                 (*encoder_module, *index_module),
@@ -243,11 +248,17 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
                 {**here, "system": system.name},
                 timed=True,
                 threads=measure.threads,
+                pinned=can_pin(measure),
             )
         )
         for number in range(measure.processes)
     )
     return SystemStages(system, collection, prepare, fit, encode, build, search, work, memory, latency)
+
+
+def can_pin(measure: MeasureSpec) -> bool:
+    """Whether timed processes are bound: it is asked for, and there are more processors than their threads need."""
+    return measure.pin and usable_cores() > measure.threads
 
 
 def _asked(part: Part) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from harness.measure.environment import environment, machine_fingerprint
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.measure.latency import summarise
 from harness.measure.quality import MEASURES, evaluate, read_trec, write_trec
+from harness.pipeline.conditions import conditions_of, notes_of
 from harness.pipeline.steps.prepare import read_qrels, read_texts
 from harness.records import Record, record, write_records
 from harness.stats.bootstrap import bootstrap_mean
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def write_run(
     out: Path, spec: Spec, systems: Sequence[SystemStages], stages: Sequence[Stage], done: Mapping[str, Done]
 ) -> None:
-    """Write ``run.json``, ``records.jsonl``, ``per_query.jsonl``, ``latency.npz`` and ``runs/*.trec.gz`` into `out`."""
+    """Write the tables (``*.jsonl``), ``run.json``, ``latency.npz`` and ``runs/*.trec.gz`` into `out`."""
     (out / "runs").mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -61,6 +62,8 @@ def _write_run(
             records += rows
             latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     write_records(out / "records.jsonl", records)
+    conditions = conditions_of(systems, done)
+    _write(out / "conditions.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in conditions))
     _write(out / "training.jsonl", _training(systems, done))
     _write(out / "per_query.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in queries))
     np.savez_compressed(out / "latency.npz", **latencies)
@@ -99,7 +102,7 @@ def _write_run(
             for d in (done[s.key],)
         ],
         "claims": [claim.model_dump(mode="json") for claim in spec.head.claims],
-        "notes": [],
+        "notes": notes_of(conditions),
     }
     _write(out / "run.json", json.dumps(body, ensure_ascii=False, indent=1))
 

@@ -54,7 +54,11 @@ class MeasureSpec(Params):
     processes: int = Field(default=3, ge=1, le=100)
     """Fresh processes; systems take turns (A B B A)."""
     warmup: int = Field(default=10, ge=0)
-    """Queries run before the first timed one."""
+    """Queries run before the first timed one, and again after a pause between two passes."""
+    pin: bool = True
+    """Bind a timed process to as many processors as it has threads, where there are more than that."""
+    attempts: int = Field(default=2, ge=1, le=20)
+    """How often a process times its queries where it was disturbed; what is disturbed to the last is flagged."""
     timeout: float = Field(default=3600.0, gt=0)
     """Seconds that one stage may take before it is stopped."""
     memory_limit: int | None = Field(default=None, ge=1 << 20)

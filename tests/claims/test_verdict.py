@@ -97,3 +97,12 @@ def test_ratio_of_quality_bears_queries_that_score_nothing():
     (verdict,) = judge(claim("ndcg@10", ratio_at_least=0.5), evidence(1.9 / 3, 2 / 3, "ndcg@10", quality=quality))
     assert verdict.value == pytest.approx(0.95)
     assert verdict.word == "supported"
+
+
+def test_disturbed_timing_is_said_beside_a_verdict_on_times_alone():
+    disturbed = {("c", "b"): "1 of 2 processes, it waited"}
+    found = evidence(1.0, 2.0, "latency_total/p50", (0.9, 2.1), disturbed=disturbed)
+    (verdict,) = judge(claim("latency_total/p50", difference_at_most=3), found)
+    assert verdict.sentence.endswith("Its timing was disturbed (b: 1 of 2 processes, it waited).")
+    (verdict,) = judge(claim(ratio_at_most=0.9), evidence(1, 2, disturbed=disturbed))
+    assert "disturbed" not in verdict.sentence

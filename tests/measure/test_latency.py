@@ -82,6 +82,12 @@ def test_an_error_while_timing_leaves_the_collector_on():
     assert gc.isenabled()
 
 
+def test_between_passes_there_is_a_pause_and_a_new_warm_up():
+    said = []
+    measure_queries(said.append, repr, ["a"], repeats=3, warmup=2, seed=0, between=lambda: said.append("pause"))
+    assert said == ["a"] * 4 + ["pause", "a", "a", "a"] * 2
+
+
 def test_nothing_to_time_is_refused():
     with pytest.raises(ValueError, match="at least one"):
         measure_queries(len, abs, [], repeats=1, warmup=0, seed=0)

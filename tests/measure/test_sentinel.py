@@ -1,4 +1,4 @@
-"""The sentinel on a clock of our own, and beside a real neighbour on its core."""
+"""The sentinel's readings, and beside a real neighbour on its core."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from harness.measure.sentinel import Reading, Sentinel, disturbance, guarded
+from harness.measure.sentinel import Reading, disturbance
 from harness.measure.worker import run_isolated
 
 QUIET = Reading(1.0, 2.0, 1.0)
@@ -27,53 +27,6 @@ QUIET = Reading(1.0, 2.0, 1.0)
 def test_readings_that_differ_are_a_disturbance(readings, said):
     found = disturbance(readings, 0.10)
     assert said in found if said else found == ""
-
-
-class Machine:
-    """Clocks that go on with the sentinel's work, slower while disturbed."""
-
-    def __init__(self):
-        self.now = self.processor = 0.0
-        self.slow = 1.0
-
-    def make(self):
-        sentinel = Sentinel(clock=lambda: self.now, processor_clock=lambda: self.processor)
-        for name, cost in (("_hash", 0.001), ("_walk", 0.002)):
-            setattr(sentinel, name, lambda cost=cost: self.work(cost))
-        return sentinel
-
-    def work(self, cost):
-        self.now += cost * self.slow
-        self.processor += cost * self.slow
-
-
-def test_a_disturbed_measurement_is_repeated_and_the_quiet_one_kept():
-    machine, calls = Machine(), []
-
-    def measure(read):
-        calls.append(1)
-        machine.slow = 1.5 if len(calls) == 1 else machine.slow
-        read()
-        machine.slow = 1.0
-        return len(calls)
-
-    found = guarded(measure, attempts=3, make=machine.make)
-    assert (found.value, found.disturbance, found.attempts) == (2, "", 2)
-    assert found.readings[0] == Reading(pytest.approx(0.001), pytest.approx(0.002), pytest.approx(1.0))
-
-
-def test_what_stays_disturbed_is_returned_and_flagged():
-    machine = Machine()
-
-    def measure(read):
-        machine.slow *= 2
-        return "kept"
-
-    found = guarded(measure, attempts=2, make=machine.make)
-    assert (found.value, found.attempts) == ("kept", 2)
-    assert "slower" in found.disturbance
-    with pytest.raises(ValueError, match="attempt"):
-        guarded(measure, attempts=0)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs Linux")

@@ -70,6 +70,19 @@ def build(folder, collections=("alpha", "beta")):
         '{"encoder": "e", "step": 1, "loss": 4.0}\n{"encoder": "e", "step": 2, "loss": 2.0}\n'
     )
     np.savez(folder / "latency.npz", **latency)
+    conditions = [
+        {
+            "collection": "alpha", "system": name, "kind": "latency", "stage": f"latency of {name}", "processors": [1],
+            "pinned": True, "threads_asked": 1, "threads_busy": 1, "waited_share": 0.5 * place, "others_share": 0.4,
+            "steal_share": 0.0, "involuntary_switches": 1200, "major_faults": 3, "repeated": ["why"] * place,
+            "disturbance": f"it waited {HOSTILE}" * place, "violation": "",
+            "sentinel": [
+                {"processor": 1.0, "memory": 2.0, "waiting": 1.0}, {"processor": 1.2, "memory": 2.0, "waiting": 1.0},
+            ],
+        }
+        for place, name in enumerate(SYSTEMS[:2])
+    ]  # fmt: skip
+    (folder / "conditions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in conditions))
     claim = {
         "name": "less memory",
         "metric": "index_bytes_per_document",
@@ -98,7 +111,7 @@ def build(folder, collections=("alpha", "beta")):
                 "reason": "held too much",
             }
         ],
-        "claims": [claim, {**claim, "name": "a broken one", "system": "broken"}], "notes": [],
+        "claims": [claim, {**claim, "name": "a broken one", "system": "broken"}], "notes": [f"latency of {HOSTILE}: disturbed."],
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(facts))
     return folder

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from harness.errors import UserError
+from reports import conditions
 from reports.compare import ranked, superiors
 from reports.html import write_report
 from reports.load import load_run
@@ -44,7 +45,12 @@ def test_page_is_whole_escaped_and_self_contained(run_folder):
     assert text.count("<svg") == 2 * 6 + 1
     assert "analytic" in text
     for address in re.findall(r'(?:src|href)="([^"]*)"', text):
-        assert address.startswith("#") or address in {"records.jsonl", "per_query.jsonl", "run.json"}, address
+        assert address.startswith("#") or address in {
+            "records.jsonl",
+            "per_query.jsonl",
+            "run.json",
+            "conditions.jsonl",
+        }, address
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
 
@@ -55,7 +61,7 @@ def test_page_is_the_same_every_time(run_folder):
 
 
 def test_missing_samples_leave_a_page(run_folder):
-    for name in ("per_query.jsonl", "latency.npz", "training.jsonl"):
+    for name in ("per_query.jsonl", "latency.npz", "training.jsonl", "conditions.jsonl"):
         (run_folder / name).unlink()
     assert "Summary" in write_report(run_folder).read_text()
 
@@ -83,3 +89,19 @@ def test_values_read_well(run_folder):
     assert number(0.123456, "fraction") == "0.123"
     row = load_run(run_folder).cells()["alpha", "dense_1", "index_bytes_per_document"]
     assert interval(row) == ""
+
+
+def test_conditions_are_shown_and_the_disturbed_system_says_why(run_folder):
+    run = load_run(run_folder)
+    found = conditions.disturbed(run.conditions)
+    assert list(found) == [("alpha", "dense_1")]
+    assert found["alpha", "dense_1"].startswith("1 of 1 processes, it waited")
+    _, loud = conditions.table(run.conditions)
+    assert dict(zip(conditions.COLUMNS, loud["cells"], strict=True)) == {
+        "Processes": "1", "Disturbed": "1", "Processors": "1", "Threads at work / asked": "1 / 1",
+        "Waited for a processor": "50.0%", "Other processes' share": "40%", "Stolen by the host": "0.0%",
+        "Put aside": "1,200", "Pages read from disk": "3", "Sentinel's slowest": "+20%",
+    }  # fmt: skip
+    text = write_report(run_folder).read_text()
+    assert "While latency was measured" in text
+    assert "latency of &lt;script&gt;alert(1)&lt;/script&gt;: disturbed." in text

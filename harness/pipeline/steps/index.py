@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,10 @@ def build(*, out: str, type: str, params: dict[str, Any], vectors: str, report: 
 
     Returns:
         Seconds of building alone, the peak of the resident size (VmHWM) above the resident size before, bytes by
-        component, bytes on disk.
+        component, bytes on disk, and the conditions.
     """
     from harness.indexes import create
+    from harness.measure.conditions import observe
     from harness.measure.memory import peak, reset_peak, resident
 
     info = vectors_info(Path(vectors) / "documents")
@@ -35,14 +37,16 @@ def build(*, out: str, type: str, params: dict[str, Any], vectors: str, report: 
     resettable = reset_peak()
     before = resident().rss if resettable else peak()
     report(0, 1, f"building over {info.rows} documents")
-    started = time.perf_counter()
-    index.build(rows)
-    seconds = time.perf_counter() - started
+    with observe() as conditions:
+        started = time.perf_counter()
+        index.build(rows)
+        seconds = time.perf_counter() - started
     peak_bytes = peak() - before
     index.save(Path(out))
     report(1, 1, "built")
     return {
         "build_seconds": seconds,
+        "conditions": {**asdict(conditions), "disturbance": conditions.disturbance(), "violation": ""},
         "build_peak_bytes": max(peak_bytes, 0),
         "memory": {name: int(size) for name, size in index.memory().items()},
         "file_bytes": sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file()),

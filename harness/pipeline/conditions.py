@@ -1,0 +1,66 @@
+"""What every timed process of a run met, gathered: one row a process, and a note on each that was disturbed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.measure.sentinel import TOLERANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from harness.pipeline.execute import Done
+    from harness.pipeline.graph import Stage, SystemStages
+
+Row = dict[str, Any]
+
+
+def conditions_of(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[Row]:
+    """A row for each finished process that was watched: where it belongs, its conditions, how the sentinel did.
+
+    `slower_than_quietest` is the sentinel's best reading over the best of all processes of the run, minus 1: a machine
+    that was slow throughout a process shows only there.
+    """
+    rows: list[Row] = []
+    for one in systems:
+        for stage in (one.build, *one.latency):
+            artefact = done[stage.key].artefact
+            if artefact is not None and "conditions" in artefact.result:
+                rows.append(_row(one, stage, artefact.result["conditions"]))
+    quietest: dict[str, float] = {}
+    for name in ("processor", "memory"):
+        best = [_best(row, name) for row in rows if row.get("sentinel")]
+        quietest[name] = min(best, default=0.0)
+    for row in rows:
+        if row.get("sentinel"):
+            row["slower_than_quietest"] = max(_best(row, name) / quietest[name] - 1 for name in quietest)
+            if not row["disturbance"] and row["slower_than_quietest"] > TOLERANCE:
+                row["disturbance"] = (
+                    f"the machine was {row['slower_than_quietest']:.0%} slower throughout than in the quietest process"
+                )
+    return rows
+
+
+def notes_of(rows: Iterable[Row]) -> list[str]:
+    """One sentence for each process that was disturbed or did what was not asked for."""
+    notes = []
+    for row in rows:
+        for word, text in (("disturbed", row["disturbance"]), ("not as asked", row["violation"])):
+            if text:
+                again = f", {len(row['repeated']) + 1} times in a row" if row.get("repeated") else ""
+                notes.append(f"{row['stage']}: {word}{again}: {text}.")
+    return notes
+
+
+def _row(one: SystemStages, stage: Stage, conditions: Mapping[str, Any]) -> Row:
+    return {
+        "collection": one.collection,
+        "system": one.system.name,
+        "kind": stage.kind,
+        "stage": stage.label,
+        **conditions,
+    }
+
+
+def _best(row: Row, name: str) -> float:
+    return min(float(reading[name]) for reading in row["sentinel"])

@@ -1,0 +1,46 @@
+"""What the timed processes of a run met, gathered from their stages."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from harness.pipeline.conditions import conditions_of, notes_of
+
+
+def stage(key):
+    return SimpleNamespace(key=key, kind="latency", label=f"latency {key}")
+
+
+def gather(**readings):
+    """One system with a latency process each: name=(sentinel's reading, disturbance)."""
+    stages = [stage(key) for key in readings]
+    done = {"build": SimpleNamespace(artefact=None)}
+    for key, (reading, disturbance) in readings.items():
+        conditions = {
+            "sentinel": [{"processor": reading * 1.04, "memory": 2.0}, {"processor": reading, "memory": 2.0}],
+            "disturbance": disturbance,
+            "violation": "two threads worked" if disturbance else "",
+            "repeated": ["why"] if disturbance else [],
+        }
+        done[key] = SimpleNamespace(artefact=SimpleNamespace(result={"conditions": conditions}))
+    system = SimpleNamespace(name="s")
+    one = SimpleNamespace(system=system, collection="c", build=SimpleNamespace(key="build"), latency=tuple(stages))
+    return conditions_of([one], done)
+
+
+def test_a_process_on_a_slow_machine_is_seen_beside_the_others_alone():
+    rows = gather(a=(1.0, ""), b=(1.05, ""), c=(1.3, ""))
+    assert [row["slower_than_quietest"] for row in rows] == pytest.approx([0.0, 0.05, 0.3])
+    assert [bool(row["disturbance"]) for row in rows] == [False, False, True]
+    assert notes_of(rows) == [
+        "latency c: disturbed: the machine was 30% slower throughout than in the quietest process."
+    ]
+    assert json.loads(json.dumps(rows)) == rows
+
+
+def test_a_flagged_process_is_noted_with_what_it_met():
+    assert notes_of(gather(a=(1.0, "it waited"))) == [
+        "latency a: disturbed, 2 times in a row: it waited.",
+        "latency a: not as asked, 2 times in a row: two threads worked.",
+    ]
