@@ -111,7 +111,8 @@ def build(folder, collections=("alpha", "beta")):
                 "reason": "held too much",
             }
         ],
-        "claims": [claim, {**claim, "name": "a broken one", "system": "broken"}], "notes": [f"latency of {HOSTILE}: disturbed."],
+        "claims": [claim, {**claim, "name": "a broken one", "system": "broken"}],
+        "notes": [f"latency of {HOSTILE}: disturbed."],
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(facts))
     return folder
