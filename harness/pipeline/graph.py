@@ -26,7 +26,7 @@ class Stage:
     """One piece of work with one artefact.
 
     Args:
-        kind: prepare, pairs, fit, encode, build, search, work, memory or latency.
+        kind: prepare, pairs, fit, encode, build, search, work, quality, memory, latency or summary.
         label: What a reader is told, such as ``encode laconic / pydoc``.
         function: ``module:function`` of the step.
         arguments: Plain arguments of the function; all decide the result.
@@ -88,6 +88,8 @@ class SystemStages:
     work: Stage
     memory: Stage
     latency: tuple[Stage, ...]
+    quality: Stage
+    summary: Stage
 
     def all(self) -> tuple[Stage, ...]:
         """Every stage of the system in an order that respects what needs what."""
@@ -102,6 +104,8 @@ class SystemStages:
             self.work,
             self.memory,
             *self.latency,
+            self.quality,
+            self.summary,
         )
 
 
@@ -130,7 +134,7 @@ def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[Sy
 def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
     """All stages once, each after what it needs; timed ones last, systems taking turns (A B B A) in a seeded order."""
     untimed: dict[str, Stage] = {}
-    for name in ("prepare", "fit", "encode", "build", "search", "work"):
+    for name in ("prepare", "fit", "encode", "build", "search", "work", "quality"):
         for one in systems:
             stage: Stage = getattr(one, name)
             for needed in (*stage.inputs.values(), stage):
@@ -145,7 +149,8 @@ def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
         for one in order if number % 2 == 0 else reversed(order):
             stage = one.latency[number]
             timed.setdefault(stage.key, stage)
-    return [*untimed.values(), *timed.values()]
+    summaries = {one.summary.key: one.summary for one in systems}
+    return [*untimed.values(), *timed.values(), *summaries.values()]
 
 
 def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: dict[str, Stage]) -> SystemStages:
@@ -253,7 +258,30 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         )
         for number in range(measure.processes)
     )
-    return SystemStages(system, collection, prepare, fit, encode, build, search, work, memory, latency)
+    resampling = {"confidence": measure.confidence, "seed": spec.head.seed}
+    quality = once(
+        Stage(
+            "quality",
+            f"evaluate {label}",
+            f"{STEPS}.evaluate:quality",
+            {"tag": system.name, **resampling},
+            {"collection": prepare, "found": search},
+            libraries=("ir-measures", "pytrec_eval-terrier", "numpy", "scipy"),
+        )
+    )
+    summary = once(
+        Stage(
+            "summary",
+            f"summarise latency of {label}",
+            f"{STEPS}.evaluate:latencies",
+            resampling,
+            {f"process{number}": stage for number, stage in enumerate(latency)},
+            libraries=("numpy", "scipy"),
+        )
+    )
+    return SystemStages(
+        system, collection, prepare, fit, encode, build, search, work, memory, latency, quality, summary
+    )
 
 
 def can_pin(measure: MeasureSpec) -> bool:

@@ -16,12 +16,8 @@ import numpy as np
 
 from harness.measure.environment import environment, machine_fingerprint
 from harness.measure.latency import METHOD as LATENCY_METHOD
-from harness.measure.latency import summarise
-from harness.measure.quality import MEASURES, evaluate, read_trec, write_trec
 from harness.pipeline.conditions import conditions_of, notes_of
-from harness.pipeline.steps.prepare import read_qrels, read_texts
 from harness.records import Record, record, write_records
-from harness.stats.bootstrap import bootstrap_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,11 +50,11 @@ def _write_run(
         bad = next((done[s.key] for s in one.all() if done[s.key].status != "ok"), None)
         described.append(_described(one, bad, done))
         if bad is None:
-            rows, values = _quality(out, run, spec, one, number, done)
+            rows, values = _quality(out, run, one, number, done)
             records += rows
             queries += values
             records += _efficiency(run, one, done)
-            rows, samples = _latency(run, spec, one, done)
+            rows, samples = _latency(run, one, done)
             records += rows
             latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     write_records(out / "records.jsonl", records)
@@ -150,34 +146,20 @@ def _training(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> str:
 
 
 def _quality(
-    out: Path, run: str, spec: Spec, one: SystemStages, number: int, done: Mapping[str, Done]
+    out: Path, run: str, one: SystemStages, number: int, done: Mapping[str, Done]
 ) -> tuple[list[Record], list[dict[str, Any]]]:
-    collection, found = _files(done, one.prepare), _files(done, one.search)
-    documents = [name for name, _ in read_texts(collection / "documents.jsonl")]
-    asked = [name for name, _ in read_texts(collection / "queries.jsonl")]
-    path = out / "runs" / f"{number:03d}.trec.gz"
-    write_trec(path, asked, documents, np.load(found / "ids.npy"), np.load(found / "scores.npy"), one.system.name)
-    values = evaluate(read_qrels(collection / "qrels.tsv"), read_trec(path), list(MEASURES))
-    rows, per_query = [], []
-    for name, by_query in values.items():
-        numbers = list(by_query.values())
-        interval = bootstrap_mean(numbers, confidence=spec.head.measure.confidence, seed=spec.head.seed)
-        rows.append(
-            _row(
-                run,
-                one,
-                name,
-                float(np.mean(numbers)),
-                f"ir_measures {MEASURES[name]}, BCa bootstrap over queries",
-                n=len(numbers),
-                interval=interval,
-            )
-        )
-        per_query += [
-            {"collection": one.collection, "system": one.system.name, "query": query, "metric": name, "value": value}
-            for query, value in by_query.items()
-        ]
-    return rows, per_query
+    files = _files(done, one.quality)
+    shutil.copyfile(files / "run.trec.gz", out / "runs" / f"{number:03d}.trec.gz")
+    rows = [
+        _row(run, one, name, found["value"], found["method"], n=found["n"], interval=(found["low"], found["high"]))
+        for name, found in _result(done, one.quality).items()
+    ]
+    values = json.loads((files / "per_query.json").read_text(encoding="utf-8", errors="surrogatepass"))
+    return rows, [
+        {"collection": one.collection, "system": one.system.name, "query": query, "metric": name, "value": value}
+        for name, by_query in values.items()
+        for query, value in by_query.items()
+    ]
 
 
 def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[Record]:
@@ -258,33 +240,15 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
     return rows
 
 
-def _latency(run: str, spec: Spec, one: SystemStages, done: Mapping[str, Done]) -> tuple[list[Record], dict[str, Any]]:
-    parts: dict[str, list[Any]] = {"process": [], "query": [], "repeat": [], "encode": [], "search": []}
-    for number, stage in enumerate(one.latency):
-        with np.load(_files(done, stage) / "samples.npz") as samples:
-            parts["process"].append(np.full(len(samples["query"]), number, np.int32))
-            for name in ("query", "repeat", "encode", "search"):
-                parts[name].append(samples[name])
-    joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    rows = []
-    sides = {"encode": joined["encode"], "search": joined["search"], "total": joined["encode"] + joined["search"]}
-    for side, seconds in sides.items():
-        found = summarise(
-            joined["process"], joined["query"], seconds, confidence=spec.head.measure.confidence, seed=spec.head.seed
-        )
-        rows += [
-            _row(
-                run,
-                one,
-                f"latency_{side}/{name}",
-                value,
-                LATENCY_METHOD,
-                n=len(seconds),
-                interval=(low, high),
-            )
-            for name, (value, low, high) in found.items()
-        ]
-    return rows, joined
+def _latency(run: str, one: SystemStages, done: Mapping[str, Done]) -> tuple[list[Record], dict[str, Any]]:
+    found = _result(done, one.summary)
+    rows = [
+        _row(run, one, f"latency_{side}/{name}", value, LATENCY_METHOD, n=found["n"], interval=(low, high))
+        for side in ("encode", "search", "total")
+        for name, (value, low, high) in found[side].items()
+    ]
+    with np.load(_files(done, one.summary) / "samples.npz") as samples:
+        return rows, dict(samples)
 
 
 def _row(run: str, one: SystemStages, name: str, value: float, method: str, **more: Any) -> Record:

@@ -1,0 +1,78 @@
+"""From hits to quality, and from samples to latencies: values with intervals, kept like the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.pipeline.steps.prepare import read_qrels, read_texts
+
+if TYPE_CHECKING:
+    from harness.encoders.base import Progress
+
+SAMPLES = ("query", "repeat", "encode", "search")
+
+
+def quality(
+    *, out: str, collection: str, found: str, tag: str, confidence: float, seed: int, report: Progress
+) -> dict[str, Any]:
+    """Write ``run.trec.gz`` and ``per_query.json`` ({metric: {query: value}}); evaluate the run as it was written.
+
+    Returns:
+        {metric: {value, low, high, n, method}}; the intervals are of the mean over queries (BCa bootstrap).
+    """
+    from harness.measure.quality import MEASURES, evaluate, read_trec, write_trec
+    from harness.stats.bootstrap import bootstrap_mean
+
+    texts, hits = Path(collection), Path(found)
+    documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
+    queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
+    path = Path(out) / "run.trec.gz"
+    write_trec(path, queries, documents, np.load(hits / "ids.npy"), np.load(hits / "scores.npy"), tag)
+    values = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), list(MEASURES))
+    (Path(out) / "per_query.json").write_text(
+        json.dumps(values, ensure_ascii=False), encoding="utf-8", errors="surrogatepass"
+    )
+    result = {}
+    for name, by_query in values.items():
+        numbers = list(by_query.values())
+        low, high = bootstrap_mean(numbers, confidence=confidence, seed=seed)
+        method = f"ir_measures {MEASURES[name]}, BCa bootstrap over queries"
+        result[name] = {"value": float(np.mean(numbers)), "low": low, "high": high, "n": len(numbers), "method": method}
+    report(1, 1, "evaluated")
+    return result
+
+
+def latencies(*, out: str, confidence: float, seed: int, report: Progress, **processes: str) -> dict[str, Any]:
+    """Write ``samples.npz``, the samples of all processes with the number of each row's process (``process``).
+
+    Args:
+        out: Folder to write to.
+        confidence: Of the intervals.
+        seed: Of the resampling.
+        report: Is told of progress.
+        **processes: ``process0`` and so on: folders of the processes' own samples.
+
+    Returns:
+        {encode, search, total: {percentile or mean: (value, low, high)}, n: rows}; seconds.
+    """
+    from harness.measure.latency import summarise
+
+    parts: dict[str, list[Any]] = {name: [] for name in ("process", *SAMPLES)}
+    for number in range(len(processes)):
+        with np.load(Path(processes[f"process{number}"]) / "samples.npz") as samples:
+            parts["process"].append(np.full(len(samples["query"]), number, np.int32))
+            for name in SAMPLES:
+                parts[name].append(samples[name])
+    joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    np.savez_compressed(Path(out) / "samples.npz", allow_pickle=False, **joined)
+    sides = {"encode": joined["encode"], "search": joined["search"], "total": joined["encode"] + joined["search"]}
+    result: dict[str, Any] = {
+        side: summarise(joined["process"], joined["query"], seconds, confidence=confidence, seed=seed)
+        for side, seconds in sides.items()
+    }
+    report(1, 1, "summarised")
+    return {**result, "n": len(joined["query"])}
