@@ -162,6 +162,21 @@ def tables(
 
 
 @app.command()
+def grid(
+    dimensions: Annotated[int, typer.Option(help="Of the dense vector.")] = 4096,
+    terms: Annotated[float, typer.Option(help="Mean terms a document.")] = 512,
+    documents: Annotated[int, typer.Option(help="In the collection; by default the passages of MS MARCO.")] = 8_841_823,
+    vocabulary: Annotated[int, typer.Option(help="Terms that there are; by default Llama 3's.")] = 128_256,
+    reduction: Annotated[float, typer.Option(help="The reduction that is claimed.")] = 0.71,
+    form: Annotated[str, typer.Option("--format", help="markdown, csv or json")] = "markdown",
+) -> None:
+    """Print what sparse and dense indexes take on paper, for every pair of codecs."""
+    from reports.grid import printed
+
+    typer.echo(printed(form, dimensions, terms, documents, vocabulary, reduction), nl=False)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say whether this machine is fit to time on; change nothing."""
     from harness.measure.doctor import examine

@@ -230,6 +230,7 @@ define(
     "Mean number of non-zero weights of a query vector.",
     exact=True,
 )
+define("dimensions", "Dimensions", "count", "neither", "Width of a dense vector.", exact=True)
 define(
     "encode_documents_per_second",
     "Document encoding throughput",

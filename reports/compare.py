@@ -4,44 +4,73 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from harness.records import metric
 
 if TYPE_CHECKING:
     from reports.load import RunData
 
+ALPHA = 0.05
+
 
 def ranked(run: RunData, collection: str, name: str) -> list[str]:
     """Systems that have this metric, best first; empty where no direction is better."""
     direction = metric(name).direction
-    found = [(r.value, r.system) for r in run.records if r.collection == collection and r.metric == name]
-    return (
-        []
-        if direction == "neither"
-        else [s for _, s in sorted(found, key=lambda p: p[0], reverse=direction == "higher")]
-    )
+    if direction == "neither":
+        return []
+    found = [(row.value, row.system) for row in run.of(collection) if row.metric == name]
+    return [system for _, system in sorted(found, key=lambda pair: pair[0], reverse=direction == "higher")]
 
 
-def superiors(run: RunData, collection: str, name: str, alpha: float = 0.05) -> dict[str, list[str]]:
+def superiors(run: RunData, collection: str, name: str, alpha: float = ALPHA) -> dict[str, list[str]]:
     """For each system, those that it beats significantly on a per-query quality metric.
 
-    Paired randomisation test over the queries, Holm's correction over all pairs of systems.
+    Paired randomisation test over the queries that all have, Holm's correction over all pairs of systems.
     """
-    from harness.stats import holm, paired_randomisation
+    key = (collection, name, alpha)
+    if key not in run.beaten:
+        run.beaten[key] = _superiors(run, collection, name, alpha)
+    return run.beaten[key]
 
-    systems = [s for s in run.names(collection) if (collection, s, name) in run.quality]
-    pairs = [(a, b) for i, a in enumerate(systems) for b in systems[i + 1 :]]
-    means: dict[str, float] = {}
-    p_values = []
-    for first, second in pairs:
-        one, other = run.quality[collection, first, name], run.quality[collection, second, name]
-        queries = sorted(set(one) & set(other))
-        p_values.append(paired_randomisation([one[q] for q in queries], [other[q] for q in queries]))
-    for system in systems:
-        values = run.quality[collection, system, name].values()
-        means[system] = sum(values) / max(len(values), 1)
+
+def best(run: RunData, collection: str, name: str) -> str | None:
+    """The system that is best beyond chance: tested over queries, or intervals apart, or exact and alone."""
+    order = ranked(run, collection, name)
+    if len(order) < 2:
+        return None
+    if (collection, order[0], name) in run.quality:
+        return order[0] if set(order[1:]) <= set(superiors(run, collection, name)[order[0]]) else None
+    cells = run.cells()
+    first, second = cells[collection, order[0], name], cells[collection, order[1], name]
+    if metric(name).exact:
+        return order[0] if first.value != second.value else None
+    ends = (first.ci_low, first.ci_high, second.ci_low, second.ci_high)
+    if None in ends:
+        return None
+    low, high, other_low, other_high = (float(end or 0.0) for end in ends)
+    apart = high < other_low if first.direction == "lower" else low > other_high
+    return order[0] if apart else None
+
+
+def _superiors(run: RunData, collection: str, name: str, alpha: float) -> dict[str, list[str]]:
+    from harness.stats.paired import holm, randomisations
+
+    scores = {
+        s: run.quality[collection, s, name] for s in run.names(collection) if (collection, s, name) in run.quality
+    }
+    systems = list(scores)
     better: dict[str, list[str]] = {system: [] for system in systems}
-    for (first, second), p in zip(pairs, holm(p_values), strict=True):
+    shared = set.intersection(*(set(values) for values in scores.values())) if scores else set()
+    queries = sorted(shared)
+    pairs = [(a, b) for i, a in enumerate(systems) for b in systems[i + 1 :]]
+    if not pairs or not queries:
+        return better
+    table = {system: np.asarray([values[q] for q in queries]) for system, values in scores.items()}
+    differences = np.stack([table[a] - table[b] for a, b in pairs])
+    p_values = holm(randomisations(differences).tolist())
+    for (first, second), p, mean in zip(pairs, p_values, differences.mean(axis=1), strict=True):
         if p < alpha:
-            winner, loser = (first, second) if means[first] > means[second] else (second, first)
+            winner, loser = (first, second) if mean > 0 else (second, first)
             better[winner].append(loser)
     return better

@@ -1,180 +1,196 @@
-"""Figures as inline SVG: text can be selected, colours follow the page, nothing depends on the date."""
+"""The figures of a run, each with its legend and with the table that says the same."""
 
 from __future__ import annotations
 
-import io
-import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.records import metric
 from harness.stats.pareto import pareto_front
-from reports.values import label
+from reports.svg import Axis, Plot, colour, swatch
+from reports.values import label, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
 
+    from harness.records import Record
     from reports.load import RunData
 
-# Okabe and Ito's colours, told apart by the colour-blind; blue and orange first.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
-MARKERS = "osD^vPX"
-INK = "#123456"
-"""Stands for the page's own text colour until the SVG is written."""
+MEBI = 2.0**20
 
 
-def trade_off(run: RunData, collection: str, cost: str, gain: str, name: str) -> str | None:
-    """Gain against cost, one point a system with intervals; those that none beats are joined."""
+@dataclass(frozen=True)
+class Figure:
+    """A drawing; `legend` holds (sign as SVG, text), `head` and `rows` the same numbers as a table."""
+
+    caption: str
+    svg: str
+    legend: Sequence[tuple[str, str]]
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def trade_off(run: RunData, collection: str, cost: str, gain: str, caption: str) -> Figure | None:
+    """Gain against cost, one point a system with intervals; those that none beats are joined, the others are faint."""
     cells = run.cells()
     points = [
-        (system, cells[collection, system, cost], cells[collection, system, gain])
-        for system in run.names(collection)
+        (place, system, cells[collection, system, cost], cells[collection, system, gain])
+        for place, system in enumerate(run.names(collection))
         if (collection, system, cost) in cells and (collection, system, gain) in cells
     ]
     if not points:
         return None
+    factor, unit = _scale(points[0][2].unit)
+    falling = metric(cost).direction == "higher"  # throughput is a gain on either axis
+    costs = [(-c.value if falling else c.value) for _, _, c, _ in points]
+    front = pareto_front(costs, [g.value for *_, g in points])
+    x = Axis.around(label(cost) + unit, [v * factor for _, _, c, _ in points for v in _reach(c)], log=True)
+    y = Axis.around(label(gain), [v for *_, g in points for v in _reach(g)])
+    plot = Plot(x, y)
+    best = sorted((c.value * factor, g.value) for (_, _, c, g), on in zip(points, front, strict=True) if on)
+    if falling:
+        best.reverse()
+    plot.line([*best, (x.low if falling else x.high, best[-1][1])], "s-ink thin", dash=2, step=True)
+    for (place, system, c, g), on in zip(points, front, strict=True):
+        low, high = _reach(c)
+        plot.whisker((low * factor, high * factor), (g.value, g.value), place)
+        plot.whisker((c.value * factor, c.value * factor), _reach(g), place)
+        title = f"{system}: {number(c.value, c.unit)}, {number(g.value, g.unit)}"
+        plot.point(c.value * factor, g.value, place, title, faint=not on)
+    rows = [
+        (system, _valued(c), _valued(g), "on the front" if on else "dominated")
+        for (_, system, c, g), on in zip(points, front, strict=True)
+    ]
+    legend = [
+        (swatch(place), system + ("" if on else " (dominated)"))
+        for (place, system, *_), on in zip(points, front, strict=True)
+    ]
+    return Figure(caption, plot.svg(), legend, ("System", label(cost), label(gain), "Pareto front"), rows)
 
-    def draw(axes: Any) -> None:
-        factor = 1e3 if points[0][1].unit == "seconds" else 1.0
-        front = pareto_front([c.value for _, c, _ in points], [g.value for _, _, g in points])
-        best = sorted((c.value * factor, g.value) for (_, c, g), on in zip(points, front, strict=True) if on)
-        axes.step([x for x, _ in best], [y for _, y in best], where="post", color=INK, lw=0.8, ls=":", zorder=1)
-        for place, (system, c, g) in enumerate(points):
-            errors = {}
-            if g.ci_low is not None and g.ci_high is not None:
-                errors["yerr"] = [[g.value - g.ci_low], [g.ci_high - g.value]]
-            if c.ci_low is not None and c.ci_high is not None:
-                errors["xerr"] = [[(c.value - c.ci_low) * factor], [(c.ci_high - c.value) * factor]]
-            axes.errorbar(
-                c.value * factor, g.value, fmt=MARKERS[place % len(MARKERS)], ms=7, lw=1.2, label=_short(system),
-                color=COLOURS[place % len(COLOURS)], **errors,
-            )  # fmt: skip
-        _logarithmic(axes)
-        axes.set_xlabel(label(cost) + (" (ms)" if factor != 1 else ""))
-        axes.set_ylabel(label(gain))
-        _legend(axes)
 
-    return _svg(draw, name)
-
-
-def latency_curves(run: RunData, collection: str, side: str, name: str) -> str | None:
+def latency_curves(run: RunData, collection: str, side: str, caption: str) -> Figure | None:
     """Share of queries answered within a time, one curve a system."""
-    systems = [s for s in run.names(collection) if (collection, s) in run.latency]
-    if not systems:
+    times = _times(run, collection, side)
+    if not times:
         return None
-
-    def draw(axes: Any) -> None:
-        for place, system in enumerate(systems):
-            times = np.sort(run.latency[collection, system][side].ravel()) * 1e3
-            shown = times[np.linspace(0, len(times) - 1, min(len(times), 300)).astype(int)]
-            axes.plot(
-                shown, np.linspace(0, 1, len(shown)), label=_short(system), lw=1.6,
-                color=COLOURS[place % len(COLOURS)], ls=("-", "--", "-.", ":")[place % 4],
-            )  # fmt: skip
-        _logarithmic(axes)
-        axes.set_xlabel("milliseconds")
-        axes.set_ylabel("share of queries")
-        _legend(axes)
-
-    return _svg(draw, name)
+    x = Axis.around("milliseconds", [v for row in times.values() for v in (row[0], row[-1])], log=True)
+    plot = Plot(x, Axis("share of queries", 0, 1, percent=True))
+    legend, rows = [], []
+    for place, (system, values) in enumerate(times.items()):
+        shares = np.linspace(0, 1, min(len(values), 120))
+        shown = values[(shares * (len(values) - 1)).astype(int)]
+        plot.line(list(zip(shown.tolist(), shares.tolist(), strict=True)), colour(place), dash=place // 3)
+        legend.append((swatch(place, line=place // 3), system))
+        rows.append((system, *(f"{v:.3f}" for v in np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9]))))
+    return Figure(caption, plot.svg(), legend, ("System (ms)", "10 %", "25 %", "50 %", "75 %", "90 %"), rows)
 
 
-def memory_bars(run: RunData, collection: str, name: str) -> str | None:
+def latency_ridges(run: RunData, collection: str, side: str, caption: str) -> Figure | None:
+    """The density of the times of each system, one above the other, the median marked."""
+    times = _times(run, collection, side)
+    return _ridges(times, caption, "milliseconds", log=True) if times else None
+
+
+def term_ridges(counts: Mapping[str, Sequence[int]], caption: str) -> Figure | None:
+    """The density of the numbers of active terms of each system's vectors."""
+    found = {system: np.sort(np.asarray(values, np.float64)) for system, values in counts.items() if len(values)}
+    return _ridges(found, caption, "active terms", log=False) if found else None
+
+
+def memory_bars(run: RunData, collection: str, caption: str) -> Figure | None:
     """Bytes of the index by component, stacked, one bar a system."""
     parts: dict[str, dict[str, float]] = {}
-    for row in run.records:
+    for row in run.of(collection):
         base, _, part = row.metric.partition("/")
-        if row.collection == collection and base == "index_bytes" and part:
-            parts.setdefault(part, {})[row.system] = row.value / 2**20
+        if base == "index_bytes" and part and row.value:
+            parts.setdefault(part, {})[row.system] = row.value
     systems = [s for s in run.names(collection) if any(s in values for values in parts.values())]
     if not systems:
         return None
-
-    def draw(axes: Any) -> None:
-        left = np.zeros(len(systems))
+    totals = [sum(values.get(system, 0.0) for values in parts.values()) / MEBI for system in systems]
+    plot = Plot(Axis.around("MiB", totals, zero=True), rows=systems)
+    for line, system in enumerate(systems):
+        start = 0.0
         for place, (part, values) in enumerate(parts.items()):
-            widths = np.asarray([values.get(system, 0.0) for system in systems])
-            axes.barh(
-                range(len(systems)), widths, left=left, label=part, color=COLOURS[place % len(COLOURS)], height=0.6
-            )
-            left += widths
-        axes.set_yticks(range(len(systems)), [_short(system) for system in systems])
-        axes.invert_yaxis()
-        axes.set_xlabel("MiB")
-        _legend(axes)
+            size = values.get(system, 0.0)
+            if size:
+                plot.bar(line, start, start + size / MEBI, place, f"{system}, {part}: {number(size, 'bytes')}")
+                start += size / MEBI
+    rows = [
+        (s, *(number(values[s], "bytes") if s in values else "–" for values in parts.values()), f"{total:.2f} MiB")
+        for s, total in zip(systems, totals, strict=True)
+    ]
+    legend = [(_square(place), part) for place, part in enumerate(parts)]
+    return Figure(caption, plot.svg(), legend, ("System", *parts, "Sum"), rows)
 
-    return _svg(draw, name, height=0.9 + 0.45 * len(systems))
 
-
-def training_curves(run: RunData, name: str) -> str | None:
+def training_curves(run: RunData, caption: str) -> Figure | None:
     """Loss by step, each encoder divided by its own first loss: losses of different scores are not comparable."""
     curves = {
-        encoder: [(row["step"], row["loss"]) for row in rows if "step" in row and "loss" in row]
+        encoder: [(float(row["step"]), float(row["loss"])) for row in rows if "step" in row and "loss" in row]
         for encoder, rows in run.training.items()
     }
     curves = {encoder: points for encoder, points in curves.items() if points and points[0][1]}
     if not curves:
         return None
-
-    def draw(axes: Any) -> None:
-        for place, (encoder, points) in enumerate(curves.items()):
-            losses = [loss / points[0][1] for _, loss in points]
-            axes.plot(
-                [s for s, _ in points], losses, label=_short(encoder), color=COLOURS[place % len(COLOURS)], lw=1.6
-            )
-        axes.set_xlabel("step")
-        axes.set_ylabel("loss / first loss")
-        _legend(axes)
-
-    return _svg(draw, name)
+    shares = {encoder: [(step, loss / points[0][1]) for step, loss in points] for encoder, points in curves.items()}
+    x = Axis.around("step", [step for points in shares.values() for step, _ in points])
+    plot = Plot(x, Axis.around("loss / first loss", [y for points in shares.values() for _, y in points]))
+    legend, rows = [], []
+    for place, (encoder, points) in enumerate(shares.items()):
+        plot.line(points[:: max(1, len(points) // 300)], colour(place), dash=place // 3)
+        legend.append((swatch(place, line=place // 3), encoder))
+        losses = curves[encoder]
+        rows.append((encoder, f"{losses[-1][0]:g}", f"{losses[0][1]:.4g}", f"{losses[-1][1]:.4g}"))
+    return Figure(caption, plot.svg(), legend, ("Encoder", "Steps", "First loss", "Last loss"), rows)
 
 
-def _legend(axes: Any) -> None:
-    """Beside the axes, where it hides nothing."""
-    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+def _ridges(found: Mapping[str, np.ndarray], caption: str, axis: str, *, log: bool) -> Figure:
+    values = [v for row in found.values() for v in np.quantile(row, [0.002, 0.998]).tolist()]
+    x = Axis.around(axis, values, log=log)
+    plot = Plot(x, rows=list(found), row_height=46)
+    edges = np.geomspace(x.low, x.high, 70) if x.log else np.linspace(x.low, x.high, 70)
+    rows = []
+    for place, (system, row) in enumerate(found.items()):
+        heights = np.histogram(row, bins=edges)[0].astype(float)
+        heights = np.convolve(heights, np.asarray([1, 2, 3, 2, 1]) / 9, mode="same")
+        middles = np.sqrt(edges[1:] * edges[:-1]) if x.log else (edges[1:] + edges[:-1]) / 2
+        shares = (heights / max(heights.max(), 1e-12)).tolist()
+        plot.ridge(place, list(zip(middles.tolist(), shares, strict=True)), place, system)
+        low, middle, high = np.quantile(row, [0.05, 0.5, 0.95])
+        plot.tick(place, float(middle))
+        rows.append((system, f"{low:.4g}", f"{middle:.4g}", f"{high:.4g}", f"{len(row):,}"))
+    head = (f"System ({axis})", "5 % below", "median", "95 % below", "values")
+    return Figure(caption, plot.svg(), (), head, rows)
 
 
-def _logarithmic(axes: Any) -> None:
-    """A logarithmic axis with plain numbers at 1, 2 and 5."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-
-
-def _short(name: str) -> str:
-    text = " ".join(name.split())
-    text = text if len(text) <= 40 else text[:39] + "…"
-    return text.replace("$", r"\$").lstrip("_")
+def _times(run: RunData, collection: str, side: str) -> dict[str, np.ndarray]:
+    """Milliseconds by system, ascending."""
+    return {
+        system: np.sort(run.latency[collection, system][side].ravel()) * 1e3
+        for system in run.names(collection)
+        if (collection, system) in run.latency
+    }
 
 
-def _svg(draw: Callable[[Any], None], name: str, height: float = 3.2) -> str:
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+def _scale(unit: str) -> tuple[float, str]:
+    return {"seconds": (1e3, " (ms)"), "bytes": (1.0, " (bytes)")}.get(unit, (1.0, ""))
 
-    settings = {
-        "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 9,
-        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
-        "axes.spines.top": False, "axes.spines.right": False,
-    }  # fmt: skip
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(6.2, height), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure.subplots())
-        file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # Several figures share a page: their identifiers must differ, and their size is the page's business.
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = re.sub(r'(xlink:href="|href="|url\()#', rf"\1#{name}-", text)
-    opening = (
-        r'<svg viewBox="\1" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        r'aria-hidden="true" focusable="false">'
-    )
-    text = re.sub(r'<svg [^>]*?viewBox="([^"]+)"[^>]*>', opening, text, count=1)
-    return re.sub(INK, "currentColor", text, flags=re.IGNORECASE)
+
+def _reach(row: Record) -> tuple[float, float]:
+    if row.ci_low is None or row.ci_high is None:
+        return row.value, row.value
+    return row.ci_low, row.ci_high
+
+
+def _valued(row: Record) -> str:
+    low, high = _reach(row)
+    text = number(row.value, row.unit)
+    return text if low == high else f"{text} [{number(low, row.unit)}, {number(high, row.unit)}]"
+
+
+def _square(place: int) -> str:
+    box = '<svg viewBox="-8 -7 16 14" class="swatch" aria-hidden="true">'
+    return f'{box}<path d="M-7-6h14v12h-14z" class="fill {colour(place)}"/></svg>'

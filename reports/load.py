@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,8 @@ class RunData:
     latency: dict[tuple[str, str], Seconds]
     training: dict[str, list[dict[str, float]]]
     conditions: list[dict[str, Any]] = field(default_factory=list)
+    beaten: dict[tuple[str, str, float], dict[str, list[str]]] = field(default_factory=dict, repr=False)
+    """What `reports.compare.superiors` found before."""
 
     @property
     def systems(self) -> list[dict[str, Any]]:
@@ -57,7 +60,22 @@ class RunData:
 
     def cells(self) -> dict[tuple[str, str, str], Record]:
         """Records by (collection, system, metric)."""
+        return self._cells
+
+    def of(self, collection: str) -> list[Record]:
+        """Records of a collection."""
+        return self._by_collection.get(collection, [])
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str, str], Record]:
         return {(row.collection, row.system, row.metric): row for row in self.records}
+
+    @cached_property
+    def _by_collection(self) -> dict[str, list[Record]]:
+        found: dict[str, list[Record]] = {}
+        for row in self.records:
+            found.setdefault(row.collection, []).append(row)
+        return found
 
     def verdicts(self) -> list[Verdict]:
         """Every claim judged."""

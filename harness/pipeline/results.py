@@ -109,9 +109,11 @@ def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) ->
         "name": system.name,
         "collection": one.collection,
         "encoder": system.encoder.name,
+        "encoder_base": system.encoder.base,
         "encoder_type": system.encoder.type,
         "index": system.index.name,
         "index_type": system.index.type,
+        "index_params": system.index.params.model_dump(mode="json"),
         "status": bad.status if bad else "ok",
         "reason": f"{bad.stage.label}: {bad.reason}" if bad else "",
         "facts": _facts(one, done),
@@ -227,6 +229,7 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
                 source="analytic",
             )
         )
+        rows.append(_row(run, one, "dimensions", encoded["width"], "width of the vectors"))
     if counted["work"] is not None:
         work, n = counted["work"], counted["queries"]
         rows.append(_row(run, one, "flops_search", 2 * work["multiply_adds"] / n, "counted by the engine", n=n))

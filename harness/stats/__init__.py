@@ -12,6 +12,7 @@ from harness.stats.paired import (
     minimum_detectable_effect,
     paired_randomisation,
     paired_t,
+    randomisations,
     tost,
 )
 from harness.stats.pareto import pareto_front
@@ -33,6 +34,7 @@ __all__ = [
     "pareto_front",
     "percentile_ratio",
     "quantile_interval",
+    "randomisations",
     "smallest_effect",
     "table",
     "tost",

@@ -39,6 +39,10 @@ def build(folder, collections=("alpha", "beta")):
                 record("r", collection, name, "ndcg@10", mean, method="m", n=60, interval=(mean - 0.02, mean + 0.02))
             )
             rows.append(record("r", collection, name, "index_bytes_per_document", [290, 1000, 1000][place], method="m"))
+            if place == 0:
+                rows.append(record("r", collection, name, "active_terms_document", 90, method="m"))
+            else:
+                rows.append(record("r", collection, name, "dimensions", 128, method="m"))
             rows.append(record("r", collection, name, "index_bytes/ids", [290, 1000, 1000][place] * 1000, method="m"))
             rows.append(record("r", collection, name, "flops_encode_query", 1e9, method="formula", source="analytic"))
             if place == 2 and collection == "beta":

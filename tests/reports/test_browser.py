@@ -34,8 +34,8 @@ def test_page(run_folder, width, scheme):
         page.on("request", lambda request: requests.append(request.url))
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        figures = page.locator("figure svg")
-        assert figures.count() == 13
+        figures = page.locator("figure > svg")
+        assert figures.count() == 14
         for place in range(figures.count()):
             box = figures.nth(place).bounding_box()
             assert box["width"] > 200

@@ -15,6 +15,7 @@ from harness.stats import (
     paired_randomisation,
     paired_t,
     pareto_front,
+    randomisations,
     tost,
 )
 
@@ -27,6 +28,17 @@ def test_randomisation_is_exact_for_few_pairs():
     means = [abs(np.mean(difference * signs)) for signs in itertools.product([1, -1], repeat=8)]
     expected = np.mean(np.asarray(means) >= abs(difference.mean()) - 1e-12)
     assert paired_randomisation(FIRST, SECOND) == pytest.approx(expected)
+
+
+def test_many_pairs_at_once_agree_with_one_by_one():
+    difference = FIRST - SECOND
+    exact = randomisations(np.stack([difference, -difference, difference * 0]))
+    assert exact == pytest.approx([paired_randomisation(FIRST, SECOND)] * 2 + [1.0])
+    rng = np.random.default_rng(4)
+    table = rng.normal([[0.0], [0.2], [0.4]], 1.0, (3, 60))
+    singly = [paired_randomisation(row, row * 0) for row in table]
+    assert randomisations(table) == pytest.approx(singly, abs=0.02)
+    assert randomisations(np.full((1, 60), 0.3)) == pytest.approx([1 / 10_001])
 
 
 def test_randomisation_keeps_its_level_when_nothing_differs():

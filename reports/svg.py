@@ -1,0 +1,245 @@
+"""Plain charts as SVG: axes, lines, points, areas and bars; the page's style sheet gives the colours.
+
+Drawn here and not by a plotting library because a report of many systems and collections holds a hundred figures, and
+has seconds for them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as Xml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COLOURS = 7
+"""Colours in the style sheet (Okabe and Ito's, told apart by the colour-blind): classes s0 to s6."""
+_DASHES = ("", "7 3", "2 3", "9 3 2 3")
+_MARKERS = (
+    "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+    "M-4-4h8v8h-8z",
+    "M0-5.5L5.5 0L0 5.5L-5.5 0z",
+    "M0-5.5L5 3.5H-5z",
+    "M0 5.5L5-3.5H-5z",
+    "M-1.7-5h3.4v3.3h3.3v3.4h-3.3v3.3h-3.4v-3.3h-3.3v-3.4h3.3z",
+    "M-5-3L-3-5L0-2L3-5L5-3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0z",
+)
+
+
+def colour(place: int) -> str:
+    """Class of a series; it differs from the marker's period so that 49 series look different."""
+    return f"s{(place + place // COLOURS) % COLOURS}"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale from `low` to `high`, both drawn; logarithmic ones need positive numbers."""
+
+    label: str
+    low: float
+    high: float
+    log: bool = False
+    percent: bool = False
+
+    @classmethod
+    def around(
+        cls, label: str, values: Sequence[float], *, log: bool = False, zero: bool = False, percent: bool = False
+    ) -> Axis:
+        """An axis that holds these values with a little room; a logarithmic one only where all are positive."""
+        low, high = min(values, default=0.0), max(values, default=1.0)
+        if log and low > 0:
+            room = max((high / low) ** 0.06, 1.05)
+            return cls(label, low / room, high * room, log=True, percent=percent)
+        low = min(low, 0.0) if zero else low
+        room = (high - low or abs(high) or 1.0) * 0.06
+        return cls(label, low if zero and low == 0 else low - room, high + room, percent=percent)
+
+    def share(self, value: float) -> float:
+        """Place of a value: 0 at `low`, 1 at `high`."""
+        if self.log:
+            return math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self, most: int = 6) -> list[float]:
+        """Round numbers inside the axis."""
+        if self.log:
+            decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            for parts in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
+                found = [m * 10.0**d for d in decades for m in parts if self.low <= m * 10.0**d <= self.high]
+                if len(found) <= most + 1:
+                    break
+            if len(found) >= 2:
+                return found[:: math.ceil(len(found) / (most + 1))]
+        step = 10.0 ** math.floor(math.log10((self.high - self.low) / most))
+        step = next(step * m for m in (1, 2, 5, 10) if (self.high - self.low) / (step * m) <= most)
+        first = math.ceil(self.low / step - 1e-9)
+        return [round(n * step, 12) for n in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+    def text(self, value: float) -> str:
+        """A tick's label."""
+        if self.percent:
+            return f"{value:.0%}"
+        if value and (abs(value) >= 1e7 or abs(value) < 1e-4):
+            return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-")
+        return f"{value:,.10g}"
+
+
+class Plot:
+    """One pair of axes, drawn into as it is called.
+
+    Args:
+        x: The horizontal axis.
+        y: The vertical axis; None for rows, which `row` places from the top.
+        rows: Labels of the rows.
+        width: Units of the view box; the page scales it.
+        height: The same; by default 300, or what the rows need.
+    """
+
+    def __init__(
+        self,
+        x: Axis,
+        y: Axis | None = None,
+        *,
+        rows: Sequence[str] = (),
+        width: float = 520,
+        height: float | None = None,
+        row_height: float = 34,
+    ) -> None:
+        self.x, self.y, self.row_height = x, y, row_height
+        self.width, self.height = width, height or (300 if y else 48 + row_height * len(rows))
+        self.left, self.right, self.top, self.bottom = 58.0 if y else 12.0, width - 14, 8.0, self.height - 40
+        box = f"0 0 {self.width:g} {self.height:g}"
+        self.root = Xml.Element(
+            "svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": box, "aria-hidden": "true", "focusable": "false"}
+        )
+        self._axes()
+        for place, name in enumerate(rows):
+            self._text(self.left, self.row(place) - row_height * 0.24, shortened(name, 70), "start")
+
+    def row(self, place: int) -> float:
+        """Baseline of a row."""
+        return self.top + self.row_height * (place + 0.86)
+
+    def line(self, points: Sequence[tuple[float, float]], kind: str, *, dash: int = 0, step: bool = False) -> None:
+        """Join points; `step` keeps the height until the next one."""
+        placed = [(self._x(x), self._y(y)) for x, y in points]
+        if step:
+            placed = [p for (a, b) in pairwise(placed) for p in (a, (b[0], a[1]))] + placed[-1:]
+        more = {"stroke-dasharray": _DASHES[dash % len(_DASHES)]} if dash % len(_DASHES) else {}
+        self._add("path", {"d": _path(placed), "class": f"line {kind}", **more})
+
+    def point(self, x: float, y: float, place: int, title: str, *, faint: bool = False) -> None:
+        """A marker whose shape and colour belong to series `place`."""
+        at = f"translate({_n(self._x(x))} {_n(self._y(y))})"
+        kind = f"mark {colour(place)}{' faint' if faint else ''}"
+        mark = self._add("path", {"d": _MARKERS[place % len(_MARKERS)], "transform": at, "class": kind})
+        Xml.SubElement(mark, "title").text = title
+
+    def whisker(self, x: tuple[float, float], y: tuple[float, float], place: int) -> None:
+        """An interval: from (x[0], y[0]) to (x[1], y[1])."""
+        ends = [(self._x(a), self._y(b)) for a, b in zip(x, y, strict=True)]
+        self._add("path", {"d": _path(ends), "class": f"line thin {colour(place)}"})
+
+    def bar(self, row: int, start: float, end: float, place: int, title: str) -> None:
+        """A horizontal bar in a row."""
+        left, right = self._x(start), self._x(end)
+        box = {"x": _n(left), "y": _n(self.row(row) - self.row_height * 0.16), "width": _n(max(right - left, 0))}
+        drawn = self._add("rect", {**box, "height": _n(self.row_height * 0.4), "class": f"fill {colour(place)}"})
+        Xml.SubElement(drawn, "title").text = title
+
+    def ridge(self, row: int, points: Sequence[tuple[float, float]], place: int, title: str) -> None:
+        """A distribution that stands on a row's line; heights are shares of the row."""
+        base = self.row(row) + self.row_height * 0.1
+        placed = [(self._x(x), base - share * self.row_height * 0.5) for x, share in points]
+        drawn = self._add(
+            "path",
+            {
+                "d": _path([(placed[0][0], base), *placed, (placed[-1][0], base)]),
+                "class": f"area {colour(place)}",
+            },
+        )
+        Xml.SubElement(drawn, "title").text = title
+
+    def tick(self, row: int, x: float) -> None:
+        """A mark on a row's line, such as a median."""
+        base, at = self.row(row) + self.row_height * 0.1, _n(self._x(x))
+        line = f"M{at} {_n(base + 3)}V{_n(base - self.row_height * 0.55)}"
+        self._add("path", {"d": line, "class": "line s-ink thin"})
+
+    def level(self, *, x: float | None = None, y: float | None = None, kind: str = "s-ink") -> None:
+        """A thin line across the axes."""
+        if x is not None:
+            ends = [(self._x(x), self.top), (self._x(x), self.bottom)]
+        else:
+            ends = [(self.left, self._y(y or 0.0)), (self.right, self._y(y or 0.0))]
+        self._add("path", {"d": _path(ends), "class": f"line thin {kind}", "stroke-dasharray": _DASHES[2]})
+
+    def note(self, x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> None:
+        """Text beside a point."""
+        self._text(self._x(x), self._y(y), text, anchor, kind)
+
+    def svg(self) -> str:
+        """The whole figure."""
+        return Xml.tostring(self.root, encoding="unicode")
+
+    def _axes(self) -> None:
+        self._add("path", {"d": f"M{_n(self.left)} {_n(self.bottom)}H{_n(self.right)}", "class": "axis"})
+        for value in self.x.ticks():
+            at = self._x(value)
+            self._add("path", {"d": f"M{_n(at)} {_n(self.top)}V{_n(self.bottom + 4)}", "class": "grid"})
+            self._text(at, self.bottom + 17, self.x.text(value), "middle")
+        self._text((self.left + self.right) / 2, self.height - 6, self.x.label, "middle")
+        if self.y is None:
+            return
+        for value in self.y.ticks():
+            at = self._y(value)
+            self._add("path", {"d": f"M{_n(self.left - 4)} {_n(at)}H{_n(self.right)}", "class": "grid"})
+            self._text(self.left - 7, at + 4, self.y.text(value), "end")
+        middle = (self.top + self.bottom) / 2
+        turned = self._text(13, middle, self.y.label, "middle")
+        turned.set("transform", f"rotate(-90 13 {_n(middle)})")
+
+    def _x(self, value: float) -> float:
+        return self.left + min(max(self.x.share(value), -0.02), 1.02) * (self.right - self.left)
+
+    def _y(self, value: float) -> float:
+        if self.y is None:
+            raise ValueError("rows have no vertical axis")
+        return self.bottom - min(max(self.y.share(value), -0.02), 1.02) * (self.bottom - self.top)
+
+    def _text(self, x: float, y: float, text: str, anchor: str, kind: str = "") -> Any:
+        place = {"x": _n(x), "y": _n(y), "text-anchor": anchor, **({"class": kind} if kind else {})}
+        drawn = self._add("text", place)
+        drawn.text = text
+        return drawn
+
+    def _add(self, name: str, attributes: dict[str, str]) -> Any:
+        return Xml.SubElement(self.root, name, attributes)
+
+
+def swatch(place: int, *, line: int | None = None) -> str:
+    """The sign of a series in a legend: its marker, or (line) its dashes."""
+    root = Xml.Element("svg", {"viewBox": "-12 -7 24 14", "class": "swatch", "aria-hidden": "true"})
+    if line is None:
+        Xml.SubElement(root, "path", {"d": _MARKERS[place % len(_MARKERS)], "class": f"mark {colour(place)}"})
+    else:
+        dashes = {"stroke-dasharray": _DASHES[line % len(_DASHES)]} if line % len(_DASHES) else {}
+        Xml.SubElement(root, "path", {"d": "M-12 0H12", "class": f"line {colour(place)}", **dashes})
+    return Xml.tostring(root, encoding="unicode")
+
+
+def shortened(text: str, length: int = 48) -> str:
+    """One line of at most this many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".rstrip("0").rstrip(".")
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
