@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from harness.encoders import Encoder, FitInput, Progress, register
 from harness.encoders._loaded import Loaded, bring
 from harness.encoders._source import SourceParams
+from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,14 +24,21 @@ if TYPE_CHECKING:
     from harness.vectors import Kind
 
 
+class DenseParams(SourceParams):
+    """A dense model, and how many of its dimensions are kept."""
+
+    dimensions: int | None = Field(default=None, ge=1)
+    """Keep the first dimensions only, made unit length again where the model's are; all where it is left out."""
+
+
 @register("sentence-transformer")
 class SentenceTransformerType:
     """A SentenceTransformer from a folder, a wheel or the Hub."""
 
-    Params: ClassVar[type[Params]] = SourceParams
+    Params: ClassVar[type[Params]] = DenseParams
     kind: ClassVar[Kind] = "dense"
 
-    def __init__(self, params: SourceParams) -> None:
+    def __init__(self, params: DenseParams) -> None:
         self.params = params
 
     def needs(self) -> FitInput:
@@ -65,6 +75,9 @@ class SentenceTransformerType:
         torch.set_num_threads(threads)
         plain = open_bert(directory / "model", self.params)
         if plain is not None:
+            if self.params.dimensions is not None:
+                width = kept(self.params.dimensions, plain.contract.dimensions or plain.shape.hidden)
+                plain.contract = replace(plain.contract, dimensions=width)
             from harness.encoders._packed import PackedDense
 
             return PackedDense(plain, self.params.batch_size)
@@ -79,10 +92,12 @@ class DenseEncoder(Loaded):
 
     kind: Kind = "dense"
 
-    def __init__(self, model: Any, params: SourceParams) -> None:
+    def __init__(self, model: Any, params: DenseParams) -> None:
         super().__init__(model, params, head=0)
         dimension = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
-        self.width = int(dimension())
+        self.full = int(dimension())
+        self.width = self.full if params.dimensions is None else kept(params.dimensions, self.full)
+        self.unit = type(model[-1]).__name__ == "Normalize"
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Rows x dimensions."""
@@ -104,4 +119,18 @@ class DenseEncoder(Loaded):
             convert_to_numpy=True,
             show_progress_bar=False,
         )
-        return np.asarray(found, np.float32).reshape(len(texts), self.width)
+        rows = np.asarray(found, np.float32).reshape(len(texts), self.full)[:, : self.width]
+        if self.unit and self.width < self.full:
+            rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return np.ascontiguousarray(rows)
+
+
+def kept(wanted: int, there: int) -> int:
+    """The number of dimensions that are kept.
+
+    Raises:
+        UserError: More are wanted than there are.
+    """
+    if wanted > there:
+        raise UserError(f"{wanted} dimensions are wanted, the model has {there}", key="dimensions", remedy="lower it")
+    return wanted

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 from scipy import sparse
 
 from harness.encoders import Encoder, FitInput, Progress, register
@@ -20,14 +22,23 @@ if TYPE_CHECKING:
     from harness.vectors import Kind
 
 
+class SparseParams(SourceParams):
+    """A learned sparse model, and how many of its terms are kept."""
+
+    query_terms: int | None = Field(default=None, ge=1)
+    """Largest weights of a query that are kept; what the model itself says where it is left out."""
+    document_terms: int | None = Field(default=None, ge=1)
+    """The same of a document."""
+
+
 @register("sparse-encoder")
 class SparseEncoderType:
     """A SparseEncoder from a folder, a wheel or the Hub; a bare masked language model is pooled as SPLADE does."""
 
-    Params: ClassVar[type[Params]] = SourceParams
+    Params: ClassVar[type[Params]] = SparseParams
     kind: ClassVar[Kind] = "sparse"
 
-    def __init__(self, params: SourceParams) -> None:
+    def __init__(self, params: SparseParams) -> None:
         self.params = params
 
     def needs(self) -> FitInput:
@@ -64,6 +75,12 @@ class SparseEncoderType:
         torch.set_num_threads(threads)
         plain = open_bert(directory / "model", self.params)
         if plain is not None:
+            kept = {
+                side: getattr(self.params, side)
+                for side in ("query_terms", "document_terms")
+                if getattr(self.params, side) is not None
+            }
+            plain.contract = replace(plain.contract, **kept)
             from harness.encoders._packed import PackedSparse
 
             return PackedSparse(plain, self.params.batch_size)
@@ -78,9 +95,10 @@ class SparseTextEncoder(Loaded):
 
     kind: Kind = "sparse"
 
-    def __init__(self, model: Any, params: SourceParams) -> None:
+    def __init__(self, model: Any, params: SparseParams) -> None:
         self.width = int(model[0].auto_model.config.vocab_size)
         super().__init__(model, params, head=self.width)
+        self.limits = {"query": params.query_terms, "document": params.document_terms}
 
     def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Rows x terms."""
@@ -104,6 +122,7 @@ class SparseTextEncoder(Loaded):
                 batch,
                 batch_size=len(batch),
                 prompt=self.prefix(role),
+                **self._kept(role),
                 convert_to_sparse_tensor=False,
                 show_progress_bar=False,
             )
@@ -111,3 +130,7 @@ class SparseTextEncoder(Loaded):
         if not blocks:
             return sparse.csr_matrix(np.zeros((0, self.width), np.float32))
         return sparse.csr_matrix(sparse.vstack(blocks, format="csr")[np.argsort(order)])
+
+    def _kept(self, role: Literal["document", "query"]) -> dict[str, int]:
+        keep = self.limits[role]
+        return {} if keep is None else {"max_active_dims": keep}

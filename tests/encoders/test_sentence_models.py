@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from harness.encoders import registry
+from harness.errors import UserError
 
 WORDS = [
     "[PAD]",
@@ -130,6 +131,32 @@ def test_sparse_models_are_those_of_the_library(tmp_path, how, model, own):
         np.testing.assert_allclose(rows.toarray(), expected, atol=2e-6, rtol=1e-5)
     assert found.encode_documents([]).shape == (0, len(WORDS))
     assert all(found.terms(rows.indices))
+
+
+@pytest.mark.parametrize("model", ["BertForMaskedLM", "DistilBertForMaskedLM"])
+def test_the_largest_weights_are_kept(tmp_path, model):
+    splade(tmp_path, "bare", model)
+    whole = ours("sparse-encoder", tmp_path, max_length=30).encode_documents(TEXTS).toarray()
+    (tmp_path / "out").rename(tmp_path / "whole")
+    cut = ours("sparse-encoder", tmp_path, max_length=30, document_terms=2, query_terms=1)
+    found = cut.encode_documents(TEXTS).toarray()
+    assert ((found > 0).sum(axis=1) <= 2).all()
+    assert (cut.encode_queries(TEXTS).toarray() > 0).sum(axis=1).max() == 1
+    for row, all_of_it in zip(found, whole, strict=True):
+        np.testing.assert_allclose(np.sort(row)[-2:], np.sort(all_of_it)[-2:], atol=2e-6)
+
+
+@pytest.mark.parametrize("mode", ["mean", "max"])
+def test_the_first_dimensions_are_kept_at_unit_length(tmp_path, mode):
+    theirs = dense(tmp_path, mode)
+    found = ours("sentence-transformer", tmp_path, dimensions=5)
+    expected = theirs.encode(TEXTS)[:, :5]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert found.width == 5
+    np.testing.assert_allclose(found.encode_queries(TEXTS), expected, atol=2e-6, rtol=1e-5)
+    with pytest.raises(UserError, match="16"):
+        (tmp_path / "out").rename(tmp_path / "before")
+        ours("sentence-transformer", tmp_path, dimensions=17)
 
 
 def test_norms_named_as_tensorflow_did(tmp_path):
