@@ -28,7 +28,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 DEFAULT_STORE = Path(".laconic-bench")
 
 
-def _load(file: Path, overrides: list[str] | None, only: list[str] | None) -> Any:
+def _load(file: Path, overrides: list[str] | None, only: list[str] | None, null: bool = False) -> Any:
     from harness.errors import allowed
     from harness.measure.environment import machine_fingerprint
     from harness.pipeline.axes import REGISTRIES
@@ -42,7 +42,13 @@ def _load(file: Path, overrides: list[str] | None, only: list[str] | None) -> An
             raise UserError(
                 f"--only {name!r}: there is no such system in this spec", file=file, remedy=allowed(name, names)
             )
-    systems = system_stages(spec, machine_fingerprint(), only or ())
+    wanted = list(only or ())
+    if null:
+        from harness.measure.null import doubled, twin_of
+
+        spec = doubled(spec, wanted)
+        wanted += [twin_of(name) for name in wanted]
+    systems = system_stages(spec, machine_fingerprint(), wanted)
     return spec, systems, in_order(systems, spec.head.seed)
 
 
@@ -87,11 +93,14 @@ def _numbers(one: Any) -> dict[str, Any]:
 def run(
     spec_file: SpecFile,
     store: StoreFolder = DEFAULT_STORE,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME[-null] by default.")] = None,
     overrides: Overrides = None,
     only: Only = None,
     retry: Annotated[str | None, typer.Option("--retry", help="failed: try again what failed before.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew.")] = False,
+    null: Annotated[
+        bool, typer.Option("--null", help="Time each system (with --only: that one) twice, under two names.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed, and the report's path.")] = False,
 ) -> None:
     """Run an experiment and write its report; what is stored already is reused."""
@@ -103,10 +112,10 @@ def run(
 
     if retry not in (None, "failed"):
         raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed")
-    spec, systems, stages = _load(spec_file, overrides, only)
+    spec, systems, stages = _load(spec_file, overrides, only, null)
     executor = Executor(Store(store), spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=KEPT if retry else ())
     done = executor.run(stages)
-    folder = out or Path("runs") / spec.name
+    folder = out or Path("runs") / (f"{spec.name}-null" if null else spec.name)
     write_run(folder, spec, systems, stages, done)
     reused = sum(d.reused and d.status == "ok" for d in done.values())
     bad = [d for d in done.values() if d.status != "ok"]

@@ -24,7 +24,7 @@ class Metric:
     name: str
     label: str
     unit: str
-    """bytes | seconds | flops | fraction | count | documents/second | queries/second"""
+    """bytes | seconds | flops | fraction | ratio | count | documents/second | queries/second"""
     direction: Direction
     definition: str
     """Whole sentences; the report prints them."""
@@ -299,3 +299,23 @@ define(
 )
 define("model_parameters", "Encoder parameters", "count", "neither", "Number of weights of the encoder.", exact=True)
 define("train_seconds", "Training time", "seconds", "lower", "Wall time of training, evaluation not counted.")
+define(
+    "null_ratio",
+    "Null control",
+    "ratio",
+    "neither",
+    (
+        "Time of a system over its own time under a second name, in the same run and in turns. 1 is the truth; what "
+        "differs from it is the machine. The component names the side and the percentile."
+    ),
+)
+define(
+    "smallest_effect",
+    "Smallest effect",
+    "fraction",
+    "lower",
+    (
+        "The smallest relative difference of times that this machine could have shown in this run: the farther limit "
+        "of the null control's interval from 1."
+    ),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports import figures
+from reports import figures, null
 from reports.compare import best
 from reports.values import interval, label, number
 
@@ -47,6 +47,7 @@ def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
         "tag": f"c{place}",
         "facts": run.facts["collections"].get(name),
         "summary": table(run, name, SUMMARY),
+        "null": null.sentences(run.records, name),
         "sections": [(title, table(run, name, wanted)) for title, wanted in SECTIONS],
         "figures": {
             title: [figure for figure in drawn if figure is not None] for title, drawn in _figures(run, name).items()

@@ -31,7 +31,7 @@ def number(value: float, unit: str) -> str:
             return f"{value / size:.2f} {name}"
     if unit == "bytes":
         return f"{value:.0f} B"
-    return f"{value:.3f}" if unit == "fraction" else f"{value:,.1f}"
+    return f"{value:.3f}" if unit in ("fraction", "ratio") else f"{value:,.1f}"
 
 
 def interval(row: Record) -> str:

@@ -83,3 +83,15 @@ def test_bad_data(spec, file, old, new, words):
     assert found.returncode == 1
     for word in words:
         assert word in found.stderr
+
+
+def test_null_control_times_each_system_under_two_names(spec):
+    assert call(spec, "run", str(spec)).returncode == 0
+    found = call(spec, "run", str(spec), "--null", "--only", "<script>alert(1)</script>")
+    assert found.returncode == 0, found.stderr
+    assert "3 done now" in found.stdout  # the twin's timing, its summary and its run file; all else is shared
+    records = [json.loads(line) for line in (spec.parent / "runs/small-null/records.jsonl").read_text().splitlines()]
+    ratios = {r["metric"]: r for r in records if r["metric"].startswith("null_ratio/")}
+    assert {r["system"] for r in ratios.values()} == {"<script>alert(1)</script>"}
+    assert "null_ratio/search p50" in ratios
+    assert "against itself, search p50" in (spec.parent / "runs/small-null/report.html").read_text()

@@ -139,12 +139,17 @@ def _estimate(claim: ClaimSpec, collection: str, ours: Record, theirs: Record, e
 
 
 def _doubt(claim: ClaimSpec, collection: str, evidence: Evidence) -> str:
-    """A sentence on disturbed timing, where the claim rests on times."""
-    if not claim.metric.startswith("latency_"):
+    """Sentences on disturbed timing and on the smallest effect, where the claim rests on times."""
+    base, _, part = claim.metric.partition("/")
+    if not base.startswith("latency_"):
         return ""
+    name = f"smallest_effect/{base.removeprefix('latency_')} {part}"
+    rows = [evidence.records.get((collection, system, name)) for system in (claim.system, claim.baseline)]
+    effect = max((row.value for row in rows if row is not None), default=None)
+    floor = "" if effect is None else f" Differences below {effect:.1%} cannot be shown here (null control)."
     found = [(name, evidence.disturbed.get((collection, name), "")) for name in (claim.system, claim.baseline)]
     said = "; ".join(f"{name}: {what}" for name, what in found if what)
-    return f" Its timing was disturbed ({said})." if said else ""
+    return floor + (f" Its timing was disturbed ({said})." if said else "")
 
 
 def _of_queries(claim: ClaimSpec, first: NDArray[np.float64], second: NDArray[np.float64]) -> Estimate:

@@ -17,6 +17,7 @@ import numpy as np
 from harness.measure.environment import environment, machine_fingerprint
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.pipeline.conditions import conditions_of, notes_of
+from harness.pipeline.null import null_records
 from harness.records import Record, record, write_records
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _write_run(
     records: list[Record] = []
     queries: list[dict[str, Any]] = []
     latencies: dict[str, Any] = {}
+    timed: dict[tuple[str, str], dict[str, Any]] = {}
     described = []
     for number, one in enumerate(systems):
         bad = next((done[s.key] for s in one.all() if done[s.key].status != "ok"), None)
@@ -56,7 +58,9 @@ def _write_run(
             records += _efficiency(run, one, done)
             rows, samples = _latency(run, one, done)
             records += rows
+            timed[one.collection, one.system.name] = samples
             latencies |= {f"{number}/{name}": array for name, array in samples.items()}
+    records += null_records(run, spec, timed)
     write_records(out / "records.jsonl", records)
     conditions = conditions_of(systems, done)
     _write(out / "conditions.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in conditions))

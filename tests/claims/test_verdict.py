@@ -106,3 +106,14 @@ def test_disturbed_timing_is_said_beside_a_verdict_on_times_alone():
     assert verdict.sentence.endswith("Its timing was disturbed (b: 1 of 2 processes, it waited).")
     (verdict,) = judge(claim(ratio_at_most=0.9), evidence(1, 2, disturbed=disturbed))
     assert "disturbed" not in verdict.sentence
+
+
+def test_the_smallest_effect_stands_beside_a_verdict_on_times():
+    found = evidence(1.0, 2.0, "latency_search/p50", (0.9, 2.1))
+    for system, value in (("a", 0.02), ("b", 0.034)):
+        name = "smallest_effect/search p50"
+        found.records["c", system, name] = record("r", "c", system, name, value, method="m")
+    (verdict,) = judge(claim("latency_search/p50", difference_at_most=3), found)
+    assert verdict.sentence.endswith("Differences below 3.4% cannot be shown here (null control).")
+    (verdict,) = judge(claim("latency_search/mean", difference_at_most=3), found)
+    assert "null control" not in verdict.sentence

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from harness.errors import UserError
-from reports import conditions
+from harness.records import record
+from reports import conditions, null
 from reports.compare import ranked, superiors
 from reports.html import write_report
 from reports.load import load_run
@@ -105,3 +106,20 @@ def test_conditions_are_shown_and_the_disturbed_system_says_why(run_folder):
     text = write_report(run_folder).read_text()
     assert "While latency was measured" in text
     assert "latency of &lt;script&gt;alert(1)&lt;/script&gt;: disturbed." in text
+
+
+def test_the_null_control_is_put_in_words(run_folder):
+    assert "No null control" in write_report(run_folder).read_text()
+    rows = [
+        record("r", "alpha", system, f"{name}/search p50", value, method="m", interval=bounds)
+        for system, low, high in (("quiet", 0.98, 1.03), ("loud", 1.01, 1.08))
+        for name, value, bounds in (
+            ("null_ratio", (low + high) / 2, (low, high)),
+            ("smallest_effect", high - 1, None),
+        )
+    ]
+    quiet, loud, effect = null.sentences(rows, "alpha")
+    assert quiet == "quiet against itself, search p50: 1.005 times [0.980, 1.030]: no difference."
+    assert loud.endswith("a difference where there is none.")
+    assert effect.endswith("search p50 8.0%.")
+    assert len(null.sentences(rows, "beta")) == 1
