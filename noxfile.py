@@ -49,6 +49,22 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks (all, or those named), which print ratios against peers measured in the same run."""
+    install(session, "test")
+    wanted = session.posargs or sorted(str(path) for path in (ROOT / "tests" / "bench").glob("bench_*.py"))
+    for path in wanted:
+        session.run("python", path)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Check that links, specs, commands and examples in the documents hold."""
+    install(session, "test")
+    session.run("pytest", "-q", "tests/test_docs.py")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, layout and the direction of imports."""
     session.install("-q", "-c", str(CONSTRAINTS), "ruff", "import-linter")

@@ -114,7 +114,11 @@ def run(
         raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed")
     spec, systems, stages = _load(spec_file, overrides, only, null)
     executor = Executor(Store(store), spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=KEPT if retry else ())
-    done = executor.run(stages)
+    try:
+        done = executor.run(stages)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
     folder = out or Path("runs") / (f"{spec.name}-null" if null else spec.name)
     write_run(folder, spec, systems, stages, done)
     reused = sum(d.reused and d.status == "ok" for d in done.values())
@@ -241,9 +245,6 @@ def main() -> None:
                 "  remedy: free space or mend the permissions; what was finished is kept"
             )
         )
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
 
 
 def _failed(text: str) -> int:

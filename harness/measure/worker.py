@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -61,11 +62,13 @@ class Outcome:
     peak_bytes: int = 0
 
 
-def scrubbed_environment(threads: int) -> dict[str, str]:
-    """The environment of a worker: an allow-list of this one's, thread counts of every library set, hashes fixed."""
-    kept = {
-        name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
-    }
+def scrubbed_environment(threads: int, order: str = "") -> dict[str, str]:
+    """The environment of a worker: an allow-list of this one's, thread counts of every library set, hashes fixed.
+
+    Variables that the order itself names, as a spec's ``${DATA}/scifact`` does, are passed on too.
+    """
+    wanted = {*PASSED_ON, *re.findall(r"\$\{(\w+)\}", order)}
+    kept = {name: value for name, value in os.environ.items() if name in wanted or name.startswith(PASSED_ON_PREFIXES)}
     return {
         **kept,
         **dict.fromkeys(THREAD_VARIABLES, str(threads)),
@@ -119,7 +122,7 @@ def run_isolated(
     """
     if not target.startswith(tuple(allow)) or target.count(":") != 1:
         raise ValueError(f"{target!r} may not be run")
-    order = json.dumps({"target": target, "arguments": dict(arguments)}).encode()
+    order = json.dumps({"target": target, "arguments": dict(arguments)})
     _check_pin(pin)
     started, kills = time.perf_counter(), _kernel_kills()
     reading, writing = os.pipe()
@@ -132,7 +135,7 @@ def run_isolated(
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**scrubbed_environment(threads), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                env={**scrubbed_environment(threads, order), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
                 pass_fds=(writing,),
                 start_new_session=True,
             )
@@ -144,7 +147,7 @@ def run_isolated(
                 os.sched_setaffinity(child.pid, pin)  # before the order comes, so before there is any other thread
             assert child.stdin is not None  # noqa: S101 - it was asked for above
             with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(order)
+                child.stdin.write(order.encode())
                 child.stdin.close()
             ended = line.listen(None if timeout is None else started + timeout, memory_limit)
             peak = _status_bytes(child.pid, "VmHWM")

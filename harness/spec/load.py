@@ -72,7 +72,7 @@ def load_spec(file: Path, registries: Registries, overrides: Sequence[str] = ())
     tables = {axis: content.pop(axis, {}) for axis in AXES}
     head = _validate(source, SpecHead, content, (), also=AXES)
     parts = {axis: _parts(source, axis, tables[axis], getattr(registries, axis)) for axis in AXES}
-    _check_pairs(source, parts)
+    _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
     _check_claims(source, head, systems, parts)
     by_name = {axis: {part.name: part for group in parts[axis].values() for part in group} for axis in AXES}
@@ -205,9 +205,16 @@ def _with(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, A
     return result
 
 
-def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]]) -> None:
+def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries) -> None:
     for name, group in parts["encoders"].items():
         pairs = group[0].pairs
+        trained = any(registries.encoders.get(part.type)(part.params).needs() == "pairs" for part in group)
+        if pairs is None and trained:
+            raise source.error(
+                f"encoder {name!r} learns from training pairs, and none are named",
+                ("encoders", name, "pairs"),
+                f"add pairs = one of {sorted(parts['collections'])}",
+            )
         if pairs is not None and pairs not in parts["collections"]:
             raise source.error(
                 f"there is no collection {pairs!r} to train on",

@@ -138,6 +138,12 @@ def test_environment_is_scrubbed(functions, monkeypatch):
     assert scrubbed_environment(3)["NUMBA_NUM_THREADS"] == "3"
 
 
+def test_variables_that_the_order_names_are_passed_on(monkeypatch):
+    monkeypatch.setenv("MY_DATA", "/data")
+    assert "MY_DATA" not in scrubbed_environment(1)
+    assert scrubbed_environment(1, '{"path": "${MY_DATA}/scifact"}')["MY_DATA"] == "/data"
+
+
 def test_only_allowed_modules_run():
     with pytest.raises(ValueError, match="may not be run"):
         run_isolated("os:system", {})

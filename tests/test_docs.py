@@ -1,0 +1,55 @@
+"""Documents keep their promises: links lead somewhere, specs load, commands and their options exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from harness import cli
+from harness.pipeline.axes import REGISTRIES
+from harness.spec.load import load_spec
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(path, language):
+    return re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_whole_specs_load(path, tmp_path):
+    for text in blocks(path, "toml"):
+        content = tomllib.loads(text)
+        if "systems" in content and "name" in content:
+            (tmp_path / "spec.toml").write_text(text)
+            load_spec(tmp_path / "spec.toml", REGISTRIES)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_and_their_options_exist(path):
+    root = typer.main.get_command(cli.app)
+    for text in blocks(path, "sh"):
+        for line in text.splitlines():
+            words = line.partition("#")[0].partition("&&")[0].split()
+            if "laconic-bench" not in words:
+                continue
+            rest = words[words.index("laconic-bench") + 1 :]
+            command, known = root, {"--help"}
+            while rest and rest[0] in getattr(command, "commands", {}):
+                command = command.commands[rest.pop(0)]
+            known |= {name for parameter in command.params for name in parameter.opts}
+            assert command is not root or rest[:1] == ["--help"], line
+            for option in (word.partition("=")[0] for word in rest if word.startswith("--")):
+                assert option in known, f"{line}: {option}"
+            for spec in (word for word in rest if word.startswith("experiments/")):
+                assert (ROOT / spec).exists(), line
