@@ -195,7 +195,8 @@ define(
     (
         "Anonymous and file-backed memory (smaps_rollup) that loading the index and answering every query"
         " adds to a fresh worker process that never held the vectors, above the same worker before "
-        "loading."
+        "loading. Components: each kind alone, and the proportional share (PSS), which counts pages that other "
+        "processes map too by halves, thirds, ..."
     ),
 )
 define("build_seconds", "Index build time", "seconds", "lower", "Wall time of building the index from stored vectors.")
@@ -299,6 +300,80 @@ define(
 )
 define("model_parameters", "Encoder parameters", "count", "neither", "Number of weights of the encoder.", exact=True)
 define("train_seconds", "Training time", "seconds", "lower", "Wall time of training, evaluation not counted.")
+define(
+    "load_seconds",
+    "Loading",
+    "seconds",
+    "lower",
+    "Wall time in a fresh process from nothing to encoder and index opened, libraries included, files cached or not.",
+)
+define(
+    "first_query_seconds",
+    "First query",
+    "seconds",
+    "lower",
+    "Encoding and search of the first query of a fresh process; kernels may be compiled in it.",
+)
+define(
+    "cold_load_seconds",
+    "Loading, cold",
+    "seconds",
+    "lower",
+    (
+        "As loading, after the files of model and index were dropped from the page cache (libraries were not). The "
+        "method says how much stayed; caches below the page cache are not reached."
+    ),
+)
+define(
+    "cold_first_query_seconds",
+    "First query, cold",
+    "seconds",
+    "lower",
+    "Encoding and search of the first query after a cold load.",
+)
+define(
+    "throughput_encode",
+    "Query encoding in a batch",
+    "queries/second",
+    "higher",
+    "All queries encoded as one batch, divided by the wall time. The component says with one thread or all.",
+)
+define(
+    "throughput_search",
+    "Search in a batch",
+    "queries/second",
+    "higher",
+    "All query vectors searched as one batch, divided by the wall time. The component says with one thread or all.",
+)
+define(
+    "highest_load",
+    "Highest bearable load",
+    "queries/second",
+    "higher",
+    (
+        "Highest rate of Poisson arrivals at which the 99th percentile of latency keeps under the spec's bound, one "
+        "query answered at a time. Latency counts from the intended start, so waiting is part of it. 0 where even a "
+        "fifth of the service rate was too much."
+    ),
+)
+define("encoder_file_bytes", "Encoder on disk", "bytes", "lower", "Bytes of the model's files.", exact=True)
+define(
+    "encoder_resident_bytes",
+    "Encoder resident",
+    "bytes",
+    "lower",
+    (
+        "Memory that loading the encoder and encoding one text adds to a fresh process that has the same libraries "
+        "loaded: weights, vocabulary and what libraries keep. Components: anonymous and file-backed."
+    ),
+)
+define(
+    "encoder_activation_bytes",
+    "Encoder activation peak",
+    "bytes",
+    "lower",
+    "Highest resident size (VmHWM) while a batch of documents is encoded, above the size before it.",
+)
 define(
     "null_ratio",
     "Null control",

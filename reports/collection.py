@@ -26,9 +26,25 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "active_terms_query",
         ),
     ),
+    ("Resident memory by kind", ("resident_bytes/anonymous", "resident_bytes/file", "resident_bytes/pss")),
     (
         "Latency",
         tuple(f"latency_{side}/{q}" for side in ("encode", "search", "total") for q in ("p50", "p95", "p99", "mean")),
+    ),
+    (
+        "Starting, batches and load",
+        (
+            "load_seconds", "first_query_seconds", "cold_load_seconds", "cold_first_query_seconds",
+            "throughput_encode/1", "throughput_encode/all", "throughput_search/1", "throughput_search/all",
+            "highest_load",
+        ),
+    ),
+    (
+        "Encoder",
+        (
+            "encoder_file_bytes", "encoder_resident_bytes", "encoder_resident_bytes/anonymous",
+            "encoder_resident_bytes/file", "encoder_activation_bytes",
+        ),
     ),
     (
         "Work",

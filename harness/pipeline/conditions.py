@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from harness.pipeline.execute import Done
-    from harness.pipeline.graph import Stage, SystemStages
+    from harness.pipeline.graph import SystemStages
+    from harness.pipeline.stage import Stage
 
 Row = dict[str, Any]
 
@@ -23,7 +24,7 @@ def conditions_of(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> 
     """
     rows: list[Row] = []
     for one in systems:
-        for stage in (one.build, *one.latency):
+        for stage in (one.build, *one.latency, *one.extras):
             artefact = done[stage.key].artefact
             if artefact is not None and "conditions" in artefact.result:
                 rows.append(_row(one, stage, artefact.result["conditions"]))

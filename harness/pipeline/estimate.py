@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.pipeline.graph import Stage
+    from harness.pipeline.stage import Stage
     from harness.pipeline.store import Artefact, Store
 
 Basis: TypeAlias = Literal["stored", "the same stage before", "stages of this kind before", "unknown"]

@@ -14,7 +14,7 @@ from harness.pipeline.store import DamagedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.pipeline.graph import Stage
+    from harness.pipeline.stage import Stage
     from harness.pipeline.store import Artefact, Store
     from harness.spec.models import MeasureSpec
 

@@ -4,74 +4,18 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.measure.environment import usable_cores
 from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.code import code_version
-from harness.pipeline.store import key_of
-from harness.versions import installed
+from harness.pipeline.extras import extra_stages
+from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from harness.spec.models import MeasureSpec, Part, Spec, System
-
-STEPS = "harness.pipeline.steps"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One piece of work with one artefact.
-
-    Args:
-        kind: prepare, pairs, fit, encode, build, search, work, quality, memory, latency or summary.
-        label: What a reader is told, such as ``encode laconic / pydoc``.
-        function: ``module:function`` of the step.
-        arguments: Plain arguments of the function; all decide the result.
-        inputs: Argument name -> the stage whose files it gets the path of.
-        modules: Modules whose code decides the result.
-        libraries: Distributions whose version decides the result.
-        about: What decides the result besides (fingerprints of outside data, the machine).
-        timed: Nothing else may run meanwhile, and it takes its turn in the interleaved order.
-        threads: What the thread variables of its process are set to.
-        pinned: Its process is bound to as many processors as it has threads.
-    """
-
-    kind: str
-    label: str
-    function: str
-    arguments: Mapping[str, Any]
-    inputs: Mapping[str, Stage] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()
-    libraries: tuple[str, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
-    timed: bool = False
-    threads: int = 1
-    pinned: bool = False
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """All that decides the artefact."""
-        return {
-            "kind": self.kind,
-            "function": self.function,
-            "arguments": dict(self.arguments),
-            "inputs": {name: stage.key for name, stage in self.inputs.items()},
-            "code": code_version((self.function.partition(":")[0], *self.modules)),
-            "libraries": {name: installed(name) for name in self.libraries},
-            "about": dict(self.about),
-        }
-
-    @property
-    def key(self) -> str:
-        """SHA-256 of the recipe."""
-        found = self.__dict__.get("_key")
-        if found is None:
-            found = key_of(self.recipe)
-            object.__setattr__(self, "_key", found)
-        return str(found)
 
 
 @dataclass(frozen=True)
@@ -90,6 +34,8 @@ class SystemStages:
     latency: tuple[Stage, ...]
     quality: Stage
     summary: Stage
+    extras: tuple[Stage, ...] = ()
+    """What `measure.also` asks for; the system's other results do not depend on them."""
 
     def all(self) -> tuple[Stage, ...]:
         """Every stage of the system in an order that respects what needs what."""
@@ -107,10 +53,6 @@ class SystemStages:
             self.quality,
             self.summary,
         )
-
-
-NEURAL = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy", "peft", "safetensors")
-ENGINE = ("numpy", "scipy", "numba", "faiss-cpu")
 
 
 def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[SystemStages]:
@@ -149,6 +91,10 @@ def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
         for one in order if number % 2 == 0 else reversed(order):
             stage = one.latency[number]
             timed.setdefault(stage.key, stage)
+    for number in range(max((len(one.extras) for one in systems), default=0)):
+        for one in order:
+            if number < len(one.extras):
+                timed.setdefault(one.extras[number].key, one.extras[number])
     summaries = {one.summary.key: one.summary for one in systems}
     return [*untimed.values(), *timed.values(), *summaries.values()]
 
@@ -218,7 +164,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         Stage(
             "memory",
             f"resident memory of {label}",
-            f"{STEPS}.timing:served_memory",
+            f"{STEPS}.footprint:served_memory",
             {**_asked(index), "k": measure.k},
             on_vectors,
             index_module,
@@ -280,8 +226,9 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         )
     )
     return SystemStages(
-        system, collection, prepare, fit, encode, build, search, work, memory, latency, quality, summary
-    )
+        system, collection, prepare, fit, encode, build, search, work, memory, latency, quality, summary,
+        tuple(once(stage) for stage in extra_stages(latency[0], label, measure)),
+    )  # fmt: skip
 
 
 def can_pin(measure: MeasureSpec) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from harness.pipeline.execute import Done
-    from harness.pipeline.graph import Stage
+    from harness.pipeline.stage import Stage
 
 WIDTH = 24
 

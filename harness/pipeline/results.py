@@ -17,6 +17,7 @@ import numpy as np
 from harness.measure.environment import environment, machine_fingerprint
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.pipeline.conditions import conditions_of, notes_of
+from harness.pipeline.extras import extra_notes, extra_records
 from harness.pipeline.null import null_records
 from harness.records import Record, record, write_records
 
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.pipeline.execute import Done
-    from harness.pipeline.graph import Stage, SystemStages
+    from harness.pipeline.graph import SystemStages
+    from harness.pipeline.stage import Stage
     from harness.spec.models import Spec
+
+RESIDENT = ("anonymous", "file", "pss")
 
 
 def write_run(
@@ -56,6 +60,7 @@ def _write_run(
             records += rows
             queries += values
             records += _efficiency(run, one, done)
+            records += extra_records(run, one, done)
             rows, samples = _latency(run, one, done)
             records += rows
             timed[one.collection, one.system.name] = samples
@@ -102,7 +107,7 @@ def _write_run(
             for d in (done[s.key],)
         ],
         "claims": [claim.model_dump(mode="json") for claim in spec.head.claims],
-        "notes": notes_of(conditions),
+        "notes": [*notes_of(conditions), *extra_notes(systems, done)],
     }
     _write(out / "run.json", json.dumps(body, ensure_ascii=False, indent=1))
 
@@ -182,6 +187,7 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
         _row(run, one, "build_seconds", built["build_seconds"], "one build, wall time"),
         _row(run, one, "build_peak_bytes", built["build_peak_bytes"], "VmHWM above the resident size before"),
         _row(run, one, "resident_bytes", max(served["anonymous"] + served["file"], 0), "smaps_rollup, fresh process"),
+        *(_row(run, one, f"resident_bytes/{n}", max(served[n], 0), "smaps_rollup, fresh process") for n in RESIDENT),
         _row(
             run,
             one,

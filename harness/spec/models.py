@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
@@ -63,6 +63,15 @@ class MeasureSpec(Params):
     """Seconds that one stage may take before it is stopped."""
     memory_limit: int | None = Field(default=None, ge=1 << 20)
     """Bytes that one stage may hold before it is stopped."""
+    also: list[Literal["cold", "throughput", "load", "encoder-memory"]] = Field(default_factory=list)
+    """What else is measured: starting with a cold page cache, batches at one and all threads, the highest load, and the
+    encoder's memory."""
+    load_bound: float = Field(default=0.1, gt=0)
+    """Seconds that the 99th percentile of latency must keep under for a load to be bearable."""
+    load_queries: int = Field(default=500, ge=500)
+    """Queries that arrive at each rate tried; fewer cannot support a 99th percentile."""
+    batch: int = Field(default=32, ge=1)
+    """Documents encoded at once for the encoder's peak memory."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Confidence of all intervals."""
 

@@ -25,7 +25,9 @@ def gather(**readings):
         }
         done[key] = SimpleNamespace(artefact=SimpleNamespace(result={"conditions": conditions}))
     system = SimpleNamespace(name="s")
-    one = SimpleNamespace(system=system, collection="c", build=SimpleNamespace(key="build"), latency=tuple(stages))
+    one = SimpleNamespace(
+        system=system, collection="c", build=SimpleNamespace(key="build"), latency=tuple(stages), extras=()
+    )
     return conditions_of([one], done)
 
 

@@ -7,8 +7,8 @@ import pytest
 from harness.errors import UserError
 from harness.pipeline.code import code_version
 from harness.pipeline.estimate import estimate, note
-from harness.pipeline.graph import Stage
 from harness.pipeline.progress import Lines, clock
+from harness.pipeline.stage import Stage
 from harness.pipeline.store import DamagedError, Store, key_of
 
 

@@ -1,19 +1,13 @@
-"""Latency and resident memory of a finished system, each in a process that only loaded what is served."""
+"""Latency of a finished system, in a process that only loaded what is served."""
 
 from __future__ import annotations
 
-import gc
-import time
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.pipeline.steps.encode import open_type
-from harness.pipeline.steps.index import open_index, warm
-from harness.pipeline.steps.prepare import read_texts
-from harness.vectors import load_vectors
+from harness.pipeline.steps.serving import open_system, query_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +44,8 @@ def latency(
     from harness.measure.latency import Samples, measure_queries
     from harness.measure.watch import watched
 
-    started = time.perf_counter()
-    encoder = open_type(encoder_type, encoder_params).load(Path(model), threads=threads)
-    engine = open_index(index_type, index)
-    loading = time.perf_counter() - started
-    texts = [text for _, text in islice(read_texts(Path(collection) / "queries.jsonl"), queries)]
+    served = open_system(encoder_type, encoder_params, model, index_type, index, k, threads)
+    encoder, engine, texts = served.encoder, served.engine, query_texts(collection, queries)
     tries: list[Samples] = []
 
     def measure(between: Callable[[], object]) -> Samples:
@@ -83,46 +74,9 @@ def latency(
     )
     report(1, 1, "timed")
     return {
-        "load_seconds": loading,
+        "load_seconds": served.seconds,
         "first_query_seconds": first.first_encode_seconds + first.first_search_seconds,
         "timer_overhead_seconds": samples.timer_overhead_seconds,
         "queries": len(texts),
         "conditions": found.facts(),
-    }
-
-
-def served_memory(
-    *,
-    out: str,
-    type: str,
-    params: dict[str, Any],
-    index: str,
-    vectors: str,
-    k: int,
-    report: Progress,
-) -> dict[str, Any]:
-    """Resident memory that loading an index and answering every query adds to a warmed, otherwise empty process.
-
-    Returns:
-        Anonymous and file-backed bytes added, and the empty process' own.
-    """
-    from harness.measure.memory import resident
-
-    queries = load_vectors(Path(vectors) / "queries")
-    warm(type, params, "sparse" if hasattr(queries, "indptr") else "dense")
-    # Touch the queries before the first reading: they are the load, not the index.
-    float(np.asarray(queries.sum()))
-    gc.collect()
-    before = resident()
-    engine = open_index(type, index)
-    for row in range(queries.shape[0]):
-        engine.search(queries[row : row + 1], k)
-    gc.collect()
-    after = resident()
-    report(1, 1, "measured")
-    return {
-        "anonymous": after.anonymous - before.anonymous,
-        "file": after.file - before.file,
-        "baseline": before.rss,
-        "queries": int(queries.shape[0]),
     }

@@ -1,0 +1,70 @@
+"""A piece of work with one artefact, and the key that all that decides it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.pipeline.code import code_version
+from harness.pipeline.store import key_of
+from harness.versions import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STEPS = "harness.pipeline.steps"
+NEURAL = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy", "peft", "safetensors")
+ENGINE = ("numpy", "scipy", "numba", "faiss-cpu")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One piece of work with one artefact.
+
+    Args:
+        kind: prepare, pairs, fit, encode, build, search, work, quality, memory, latency or summary.
+        label: What a reader is told, such as ``encode laconic / pydoc``.
+        function: ``module:function`` of the step.
+        arguments: Plain arguments of the function; all decide the result.
+        inputs: Argument name -> the stage whose files it gets the path of.
+        modules: Modules whose code decides the result.
+        libraries: Distributions whose version decides the result.
+        about: What decides the result besides (fingerprints of outside data, the machine).
+        timed: Nothing else may run meanwhile, and it takes its turn in the interleaved order.
+        threads: What the thread variables of its process are set to.
+        pinned: Its process is bound to as many processors as it has threads.
+    """
+
+    kind: str
+    label: str
+    function: str
+    arguments: Mapping[str, Any]
+    inputs: Mapping[str, Stage] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    timed: bool = False
+    threads: int = 1
+    pinned: bool = False
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """All that decides the artefact."""
+        return {
+            "kind": self.kind,
+            "function": self.function,
+            "arguments": dict(self.arguments),
+            "inputs": {name: stage.key for name, stage in self.inputs.items()},
+            "code": code_version((self.function.partition(":")[0], *self.modules)),
+            "libraries": {name: installed(name) for name in self.libraries},
+            "about": dict(self.about),
+        }
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the recipe."""
+        found = self.__dict__.get("_key")
+        if found is None:
+            found = key_of(self.recipe)
+            object.__setattr__(self, "_key", found)
+        return str(found)

@@ -1,0 +1,134 @@
+"""Resident memory of an index and of an encoder, each in a process that holds nothing else."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.pipeline.steps.encode import open_type
+from harness.pipeline.steps.index import open_index, warm
+from harness.pipeline.steps.prepare import read_texts
+from harness.vectors import load_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.encoders.base import Progress
+
+
+def served_memory(
+    *,
+    out: str,
+    type: str,
+    params: dict[str, Any],
+    index: str,
+    vectors: str,
+    k: int,
+    report: Progress,
+) -> dict[str, Any]:
+    """Resident memory that loading an index and answering every query adds to a warmed, otherwise empty process.
+
+    Returns:
+        Anonymous and file-backed bytes and proportional share (PSS) added, and the empty process' own.
+    """
+    from harness.measure.memory import resident
+
+    queries = load_vectors(Path(vectors) / "queries")
+    warm(type, params, "sparse" if hasattr(queries, "indptr") else "dense")
+    # Touch the queries before the first reading: they are the load, not the index.
+    float(np.asarray(queries.sum()))
+    gc.collect()
+    before = resident()
+    engine = open_index(type, index)
+    for row in range(queries.shape[0]):
+        engine.search(queries[row : row + 1], k)
+    gc.collect()
+    after = resident()
+    report(1, 1, "measured")
+    return {
+        "anonymous": after.anonymous - before.anonymous,
+        "file": after.file - before.file,
+        "pss": after.pss - before.pss,
+        "baseline": before.rss,
+        "queries": int(queries.shape[0]),
+    }
+
+
+def encoder_memory(
+    *,
+    out: str,
+    encoder_type: str,
+    encoder_params: dict[str, Any],
+    model: str,
+    collection: str,
+    threads: int,
+    batch: int,
+    report: Progress,
+) -> dict[str, Any]:
+    """Resident memory that loading an encoder adds to a process with the same libraries, and the peak of a batch.
+
+    Returns:
+        Anonymous and file-backed bytes added, bytes of the model's files, peak (VmHWM) of encoding the first documents
+        as one batch above the resident size before, and how many tokens these have.
+    """
+    from harness.measure.memory import peak, reset_peak, resident
+
+    texts = [text for _, text in islice(read_texts(Path(collection) / "documents.jsonl"), batch)]
+
+    def load() -> Any:
+        return open_type(encoder_type, encoder_params).load(Path(model), threads=threads)
+
+    report(0, 2, "loading")
+    import_what(load)
+    gc.collect()
+    before = resident()
+    encoder = load()
+    encoder.encode_documents(texts[:1])  # weights that are mapped come in only now
+    gc.collect()
+    after = resident()
+    report(1, 2, "encoding")
+    resettable = reset_peak()
+    low = after.rss if resettable else peak()
+    encoder.encode_documents(texts)
+    highest = peak()
+    report(2, 2, "measured")
+    return {
+        "anonymous": after.anonymous - before.anonymous,
+        "file": after.file - before.file,
+        "file_bytes": sum(path.stat().st_size for path in Path(model).rglob("*") if path.is_file()),
+        "activation": max(highest - low, 0),
+        "batch": len(texts),
+        "tokens": sum(encoder.count_tokens(texts, "document")),
+    }
+
+
+def import_what(work: Callable[[], object]) -> None:
+    """Import every module that some work imports, without doing it here: a copy of this process does it and tells."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reading)
+            known = set(sys.modules)
+            work()
+            with os.fdopen(writing, "w") as pipe:
+                json.dump([name for name in sys.modules if name not in known], pipe)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    for name in json.loads(text or "[]"):
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: S112 - a module made at run time; then the work itself makes it
+            continue

@@ -1,0 +1,155 @@
+"""What `measure.also` asks for: its stages, its steps on a tiny system, and its records."""
+
+import json
+import textwrap
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from tests_support import write_collection
+
+from harness.measure.worker import run_isolated
+from harness.pipeline.extras import extra_notes, extra_records, extra_stages
+from harness.pipeline.stage import Stage
+from harness.spec.models import MeasureSpec
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    """Arguments of a serving step for BM25 over six documents."""
+    from harness.pipeline.steps import encode, index, prepare
+
+    folder = tmp_path_factory.mktemp("system")
+    paths = {name: folder / name for name in ("collection", "model", "vectors", "index", "out")}
+    for path in paths.values():
+        path.mkdir()
+    at = {name: str(path) for name, path in paths.items()}
+    quiet = {"report": lambda *_: None, "type": "bm25", "params": {}, "threads": 1}
+    prepare.prepare(
+        out=at["collection"], type="beir", params={"path": str(write_collection(folder))}, report=quiet["report"]
+    )
+    encode.fit(out=at["model"], corpus=at["collection"], seed=0, **quiet)
+    encode.encode(out=at["vectors"], model=at["model"], collection=at["collection"], **quiet)
+    index.build(out=at["index"], type="inverted", params={}, vectors=at["vectors"], report=quiet["report"])
+    served = {"encoder_type": "bm25", "encoder_params": {}, "index_type": "inverted", "k": 3, "threads": 1}
+    return {**served, **{name: at[name] for name in ("collection", "model", "index", "out")}, "report": quiet["report"]}
+
+
+def test_a_cold_start_says_how_cold_it_was(system):
+    from harness.pipeline.steps.serving import cold_start
+
+    found = cold_start(process=0, **system)
+    assert found["cached_after"] <= found["cached_before"] <= found["size"]
+    assert found["size"] > 1000
+    assert min(found["load_seconds"], found["first_query_seconds"]) > 0
+
+
+def test_throughput_has_a_time_for_each_pass_and_side(system):
+    from harness.pipeline.steps.serving import throughput
+
+    found = throughput(queries=2, repeats=3, attempts=1, component="1", **system)
+    assert found["queries"] == 2
+    assert len(found["encode"]) == len(found["search"]) == 3
+    assert min(found["encode"] + found["search"]) > 0
+    assert len(found["conditions"]["sentinel"]) == 2
+
+
+def test_the_highest_load_keeps_all_samples(system):
+    from pathlib import Path
+
+    from harness.pipeline.steps.serving import open_loop
+
+    found = open_loop(queries=None, bound=10.0, arrivals=50, warmup=2, seed=1, **system)
+    assert found["rate"] == found["tried"][-1][0] > found["tried"][0][0] > 0
+    latency, service = (np.load(Path(system["out"]) / f"{name}.npy") for name in ("latency", "service"))
+    assert latency.shape == (2, 50)
+    assert (latency >= service).all()
+    assert np.quantile(latency[0], 0.99) == pytest.approx(found["tried"][0][1])
+    assert open_loop(queries=None, bound=1e-9, arrivals=50, warmup=2, seed=1, **system)["rate"] == 0
+
+
+def test_an_encoder_of_known_size_is_weighed(tmp_path, monkeypatch):
+    (tmp_path / "heavy_library.py").write_text("import numpy\nHELD = numpy.ones(60 << 20, numpy.uint8)\n")
+    (tmp_path / "weigh_functions.py").write_text(
+        textwrap.dedent(
+            """
+            import numpy as np
+            from types import SimpleNamespace
+            from harness.pipeline.steps import footprint
+            class Fake:
+                def load(self, directory, threads):
+                    import heavy_library  # 60 MiB, but not the encoder's
+                    self.weights = np.ones(50 << 20, np.uint8); return self
+                def encode_documents(self, texts): np.ones(len(texts) * (10 << 20), np.uint8)
+                def count_tokens(self, texts, role): return [1 for _ in texts]
+            def weigh(collection, report):
+                footprint.open_type = lambda type, params: Fake()
+                return footprint.encoder_memory(out="", encoder_type="", encoder_params={}, model=collection,
+                    collection=collection, threads=1, batch=4, report=report)
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rows = [json.dumps({"id": str(i), "text": "words"}) for i in range(6)]
+    (tmp_path / "documents.jsonl").write_text("\n".join(rows) + "\n")
+    found = run_isolated("weigh_functions:weigh", {"collection": str(tmp_path)}, allow=("weigh_functions",)).result
+    assert found["anonymous"] == pytest.approx(50 * MIB, rel=0.1)
+    assert abs(found["file"]) < 5 * MIB
+    assert found["activation"] == pytest.approx(40 * MIB, rel=0.1)
+    assert (found["batch"], found["tokens"]) == (4, 4)
+
+
+def pattern(**also):
+    arguments = {"encoder_type": "bm25", "encoder_params": {}, "index_type": "inverted", "k": 3, "seed": 1}
+    make = Stage("make", "make", "harness.measure.cold:drop_cache", {})
+    inputs = dict.fromkeys(("model", "index", "collection"), make)
+    latency = Stage("latency", "latency", "harness.measure.cold:drop_cache", arguments, inputs, timed=True)
+    return latency, extra_stages(latency, "s / c", MeasureSpec(processes=2, **also))
+
+
+def test_nothing_else_is_measured_unless_it_is_asked_for():
+    assert pattern()[1] == []
+    kinds = [stage.kind for stage in pattern(also=["cold", "throughput", "load", "encoder-memory"])[1]]
+    assert kinds == ["cold", "cold", "throughput", "throughput", "load", "encoder-memory"]
+
+
+def test_each_has_a_key_of_its_own_and_is_timed():
+    _, stages = pattern(also=["cold", "throughput", "load", "encoder-memory"])
+    assert len({stage.key for stage in stages}) == len(stages)
+    assert all(stage.timed for stage in stages)
+    one, many = (stage for stage in stages if stage.kind == "throughput")
+    assert (one.threads, one.arguments["threads"]) == (1, 1)
+    assert many.threads == many.arguments["threads"] >= 1
+
+
+def results(latency, stages, **by_kind):
+    """A system with these results, and one failure where a kind has none."""
+    done = {}
+    for stage in (latency, *stages):
+        found = by_kind.get(stage.kind)
+        artefact = SimpleNamespace(result=found) if found else None
+        done[stage.key] = SimpleNamespace(artefact=artefact, status="ok" if found else "timeout", reason="too long")
+    one = SimpleNamespace(latency=(latency,), extras=tuple(stages), collection="c", system=SimpleNamespace(name="s"))
+    return one, done
+
+
+def test_records_are_worked_out_from_the_results_and_a_failure_is_noted():
+    latency, stages = pattern(also=["cold", "throughput", "load"])
+    one, done = results(
+        latency,
+        stages,
+        latency={"load_seconds": 2.0, "first_query_seconds": 0.5},
+        cold={"size": 100, "cached_after": 3, "load_seconds": 4.0, "first_query_seconds": 1.0},
+        throughput={"queries": 10, "encode": [2.0, 2.0], "search": [0.5, 0.5], "threads": 1, "component": "1"},
+    )
+    rows = {row.metric: row for row in extra_records("r", one, done)}
+    values = {name: row.value for name, row in rows.items()}
+    assert values == {
+        "load_seconds": 2.0, "first_query_seconds": 0.5, "cold_load_seconds": 4.0, "cold_first_query_seconds": 1.0,
+        "throughput_encode/1": 5.0, "throughput_search/1": 20.0,
+    }  # fmt: skip
+    assert "3.0% of the files' bytes stayed" in rows["cold_load_seconds"].method
+    assert rows["load_seconds"].ci_low is None
+    assert extra_notes([one], done) == ["highest load of s / c: timeout: too long."]
