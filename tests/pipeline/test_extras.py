@@ -124,14 +124,14 @@ def test_each_has_a_key_of_its_own_and_is_timed():
     assert many.threads == many.arguments["threads"] >= 1
 
 
-def results(latency, stages, **by_kind):
+def results(first, stages, **by_kind):
     """A system with these results, and one failure where a kind has none."""
     done = {}
-    for stage in (latency, *stages):
+    for stage in (first, *stages):
         found = by_kind.get(stage.kind)
         artefact = SimpleNamespace(result=found) if found else None
         done[stage.key] = SimpleNamespace(artefact=artefact, status="ok" if found else "timeout", reason="too long")
-    one = SimpleNamespace(latency=(latency,), extras=tuple(stages), collection="c", system=SimpleNamespace(name="s"))
+    one = SimpleNamespace(latency=(first,), extras=tuple(stages), collection="c", system=SimpleNamespace(name="s"))
     return one, done
 
 
