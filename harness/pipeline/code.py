@@ -39,11 +39,14 @@ def _reached(modules: tuple[str, ...]) -> set[str]:
 
 @cache
 def _source(name: str) -> Path | None:
-    try:
-        spec = find_spec(name)
-    except ModuleNotFoundError:
+    """The file of a module, found without importing it or its parents: only the top package is looked up."""
+    top, *parts = name.split(".")
+    spec = find_spec(top)
+    if spec is None or spec.origin is None:
         return None
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    path = Path(spec.origin).parent.joinpath(*parts) if spec.submodule_search_locations else Path(spec.origin)
+    candidates = [path / "__init__.py", path.with_suffix(".py")] if parts else [Path(spec.origin)]
+    return next((file for file in candidates if file.suffix == ".py" and file.is_file()), None)
 
 
 @cache
