@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.stats.bootstrap import bootstrap_mean, paired_difference, paired_ratio
+from harness.stats.changes import Drift, Step, drift, newest, steps
 from harness.stats.levels import hierarchical, percentile_ratio, smallest_effect
 from harness.stats.paired import (
     Equivalence,
@@ -20,13 +21,17 @@ from harness.stats.quantiles import quantile_interval
 from harness.stats.samples import table
 
 __all__ = [
+    "Drift",
     "Equivalence",
+    "Step",
     "Test",
     "bootstrap_mean",
+    "drift",
     "effect_size",
     "hierarchical",
     "holm",
     "minimum_detectable_effect",
+    "newest",
     "paired_difference",
     "paired_randomisation",
     "paired_ratio",
@@ -36,6 +41,7 @@ __all__ = [
     "quantile_interval",
     "randomisations",
     "smallest_effect",
+    "steps",
     "table",
     "tost",
 ]
