@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports import figures, null
+from reports import figures, null, queries
 from reports.compare import best
 from reports.values import interval, label, number
 
@@ -65,6 +65,11 @@ def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
         "summary": table(run, name, SUMMARY),
         "null": null.sentences(run.records, name),
         "sections": [(title, table(run, name, wanted)) for title, wanted in SECTIONS],
+        "queries": [
+            found
+            for first, second in queries.pairs(run, name)
+            if (found := queries.compared(run, name, first, second)) is not None
+        ],
         "figures": {
             title: [figure for figure in drawn if figure is not None] for title, drawn in _figures(run, name).items()
         },
@@ -102,10 +107,18 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
         caption = f"nDCG@10 against {words}: up and left is better. Dotted: what no other system beats."
         return figures.trade_off(run, name, cost, "ndcg@10", caption)
 
+    def terms(side: str, words: str) -> Figure | None:
+        counts = {s: run.active[name, s][side] for s in run.names(name) if side in run.active.get((name, s), {})}
+        return figures.term_ridges(counts, f"Active terms of {words}; the line is the median.")
+
     counted = any(row.metric == "flops_encode_query" and row.value for row in run.of(name))
     return {
         "Summary": [against("index_bytes_per_document", "index bytes per document")],
-        "Memory": [figures.memory_bars(run, name, "Index bytes by component.")],
+        "Memory": [
+            figures.memory_bars(run, name, "Index bytes by component."),
+            terms("document", "a document"),
+            terms("query", "a query"),
+        ],
         "Latency": [
             figures.latency_curves(
                 run, name, "total", "Share of queries answered (encoded and searched) within a time."

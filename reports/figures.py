@@ -93,7 +93,7 @@ def latency_ridges(run: RunData, collection: str, side: str, caption: str) -> Fi
     return _ridges(times, caption, "milliseconds", log=True) if times else None
 
 
-def term_ridges(counts: Mapping[str, Sequence[int]], caption: str) -> Figure | None:
+def term_ridges(counts: Mapping[str, np.ndarray], caption: str) -> Figure | None:
     """The density of the numbers of active terms of each system's vectors."""
     found = {system: np.sort(np.asarray(values, np.float64)) for system, values in counts.items() if len(values)}
     return _ridges(found, caption, "active terms", log=False) if found else None

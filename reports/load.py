@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ from harness.stats.samples import table
 from reports.conditions import disturbed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 Seconds = dict[str, "NDArray[np.float64]"]
 SCHEMA = 1
+DRAWN = 20_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class RunData:
 
     `facts` is run.json; `quality` {query: value} by (collection, system, metric); `latency` by (collection, system):
     {"encode", "search", "total"} -> seconds, processes x queries x repeats; `training` the rows of each encoder;
-    `conditions` a row for each watched process.
+    `conditions` a row for each watched process; `explained` {query: its first documents} and `active` the numbers of
+    active terms of "document" and "query" vectors, ascending, both by (collection, system).
     """
 
     folder: Path
@@ -40,6 +44,8 @@ class RunData:
     quality: dict[tuple[str, str, str], dict[str, float]]
     latency: dict[tuple[str, str], Seconds]
     training: dict[str, list[dict[str, float]]]
+    explained: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
+    active: dict[tuple[str, str], dict[str, NDArray[np.int64]]] = field(default_factory=dict)
     conditions: list[dict[str, Any]] = field(default_factory=list)
     beaten: dict[tuple[str, str, float], dict[str, list[str]]] = field(default_factory=dict, repr=False)
     """What `reports.compare.superiors` found before."""
@@ -106,6 +112,8 @@ def load_run(folder: Path) -> RunData:
         _quality(folder),
         _latency(folder, facts),
         _training(folder),
+        _explained(folder),
+        _active(folder, facts),
         _lines(folder / "conditions.jsonl"),
     )
 
@@ -114,7 +122,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), start=1):
+        if not line:
+            continue
         try:
             rows.append(json.loads(line))
         except ValueError as error:
@@ -129,20 +139,51 @@ def _quality(folder: Path) -> dict[tuple[str, str, str], dict[str, float]]:
     return found
 
 
+def _explained(folder: Path) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in _lines(folder / "explain.jsonl"):
+        found.setdefault((row["collection"], row["system"]), {})[row["query"]] = row
+    return found
+
+
+def _active(folder: Path, facts: dict[str, Any]) -> dict[tuple[str, str], dict[str, NDArray[np.int64]]]:
+    """At most `DRAWN` evenly chosen order statistics of a side: what a distribution is drawn from."""
+    path, found = folder / "active.npz", {}
+    if not path.is_file():
+        return {}
+    with _samples(path) as counts:
+        for number, system in enumerate(facts["systems"]):
+            sides = {}
+            for side in ("document", "query"):
+                if f"{number}/{side}_terms" in counts:
+                    terms, ends = counts[f"{number}/{side}_terms"], np.cumsum(counts[f"{number}/{side}_vectors"])
+                    places = np.linspace(0, ends[-1] - 1, min(int(ends[-1]), DRAWN)).astype(np.int64)
+                    sides[side] = terms[np.searchsorted(ends, places, side="right")]
+            if sides:
+                found[system["collection"], system["name"]] = sides
+    return found
+
+
+@contextmanager
+def _samples(path: Path) -> Iterator[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as samples:
+            yield samples
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"the samples cannot be read: {error}", file=path, remedy="run the experiment again") from None
+
+
 def _latency(folder: Path, facts: dict[str, Any]) -> dict[tuple[str, str], Seconds]:
     path, found = folder / "latency.npz", {}
     if not path.is_file():
         return {}
-    try:
-        with np.load(path, allow_pickle=False) as samples:
-            for number, system in enumerate(facts["systems"]):
-                if f"{number}/query" not in samples:
-                    continue
-                process, query = samples[f"{number}/process"], samples[f"{number}/query"]
-                sides = {side: table(process, query, samples[f"{number}/{side}"]) for side in ("encode", "search")}
-                found[system["collection"], system["name"]] = {**sides, "total": sides["encode"] + sides["search"]}
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"the samples cannot be read: {error}", file=path, remedy="run the experiment again") from None
+    with _samples(path) as samples:
+        for number, system in enumerate(facts["systems"]):
+            if f"{number}/query" not in samples:
+                continue
+            process, query = samples[f"{number}/process"], samples[f"{number}/query"]
+            sides = {side: table(process, query, samples[f"{number}/{side}"]) for side in ("encode", "search")}
+            found[system["collection"], system["name"]] = {**sides, "total": sides["encode"] + sides["search"]}
     return found
 
 

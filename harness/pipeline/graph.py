@@ -211,7 +211,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             f"evaluate {label}",
             f"{STEPS}.evaluate:quality",
             {"tag": system.name, **resampling},
-            {"collection": prepare, "found": search},
+            {"collection": prepare, "vectors": encode, "found": search},
             libraries=("ir-measures", "pytrec_eval-terrier", "numpy", "scipy"),
         )
     )

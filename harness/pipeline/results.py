@@ -51,7 +51,9 @@ def _write_run(
     queries: list[dict[str, Any]] = []
     latencies: dict[str, Any] = {}
     timed: dict[tuple[str, str], dict[str, Any]] = {}
-    described = []
+    described: list[dict[str, Any]] = []
+    active: dict[str, Any] = {}
+    why = ""
     for number, one in enumerate(systems):
         bad = next((done[s.key] for s in one.all() if done[s.key].status != "ok"), None)
         described.append(_described(one, bad, done))
@@ -64,11 +66,15 @@ def _write_run(
             rows, samples = _latency(run, one, done)
             records += rows
             timed[one.collection, one.system.name] = samples
+            why += _explained(one, done)
+            active |= _active(number, one, done)
             latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     records += null_records(run, spec, timed)
     write_records(out / "records.jsonl", records)
     conditions = conditions_of(systems, done)
     _write(out / "conditions.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in conditions))
+    _write(out / "explain.jsonl", why)
+    np.savez_compressed(out / "active.npz", allow_pickle=False, **active)
     _write(out / "training.jsonl", _training(systems, done))
     _write(out / "per_query.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in queries))
     np.savez_compressed(out / "latency.npz", **latencies)
@@ -171,6 +177,21 @@ def _quality(
         for name, by_query in values.items()
         for query, value in by_query.items()
     ]
+
+
+def _explained(one: SystemStages, done: Mapping[str, Done]) -> str:
+    """JSON lines: why the first documents of each query came first."""
+    about = {"collection": one.collection, "system": one.system.name}
+    text = (_files(done, one.quality) / "explain.jsonl").read_text(encoding="utf-8", errors="surrogatepass")
+    return "".join(
+        json.dumps({**about, **json.loads(line)}, ensure_ascii=False) + "\n" for line in text.split("\n") if line
+    )
+
+
+def _active(number: int, one: SystemStages, done: Mapping[str, Done]) -> dict[str, Any]:
+    """How many vectors have so many terms."""
+    with np.load(_files(done, one.quality) / "active.npz") as counts:
+        return {f"{number}/{name}": counts[name] for name in counts}
 
 
 def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[Record]:

@@ -74,6 +74,10 @@ def build(folder, collections=("alpha", "beta")):
         '{"encoder": "e", "step": 1, "loss": 4.0}\n{"encoder": "e", "step": 2, "loss": 2.0}\n'
     )
     np.savez(folder / "latency.npz", **latency)
+    np.savez(folder / "active.npz", **{"0/document_terms": [80, 90, 120], "0/document_vectors": [3, 4, 1]})
+    top = [{"document": "d1", "text": f"a {HOSTILE} page", "relevance": 1, "terms": [[HOSTILE, 1.5]]}]
+    why = {"query": "q9", "text": f"what is {HOSTILE}", "first_relevant": 3, "top": top}
+    (folder / "explain.jsonl").write_text(json.dumps({"collection": "alpha", "system": SYSTEMS[0], **why}) + "\n")
     conditions = [
         {
             "collection": "alpha", "system": name, "kind": "latency", "stage": f"latency of {name}", "processors": [1],

@@ -35,7 +35,7 @@ def test_page(run_folder, width, scheme):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         figures = page.locator("figure > svg")
-        assert figures.count() == 14
+        assert figures.count() == 17
         for place in range(figures.count()):
             box = figures.nth(place).bounding_box()
             assert box["width"] > 200

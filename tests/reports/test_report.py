@@ -43,7 +43,7 @@ def test_page_is_whole_escaped_and_self_contained(run_folder):
     assert "&lt;script&gt;alert(1)" in text
     assert "held too much" in text
     assert "one broken line" in text
-    assert text.count("<figure") == 2 * 6 + 2
+    assert text.count("<figure") == 2 * 7 + 3
     assert "analytic" in text
     for address in re.findall(r'(?:src|href)="([^"]*)"', text):
         assert address.startswith("#") or address in {
@@ -62,7 +62,7 @@ def test_page_is_the_same_every_time(run_folder):
 
 
 def test_missing_samples_leave_a_page(run_folder):
-    for name in ("per_query.jsonl", "latency.npz", "training.jsonl", "conditions.jsonl"):
+    for name in ("per_query.jsonl", "latency.npz", "training.jsonl", "conditions.jsonl", "explain.jsonl", "active.npz"):
         (run_folder / name).unlink()
     assert "Summary" in write_report(run_folder).read_text()
 

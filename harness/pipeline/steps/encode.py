@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from harness.errors import UserError
 from harness.pipeline.steps.prepare import read_blocks, read_pairs, read_texts
-from harness.vectors import VectorsWriter
+from harness.vectors import VectorsWriter, load_vectors
 
 if TYPE_CHECKING:
     from harness.encoders.base import Encoder, EncoderType, Progress
@@ -67,6 +70,8 @@ def encode(
     result: dict[str, Any] = {"kind": encoder.kind, "width": encoder.width, "parameters": dict(encoder.parameters())}
     for role in ("document", "query"):
         result[role] = _encode_side(encoder, Path(collection), Path(out), role, report)
+    if encoder.kind == "sparse":
+        _write_terms(encoder, Path(out))
     return result
 
 
@@ -99,6 +104,15 @@ def _encode_side(
         "tokens": tokens / max(info.rows, 1),
         "flops": flops / max(info.rows, 1),
     }
+
+
+def _write_terms(encoder: Encoder, out: Path) -> None:
+    """Names of the columns that queries use (``terms.json``), for explanations: the model is not loaded again."""
+    queries: Any = load_vectors(out / "queries")
+    columns = np.unique(queries.indices).tolist()
+    (out / "terms.json").write_text(
+        json.dumps(list(zip(columns, encoder.terms(columns), strict=True))), encoding="utf-8"
+    )
 
 
 def _set_torch_threads(threads: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.pipeline.steps.explain import explain
 from harness.pipeline.steps.prepare import read_qrels, read_texts
 
 if TYPE_CHECKING:
@@ -17,9 +18,19 @@ SAMPLES = ("query", "repeat", "encode", "search")
 
 
 def quality(
-    *, out: str, collection: str, found: str, tag: str, confidence: float, seed: int, report: Progress
+    *,
+    out: str,
+    collection: str,
+    vectors: str,
+    found: str,
+    tag: str,
+    confidence: float,
+    seed: int,
+    report: Progress,
 ) -> dict[str, Any]:
     """Write ``run.trec.gz`` and ``per_query.json`` ({metric: {query: value}}); evaluate the run as it was written.
+
+    Besides ``explain.jsonl`` and ``active.npz``, see `harness.pipeline.steps.explain`.
 
     Returns:
         {metric: {value, low, high, n, method}}; the intervals are of the mean over queries (BCa bootstrap).
@@ -31,8 +42,10 @@ def quality(
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
     queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
     path = Path(out) / "run.trec.gz"
-    write_trec(path, queries, documents, np.load(hits / "ids.npy"), np.load(hits / "scores.npy"), tag)
-    values = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), list(MEASURES))
+    ids, qrels = np.load(hits / "ids.npy"), read_qrels(texts / "qrels.tsv")
+    write_trec(path, queries, documents, ids, np.load(hits / "scores.npy"), tag)
+    explain(Path(out), texts, Path(vectors), ids, qrels)
+    values = evaluate(qrels, read_trec(path), list(MEASURES))
     (Path(out) / "per_query.json").write_text(
         json.dumps(values, ensure_ascii=False), encoding="utf-8", errors="surrogatepass"
     )

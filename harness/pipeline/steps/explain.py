@@ -1,0 +1,100 @@
+"""Why a document came first: its text, and for sparse vectors the terms that query and document share."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.pipeline.steps.prepare import read_texts
+from harness.vectors import load_vectors, vectors_info
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+QUERIES, SHOWN, TERMS = 300, 2, 8
+"""Queries explained, documents of each, and terms of each document."""
+QUERY_LENGTH, DOCUMENT_LENGTH = 300, 240
+
+
+def explain(
+    out: Path, collection: Path, vectors: Path, ids: NDArray[np.int64], qrels: Mapping[str, Mapping[str, int]]
+) -> None:
+    """Write ``explain.jsonl``, a row a query, and ``active.npz``: how many vectors have so many terms.
+
+    A row: query, text, first_relevant (rank, None where no relevant document was found), top: [{document, text,
+    relevance, terms: [[term, product of the two weights], ...]}]. ``active.npz`` holds for sparse vectors
+    ``document_terms``, ``document_vectors``, ``query_terms`` and ``query_vectors``: ascending numbers of terms, and how
+    many vectors have each.
+    """
+    queries = list(read_texts(collection / "queries.jsonl"))[:QUERIES]
+    wanted = {int(number) for number in ids[: len(queries), :SHOWN].ravel() if number >= 0}
+    shown, names = {}, []
+    for number, (name, text) in enumerate(read_texts(collection / "documents.jsonl")):
+        names.append(name)
+        if number in wanted:
+            shown[number] = _cut(text, DOCUMENT_LENGTH)
+    matched = _Matcher(vectors)
+    with (out / "explain.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as file:
+        for row, (query, text) in enumerate(queries):
+            relevance, hits = qrels.get(query, {}), [int(number) for number in ids[row] if number >= 0]
+            ranks = [rank for rank, hit in enumerate(hits, start=1) if relevance.get(names[hit], 0) > 0]
+            top = [
+                {
+                    "document": names[hit],
+                    "text": shown[hit],
+                    "relevance": relevance.get(names[hit], 0),
+                    "terms": matched.terms(row, hit),
+                }
+                for hit in hits[:SHOWN]
+            ]
+            found = {"query": query, "text": _cut(text, QUERY_LENGTH), "first_relevant": min(ranks, default=None)}
+            file.write(json.dumps({**found, "top": top}, ensure_ascii=False) + "\n")
+    np.savez_compressed(out / "active.npz", allow_pickle=False, **_active(vectors))
+
+
+class _Matcher:
+    """The terms that a query and a document share, with what each adds to the inner product."""
+
+    def __init__(self, vectors: Path) -> None:
+        self.names: dict[int, str] = {}
+        self.queries: Any = None
+        path = vectors / "terms.json"
+        if path.is_file():
+            self.names = {int(column): name for column, name in json.loads(path.read_text(encoding="utf-8"))}
+            self.queries, self.documents = load_vectors(vectors / "queries"), load_vectors(vectors / "documents")
+
+    def terms(self, query: int, document: int) -> list[tuple[str, float]]:
+        """The largest first; none for dense vectors."""
+        if self.queries is None:
+            return []
+        ours, our_weights = _row(self.queries, query)
+        theirs, their_weights = _row(self.documents, document)
+        both, one, other = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+        products = our_weights[one] * their_weights[other]
+        order = np.argsort(-products, kind="stable")[:TERMS]
+        return [(self.names.get(int(both[n]), str(both[n])), round(float(products[n]), 4)) for n in order]
+
+
+def _row(matrix: Any, number: int) -> tuple[Any, Any]:
+    begin, end = matrix.indptr[number], matrix.indptr[number + 1]
+    return matrix.indices[begin:end], matrix.data[begin:end]
+
+
+def _active(vectors: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for role, folder in (("document", vectors / "documents"), ("query", vectors / "queries")):
+        if vectors_info(folder).kind == "sparse":
+            matrix: Any = load_vectors(folder)
+            values, counts = np.unique(np.diff(matrix.indptr), return_counts=True)
+            found |= {f"{role}_terms": values.astype(np.int64), f"{role}_vectors": counts.astype(np.int64)}
+    return found
+
+
+def _cut(text: str, length: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"

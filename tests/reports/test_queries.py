@@ -1,0 +1,44 @@
+"""Which queries win, and why, on the synthetic run."""
+
+from reports.html import write_report
+from reports.load import load_run
+from reports.queries import compared, pairs
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def test_pairs_are_those_of_the_claims_then_the_best_two(run_folder):
+    run = load_run(run_folder)
+    assert pairs(run, "alpha") == [("sparse & co", "dense_1")]  # the best two are the same pair
+    run.facts["claims"] = [{"system": "dense_1", "baseline": HOSTILE}, {"system": "broken", "baseline": "dense_1"}]
+    assert pairs(run, "alpha") == [("dense_1", HOSTILE), ("sparse & co", "dense_1")]
+
+
+def test_wins_and_losses_are_counted(run_folder):
+    run = load_run(run_folder)
+    found = compared(run, "alpha", "sparse & co", "dense_1")
+    assert "better than dense_1 on 60 of 60 queries, worse on 0, the same on 0" in found["text"]
+    assert [row["gap"] for row in found["rows"]] == ["+0.200"] * 5
+    tie = compared(run, "beta", "sparse & co", "dense_1")
+    assert "on 0 of 60 queries, worse on 0, the same on 60" in tie["text"]
+    assert tie["rows"] == []
+
+
+def test_text_and_matched_terms_are_shown_and_escaped(run_folder):
+    run = load_run(run_folder)
+    rows = compared(run, "alpha", "sparse & co", "dense_1")["rows"]
+    (told,) = [row for row in rows if row["text"] == f"what is {HOSTILE}"]
+    sparse, dense = told["sides"]
+    assert sparse["terms"] == [(HOSTILE, "1.50")]
+    assert sparse["rank"] == "first relevant at 3"
+    assert sparse["relevant"]
+    assert (dense["terms"], dense["rank"]) == ([], "")
+    text = write_report(run_folder).read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; 1.50" in text
+    assert "<script>alert" not in text
+    assert "Active terms of a document" in text
+
+
+def test_order_statistics_of_active_terms(run_folder):
+    found = load_run(run_folder).active["alpha", "sparse & co"]
+    assert found["document"].tolist() == [80] * 3 + [90] * 4 + [120]
