@@ -132,6 +132,39 @@ def run(
         raise typer.Exit(1)
 
 
+@app.command(name="check-model")
+def check_model(
+    spec_file: SpecFile,
+    encoder: Annotated[str, typer.Argument(help="Name of an encoder of the spec.")],
+    store: StoreFolder = DEFAULT_STORE,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a model is what the spec says it is; exit 1 if not. Makes the model if it is not stored."""
+    from harness.pipeline.axes import REGISTRIES
+    from harness.pipeline.execute import KEPT, Executor
+    from harness.pipeline.graph import check_stages
+    from harness.pipeline.progress import Lines
+    from harness.pipeline.store import Store
+    from harness.spec.load import load_spec
+
+    spec = load_spec(spec_file, REGISTRIES, overrides or ())
+    stages = check_stages(spec, encoder)
+    done = Executor(Store(store), spec.head.measure, Lines(), retry=KEPT).run(stages)[stages[-1].key]
+    if done.artefact is None:
+        raise typer.Exit(1)
+    checks = done.artefact.result["checks"]
+    if as_json:
+        typer.echo(json.dumps(checks, ensure_ascii=False))
+    else:
+        for row in checks:
+            typer.echo(f"{'ok' if row['passed'] else 'BAD':4} {row['name']}: {row['text']}")
+            if not row["passed"]:
+                typer.echo(f"     {row['meaning']}")
+    if not all(row["passed"] for row in checks):
+        raise typer.Exit(1)
+
+
 @app.command()
 def report(run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")]) -> None:
     """Write the report of a finished run anew."""

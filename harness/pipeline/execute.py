@@ -89,7 +89,7 @@ class Executor:
         return self.done
 
     def _run(self, stage: Stage, number: int, total: int) -> Done:
-        for needed in stage.inputs.values():
+        for needed in (*stage.inputs.values(), *stage.after):
             if (before := self.done[needed.key]).status != "ok":
                 cause = (
                     before.reason if before.status == "skipped" else f"{needed.label}: {before.status}: {before.reason}"

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UserError, allowed
 from harness.measure.environment import usable_cores
 from harness.pipeline.axes import REGISTRIES
 from harness.pipeline.extras import extra_stages
@@ -26,6 +27,7 @@ class SystemStages:
     collection: str
     prepare: Stage
     fit: Stage
+    check: Stage | None
     encode: Stage
     build: Stage
     search: Stage
@@ -44,6 +46,7 @@ class SystemStages:
             self.prepare,
             *pairs,
             self.fit,
+            *([self.check] if self.check else []),
             self.encode,
             self.build,
             self.search,
@@ -76,10 +79,10 @@ def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[Sy
 def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
     """All stages once, each after what it needs; timed ones last, systems taking turns (A B B A) in a seeded order."""
     untimed: dict[str, Stage] = {}
-    for name in ("prepare", "fit", "encode", "build", "search", "work", "quality"):
+    for name in ("prepare", "fit", "check", "encode", "build", "search", "work", "quality"):
         for one in systems:
-            stage: Stage = getattr(one, name)
-            for needed in (*stage.inputs.values(), stage):
+            stage: Stage | None = getattr(one, name)
+            for needed in (*stage.inputs.values(), stage) if stage else ():
                 untimed.setdefault(needed.key, needed)
     timed: dict[str, Stage] = {}
     for one in systems:
@@ -106,6 +109,8 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     measure, encoder, index = spec.head.measure, system.encoder, system.index
     prepare = once(_collection_stage("prepare", spec.collections[collection]))
     fit = once(_fit_stage(spec, encoder, prepare, once))
+    check = _check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
+    check = once(check) if check else None
     encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
     index_module = (REGISTRIES.indexes.get(index.type).__module__,)
     encode = once(
@@ -118,6 +123,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             encoder_module,
             NEURAL,
             threads=measure.work_threads,
+            after=(check,) if check else (),
         )
     )
     # Times and resident sizes belong to the machine that they were taken on.
@@ -226,7 +232,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         )
     )
     return SystemStages(
-        system, collection, prepare, fit, encode, build, search, work, memory, latency, quality, summary,
+        system, collection, prepare, fit, check, encode, build, search, work, memory, latency, quality, summary,
         tuple(once(stage) for stage in extra_stages(latency[0], label, measure)),
     )  # fmt: skip
 
@@ -273,6 +279,49 @@ def _fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
         {"fingerprint": made.fingerprint()},
         threads=threads,
     )
+
+
+def _check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage | None:
+    """None for an encoder that is nothing but statistics of the corpus: there is no model to check."""
+    maker = REGISTRIES.encoders.get(encoder.type)
+    if maker(encoder.params).needs() == "corpus":
+        return None
+    threads = spec.head.measure.work_threads
+    return Stage(
+        "check",
+        f"check {encoder.name}",
+        f"{STEPS}.check:check",
+        {**_asked(encoder), "threads": threads, "refuse": refuse},
+        {"model": fit},
+        (maker.__module__,),
+        NEURAL,
+        threads=threads,
+    )
+
+
+def check_stages(spec: Spec, encoder: str) -> list[Stage]:
+    """What must be done to check one encoder of a spec and say all figures, good or bad; the check is the last.
+
+    Raises:
+        UserError: The spec has no such encoder, or it is no model.
+    """
+    if encoder not in spec.encoders:
+        raise UserError(
+            f"there is no encoder {encoder!r} in this spec", file=spec.file, remedy=allowed(encoder, spec.encoders)
+        )
+    part = spec.encoders[encoder]
+    check = None
+    if REGISTRIES.encoders.get(part.type)(part.params).needs() != "corpus":
+        prepare = _collection_stage("prepare", next(iter(spec.collections.values())))
+        fit = _fit_stage(spec, part, prepare, lambda stage: stage)
+        check = _check_stage(spec, part, fit, refuse=False)
+    if check is None:
+        raise UserError(
+            f"the encoder {encoder!r} ({part.type}) is made of its corpus alone: there is no model to check",
+            file=spec.file,
+            remedy="name a learned encoder",
+        )
+    return [*check.inputs["model"].inputs.values(), *check.inputs.values(), check]
 
 
 def unique(stages: Iterable[Stage]) -> list[Stage]:

@@ -142,6 +142,9 @@ def _facts(one: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:
     if encoded is not None:
         found["width"] = f"{encoded.result['width']} {'terms' if encoded.result['kind'] == 'sparse' else 'dimensions'}"
         found |= {name: f"{value:g}" for name, value in encoded.result["parameters"].items() if "departure" not in name}
+    checked = done[one.check.key].artefact if one.check else None
+    for row in checked.result["checks"] if checked else ():
+        found[f"check: {row['name']}"] = f"{row['text']}: {'passed' if row['passed'] else 'FAILED'}"
     if fitted is not None:
         facts = fitted.result["facts"]
         if "steps" in facts:

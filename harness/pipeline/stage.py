@@ -22,11 +22,12 @@ class Stage:
     """One piece of work with one artefact.
 
     Args:
-        kind: prepare, pairs, fit, encode, build, search, work, quality, memory, latency or summary.
+        kind: prepare, pairs, fit, check, encode, build, search, work, quality, memory, latency or summary.
         label: What a reader is told, such as ``encode laconic / pydoc``.
         function: ``module:function`` of the step.
         arguments: Plain arguments of the function; all decide the result.
         inputs: Argument name -> the stage whose files it gets the path of.
+        after: Stages that must have succeeded, though nothing of theirs is read and the key does not hold them.
         modules: Modules whose code decides the result.
         libraries: Distributions whose version decides the result.
         about: What decides the result besides (fingerprints of outside data, the machine).
@@ -46,6 +47,7 @@ class Stage:
     timed: bool = False
     threads: int = 1
     pinned: bool = False
+    after: tuple[Stage, ...] = ()
 
     @property
     def recipe(self) -> dict[str, Any]:

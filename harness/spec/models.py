@@ -72,6 +72,9 @@ class MeasureSpec(Params):
     """Queries that arrive at each rate tried; fewer cannot support a 99th percentile."""
     batch: int = Field(default=32, ge=1)
     """Documents encoded at once for the encoder's peak memory."""
+    invalid_models: Literal["refuse", "report"] = "refuse"
+    """What to do with a model that fails its checks (causal where the spec says bidirectional, a BOS, all texts alike):
+    refuse its systems, or run them and report the failed checks."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Confidence of all intervals."""
 

@@ -1,0 +1,90 @@
+"""The check of a model stands between making it and using it, and stops its systems alone."""
+
+import json
+
+import pytest
+from tests_support import write_collection
+
+from harness.errors import UserError
+from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.execute import Executor
+from harness.pipeline.graph import check_stages, in_order, system_stages
+from harness.pipeline.stage import Stage
+from harness.pipeline.store import Store
+from harness.spec.load import load_spec
+
+SPEC = """
+name = "small"
+[collections.mine]
+type = "beir"
+path = "{folder}"
+[encoders.bm25]
+type = "bm25"
+[encoders.twin]
+type = "dense-twin"
+backbone = "{model}"
+[indexes.inverted]
+type = "inverted"
+[indexes.flat]
+type = "faiss-flat"
+[[systems]]
+encoder = "bm25"
+index = "inverted"
+[[systems]]
+encoder = "twin"
+index = "flat"
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    file = tmp_path / "small.toml"
+    file.write_text(SPEC.format(folder=write_collection(tmp_path), model=tmp_path / "model"))
+    return load_spec(file, REGISTRIES)
+
+
+def test_a_learned_model_is_checked_before_it_encodes_and_a_lexical_one_is_not(spec):
+    lexical, learned = system_stages(spec, "here")
+    assert lexical.check is None and lexical.encode.after == ()
+    assert learned.encode.after == (learned.check,)
+    assert learned.check.inputs == {"model": learned.fit}
+    order = [stage.key for stage in in_order([lexical, learned], 1)]
+    assert order.index(learned.fit.key) < order.index(learned.check.key) < order.index(learned.encode.key)
+    assert learned.check in learned.all()
+
+
+def test_reporting_instead_of_refusing_makes_no_vector_anew(spec, tmp_path):
+    changed = load_spec(spec.file, REGISTRIES, ["measure.invalid_models=report"])
+    before, after = system_stages(spec, "here")[1], system_stages(changed, "here")[1]
+    assert before.check.key != after.check.key
+    assert before.encode.key == after.encode.key
+
+
+def test_what_waits_for_a_failed_check_is_skipped_with_its_reason(tmp_path, spec):
+    def stage(label, path, after=()):
+        arguments = {"type": "beir", "params": {"path": str(path)}}
+        return Stage("prepare", label, "harness.pipeline.steps.prepare:prepare", arguments, after=after)
+
+    bad = stage("check of a", tmp_path / "none")
+    good = stage("b", tmp_path / "data")
+    waiting = Stage("prepare", "encode a", good.function, good.arguments, about={"other": 1}, after=(bad,))
+    done = Executor(Store(tmp_path / "store"), spec.head.measure, Quiet()).run([bad, waiting, good])
+    assert [done[one.key].status for one in (bad, waiting, good)] == ["failed", "skipped", "ok"]
+    assert "check of a: failed" in done[waiting.key].reason
+
+
+def test_the_command_checks_one_encoder(spec):
+    assert [stage.kind for stage in check_stages(spec, "twin")] == ["fit", "check"]
+    with pytest.raises(UserError, match="did you mean 'twin'"):
+        check_stages(spec, "twinn")
+    with pytest.raises(UserError, match="no model to check"):
+        check_stages(spec, "bm25")
+
+
+class Quiet:
+    def begin(self, *_):
+        pass
+
+    progress = end = note = begin
