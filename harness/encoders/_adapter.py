@@ -1,0 +1,106 @@
+"""LoRA adapters as peft saves them, added to plain weights.
+
+Nothing of peft is run: it would wrap a causal model, and the flag that makes it bidirectional is lost on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+UNSUPPORTED = (
+    "use_dora",
+    "fan_in_fan_out",
+    "modules_to_save",
+    "trainable_token_indices",
+    "lora_bias",
+    "target_parameters",
+)
+
+
+def merge(weights: dict[str, torch.Tensor], folder: Path, layers: int) -> dict[str, torch.Tensor]:
+    """Weights with the adapter's low-rank products added: W + (alpha / rank) B A, in float32.
+
+    Args:
+        weights: By transformers' names, ``model.layers.0.self_attn.q_proj.weight``.
+        folder: Holds adapter_config.json and adapter_model.safetensors.
+        layers: The first ones that are kept; what the adapter has for others is left out.
+
+    Raises:
+        UserError: No adapter there, a kind that is not a plain LoRA, or one of another backbone.
+    """
+    from safetensors.torch import load_file
+
+    config = read_config(folder)
+    file = folder / WEIGHTS
+    if not file.is_file():
+        raise UserError(f"the adapter has no {WEIGHTS}", file=folder, key="backbone.adapter", remedy="save it again")
+    tensors = load_file(str(file))
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for stored, tensor in tensors.items():
+        found = re.fullmatch(r"(?:base_model\.model\.)?(?:model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight", stored)
+        if found is None:
+            raise _refused(f"holds {stored!r}, which is no part of a plain LoRA", file)
+        parts.setdefault(found[1], {})[found[2]] = tensor
+    merged = dict(weights)
+    for module, pair in parts.items():
+        place = re.match(r"layers\.(\d+)\.", module)
+        if place and int(place[1]) >= layers:
+            continue
+        name = "lm_head.weight" if module == "lm_head" else f"model.{module}.weight"
+        if name not in merged or set(pair) != {"A", "B"}:
+            raise _refused(f"is for {module!r}, which this backbone does not have", file)
+        change = pair["B"].float() @ pair["A"].float()
+        if change.shape != merged[name].shape:
+            sizes = f"{tuple(change.shape)} against {tuple(merged[name].shape)}"
+            raise _refused(f"is for a backbone of another size ({module}: {sizes})", file)
+        merged[name] = merged[name].float() + _scale(config, module, pair["A"].shape[0]) * change
+    return merged
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Settings of an adapter.
+
+    Raises:
+        UserError: No adapter, or not a plain LoRA.
+    """
+    file = folder / CONFIG
+    if not file.is_file():
+        raise UserError(
+            f"the folder has no {CONFIG}", file=folder, key="backbone.adapter", remedy="name a folder saved by peft"
+        )
+    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    strange = [key for key in UNSUPPORTED if config.get(key)]
+    if config.get("peft_type") != "LORA" or strange or config.get("bias", "none") != "none":
+        what = ", ".join(strange) or f"peft_type {config.get('peft_type')!r}, bias {config.get('bias')!r}"
+        raise _refused(f"is not a plain LoRA: {what}", file)
+    return config
+
+
+def _scale(config: dict[str, Any], module: str, rank: int) -> float:
+    """Of one module, after peft's rules: patterns match the end of its name."""
+    alpha = config["lora_alpha"]
+    for pattern, value in (config.get("alpha_pattern") or {}).items():
+        if re.fullmatch(rf"(.*\.)?({pattern})", module):
+            alpha = value
+            break
+    return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def _refused(what: str, file: Path) -> UserError:
+    return UserError(
+        f"the adapter {what}",
+        file=file,
+        key="backbone.adapter",
+        remedy="merge it with peft's merge_and_unload(), save the model, and name that folder as backbone.model",
+    )
