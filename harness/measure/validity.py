@@ -90,7 +90,7 @@ def check_encoder(encoder: Encoder, params: Any = None, texts: Sequence[str] = T
     """
     from harness.encoders._probe import probe
 
-    together = encoder.encode_documents(texts)
+    together: Any = encoder.encode_documents(texts)
     bad = sum(int(np.count_nonzero(~np.isfinite(_values(v)))) for v in (together, encoder.encode_queries(texts)))
     finite = Check(
         "values not finite",
