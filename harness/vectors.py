@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -122,3 +123,10 @@ def load_vectors(directory: Path) -> Vectors:
     matrix.has_sorted_indices = True
     loaded: Vectors = matrix
     return loaded
+
+
+def forget_pages(array: NDArray[Any]) -> None:
+    """Let the system drop what was read of a mapped array, so that one pass over it does not stay resident."""
+    mapped = getattr(array, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)

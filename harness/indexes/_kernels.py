@@ -1,68 +1,136 @@
-"""Compiled loops of the inverted index."""
+"""Compiled loops that search the inverted index.
+
+Nothing here knows of files or parameters; `_packing` says how postings are laid out.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+TIDY, UNTIDY, NOT_FINITE, NEGATIVE, OUTSIDE = range(5)
+GROUP = 64
+"""Documents whose highest score decides together whether they are looked at one by one."""
 
 
-@njit(cache=True, nogil=True, fastmath=False)
-def accumulate(columns, weights, starts, scales, ids, impacts, scores):  # type: ignore[no-untyped-def]
-    """Add each term's contribution to its documents, terms in ascending order, in float32. Returns postings read."""
-    touched = 0
-    for place in range(len(columns)):
-        term = columns[place]
-        first, last = starts[term], starts[term + 1]
-        factor = np.float32(weights[place] * scales[term])
-        for posting in range(first, last):
-            scores[ids[posting]] += factor * np.float32(impacts[posting])
-        touched += last - first
-    return touched
+@intrinsic  # type: ignore[misc]
+def load_bits(typing: Any, array: Any, bit: Any) -> Any:
+    """32 bits of a byte array from the byte that holds `bit`, as uint64; the array ends in 3 spare bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        from numba.core import cgutils
+
+        view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
+        place = builder.lshr(arguments[1], ir.Constant(ir.IntType(64), 3))
+        pointer = builder.bitcast(builder.gep(view.data, [place]), ir.IntType(32).as_pointer())
+        return builder.zext(builder.load(pointer, align=1), ir.IntType(64))
+
+    return types.uint64(array, types.uint64), generate
 
 
 @njit(cache=True, nogil=True)
-def select(scores, base, heap_scores, heap_ids, held):  # type: ignore[no-untyped-def]
-    """Move the best positive scores into a bounded min-heap (worst first: lowest score, then highest number).
+def inspect(indptr, indices, data, width):  # type: ignore[no-untyped-def]
+    """Whether rows are TIDY (columns ascending, unique; weights positive, finite), or how they are not."""
+    found = TIDY
+    for row in range(len(indptr) - 1):
+        before = -1
+        for place in range(indptr[row], indptr[row + 1]):
+            weight, column = data[place], indices[place]
+            if not np.isfinite(weight):
+                return NOT_FINITE
+            if weight < 0:
+                return NEGATIVE
+            if column < 0 or column >= width:
+                return OUTSIDE
+            if weight == 0 or column <= before:
+                found = UNTIDY
+            before = column
+    return found
 
-    Documents come in ascending order, so that an equal score never replaces one that is held. Clears `scores`.
+
+@njit(cache=True, nogil=True)
+def accumulate(columns, weights, starts, offsets, widths, scales, gaps, impacts, bits, scores):  # type: ignore[no-untyped-def]
+    """Add every term's contribution to its documents in float32, terms in the order given.
+
+    `gaps`, `impacts` and the rest as in `_packing.Segment`. An escape has weight 0: it moves on and adds nothing.
     """
-    k = len(heap_scores)
-    bound = heap_scores[0] if held == k else np.float32(0.0)
-    for document in range(len(scores)):
-        score = scores[document]
-        if score <= bound:
-            scores[document] = 0
-            continue
-        scores[document] = 0
-        if held < k:
-            place = held
-            held += 1
-            while place > 0:
-                parent = (place - 1) // 2
-                if heap_scores[parent] >= score:
-                    heap_scores[place], heap_ids[place] = heap_scores[parent], heap_ids[parent]
-                    place = parent
-                else:
-                    break
-            heap_scores[place], heap_ids[place] = score, base + document
+    one, eight = np.uint64(1), np.uint64(8)
+    for place in range(len(columns)):
+        term = columns[place]
+        entry, count = np.uint64(starts[term]), np.uint64(starts[term + 1] - starts[term])
+        factor = weights[place] * np.uint32(np.uint32(scales[term]) << np.uint32(16)).view(np.float32)
+        width = np.uint64(widths[term])
+        mask, bit, document = (one << width) - one, np.uint64(offsets[term]) * eight, np.uint64(0) - one
+        if bits == 4:
+            for number in range(count):
+                document += ((load_bits(gaps, bit) >> (bit & np.uint64(7))) & mask) + one
+                bit += width
+                nibble = entry + number
+                pair = np.uint64(impacts[nibble >> one])
+                scores[document] += factor * np.float32((pair >> ((nibble & one) << np.uint64(2))) & np.uint64(15))
         else:
-            place = 0
-            while True:
-                child = 2 * place + 1
-                if child >= k:
-                    break
-                other = child + 1
-                if other < k and (
-                    heap_scores[other] < heap_scores[child]
-                    or (heap_scores[other] == heap_scores[child] and heap_ids[other] > heap_ids[child])
-                ):
-                    child = other
-                if heap_scores[child] < score:
-                    heap_scores[place], heap_ids[place] = heap_scores[child], heap_ids[child]
-                    place = child
-                else:
-                    break
-            heap_scores[place], heap_ids[place] = score, base + document
-        if held == k:
-            bound = heap_scores[0]
+            for number in range(count):
+                document += ((load_bits(gaps, bit) >> (bit & np.uint64(7))) & mask) + one
+                bit += width
+                scores[document] += factor * np.float32(impacts[entry + number])
+
+
+@njit(cache=True, nogil=True)
+def select(scores, base, keys, held, k):  # type: ignore[no-untyped-def]
+    """Add the best of these positive scores to those held, and clear `scores`.
+
+    A key is the score's bits above the complement of the document's number, so that keys in descending order are
+    scores in descending order and, among equals, documents in ascending order. `keys` int64 has room for 2 k; on
+    entry and on return its first `held` <= k are the best so far, in no order. Groups of documents whose maximum
+    cannot reach the k-th best are passed over.
+
+    Returns:
+        The number held.
+    """
+    as_bits = scores.view(np.int32)
+    groups = (len(scores) + GROUP - 1) // GROUP
+    highest = np.empty(groups, np.int32)
+    for group in range(groups):
+        top = np.int32(0)
+        for document in range(group * GROUP, min(group * GROUP + GROUP, len(scores))):
+            top = max(top, as_bits[document])
+        highest[group] = top
+    bound = np.int64(0)
+    if held == k:
+        bound = keys[:held].min() >> 32
+    if groups >= k:
+        # k groups have a document at least this good, so nothing below it is among the best k.
+        bound = max(bound, np.int64(np.partition(highest, groups - k)[groups - k]) - 1)
+    for group in range(groups):
+        if highest[group] <= bound:
+            continue
+        for document in range(group * GROUP, min(group * GROUP + GROUP, len(scores))):
+            score = np.int64(as_bits[document])
+            if score > bound:
+                if held == len(keys):
+                    keys[:k] = np.partition(keys, held - k)[held - k :]
+                    held = k
+                    bound = max(bound, keys[:k].min() >> 32)
+                    if score <= bound:
+                        continue
+                keys[held] = (score << 32) | (np.int64(0xFFFFFFFF) - (base + document))
+                held += 1
+    if held > k:
+        keys[:k] = np.partition(keys[:held], held - k)[held - k :]
+        held = k
+    scores[:] = 0
     return held
+
+
+@njit(cache=True, nogil=True)
+def search_segment(columns, weights, segment, bits, scores, base, keys, held):  # type: ignore[no-untyped-def]
+    """Score one segment's documents for one query and keep the best; see `select`."""
+    accumulate(
+        columns, weights, segment.starts, segment.offsets, segment.widths, segment.scales, segment.gaps,
+        segment.impacts, bits, scores,
+    )  # fmt: skip
+    return select(scores, base, keys, held, len(keys) // 2)

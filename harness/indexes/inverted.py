@@ -1,9 +1,10 @@
-"""Our inverted index: exact, term at a time, 16-bit document numbers in segments of 65,536 documents."""
+"""Our inverted index: exact, term at a time, distances in as many bits as a term needs, 65,536 documents a segment."""
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -12,132 +13,136 @@ from scipy import sparse
 from harness.errors import UserError
 from harness.indexes import Hits, Supports, Work, register
 from harness.indexes._files import map_array, save_array, seal, unseal
+from harness.indexes._rows import blocks_of, rows_of
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from harness.indexes._packing import Segment
+    from harness.indexes._rows import Rows
     from harness.vectors import Vectors
 
+ENGINE, VERSION = "inverted", 2
 SEGMENT = 1 << 16
-ENGINE, VERSION = "inverted", 1
-PARTS = ("ids", "impacts", "starts", "scales")
+LABELS = {
+    "gaps": "document numbers",
+    "impacts": "impacts",
+    "starts": "offsets",
+    "offsets": "offsets",
+    "widths": "offsets",
+    "scales": "scales",
+}
 
 
 class InvertedParams(Params):
     """Parameters of the inverted index."""
 
-    weights: Literal["u8", "float32"] = Field(default="u8")
-    """How an impact is stored: 8 bits with a scale per term and segment, or as it is."""
-
-
-class Segment(NamedTuple):
-    """Postings of 65,536 documents, by term, then by document.
-
-    `ids` uint16 and `impacts` (uint8 or float32) have one entry a posting; `starts` uint32 (terms + 1) says where a
-    term's postings begin; a stored impact times `scales` float32 (terms) is the weight.
-    """
-
-    ids: NDArray[np.uint16]
-    impacts: NDArray[Any]
-    starts: NDArray[np.uint32]
-    scales: NDArray[np.float32]
+    weights: Literal["u4", "u8", "u16", "float32"] = Field(default="u8")
+    """How a weight is stored: in 4, 8 or 16 bits with a scale per term and segment, or as it is."""
 
 
 @register("inverted")
 class Inverted:
-    """Exact inverted index with 8-bit or float32 impacts.
+    """Exact inverted index.
 
-    The score of a document is the float32 sum, terms ascending, of float32(query weight * scale) * impact; the top k by
-    that score is exact, ties by ascending document number. A document scored 0 does not match.
+    The score of a document is the float32 sum, terms ascending, of float32(query weight x scale) x impact; the top k by
+    that score is exact, ties by ascending document number. A document scored 0 does not match. A weight above 0 is
+    stored as impact 1 at least. Every posting of a query's terms is read: docs/benchmarks.md has the measurements that
+    led to it.
     """
 
     Params: ClassVar[type[Params]] = InvertedParams
-    supports: ClassVar[Supports] = Supports("sparse", exact=True, weights=("u8", "float32"))
+    supports: ClassVar[Supports] = Supports("sparse", exact=True, weights=("u4", "u8", "u16", "float32"))
 
     def __init__(self, params: InvertedParams) -> None:
         self.params = params
         self.documents = self.terms = 0
         self.segments: list[Segment] = []
+        self._room = threading.local()
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
-        """Build segment by segment; no more than one segment's rows are copied at a time."""
+        """Pack segment by segment; of an iterator, no more than one segment's rows are held at a time."""
         self.documents = self.terms = 0
         self.segments = []
-        waiting: list[Any] = []
-        rows = 0
-        for block in _pieces(vectors):
-            matrix = _checked(block)
-            if self.terms and matrix.shape[1] != self.terms:
-                raise UserError(f"vectors have {matrix.shape[1]} columns, not {self.terms}")
-            self.terms = int(matrix.shape[1])
-            begin = 0
-            while begin < matrix.shape[0]:
-                taken = min(SEGMENT - rows, matrix.shape[0] - begin)
-                waiting.append(matrix[begin : begin + taken])
-                rows, begin = rows + taken, begin + taken
-                if rows == SEGMENT:
+        waiting: list[Rows] = []
+        room = SEGMENT
+        for block in blocks_of(vectors):
+            self.terms, begin = block.width, 0
+            while begin < len(block):
+                taken = min(room, len(block) - begin)
+                waiting.append(block.part(begin, begin + taken))
+                room, begin = room - taken, begin + taken
+                if not room:
                     self._add(waiting)
-                    waiting, rows = [], 0
+                    waiting, room = [], SEGMENT
         if waiting:
             self._add(waiting)
 
-    def _add(self, rows: list[Any]) -> None:
-        matrix = rows[0] if len(rows) == 1 else sparse.vstack(rows, format="csr")
-        columns = matrix.tocsc()
-        columns.sort_indices()
-        starts, data = columns.indptr.astype(np.int64), np.asarray(columns.data, np.float32)
-        if self.params.weights == "float32":
-            scales, impacts = np.ones(self.terms, np.float32), data
-        else:
-            filled = np.flatnonzero(np.diff(starts))
-            highest = np.zeros(self.terms, np.float32)
-            if len(filled):
-                highest[filled] = np.maximum.reduceat(data, starts[:-1][filled])
-            scales = np.maximum(highest / np.float32(255), np.finfo(np.float32).tiny)
-            exact = data / np.repeat(scales, np.diff(starts))
-            impacts = np.clip(np.rint(exact), 1, 255).astype(np.uint8)
-        self.segments.append(_frozen(columns.indices.astype(np.uint16), impacts, starts.astype(np.uint32), scales))
-        self.documents += int(matrix.shape[0])
+    def _add(self, blocks: list[Rows]) -> None:
+        from harness.indexes._packing import pack
+
+        self.segments.append(pack(blocks, self.params.weights))
+        self.documents += sum(len(block) for block in blocks)
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k; queries are spread over threads where there are several of both."""
-        rows = _checked(queries, width=self.terms)
+        rows = rows_of(queries, self.terms, what="queries").tidy()
         if k < 1:
             raise UserError(f"k is {k}; it must be at least 1")
-        ids = np.full((rows.shape[0], k), -1, np.int64)
-        scores = np.full((rows.shape[0], k), -np.inf, np.float32)
+        ids = np.full((len(rows), k), -1, np.int64)
+        scores = np.full((len(rows), k), -np.inf, np.float32)
 
         def part(numbers: range) -> None:
-            room = np.zeros(min(SEGMENT, max(self.documents, 1)), np.float32)
+            keys = np.zeros(2 * min(k, max(self.documents, 1)), np.int64)
             for row in numbers:
-                self._one(rows, row, room, ids[row], scores[row])
+                held = self._one(rows, row, keys)
+                best = np.sort(keys[:held])[::-1]
+                ids[row, :held] = 0xFFFFFFFF - (best & 0xFFFFFFFF)
+                scores[row, :held] = (best >> 32).astype(np.int32).view(np.float32)
 
-        if threads <= 1 or rows.shape[0] <= 1:
-            part(range(rows.shape[0]))
+        if threads <= 1 or len(rows) <= 1:
+            part(range(len(rows)))
         else:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(part, [range(t, rows.shape[0], threads) for t in range(threads)]))
+                list(pool.map(part, [range(t, len(rows), threads) for t in range(threads)]))
         return ids, scores
 
-    def _one(
-        self, rows: Any, row: int, room: NDArray[np.float32], ids: NDArray[np.int64], scores: NDArray[np.float32]
-    ) -> None:
-        from harness.indexes._kernels import accumulate, select
+    def _one(self, rows: Rows, row: int, keys: NDArray[np.int64]) -> int:
+        """Leave the keys of the best documents in front of `keys`; return how many there are."""
+        from harness.indexes._kernels import search_segment
+        from harness.indexes._packing import BITS
 
-        begin, end = rows.indptr[row], rows.indptr[row + 1]
-        columns, weights = rows.indices[begin:end], rows.data[begin:end]
-        k = min(len(ids), max(self.documents, 1))
-        best_scores, best_ids, held = np.zeros(k, np.float32), np.zeros(k, np.int64), 0
+        part = slice(rows.indptr[row], rows.indptr[row + 1])
+        columns, weights = rows.indices[part], rows.data[part]
+        room = self._scores()
+        held, bits = 0, BITS[self.params.weights]
         for number, segment in enumerate(self.segments):
-            size = min(SEGMENT, self.documents - number * SEGMENT)
-            accumulate(columns, weights, segment.starts, segment.scales, segment.ids, segment.impacts, room)
-            held = select(room[:size], number * SEGMENT, best_scores, best_ids, held)
-        order = np.lexsort((best_ids[:held], -best_scores[:held]))
-        ids[:held], scores[:held] = best_ids[:held][order], best_scores[:held][order]
+            base = number * SEGMENT
+            size = min(SEGMENT, self.documents - base)
+            held = search_segment(columns, weights, segment, bits, room[:size], base, keys, held)
+        return int(held)
+
+    def _scores(self) -> NDArray[np.float32]:
+        """This thread's room for scores of one segment, all zero between searches."""
+        room: NDArray[np.float32] | None = getattr(self._room, "scores", None)
+        if room is None or len(room) < min(SEGMENT, self.documents):
+            room = self._room.scores = np.zeros(min(SEGMENT, self.documents), np.float32)
+        return room
+
+    def decoded(self) -> sparse.csr_matrix:
+        """The vectors as stored: documents x terms, float32."""
+        from harness.indexes._packing import unpack
+
+        parts = [unpack(segment, self.params.weights) for segment in self.segments]
+        if not parts:
+            return sparse.csr_matrix((self.documents, self.terms), dtype=np.float32)
+        rows = np.concatenate([part[0] + number * SEGMENT for number, part in enumerate(parts)])
+        columns, values = np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
+        return sparse.csr_matrix((values, (rows, columns)), shape=(self.documents, self.terms))
 
     def save(self, directory: Path) -> None:
         """One .npy an array, and index.json with their checksums."""
@@ -155,63 +160,25 @@ class Inverted:
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Map a saved index."""
+        from harness.indexes._packing import Segment
+
         facts = unseal(directory, ENGINE, VERSION)
         index = cls(InvertedParams(weights=facts["weights"]))
         index.documents, index.terms = facts["documents"], facts["terms"]
         for number in range(facts["segments"]):
-            index.segments.append(_frozen(*(map_array(directory, f"{name}-{number}") for name in PARTS)))
+            index.segments.append(Segment(*(map_array(directory, f"{n}-{number}") for n in Segment._fields)).frozen())
         return index
 
     def memory(self) -> dict[str, int]:
         """Bytes of document numbers, impacts, offsets and scales."""
-        names = {"ids": "document numbers", "impacts": "impacts", "starts": "offsets", "scales": "scales"}
-        return {label: sum(getattr(s, name).nbytes for s in self.segments) for name, label in names.items()}
+        found = dict.fromkeys(LABELS.values(), 0)
+        for segment in self.segments:
+            for name, array in segment._asdict().items():
+                found[LABELS[name]] += array.nbytes
+        return found
 
     def work(self, queries: Vectors, k: int) -> Work:
-        """Every posting of a query's terms is read once: one multiply-add each."""
-        rows = _checked(queries, width=self.terms)
-        postings = 0
-        for segment in self.segments:
-            postings += int(np.diff(segment.starts.astype(np.int64))[rows.indices].sum())
-        return Work(multiply_adds=postings, postings=postings, documents=self.documents * rows.shape[0], bounds=0)
-
-
-def _frozen(*arrays: NDArray[Any]) -> Segment:
-    """Read-only, like mapped ones, so that one compiled kernel serves both."""
-    for array in arrays:
-        array.flags.writeable = False
-    return Segment(*arrays)
-
-
-def _pieces(vectors: Vectors | Iterable[Vectors]) -> Iterator[Any]:
-    if sparse.issparse(vectors) or isinstance(vectors, np.ndarray):
-        yield vectors
-    else:
-        yield from cast("Iterable[Any]", vectors)
-
-
-def _checked(block: Any, width: int | None = None) -> Any:
-    """CSR float32 with sorted, unique columns and positive finite weights: repaired where safe, else refused."""
-    if not sparse.issparse(block):
-        raise UserError(
-            "the inverted index takes sparse vectors (CSR), found a dense array",
-            remedy="use a dense engine, such as faiss-flat",
-        )
-    given: Any = block
-    matrix: Any = given.tocsr()
-    if width is not None and matrix.shape[1] != width:
-        raise UserError(f"query vectors have {matrix.shape[1]} columns, the index {width}")
-    data = np.asarray(matrix.data)
-    if len(data) and not np.isfinite(data).all():
-        raise UserError("vectors hold NaN or infinite weights", remedy="check the encoder's dtype and weights")
-    if len(data) and data.min() < 0:
-        raise UserError(
-            "vectors hold negative weights", remedy="the inverted index scores by impacts, which are positive"
-        )
-    if matrix.dtype != np.float32 or not matrix.has_canonical_format:
-        matrix = sparse.csr_matrix(matrix, dtype=np.float32, copy=True)
-        matrix.sum_duplicates()
-    if len(matrix.data) and not np.all(matrix.data):
-        matrix = matrix.copy()
-        matrix.eliminate_zeros()
-    return matrix
+        """Every entry of a query's terms, escapes included, is read once: one multiply-add each."""
+        rows = rows_of(queries, self.terms, what="queries").tidy()
+        entries = sum(int(np.diff(segment.starts.astype(np.int64))[rows.indices].sum()) for segment in self.segments)
+        return Work(multiply_adds=entries, postings=entries, documents=self.documents * len(rows), bounds=0)

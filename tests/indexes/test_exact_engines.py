@@ -10,23 +10,45 @@ from harness.errors import UserError
 from harness.indexes import create, names, registry
 
 
-def brute_force(index, queries, k):
-    """Scores in the documented order of operations, in plain loops over terms."""
+LEVELS = {"u4": 15, "u8": 255, "u16": 65535}
+
+
+def stored(documents, weights):
+    """The documented quantisation, by numpy alone, of at most 65,536 documents: scales and impacts per term."""
+    columns = sparse.csc_matrix(documents, dtype=np.float32)
+    scales, impacts = np.ones(columns.shape[1], np.float32), columns.copy()
+    for term in range(columns.shape[1]) if weights != "float32" else ():
+        span = slice(columns.indptr[term], columns.indptr[term + 1])
+        highest = columns.data[span].max(initial=0)
+        wanted = max(np.float32(highest) / np.float32(LEVELS[weights]), np.finfo(np.float32).tiny)
+        half = (int(np.float32(wanted).view(np.uint32)) + 0xFFFF) >> 16 << 16
+        scales[term] = np.uint32(half).view(np.float32)
+        exact = columns.data[span] * (np.float32(1) / scales[term])
+        impacts.data[span] = np.clip(np.rint(exact), 1, LEVELS[weights])
+    return scales, impacts
+
+
+def brute_force(documents, queries, k, weights="u8"):
+    """Scores in the documented order of operations: terms ascending, float32, segment by segment."""
     ids = np.full((queries.shape[0], k), -1, np.int64)
     scores = np.full((queries.shape[0], k), -np.inf, np.float32)
+    total = np.zeros((queries.shape[0], documents.shape[0]), np.float32)
+    for begin in range(0, documents.shape[0], 65536):
+        scales, impacts = stored(documents[begin : begin + 65536], weights)
+        for row in range(queries.shape[0]):
+            for term, weight in zip(queries[row].indices, queries[row].data, strict=True):
+                span = slice(impacts.indptr[term], impacts.indptr[term + 1])
+                total[row, begin + impacts.indices[span]] += np.float32(weight * scales[term]) * impacts.data[span]
     for row in range(queries.shape[0]):
-        total = np.zeros(index.documents, np.float32)
-        query = queries[row]
-        for term, weight in zip(query.indices, query.data, strict=True):
-            for number, segment in enumerate(index.segments):
-                span = slice(int(segment.starts[term]), int(segment.starts[term + 1]))
-                factor = np.float32(weight * segment.scales[term])
-                total[segment.ids[span].astype(int) + number * 65536] += factor * segment.impacts[span].astype(
-                    np.float32
-                )
-        order = sorted((d for d in range(index.documents) if total[d] > 0), key=lambda d: (-total[d], d))[:k]
-        ids[row, : len(order)], scores[row, : len(order)] = order, total[order]
+        order = np.lexsort((np.arange(documents.shape[0]), -total[row]))[:k]
+        order = order[total[row, order] > 0]
+        ids[row, : len(order)], scores[row, : len(order)] = order, total[row, order]
     return ids, scores
+
+
+def assert_equal_hits(found, wanted):
+    np.testing.assert_array_equal(found[0], wanted[0])
+    np.testing.assert_array_equal(found[1], wanted[1])
 
 
 def random_csr(rng, rows, columns, density, levels=None):
@@ -36,22 +58,46 @@ def random_csr(rng, rows, columns, density, levels=None):
     return matrix
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
-    st.integers(1, 60),
+    st.integers(1, 300),
     st.integers(1, 40),
-    st.integers(1, 80),
-    st.sampled_from(["u8", "float32"]),
+    st.integers(1, 320),
+    st.sampled_from([0.0, 0.01, 0.2, 0.9]),
+    st.sampled_from(["u4", "u8", "u16", "float32"]),
 )
-def test_inverted_equals_brute_force(seed, rows, columns, k, weights):
+def test_inverted_equals_brute_force(seed, rows, columns, k, density, weights):
+    """Empty rows and terms, scores that tie, fewer documents than k, escapes in the lists of rare terms."""
     rng = np.random.default_rng(seed)
-    documents, queries = random_csr(rng, rows, columns, 0.2, 3), random_csr(rng, 4, columns, 0.4, 3)
+    documents = random_csr(rng, rows, columns, density, rng.choice([0, 3]))
+    queries = random_csr(rng, 4, columns, 0.4, 3)
     index = create("inverted", weights=weights)
     index.build(documents)
-    found, wanted = index.search(queries, k), brute_force(index, queries, k)
-    np.testing.assert_array_equal(found[0], wanted[0])
-    np.testing.assert_array_equal(found[1], wanted[1])
+    assert_equal_hits(index.search(queries, k), brute_force(documents, queries, k, weights))
+    scales, impacts = stored(documents, weights)
+    np.testing.assert_array_equal(index.decoded().toarray(), impacts.toarray() * scales)
+
+
+@pytest.mark.parametrize("weights", ["u4", "u8", "u16", "float32"])
+def test_zero_subnormal_and_huge_weights(weights):
+    values = np.array([[0, 1e-45, 3e38], [2e-45, 1e-20, 1], [0, 0, 0], [1e-38, 2e-20, 1]], np.float32)
+    documents = sparse.csr_matrix((values.ravel(), np.tile(np.arange(3), 4), np.arange(0, 13, 3)), shape=(4, 3))
+    index = create("inverted", weights=weights)
+    index.build(documents)
+    queries = sparse.csr_matrix(np.eye(3, dtype=np.float32) * 0.5)
+    assert_equal_hits(index.search(queries, 4), brute_force(sparse.csr_matrix(values), queries, 4, weights))
+    assert index.decoded().nnz == np.count_nonzero(values)
+
+
+def test_nothing_in_and_nothing_asked():
+    index = create("inverted")
+    index.build(sparse.csr_matrix((0, 5), dtype=np.float32))
+    assert index.search(sparse.csr_matrix(np.ones((2, 5), np.float32)), 3)[0].tolist() == [[-1] * 3] * 2
+    index.build(sparse.csr_matrix(np.ones((1, 5), np.float32)))
+    assert index.search(sparse.csr_matrix((1, 5), dtype=np.float32), 2)[0].tolist() == [[-1, -1]]
+    with pytest.raises(UserError, match="k is 0"):
+        index.search(sparse.csr_matrix((1, 5), dtype=np.float32), 0)
 
 
 def test_float32_weights_are_the_given_weights():
@@ -66,19 +112,23 @@ def test_float32_weights_are_the_given_weights():
 
 
 @pytest.mark.parametrize("rows", [65_535, 65_536, 65_537])
-@pytest.mark.parametrize("columns", [70_000, 140_000])
+@pytest.mark.parametrize("columns", [65_600, 131_100])
 def test_segment_borders_and_wide_vocabularies(rows, columns):
+    """Few terms used, some beyond 2^16 and 2^17, so that lists are long and the last document's distances large."""
     rng = np.random.default_rng(rows)
-    terms = rng.integers(columns, size=(rows, 3)).astype(np.int32)
+    used = np.unique(np.append(rng.integers(columns, size=50), [0, 65_535, 65_536, columns - 1]))
+    terms = rng.choice(used, size=(rows, 3), p=(p := 1 / np.arange(1, len(used) + 1) ** 2) / p.sum())
     data = rng.integers(1, 4, size=rows * 3).astype(np.float32)
     documents = sparse.csr_matrix((data, terms.ravel(), np.arange(0, rows * 3 + 1, 3)), shape=(rows, columns))
     documents.sum_duplicates()
     queries = documents[[0, 1, rows - 2, rows - 1]]
+    narrow = documents[:, used], queries[:, used]
     index = create("inverted")
     index.build(documents)
-    found, wanted = index.search(queries, 20, threads=2), brute_force(index, queries, 20)
-    np.testing.assert_array_equal(found[0], wanted[0])
-    assert rows - 1 in found[0][3]
+    assert_equal_hits(index.search(queries, 100, threads=2), brute_force(*narrow, 100))
+    rare = sparse.csr_matrix(([1.0, 2.0], ([3, rows - 1], [columns - 1, columns - 1])), shape=(rows, columns))
+    index.build(rare)
+    assert index.search(rare[[3]], 3)[0].tolist() == [[rows - 1, 3, -1]]
 
 
 def test_blocks_and_threads_change_nothing():
@@ -87,6 +137,8 @@ def test_blocks_and_threads_change_nothing():
     whole, parts = create("inverted"), create("inverted")
     whole.build(documents)
     parts.build(documents[i : i + 77] for i in range(0, 1000, 77))
+    for one, other in zip(whole.segments[0], parts.segments[0], strict=True):
+        np.testing.assert_array_equal(one, other)
     for one, other in zip(whole.search(queries, 50), parts.search(queries, 50, threads=2), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -155,7 +207,15 @@ def test_bad_vectors_are_refused_or_repaired():
         bad.data[0] = value
         with pytest.raises(UserError, match=words):
             create("inverted").build(bad)
-    with pytest.raises(UserError, match="dense array"):
+    outside = good.copy()
+    outside.indices[0] = 99
+    with pytest.raises(UserError, match="outside 0 to 9"):
+        create("inverted").build(outside)
+    with pytest.raises(UserError, match="NaN or infinite"):
+        create("inverted").build(good.astype(np.float64) * 1e300)
+    with pytest.raises(UserError, match="8 columns"):
+        create("inverted").build(iter([good, good[:, :8]]))
+    with pytest.raises(UserError, match="dense"):
         create("inverted").build(good.toarray())
     with pytest.raises(UserError, match="sparse"):
         create("faiss-flat").build(good)

@@ -1,0 +1,191 @@
+"""How the inverted index lays out the postings of up to 65,536 documents, and the compiled loops that do it.
+
+Per term, documents ascending: the distance to the document before, less 1, in `widths[term]` bits, and the impact. A
+distance that does not fit is reached by escapes: entries with the largest distance and impact 0. Escapes cost an entry
+but keep the loop that reads free of branches; the width is chosen so that bits are fewest in all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from harness.indexes._rows import Rows
+
+SEGMENT = 1 << 16
+SPARE = 3
+"""Bytes at the end of `gaps`, so that 32 bits can be read from any entry."""
+LEVELS = {"u4": 15, "u8": 255, "u16": 65535}
+DTYPES = {"u4": np.uint8, "u8": np.uint8, "u16": np.uint16, "float32": np.float32}
+BITS = {"u4": 4, "u8": 8, "u16": 16, "float32": 32}
+
+
+class Segment(NamedTuple):
+    """Postings of up to 65,536 documents, by term.
+
+    `gaps` uint8: packed distances, each term from a whole byte. `impacts`: one an entry; uint8 (two an element for 4
+    bits), uint16 or float32. `starts` uint32 (terms + 1): a term's first entry. `offsets` uint32 (terms): its first
+    byte in `gaps`. `widths` uint8 (terms): bits of a distance. `scales` uint16 (terms): upper half of a float32; a
+    weight is scale x impact.
+    """
+
+    gaps: NDArray[np.uint8]
+    impacts: NDArray[Any]
+    starts: NDArray[np.uint32]
+    offsets: NDArray[np.uint32]
+    widths: NDArray[np.uint8]
+    scales: NDArray[np.uint16]
+
+    def frozen(self) -> Segment:
+        """Read-only, like mapped ones, so that one compiled kernel serves both."""
+        for array in self:
+            array.flags.writeable = False
+        return self
+
+
+def pack(blocks: Sequence[Rows], weights: str) -> Segment:
+    """Pack rows, at most 65,536 in all; each block is tidied three times rather than copied once as a whole."""
+    terms = blocks[0].width
+    # One line of cache a term: postings, entries / next entry, document before + 1, first byte, width.
+    state, highest = np.zeros((terms, 4), np.int64), np.zeros(terms, np.float32)
+    for block in blocks:
+        rows = block.tidy()
+        _count(rows.indices, rows.data, state, highest)
+    documents = sum(len(block) for block in blocks)
+    widths = state[:, 3] = _widths(state[:, 0], documents, BITS[weights])
+    first = 0
+    for block in blocks:
+        rows = block.tidy()
+        _count_entries(rows.indptr, rows.indices, first, state)
+        first += len(block)
+    starts, bytes_ = _cumulated(state[:, 1]), _cumulated((state[:, 1] * widths + 7) // 8)
+    if max(starts[-1], bytes_[-1]) >= 1 << 32:
+        raise UserError(
+            f"65,536 documents have {starts[-1]} postings, more than an index can address",
+            remedy="prune the vectors (max_active_terms), or use a dense engine",
+        )
+    scales, inverse = _scales(highest, weights)
+    gaps = np.zeros(bytes_[-1] + SPARE, np.uint8)
+    impacts = np.zeros((starts[-1] + 1) // 2 if weights == "u4" else starts[-1], DTYPES[weights])
+    state[:, 1], state[:, 2] = starts[:-1], 0
+    beginnings, first = bytes_[:-1] * 8 - starts[:-1] * widths, 0
+    for block in blocks:
+        rows = block.tidy()
+        _fill(
+            rows.indptr, rows.indices, rows.data, first, state, beginnings, inverse, LEVELS.get(weights, 0), BITS[weights],
+            gaps, impacts,
+        )  # fmt: skip
+        first += len(block)
+    arrays = starts.astype(np.uint32), bytes_[:-1].astype(np.uint32), widths.astype(np.uint8), scales
+    return Segment(gaps, impacts, *arrays).frozen()
+
+
+def unpack(segment: Segment, weights: str) -> tuple[NDArray[np.int64], ...]:
+    """The stored weights as (documents, terms, weights): int64, int64, float32, by term, then by document."""
+    impacts: NDArray[Any] = segment.impacts
+    entries = int(segment.starts[-1])
+    if weights == "u4":
+        impacts = np.stack([impacts & 15, impacts >> 4], axis=1).ravel()[:entries]
+    counts = np.diff(segment.starts.astype(np.int64))
+    numbers = np.zeros(entries, np.int64)
+    _unpack(segment.starts, segment.offsets, segment.widths, segment.gaps, numbers)
+    terms = np.repeat(np.arange(len(counts)), counts)
+    scales = (segment.scales.astype(np.uint32) << 16).view(np.float32)
+    values = scales[terms] * impacts.astype(np.float32)
+    real = impacts > 0
+    return numbers[real], terms[real], values[real]
+
+
+def _cumulated(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)])
+
+
+def _widths(counts: NDArray[np.int64], documents: int, impact_bits: int) -> NDArray[np.int64]:
+    """The width that costs fewest bits for a term in so many documents, were they spread at random; 0 for none."""
+    found, where = np.unique(counts, return_inverse=True)
+    filled, tried = np.maximum(found, 1)[:, None], np.arange(1, 17)
+    reach = 2.0**tried
+    escapes = np.minimum(1 / np.expm1(np.minimum(reach * filled / documents, 700)), documents / filled / reach)
+    best: NDArray[np.int64] = tried[np.argmin((tried + impact_bits) * (1 + escapes), axis=1)]
+    return np.where(found > 0, best, 0)[where]
+
+
+def _scales(highest: NDArray[np.float32], weights: str) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """A term's scale, rounded up to the upper half of a float32 so that its highest weight fits, and 1 / scale."""
+    if weights == "float32":
+        return np.full(len(highest), 0x3F80, np.uint16), np.ones(len(highest), np.float32)
+    wanted = np.maximum(highest / np.float32(LEVELS[weights]), np.finfo(np.float32).tiny)
+    halves = ((wanted.view(np.uint32) + np.uint32(0xFFFF)) >> 16).astype(np.uint16)
+    return halves, np.float32(1) / (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _count(indices, data, state, highest):  # type: ignore[no-untyped-def]
+    for place in range(len(indices)):
+        term = indices[place]
+        state[term, 0] += 1
+        highest[term] = max(highest[term], data[place])
+
+
+@njit(cache=True, nogil=True)
+def _count_entries(indptr, indices, first, state):  # type: ignore[no-untyped-def]
+    for row in range(len(indptr) - 1):
+        document = first + row
+        for place in range(indptr[row], indptr[row + 1]):
+            term = indices[place]
+            state[term, 1] += 1 + ((document - state[term, 2]) >> state[term, 3])
+            state[term, 2] = document + 1
+
+
+@njit(cache=True, nogil=True)
+def _fill(indptr, indices, data, first, state, beginnings, inverse, levels, bits, gaps, impacts):  # type: ignore[no-untyped-def]
+    for row in range(len(indptr) - 1):
+        document = first + row
+        for place in range(indptr[row], indptr[row + 1]):
+            term = indices[place]
+            width, entry = state[term, 3], state[term, 1]
+            gap = document - state[term, 2]
+            limit = (1 << width) - 1
+            while True:
+                stored = min(gap, limit)
+                bit = beginnings[term] + entry * width
+                value = stored << (bit & 7)
+                byte = bit >> 3
+                while value:
+                    gaps[byte] |= value & 255
+                    value >>= 8
+                    byte += 1
+                if gap <= limit:
+                    break
+                gap -= limit + 1
+                entry += 1
+            if levels:
+                impact = np.int64(min(max(np.rint(data[place] * inverse[term]), 1), levels))
+                if bits == 4:
+                    impacts[entry >> 1] |= impact << ((entry & 1) * 4)
+                else:
+                    impacts[entry] = impact
+            else:
+                impacts[entry] = data[place]
+            state[term, 1], state[term, 2] = entry + 1, document + 1
+
+
+@njit(cache=True, nogil=True)
+def _unpack(starts, offsets, widths, gaps, numbers):  # type: ignore[no-untyped-def]
+    for term in range(len(widths)):
+        document, width = -1, np.int64(widths[term])
+        for entry in range(starts[term], starts[term + 1]):
+            bit = np.int64(offsets[term]) * 8 + (entry - np.int64(starts[term])) * width
+            byte = bit >> 3
+            read = np.int64(gaps[byte]) | np.int64(gaps[byte + 1]) << 8 | np.int64(gaps[byte + 2]) << 16
+            document += ((read >> (bit & 7)) & ((1 << width) - 1)) + 1
+            numbers[entry] = document

@@ -1,0 +1,122 @@
+"""Sparse rows for engines: any accepted input as tidy blocks, repaired where that is safe and refused where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from scipy import sparse
+
+from harness.errors import UserError
+from harness.vectors import forget_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from harness.vectors import Vectors
+
+BLOCK = 4096
+"""Rows that are tidied, and copied, at a time."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Sparse rows as they came: CSR arrays of any type, and their width. `indptr` need not begin at 0."""
+
+    indptr: NDArray[Any]
+    indices: NDArray[Any]
+    data: NDArray[Any]
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def part(self, begin: int, end: int) -> Rows:
+        """Rows from `begin` to before `end`, nothing copied."""
+        return replace(self, indptr=self.indptr[begin : end + 1])
+
+    def tidy(self) -> Rows:
+        """A copy as int64, int32, float32, `indptr` from 0, columns ascending and unique, weights positive.
+
+        Duplicates are summed, zeros left out, other number types converted.
+
+        Raises:
+            UserError: NaN, infinite or negative weights, or a column that is not there.
+        """
+        from harness.indexes._kernels import NEGATIVE, NOT_FINITE, OUTSIDE, TIDY, inspect
+
+        first, last = int(self.indptr[0]), int(self.indptr[-1])
+        indptr = np.array(self.indptr, np.int64) - first
+        indices, data = np.array(self.indices[first:last], np.int32), _float32(self.data[first:last])
+        forget_pages(self.indices)
+        forget_pages(self.data)
+        found = inspect(indptr, indices, data, self.width)
+        if found == NOT_FINITE:
+            raise UserError("vectors hold NaN or infinite weights", remedy="check the encoder's dtype and weights")
+        if found == NEGATIVE:
+            raise UserError(
+                "vectors hold negative weights", remedy="an inverted index scores by impacts, which are positive"
+            )
+        if found == OUTSIDE:
+            raise UserError(f"vectors hold a column outside 0 to {self.width - 1}", remedy="check how they were made")
+        if found != TIDY:
+            matrix = sparse.csr_matrix((data, indices, indptr), shape=(len(self), self.width))
+            matrix.sum_duplicates()
+            matrix.eliminate_zeros()
+            indptr, indices, data = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data
+        return Rows(indptr, indices, data, self.width)
+
+    def csr(self) -> sparse.csr_matrix:
+        """As a matrix that shares the arrays."""
+        return sparse.csr_matrix((self.data, self.indices, self.indptr), shape=(len(self), self.width))
+
+
+def rows_of(vectors: Any, width: int | None = None, *, what: str = "vectors") -> Rows:
+    """The rows of one matrix, nothing copied.
+
+    Raises:
+        UserError: They are dense, or not `width` columns wide.
+    """
+    if not sparse.issparse(vectors):
+        raise UserError(
+            f"{what} are dense; this engine takes sparse ones (CSR)", remedy="use a dense engine, such as faiss-flat"
+        )
+    matrix: Any = vectors
+    matrix = matrix.tocsr()
+    if width is not None and matrix.shape[1] != width:
+        raise UserError(f"{what} have {matrix.shape[1]} columns, the index {width}")
+    return Rows(matrix.indptr, matrix.indices, matrix.data, int(matrix.shape[1]))
+
+
+def blocks_of(vectors: Vectors | Iterable[Vectors], size: int = BLOCK) -> Iterator[Rows]:
+    """All rows in order as blocks of at most `size` rows, not yet tidied; one matrix or an iterator of matrices.
+
+    Raises:
+        UserError: As `rows_of`, or the matrices differ in width.
+    """
+    whole = sparse.issparse(vectors) or isinstance(vectors, np.ndarray)
+    width = None
+    for matrix in [vectors] if whole else cast("Iterable[Any]", vectors):
+        rows = rows_of(matrix, width)
+        width = rows.width
+        for begin in range(0, max(len(rows), 1), size):
+            yield rows.part(begin, min(begin + size, len(rows)))
+
+
+def tidy_csr(vectors: Vectors | Iterable[Vectors]) -> sparse.csr_matrix:
+    """All rows as one tidy CSR matrix, for engines that want everything at once."""
+    tidied = [block.tidy() for block in blocks_of(vectors)]
+    if not tidied:
+        raise UserError("there are no vectors to index", remedy="give at least one block, if only to know the width")
+    lengths = np.concatenate([[0], *(np.diff(block.indptr) for block in tidied)])
+    data, indices = np.concatenate([b.data for b in tidied]), np.concatenate([b.indices for b in tidied])
+    return sparse.csr_matrix((data, indices, np.cumsum(lengths)), shape=(len(lengths) - 1, tidied[0].width))
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    """A copy; a finite float64 too large for float32 becomes infinite, and is then refused."""
+    with np.errstate(over="ignore"):
+        return np.array(values, np.float32)
