@@ -17,7 +17,7 @@ GROUP = 64
 """Documents whose highest score decides together whether they are looked at one by one."""
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def load_bits(typing: Any, array: Any, bit: Any) -> Any:
     """32 bits of a byte array from the byte that holds `bit`, as uint64; the array ends in 3 spare bytes."""
 

@@ -80,25 +80,24 @@ def pack(blocks: Sequence[Rows], weights: str) -> Segment:
     beginnings, first = bytes_[:-1] * 8 - starts[:-1] * widths, 0
     for block in blocks:
         rows = block.tidy()
-        _fill(
-            rows.indptr, rows.indices, rows.data, first, state, beginnings, inverse, LEVELS.get(weights, 0), BITS[weights],
-            gaps, impacts,
-        )  # fmt: skip
+        given = rows.indptr, rows.indices, rows.data, first
+        _fill(*given, state, beginnings, inverse, LEVELS.get(weights, 0), BITS[weights], gaps, impacts)
         first += len(block)
     arrays = starts.astype(np.uint32), bytes_[:-1].astype(np.uint32), widths.astype(np.uint8), scales
     return Segment(gaps, impacts, *arrays).frozen()
 
 
-def unpack(segment: Segment, weights: str) -> tuple[NDArray[np.int64], ...]:
+def unpack(segment: Segment, weights: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """The stored weights as (documents, terms, weights): int64, int64, float32, by term, then by document."""
     impacts: NDArray[Any] = segment.impacts
     entries = int(segment.starts[-1])
     if weights == "u4":
         impacts = np.stack([impacts & 15, impacts >> 4], axis=1).ravel()[:entries]
-    counts = np.diff(segment.starts.astype(np.int64))
+    ends = segment.starts.astype(np.int64)
+    counts = ends[1:] - ends[:-1]
     numbers = np.zeros(entries, np.int64)
     _unpack(segment.starts, segment.offsets, segment.widths, segment.gaps, numbers)
-    terms = np.repeat(np.arange(len(counts)), counts)
+    terms = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     scales = (segment.scales.astype(np.uint32) << 16).view(np.float32)
     values = scales[terms] * impacts.astype(np.float32)
     real = impacts > 0
@@ -171,7 +170,7 @@ def _fill(indptr, indices, data, first, state, beginnings, inverse, levels, bits
             if levels:
                 impact = np.int64(min(max(np.rint(data[place] * inverse[term]), 1), levels))
                 if bits == 4:
-                    impacts[entry >> 1] |= impact << ((entry & 1) * 4)
+                    impacts[entry >> 1] = np.int64(impacts[entry >> 1]) | (impact << ((entry & 1) * 4))
                 else:
                     impacts[entry] = impact
             else:
@@ -182,7 +181,7 @@ def _fill(indptr, indices, data, first, state, beginnings, inverse, levels, bits
 @njit(cache=True, nogil=True)
 def _unpack(starts, offsets, widths, gaps, numbers):  # type: ignore[no-untyped-def]
     for term in range(len(widths)):
-        document, width = -1, np.int64(widths[term])
+        document, width = np.int64(-1), np.int64(widths[term])
         for entry in range(starts[term], starts[term + 1]):
             bit = np.int64(offsets[term]) * 8 + (entry - np.int64(starts[term])) * width
             byte = bit >> 3

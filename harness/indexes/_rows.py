@@ -1,4 +1,4 @@
-"""Sparse rows for engines: any accepted input as tidy blocks, repaired where that is safe and refused where it is not."""
+"""Sparse rows for engines: whatever is given as tidy blocks, repaired where that is safe, else refused."""
 
 from __future__ import annotations
 

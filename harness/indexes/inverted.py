@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -138,8 +138,6 @@ class Inverted:
         from harness.indexes._packing import unpack
 
         parts = [unpack(segment, self.params.weights) for segment in self.segments]
-        if not parts:
-            return sparse.csr_matrix((self.documents, self.terms), dtype=np.float32)
         rows = np.concatenate([part[0] + number * SEGMENT for number, part in enumerate(parts)])
         columns, values = np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
         return sparse.csr_matrix((values, (rows, columns)), shape=(self.documents, self.terms))

@@ -9,7 +9,6 @@ from scipy import sparse
 from harness.errors import UserError
 from harness.indexes import create, names, registry
 
-
 LEVELS = {"u4": 15, "u8": 255, "u16": 65535}
 
 
