@@ -46,7 +46,7 @@ class Rows:
         Raises:
             UserError: NaN, infinite or negative weights, or a column that is not there.
         """
-        from harness.indexes._kernels import NEGATIVE, NOT_FINITE, OUTSIDE, TIDY, inspect
+        from harness.indexes._kernels import NEGATIVE, NOT_FINITE, OUTSIDE, UNTIDY, inspect
 
         first, last = int(self.indptr[0]), int(self.indptr[-1])
         indptr = np.array(self.indptr, np.int64) - first
@@ -54,6 +54,12 @@ class Rows:
         forget_pages(self.indices)
         forget_pages(self.data)
         found = inspect(indptr, indices, data, self.width)
+        if found == UNTIDY:
+            matrix = sparse.csr_matrix((data, indices, indptr), shape=(len(self), self.width))
+            matrix.sum_duplicates()
+            matrix.eliminate_zeros()
+            indptr, indices, data = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data
+            found = inspect(indptr, indices, data, self.width)
         if found == NOT_FINITE:
             raise UserError("vectors hold NaN or infinite weights", remedy="check the encoder's dtype and weights")
         if found == NEGATIVE:
@@ -62,11 +68,6 @@ class Rows:
             )
         if found == OUTSIDE:
             raise UserError(f"vectors hold a column outside 0 to {self.width - 1}", remedy="check how they were made")
-        if found != TIDY:
-            matrix = sparse.csr_matrix((data, indices, indptr), shape=(len(self), self.width))
-            matrix.sum_duplicates()
-            matrix.eliminate_zeros()
-            indptr, indices, data = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data
         return Rows(indptr, indices, data, self.width)
 
     def csr(self) -> sparse.csr_matrix:
