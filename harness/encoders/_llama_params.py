@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.encoders._backbone import Backbone
 from harness.spec.params import Params
@@ -27,6 +27,8 @@ class LlamaParams(Params):
     """Put before every query."""
     document_prefix: str = "passage: "
     """Put before every document."""
+    lowercase: bool = False
+    """Read texts in lower case, so that a word is the same tokens wherever it stands. A departure from LACONIC."""
     special_tokens: bool = False
     """Let the tokenizer add its special tokens. A BOS draws all attention and ruins a LACONIC: the switch shows it."""
     query_length: int = Field(default=256, ge=1)
@@ -41,6 +43,15 @@ class LlamaParams(Params):
     """Where to encode and train."""
     training: TrainingParams | None = None
     """Train on the pairs of the spec; used as it is where it is left out."""
+    adapter: str | None = None
+    """Instead of training: a folder with an adapter that was trained before, or `mini/laconic` and `mini/dense-twin`,
+    which ship with the program."""
+
+    @model_validator(mode="after")
+    def _trained_once(self) -> Self:
+        if self.adapter is not None and self.training is not None:
+            raise ValueError("give one of training and adapter")
+        return self
 
     def facts(self) -> dict[str, float]:
         """Departures as a report lists them."""
@@ -55,6 +66,8 @@ class LlamaParams(Params):
             found["scale of the input embedding"] = self.embedding_scale
         if self.attention == "causal":
             found["causal attention"] = 1.0
+        if self.lowercase:
+            found["lower case"] = 1.0
         if self.special_tokens:
             found["special tokens"] = 1.0
         if self.training is not None and self.training.sampled_terms is not None:
@@ -74,11 +87,33 @@ class LaconicParams(LlamaParams):
     pairs, so that none fires everywhere; no bias where it is left out. A departure from LACONIC."""
     bias_passages: int = Field(default=256, ge=2)
     """Passages that the bias is computed from."""
+    term_weight: float | None = Field(default=None, gt=0)
+    """Scale each term's logit so that, before training, a text that holds the term gives it about this number times the
+    square root of its inverse document frequency; no scale where it is left out. Needs `term_bias`. A departure from
+    LACONIC."""
+    terms: int | None = Field(default=None, ge=1)
+    """Use only so many terms, those that most training passages hold; all where it is left out. Needs `term_weight`. A
+    departure from LACONIC."""
+
+    @model_validator(mode="after")
+    def _weights_need_a_bias(self) -> Self:
+        if self.term_weight is not None and self.term_bias is None:
+            raise ValueError("term_weight needs term_bias")
+        if self.terms is not None and self.term_weight is None:
+            raise ValueError("terms needs term_weight")
+        return self
 
     def departures(self) -> dict[str, float]:
         """See the base."""
         found = super().departures()
-        return found if self.term_bias is None else {**found, "bias of terms, standard deviations": self.term_bias}
+        for what, value in (
+            ("bias of terms, standard deviations", self.term_bias),
+            ("scale of terms, times the root of their inverse document frequency", self.term_weight),
+            ("terms used", self.terms),
+        ):
+            if value is not None:
+                found[what] = float(value)
+        return found
 
 
 class DenseTwinParams(LlamaParams):

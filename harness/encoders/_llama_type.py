@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,6 +49,7 @@ def prepare(params: LlamaParams, contract: Contract) -> Model:
     tensors = {name: tensor.float() for name, tensor in found.weights(layers).items()}
     if scale != 1.0:
         tensors = {n: t / scale if n.endswith(tuple(f"{p}.weight" for p in SCALED)) else t for n, t in tensors.items()}
+    tokenizer = lower(found.tokenizer) if params.lowercase else found.tokenizer
     head = tensors.pop("lm_head.weight", None)
     if config.get("tie_word_embeddings", False):
         head = None
@@ -58,10 +60,18 @@ def prepare(params: LlamaParams, contract: Contract) -> Model:
         backbone.embed_tokens.weight.detach() if head is None else head,
         None,
         head is not None,
-        found.tokenizer,
+        tokenizer,
         contract,
         config,
     )
+
+
+def lower(tokenizer: str) -> str:
+    """The text of a tokenizer.json that first brings texts into lower case."""
+    content = json.loads(tokenizer)
+    first, rest = {"type": "Lowercase"}, content.get("normalizer")
+    content["normalizer"] = first if rest is None else {"type": "Sequence", "normalizers": [first, rest]}
+    return json.dumps(content, ensure_ascii=False)
 
 
 def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaParams, threads: int) -> Model:
@@ -96,8 +106,9 @@ def train_model(
     pairs: Sequence[tuple[str, str]],
     seed: int,
     progress: Progress | None,
+    factors: dict[str, torch.Tensor] | None = None,
 ) -> dict[str, object]:
-    """Train the backbone in place and return facts: steps, pairs, seconds, the curve."""
+    """Train the backbone in place and return facts: steps, pairs, seconds, the curve; `factors` gets the adapters."""
     from harness.training.loop import train
     from harness.training.objectives import Batch
 
@@ -112,7 +123,17 @@ def train_model(
     started = time.perf_counter()
     # Adapters on scaled projections shrink with them.
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
-    curve = train(model.backbone, objective, tokenise, pairs, training, seed=seed, lora_scale=scales, progress=progress)
+    curve = train(
+        model.backbone,
+        objective,
+        tokenise,
+        pairs,
+        training,
+        seed=seed,
+        lora_scale=scales,
+        progress=progress,
+        factors=factors,
+    )
     return {
         "steps": len(curve),
         "pairs": len(pairs),

@@ -135,6 +135,7 @@ class PackedSparse(PackedEncoder):
     def __init__(self, model: Model, batch_size: int, facts: Mapping[str, float] | None = None) -> None:
         super().__init__(model, batch_size, facts)
         self.width = int(model.head.shape[0])
+        self.columns, self.head, self.bias = _useful(model)
 
     def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Rows x terms, at most the contract's `document_terms` a row."""
@@ -146,7 +147,7 @@ class PackedSparse(PackedEncoder):
 
     def count_flops(self, tokens: int) -> float:
         """Layers, attention and head."""
-        return self.model.shape.flops(tokens) + 2.0 * tokens * self.model.shape.hidden * self.width
+        return self.model.shape.flops(tokens) + 2.0 * tokens * self.model.shape.hidden * len(self.columns)
 
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Tokens of the vocabulary, as text where they are whole characters."""
@@ -155,8 +156,9 @@ class PackedSparse(PackedEncoder):
 
     def _encode(self, texts: Sequence[str], role: Role, keep: int | None) -> sparse.csr_matrix:
         def of_batch(states: torch.Tensor, lengths: list[int]) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-            largest = max_logits(states, lengths, self.model.head, self.model.bias).cpu().numpy()
-            return [largest_weights(row, keep) for row in largest]
+            largest = max_logits(states, lengths, self.head, self.bias).cpu().numpy()
+            found = (largest_weights(row, keep) for row in largest)
+            return [(self.columns[columns], weights) for columns, weights in found]
 
         nothing = (np.zeros(0, np.int32), np.zeros(0, np.float32))
         found = self.rows(texts, role, of_batch, nothing)
@@ -197,6 +199,18 @@ class PackedDense(PackedEncoder):
 
         found = self.rows(texts, role, of_batch, np.zeros(self.width, np.float32))
         return np.stack(found) if found else np.zeros((0, self.width), np.float32)
+
+
+def _useful(model: Model) -> tuple[NDArray[np.int32], torch.Tensor, torch.Tensor | None]:
+    """Columns, head and bias without the terms that can never be active: a row of zeros and no positive bias."""
+    never = torch.zeros(len(model.head), dtype=torch.bool, device=model.head.device)
+    if model.own_head and model.bias is not None:
+        never = (model.head == 0).all(1) & (model.bias <= 0)
+    if not never.any():
+        return np.arange(len(model.head), dtype=np.int32), model.head, model.bias
+    kept = (~never).nonzero().squeeze(1)
+    bias = None if model.bias is None else model.bias.detach()[kept]
+    return kept.cpu().numpy().astype(np.int32), model.head[kept], bias
 
 
 def pool(states: torch.Tensor, lengths: Sequence[int], contract: Contract) -> torch.Tensor:

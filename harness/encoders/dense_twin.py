@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    import torch
+
     from harness.collections.base import Pair
     from harness.encoders._packed import PackedDense
     from harness.spec.params import Params
@@ -50,6 +52,7 @@ class DenseTwin:
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Convert the backbone, and train it if the spec says so."""
+        from harness.encoders import _shipped
         from harness.encoders._folder import Contract
         from harness.encoders._llama_type import prepare, train_model
         from harness.encoders._packed import pool
@@ -76,6 +79,8 @@ class DenseTwin:
                 remedy=f"at most {hidden}",
             )
         facts: dict[str, object] = {"departures": params.departures()}
+        if params.adapter is not None:
+            facts["adapter"] = _shipped.apply(model, params.adapter, "dense", params)
         if params.training is not None:
             from harness.training.objectives import DenseObjective
 
@@ -83,7 +88,11 @@ class DenseTwin:
             if not examples:
                 raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
             objective = DenseObjective(lambda states, sizes: pool(states, sizes, model.contract), params.training)
-            facts |= train_model(model, objective, params.training, params, examples, seed, progress)
+            backbone = _shipped.mark(model)
+            factors: dict[str, torch.Tensor] = {}
+            facts |= train_model(model, objective, params.training, params, examples, seed, progress, factors)
+            if factors:
+                _shipped.save(directory / _shipped.FOLDER, "dense", params, backbone, factors)
         model.save(directory)
         return facts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders import FitInput, Progress, register
@@ -10,7 +9,7 @@ from harness.encoders._llama_params import LaconicParams
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import torch
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from harness.collections.base import Pair
     from harness.encoders._folder import Contract
     from harness.encoders._packed import Model, PackedSparse
+    from harness.encoders._terms import Terms
     from harness.spec.params import Params
     from harness.vectors import Kind
 
@@ -34,7 +34,10 @@ class Laconic:
 
     def needs(self) -> FitInput:
         """Pairs for training, or for the passages that the bias of the terms is computed from."""
-        return "nothing" if self.params.training is None and self.params.term_bias is None else "pairs"
+        params = self.params
+        if params.adapter is not None or (params.training is None and params.term_bias is None):
+            return "nothing"
+        return "pairs"
 
     def fingerprint(self) -> str:
         """Of the backbone's files."""
@@ -54,24 +57,29 @@ class Laconic:
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Convert the backbone, compute the bias, train; see the spec for which of these."""
-        import torch
-
+        from harness.encoders import _shipped
         from harness.encoders._llama_type import prepare, train_model
 
         params = self.params
         model = prepare(params, _contract(params))
+        facts: dict[str, object] = {"departures": params.departures()}
+        if params.adapter is not None:
+            facts["adapter"] = _shipped.apply(model, params.adapter, "sparse", params)
+            model.save(directory)
+            return facts
         examples = _examples(pairs)
         if self.needs() == "pairs" and not examples:
             raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
-        if params.term_bias is not None:
-            passages = [passage for _, passage in islice(examples, params.bias_passages)]
-            model.bias = torch.nn.Parameter(term_bias(model, passages, params.term_bias, params.batch_size))
-        facts: dict[str, object] = {"departures": params.departures()}
+        terms = _terms(model, [passage for _, passage in examples], params)
+        factors: dict[str, torch.Tensor] = {}
+        backbone = _shipped.mark(model)
         if params.training is not None:
-            from harness.training.objectives import SparseObjective
-
-            objective = SparseObjective(model.head, model.bias, params.training, seed)
-            facts |= train_model(model, objective, params.training, params, examples, seed, progress)
+            objective = terms.objective(model, params.training, seed)
+            facts |= train_model(model, objective, params.training, params, examples, seed, progress, factors)
+        weights = terms.tensors(len(model.head))
+        _shipped.weigh(model, weights)
+        if factors:
+            _shipped.save(directory / _shipped.FOLDER, "sparse", params, backbone, factors, weights)
         model.save(directory)
         return facts
 
@@ -82,23 +90,6 @@ class Laconic:
 
         model = open_model(directory, "sparse", self.params, threads)
         return PackedSparse(model, self.params.batch_size, self.params.facts())
-
-
-def term_bias(model: Model, passages: Sequence[str], deviations: float, batch_size: int) -> torch.Tensor:
-    """-(mean + deviations * standard deviation) of each term's largest logit over these passages, float32."""
-    import torch
-
-    from harness.encoders._text import Tokeniser
-    from harness.training.max_head import max_logits
-
-    ids = Tokeniser(model.tokenizer, model.contract).ids(passages, "document")
-    count, total, squares = 0, torch.zeros(len(model.head)).double(), torch.zeros(len(model.head)).double()
-    for _, states, lengths in model.states(ids, batch_size):
-        largest = max_logits(states, lengths, model.head).double()
-        count, total, squares = count + len(lengths), total + largest.sum(0), squares + largest.square().sum(0)
-    mean = total / count
-    spread = ((squares - count * mean.square()) / max(count - 1, 1)).clamp(min=0).sqrt()
-    return -(mean + deviations * spread).float()
 
 
 def _contract(params: LaconicParams) -> Contract:
@@ -113,6 +104,24 @@ def _contract(params: LaconicParams) -> Contract:
         query_terms=params.query_terms,
         document_terms=params.document_terms,
         special_tokens=params.special_tokens,
+    )
+
+
+def _terms(model: Model, passages: list[str], params: LaconicParams) -> Terms:
+    from harness.encoders._terms import Terms, biased, spread, weighted
+
+    if params.term_bias is None:
+        return Terms()
+    if params.term_weight is None:
+        background = spread(passages, params.bias_passages)
+        return biased(model, background, deviations=params.term_bias, batch_size=params.batch_size)
+    return weighted(
+        model,
+        passages,
+        size=params.terms,
+        deviations=params.term_bias,
+        weight=params.term_weight,
+        background=params.bias_passages,
     )
 
 

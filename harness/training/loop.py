@@ -29,6 +29,7 @@ def train(
     seed: int,
     lora_scale: dict[str, float] | None = None,
     progress: Callable[[int, int | None, str], None] | None = None,
+    factors: dict[str, torch.Tensor] | None = None,
 ) -> list[dict[str, float]]:
     """Train `backbone` in place (adapters are merged at the end) and return the curve, one row a step.
 
@@ -41,6 +42,7 @@ def train(
         seed: Decides order, adapters and samples. Equal seeds give equal weights on one machine and thread count.
         lora_scale: Factor on alpha by name of the projection, where a projection's output was scaled.
         progress: Called after each step.
+        factors: Gets the adapters before they are merged: ``NAME.down`` and ``NAME.up``, alpha / rank in the latter.
 
     Returns:
         Rows of step, loss, learning_rate and the parts of the objective.
@@ -81,7 +83,9 @@ def train(
         schedule.step()
         if progress:
             progress(step + 1, params.steps, f"loss {value:.3f}")
-    _merge(backbone)
+    merged = _merge(backbone)
+    if factors is not None:
+        factors.update(merged)
     backbone.eval()
     return curve
 
@@ -151,12 +155,19 @@ def _trainable(
     return [p for p in backbone.parameters() if p.requires_grad]
 
 
-def _merge(backbone: torch.nn.Module) -> None:
-    """Add the adapters to the weights and take them out."""
-    for parent in list(backbone.modules()):
+def _merge(backbone: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Add the adapters to the weights, take them out, and return their factors."""
+    factors: dict[str, torch.Tensor] = {}
+    for place, parent in list(backbone.named_modules()):
         for name, child in list(parent.named_children()):
             if hasattr(child, "merge") and hasattr(child, "base_layer"):
-                child.merge()
-                setattr(parent, name, child.get_base_layer())
+                adapted: Any = child
+                path = f"{place}.{name}" if place else name
+                for active in adapted.active_adapters:
+                    factors[f"{path}.down"] = adapted.lora_A[active].weight.detach().clone()
+                    factors[f"{path}.up"] = adapted.lora_B[active].weight.detach() * adapted.scaling[active]
+                adapted.merge()
+                setattr(parent, name, adapted.get_base_layer())
     for parameter in backbone.parameters():
         parameter.requires_grad_(False)
+    return factors

@@ -105,7 +105,12 @@ class MaxHead(torch.autograd.Function):
 
 
 def active_terms(
-    hidden: torch.Tensor, lengths: Sequence[int], weight: torch.Tensor, bias: torch.Tensor | None = None
+    hidden: torch.Tensor,
+    lengths: Sequence[int],
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    scale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """log(1 + ReLU(largest logit)) of each term, texts x terms, with gradients."""
-    return torch.log1p(MaxHead.apply(hidden, lengths, weight, bias))
+    """log(1 + scale * ReLU(largest logit + bias)) of each term, texts x terms, with gradients."""
+    found = MaxHead.apply(hidden, lengths, weight, bias)
+    return torch.log1p(found if scale is None else found * scale)

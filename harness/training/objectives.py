@@ -65,25 +65,37 @@ class SparseObjective:
         bias: Bias of the terms, trained where given.
         params: Settings.
         seed: Of the sample of terms.
+        log_scale: Logarithm of a factor on each term's logit (with its bias), trained where given.
+        columns: Rows of `weight` by token id, -1 for a token that is no term; the ids themselves where left out.
     """
 
     def __init__(
-        self, weight: torch.Tensor, bias: torch.nn.Parameter | None, params: TrainingParams, seed: int
+        self,
+        weight: torch.Tensor,
+        bias: torch.nn.Parameter | None,
+        params: TrainingParams,
+        seed: int,
+        *,
+        log_scale: torch.nn.Parameter | None = None,
+        columns: torch.Tensor | None = None,
     ) -> None:
         self.weight, self.bias, self.params = weight.detach(), bias, params
+        self.log_scale, self.columns = log_scale, columns
         self.generator = torch.Generator().manual_seed(seed)
 
     def parameters(self) -> list[tuple[torch.nn.Parameter, float]]:
-        """The bias of the terms."""
-        return [] if self.bias is None else [(self.bias, self.params.bias_learning_rate)]
+        """The bias and the scale of the terms."""
+        found = [] if self.bias is None else [(self.bias, self.params.bias_learning_rate)]
+        return found if self.log_scale is None else [*found, (self.log_scale, self.params.scale_learning_rate)]
 
     def loss(self, hidden: torch.Tensor, batch: Batch, done: float) -> tuple[torch.Tensor, dict[str, float]]:
         """Logged: the three parts, and active terms among those looked at."""
         terms, share = self._sample(batch)
         weight = self.weight if terms is None else self.weight[terms]
         bias = None if self.bias is None else (self.bias if terms is None else self.bias[terms])
+        scale = None if self.log_scale is None else (self.log_scale if terms is None else self.log_scale[terms]).exp()
         queries, passages = (
-            active_terms(half, lengths, weight, bias)
+            active_terms(half, lengths, weight, bias, scale)
             for half, lengths in zip(
                 batch.halves(hidden), (batch.lengths[: batch.pairs], batch.lengths[batch.pairs :]), strict=True
             )
@@ -108,7 +120,8 @@ class SparseObjective:
         total, size = self.weight.shape[0], self.params.sampled_terms
         if size is None or size >= total:
             return None, torch.ones(1)
-        own = batch.ids.unique()
+        own = batch.ids.unique() if self.columns is None else self.columns[batch.ids].unique()
+        own = own[own >= 0]
         others = torch.ones(total, dtype=torch.bool)
         others[own] = False
         rest = others.nonzero().squeeze(1)

@@ -45,5 +45,7 @@ class TrainingParams(Params):
     out, as in LACONIC. Sparse only."""
     bias_learning_rate: float = Field(default=4.0, ge=0)
     """Factor on the learning rate for the bias of the terms where there is one; sparse only."""
+    scale_learning_rate: float = Field(default=20.0, ge=0)
+    """Factor on the learning rate for the logarithm of the terms' scale where there is one; sparse only."""
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines; dense only. Dot products of sparse vectors are taken as they are."""

@@ -1,0 +1,73 @@
+"""Training pairs of several sources."""
+
+import json
+
+import pytest
+
+from harness.collections.mixture import Mixture, MixtureParams
+from harness.errors import UserError
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAIRS_HERE", str(tmp_path))
+    for name in "ab":
+        rows = [{"query": f"{name} query {i}", "positive": f"{name} text {i}"} for i in range(20)]
+        if name == "b":
+            rows[0]["negatives"] = ["wrong"]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def pairs(*sources, seed=1):
+    return list(Mixture(MixtureParams(sources=list(sources), seed=seed)).pairs())
+
+
+def test_what_is_skipped_is_never_taken_and_the_rest_is_in_a_seeded_order(files):
+    whole = pairs({"file": "$PAIRS_HERE/a.jsonl"})
+    assert {p.query for p in whole} == {f"a query {i}" for i in range(20)}
+    assert whole != sorted(whole)
+    assert pairs({"file": "$PAIRS_HERE/a.jsonl"}, seed=2) != whole
+    held_out = pairs({"file": "$PAIRS_HERE/a.jsonl", "limit": 5})
+    trained = pairs({"file": "$PAIRS_HERE/a.jsonl", "skip": 5, "limit": 10})
+    assert (len(held_out), len(trained)) == (5, 10)
+    assert held_out + trained == whole[:15]
+
+
+def test_sources_follow_each_other_and_may_be_collections(files, tmp_path):
+    package = {"type": "pydoc", "train_packages": ["numpy"], "test_packages": ["networkx"]}
+    found = pairs({"file": str(files / "b.jsonl")}, {"collection": package, "limit": 3})
+    assert len(found) == 23
+    assert sorted(p.negatives for p in found)[-1] == ("wrong",)
+    assert not any(p.query.startswith("b query") for p in found[20:])
+
+
+def test_the_fingerprint_follows_the_files(files):
+    mixture = Mixture(MixtureParams(sources=[{"file": str(files / "a.jsonl")}]))
+    before = mixture.fingerprint()
+    with (files / "a.jsonl").open("a") as file:
+        file.write(json.dumps({"query": "new", "positive": "one"}) + "\n")
+    assert mixture.fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"file": "$NOT_SET_HERE/a.jsonl"}, "no such file"),
+        ({"file": "a.jsonl", "collection": {"type": "pydoc"}}, "a file or a collection"),
+        ({"collection": {"type": "mixture"}}, "can be a source"),
+        ({"collection": {"type": "pydok"}}, "can be a source"),
+    ],
+)
+def test_a_source_that_is_none(source, message):
+    with pytest.raises(UserError, match=message):
+        pairs(source)
+
+
+@pytest.mark.parametrize("line", ["{", '{"query": "no positive"}', '{"query": 1, "positive": "x"}', "[]"])
+def test_a_line_that_is_no_pair_is_named(files, line):
+    with (files / "a.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(UserError, match="not a pair") as caught:
+        pairs({"file": str(files / "a.jsonl")})
+    assert caught.value.line == 21
