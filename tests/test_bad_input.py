@@ -4,7 +4,6 @@ import json
 import os
 import resource
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import sparse
-from tests_support import SPEC, write_collection
+from tests_support import SPEC, start_run, write_collection
 
 from harness import cli
 from harness.encoders import registry as encoders
@@ -233,13 +232,6 @@ def test_too_little_space_is_said_before_a_stage(spec, call, monkeypatch):
     assert "0 MiB are free" in err
 
 
-def started(folder):
-    return subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli import main; main()", "run", "small.toml"],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-
-
 def workers(pid):
     """Processes whose parent is `pid`."""
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -253,7 +245,7 @@ def wait_for_stage(process, word):
 
 
 def test_a_killed_worker_is_a_status_and_the_next_run_tries_again(spec, call):
-    process = started(spec.parent)
+    process = start_run(spec.parent)
     wait_for_stage(process, "make bm25")
     while not (found := workers(process.pid)):
         time.sleep(0.01)
@@ -266,7 +258,7 @@ def test_a_killed_worker_is_a_status_and_the_next_run_tries_again(spec, call):
 
 
 def test_interrupt_stops_and_says_how_to_go_on(spec, call):
-    process = started(spec.parent)
+    process = start_run(spec.parent)
     wait_for_stage(process, "make bm25")
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)

@@ -8,16 +8,9 @@ import sys
 import time
 
 import pytest
-from tests_support import SPEC, write_collection
+from tests_support import SPEC, start_run, write_collection
 
 TIMED = ("latency", "seconds", "resident", "peak", "per_second")
-
-
-def start(folder):
-    return subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli import main; main()", "run", "small.toml"],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
 
 
 def numbers(folder):
@@ -29,7 +22,7 @@ def numbers(folder):
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     (folder / "small.toml").write_text(SPEC.format(folder=write_collection(folder)))
-    process = start(folder)
+    process = start_run(folder)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     labels = [line.split("] ")[1].removesuffix(" ...") for line in errors.splitlines() if line.endswith(" ...")]
@@ -41,7 +34,7 @@ def test_killed_in_each_stage(undisturbed, tmp_path):
     (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
     finished = []
     for label in labels:
-        process = start(tmp_path)
+        process = start_run(tmp_path)
         begun = []
         for line in process.stderr:
             if line.endswith(" ...\n"):
@@ -54,7 +47,7 @@ def test_killed_in_each_stage(undisturbed, tmp_path):
         # What was finished in an earlier round was not begun again.
         assert not set(begun) & set(finished), (begun, finished)
         finished += begun[:-1]
-    process = start(tmp_path)
+    process = start_run(tmp_path)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert numbers(tmp_path).keys() == expected.keys()
@@ -64,7 +57,7 @@ def test_killed_in_each_stage(undisturbed, tmp_path):
 
 def test_two_runs_at_once_do_not_harm_each_other(undisturbed, tmp_path):
     (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
-    both = [start(tmp_path), start(tmp_path)]
+    both = [start_run(tmp_path), start_run(tmp_path)]
     outputs = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert numbers(tmp_path) == undisturbed[1]
@@ -72,13 +65,13 @@ def test_two_runs_at_once_do_not_harm_each_other(undisturbed, tmp_path):
 
 def test_failures_are_kept_until_retry_is_asked(tmp_path):
     (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)) + "\ntimeout = 0.05\n")
-    process = start(tmp_path)
+    process = start_run(tmp_path)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert "timeout" in errors
     assert "measure.timeout" in errors
     assert (tmp_path / "runs/small/report.html").exists()
-    process = start(tmp_path)
+    process = start_run(tmp_path)
     _, errors = process.communicate()
     assert not [line for line in errors.splitlines() if line.endswith(" ...")]
     text = (tmp_path / "small.toml").read_text()

@@ -1,6 +1,8 @@
 """What several tests make: a tiny collection and a spec over it."""
 
 import json
+import subprocess
+import sys
 
 SPEC = """
 name = "small"
@@ -36,3 +38,11 @@ def write_collection(parent):
     judgements = "".join(f"q{i}\td{i}\t1\n" for i in range(3))
     (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judgements)
     return folder
+
+
+def start_run(folder):
+    """``laconic-bench run small.toml`` in this folder, in a process of its own, its output in pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from harness.cli import main; main()", "run", "small.toml"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
