@@ -1,4 +1,4 @@
-"""The commands of the history."""
+"""The commands history, compare and nightly."""
 
 from __future__ import annotations
 
@@ -85,6 +85,30 @@ def prune(
 
     gone = _existing(folder).prune(goes, pretend=pretend)
     typer.echo(f"{len(gone)} runs {'would go' if pretend else 'removed'}")
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="Folder of the earlier finished run.")],
+    head: Annotated[str, typer.Argument(help="Folder of the later finished run.")],
+    force: Annotated[bool, typer.Option("--force", help="Compare although data or machine differ.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show what did not change, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of each metric; exit 0 if nothing regressed, 1 if something did, 2 if it cannot be said."""
+    from harness.nightly.compare import compare_runs
+
+    _show(compare_runs(Path(base), Path(head), force=force), everything=everything, as_json=as_json)
+
+
+def _show(found: Any, *, everything: bool, as_json: bool) -> None:
+    from harness.nightly.compare import exit_code, lines
+
+    if as_json:
+        rows = [{**vars(one), "key": list(one.key), "sentence": one.sentence} for one in found]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(lines(found, all_metrics=everything)))
+    raise typer.Exit(exit_code(found))
 
 
 def _day(text: str) -> datetime:

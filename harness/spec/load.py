@@ -75,6 +75,7 @@ def load_spec(file: Path, registries: Registries, overrides: Sequence[str] = ())
     _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
     _check_claims(source, head, systems, parts)
+    _check_nightly(source, head)
     by_name = {axis: {part.name: part for group in parts[axis].values() for part in group} for axis in AXES}
     return Spec(
         file,
@@ -345,3 +346,13 @@ def _check_claims(
         if claim.name in titles:
             raise source.error(f"two claims have the name {claim.name!r}", path, "give one of them another name")
         titles.add(claim.name)
+
+
+def _check_nightly(source: _Source, head: SpecHead) -> None:
+    from harness.records import METRICS
+
+    for name in head.nightly.thresholds:
+        base = name.partition("/")[0]
+        if base not in METRICS:
+            path = ("nightly", "thresholds", name)
+            raise source.error(f"there is no metric {base!r}", path, allowed(base, METRICS))

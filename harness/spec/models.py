@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, field_validator
 
 from harness.spec.claim import ClaimSpec
+from harness.spec.nightly import NightlySpec
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class SpecHead(Params):
     """How it is measured."""
     claims: list[ClaimSpec] = Field(default_factory=list)
     """What is to be settled."""
+    nightly: NightlySpec = Field(default_factory=NightlySpec)
+    """What the nightly run alarms on."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,39 @@
+"""Which changes of a metric count: the spec's word, or a default by the kind of metric."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.records import METRICS
+from harness.spec.nightly import ThresholdSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXACT = ThresholdSpec()
+ROUNDING = ThresholdSpec(absolute=1e-6)
+"""Quality of the same model on the same data has no noise; what differs less is the order of additions."""
+DEFAULTS: dict[str, ThresholdSpec] = {
+    **dict.fromkeys(("ndcg@10", "recall@10", "recall@100", "mrr@10"), ROUNDING),
+    **dict.fromkeys(("latency_encode", "latency_search", "latency_total"), ThresholdSpec(relative=0.025)),
+    "resident_bytes": ThresholdSpec(relative=0.05, absolute=4 << 20),
+}
+PARTS = {"latency_encode": ("p50", "p95"), "latency_search": ("p50", "p95"), "latency_total": ("p50", "p95")}
+"""Parts judged by default: what is beyond the 95th percentile, and the mean, follow single neighbours' bursts."""
+
+
+def threshold(metric: str, given: Mapping[str, ThresholdSpec]) -> ThresholdSpec | None:
+    """The threshold of a metric, None where it is not judged.
+
+    Args:
+        metric: Name with its component: ``latency_total/p50``.
+        given: The spec's own, by name with or without a component.
+    """
+    base, _, part = metric.partition("/")
+    found = given.get(metric) or given.get(base)
+    if found is None:
+        kind = METRICS.get(base)
+        if base in PARTS and part not in PARTS[base]:
+            return None
+        found = EXACT if kind is not None and kind.exact else DEFAULTS.get(base)
+    return found if found is not None and found.watch else None
