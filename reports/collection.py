@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports import figures, null, queries
+from reports import evidence, figures, null, queries
 from reports.compare import best
 from reports.values import interval, label, number
 
@@ -65,6 +65,8 @@ def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
         "summary": table(run, name, SUMMARY),
         "null": null.sentences(run.records, name),
         "sections": [(title, table(run, name, wanted)) for title, wanted in SECTIONS],
+        "against": evidence.against_best(run, name),
+        "equal": evidence.at_equal_quality(run, name),
         "queries": [
             found
             for first, second in queries.pairs(run, name)

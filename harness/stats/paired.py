@@ -167,3 +167,51 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
         adjusted[place] = highest
     return adjusted
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A system against another over the same queries: all that a reader may ask of a difference.
+
+    `low` and `high` bound the mean difference (Student's t); `p_value` is of the randomisation test, not corrected;
+    `effect` Cohen's d_z; `detectable` the smallest difference that would have been found with 80 % power; `equivalence`
+    the p-value of the two one-sided tests.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    effect: float
+    detectable: float
+    equivalence: float
+
+
+def compare(
+    differences: NDArray[np.float64], margin: float, *, confidence: float = 0.95, seed: int = 0
+) -> list[Comparison]:
+    """Many differences (pairs of systems x queries, at least 2 queries) at once; see `Comparison`.
+
+    Raises:
+        ValueError: There are fewer than 2 queries, or the margin is not positive.
+    """
+    from scipy import stats
+
+    data = np.atleast_2d(np.asarray(differences, np.float64))
+    count = data.shape[1]
+    if count < 2 or not margin > 0:
+        raise ValueError("at least 2 queries and a positive margin are needed")
+    mean, spread = data.mean(axis=1), data.std(axis=1, ddof=1)
+    spread = np.where(np.ptp(data, axis=1) == 0, 0.0, spread)
+    error = spread / np.sqrt(count)
+    reach = stats.t.ppf((1 + confidence) / 2, count - 1) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = np.where(
+            error > 0, (margin - np.abs(mean)) / error, np.where(np.abs(mean) < margin, np.inf, -np.inf)
+        )
+        effect = np.where(mean == 0, 0.0, mean / spread)
+    equivalence = stats.t.sf(distance, count - 1)
+    p_values = randomisations(data, seed=seed)
+    unit = minimum_detectable_effect(1.0, count, confidence=confidence)
+    columns = (mean, mean - reach, mean + reach, p_values, effect, unit * spread, equivalence)
+    return [Comparison(*map(float, row)) for row in np.stack(columns, axis=1)]

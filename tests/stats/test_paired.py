@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.stats import (
+    compare,
     effect_size,
     holm,
     minimum_detectable_effect,
@@ -118,3 +119,36 @@ def test_every_point_off_the_front_is_beaten_by_one_on_it(points):
             f and c <= cost and g >= gain and (c, g) != (cost, gain) for (c, g), f in zip(points, front, strict=True)
         )
         assert beaten != on
+
+
+def test_many_comparisons_agree_with_one_by_one():
+    rng = np.random.default_rng(9)
+    table = rng.normal([[0.0], [0.05], [0.4]], 0.3, (3, 40))
+    for row, found in zip(table, compare(table, 0.1), strict=True):
+        interval = stats.ttest_1samp(row, 0).confidence_interval()
+        assert (found.difference, found.low, found.high) == pytest.approx((row.mean(), interval.low, interval.high))
+        assert found.effect == pytest.approx(effect_size(row, row * 0))
+        assert found.equivalence == pytest.approx(tost(row, row * 0, 0.1).p_value)
+        assert found.detectable == pytest.approx(minimum_detectable_effect(float(row.std(ddof=1)), 40))
+        assert found.p_value == pytest.approx(paired_randomisation(row, row * 0), abs=0.02)
+
+
+def test_comparison_of_constant_differences():
+    same, moved = compare(np.stack([np.zeros(30), np.full(30, 0.2)]), 0.1)
+    assert (same.difference, same.p_value, same.effect, same.equivalence) == (0, 1, 0, 0)
+    assert (moved.effect, moved.equivalence, moved.low, moved.high) == pytest.approx((np.inf, 1, 0.2, 0.2))
+    with pytest.raises(ValueError, match="2 queries"):
+        compare(np.zeros((1, 1)), 0.1)
+
+
+def test_equivalence_is_found_as_rarely_as_it_says_at_the_margin():
+    """At a true difference of exactly the margin, 5 % are called equivalent."""
+    rng = np.random.default_rng(12)
+    found = [tost(rng.normal(0.5, 1.0, 60), np.zeros(60), 0.5).equivalent for _ in range(1500)]
+    assert 0.035 <= np.mean(found) <= 0.065
+
+
+def test_interval_of_a_difference_covers_as_often_as_it_says():
+    rng = np.random.default_rng(13)
+    found = compare(rng.gamma(2.0, 0.1, (1000, 80)) - 0.2, 0.1)
+    assert 0.93 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.97
