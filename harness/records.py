@@ -299,6 +299,45 @@ define(
     exact=True,
 )
 define("model_parameters", "Encoder parameters", "count", "neither", "Number of weights of the encoder.", exact=True)
+define(
+    "train_flops",
+    "Training FLOPs",
+    "flops",
+    "lower",
+    (
+        "Floating point operations (2 per multiply-add) of all steps, forward and backward, counted by torch while it "
+        "trained: matrix products and attention with its padding; the optimizer and additions by index are not counted."
+    ),
+    exact=True,
+)
+define(
+    "documents_scored",
+    "Documents scored",
+    "count",
+    "lower",
+    "Documents whose score the engine computes for a query, mean over the queries.",
+    exact=True,
+)
+define(
+    "bounds_evaluated",
+    "Bounds evaluated",
+    "count",
+    "lower",
+    "Upper bounds of blocks or lists that the engine evaluates for a query to skip the rest, mean over the queries.",
+    exact=True,
+)
+define(
+    "expected_overlap",
+    "SPLADE's FLOPS",
+    "count",
+    "lower",
+    (
+        "Expected number of terms that a query and a document share: the sum over the vocabulary of the share of "
+        "queries that have a term times the share of documents that have it (Formal and others, 2021). It belongs to "
+        "the vectors; what an engine really does is in FLOPs to search."
+    ),
+    exact=True,
+)
 define("train_seconds", "Training time", "seconds", "lower", "Wall time of training, evaluation not counted.")
 define(
     "load_seconds",

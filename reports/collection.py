@@ -49,8 +49,9 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Work",
         (
-            "flops_encode_query", "flops_encode_document", "flops_search", "postings_touched", "model_parameters",
-            "encode_documents_per_second", "train_seconds",
+            "flops_encode_query", "flops_encode_document", "flops_search", "postings_touched", "documents_scored",
+            "bounds_evaluated", "expected_overlap", "model_parameters", "encode_documents_per_second", "train_seconds",
+            "train_flops",
         ),
     ),
 )  # fmt: skip

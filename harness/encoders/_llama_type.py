@@ -139,6 +139,7 @@ def train_model(
         "pairs": len(pairs),
         "pairs_seen": len(curve) * training.pairs_per_step,
         "train_seconds": time.perf_counter() - started,
+        "train_flops": {part: sum(row[part] for row in curve) for part in ("forward", "backward")},
         "curve": curve,
     }
 

@@ -112,19 +112,14 @@ class Loaded:
     def _counted(self) -> tuple[float, float, float]:
         """Operations a text, a token, and a pair of tokens."""
         import torch
-        from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-        # Unmapped, the counter misses this kernel: https://github.com/pytorch/pytorch/issues/195460
-        kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-
-        def attention(q: Any, k: Any, v: Any, *_: Any, **__: Any) -> int:
-            return int(sdpa_flop_count(q, k, v))
+        from harness.training.flops import counter
 
         def count(length: int) -> float:
             mask = torch.ones((1, length), dtype=torch.long)
-            with FlopCounterMode(display=False, custom_mapping={kernel: attention}) as counter, torch.no_grad():
+            with counter() as counted, torch.no_grad():
                 self.model({"input_ids": mask, "attention_mask": mask})
-            return float(counter.get_total_flops())
+            return float(counted.get_total_flops())
 
         step = max(min(16, self.model.max_seq_length // 3), 1)
         once, twice, thrice = (count(step * times) for times in (1, 2, 3))

@@ -269,7 +269,16 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
         rows.append(_row(run, one, "flops_search", 2 * work["multiply_adds"] / n, "counted by the engine", n=n))
         if work["postings"] is not None:
             rows.append(_row(run, one, "postings_touched", work["postings"] / n, "counted by the engine", n=n))
+        for name, key in (("documents_scored", "documents"), ("bounds_evaluated", "bounds")):
+            if work[key] is not None:
+                rows.append(_row(run, one, name, work[key] / n, "counted by the engine", n=n))
+    if counted["expected_overlap"] is not None:
+        rows.append(_row(run, one, "expected_overlap", counted["expected_overlap"], "formula", source="analytic"))
     trained = _result(done, one.fit)["facts"]
+    if "train_flops" in trained:
+        parts, method = trained["train_flops"], "counted by torch's FlopCounterMode, attention included"
+        rows.append(_row(run, one, "train_flops", sum(parts.values()), method))
+        rows += [_row(run, one, f"train_flops/{part}", value, method) for part, value in parts.items()]
     if "train_seconds" in trained:
         rows.append(_row(run, one, "train_seconds", trained["train_seconds"], "one training, wall time"))
     if "parameters" in encoded["parameters"]:

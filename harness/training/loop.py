@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness.errors import UserError
+from harness.training.flops import counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +46,7 @@ def train(
         factors: Gets the adapters before they are merged: ``NAME.down`` and ``NAME.up``, alpha / rank in the latter.
 
     Returns:
-        Rows of step, loss, learning_rate and the parts of the objective.
+        Rows of step, loss, learning_rate, floating point operations (forward, backward) and parts of the objective.
 
     Raises:
         UserError: Too few pairs for one batch, or a loss that is not finite.
@@ -67,19 +68,24 @@ def train(
     backbone.train()
     for step, batch in enumerate(batches(pairs, params, seed)):
         tokens = tokenise([query for query, _ in batch], [passage for _, passage in batch])
-        hidden = backbone(tokens.ids, tokens.lengths)
-        loss, parts = objective.loss(hidden, tokens, step / params.steps)
+        with counter() as forward:
+            hidden = backbone(tokens.ids, tokens.lengths)
+            loss, parts = objective.loss(hidden, tokens, step / params.steps)
         if not math.isfinite(value := loss.item()):
             raise UserError(
                 f"the loss is {value} at step {step + 1}",
                 key="training.learning_rate",
                 remedy="train with a smaller learning rate, or in float32",
             )
-        loss.backward()
+        with counter() as backward:
+            loss.backward()
+        operations = {"forward": float(forward.get_total_flops()), "backward": float(backward.get_total_flops())}
         torch.nn.utils.clip_grad_norm_(everything, params.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        curve.append({"step": step + 1, "loss": value, "learning_rate": schedule.get_last_lr()[0], **parts})
+        curve.append(
+            {"step": step + 1, "loss": value, "learning_rate": schedule.get_last_lr()[0], **operations, **parts}
+        )
         schedule.step()
         if progress:
             progress(step + 1, params.steps, f"loss {value:.3f}")

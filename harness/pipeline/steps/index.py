@@ -11,6 +11,8 @@ import numpy as np
 
 from harness.vectors import load_vectors, vectors_info
 
+OVERLAP_BLOCK = 1 << 22
+
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
     from harness.indexes.base import Index
@@ -73,11 +75,36 @@ def search(
 
 
 def count_work(*, out: str, type: str, vectors: str, index: str, k: int, report: Progress) -> dict[str, Any]:
-    """Count what the engine does for each query at the timed k; exact, not timed."""
-    queries = load_vectors(Path(vectors) / "queries")
+    """Count what the engine does for each query at the timed k; exact, not timed.
+
+    Returns:
+        Its work, and of sparse vectors what a query and a document are expected to share.
+    """
+    queries, documents = (load_vectors(Path(vectors) / name) for name in ("queries", "documents"))
     work = open_index(type, index).work(queries, k)
     report(1, 1, "counted")
-    return {"queries": int(queries.shape[0]), "k": k, "work": vars(work) if work is not None else None}
+    return {
+        "queries": int(queries.shape[0]),
+        "k": k,
+        "work": vars(work) if work is not None else None,
+        "expected_overlap": expected_overlap(queries, documents) if hasattr(queries, "indptr") else None,
+    }
+
+
+def expected_overlap(queries: Any, documents: Any) -> float:
+    """SPLADE's FLOPS: sum over terms of the share of queries times the share of documents that have it.
+
+    Args:
+        queries: CSR.
+        documents: CSR of the same width.
+    """
+    shares = [np.zeros(queries.shape[1]) for _ in range(2)]
+    for share, rows in zip(shares, (queries, documents), strict=True):
+        for begin in range(0, rows.nnz, OVERLAP_BLOCK):  # indices may be mapped and large
+            part = slice(begin, begin + OVERLAP_BLOCK)
+            share += np.bincount(rows.indices[part][rows.data[part] != 0], minlength=len(share))
+        share /= max(rows.shape[0], 1)
+    return float(shares[0] @ shares[1])
 
 
 def open_index(type: str, directory: str) -> Index:
