@@ -208,6 +208,20 @@ def tables(
     typer.echo(table(load_run(run_folder), tuple(metrics or DEFAULT), form, decimals), nl=False)
 
 
+@app.command(name="export")
+def export_run(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    form: Annotated[str, typer.Option("--format", help="csv, json, parquet, trec, text or badge")] = "csv",
+    what: Annotated[str, typer.Option("--what", help="records or per-query (csv, json, parquet)")] = "records",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; a folder for trec.")] = None,
+) -> None:
+    """Give a run's numbers in another format."""
+    from reports.export import export
+    from reports.load import load_run
+
+    typer.echo(export(load_run(run_folder), form, what, out), nl=False)
+
+
 @app.command()
 def grid(
     dimensions: Annotated[int, typer.Option(help="Of the dense vector.")] = 4096,

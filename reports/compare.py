@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.records import metric
+from reports.conditions import disturbed
 
 if TYPE_CHECKING:
     from reports.load import RunData
@@ -45,12 +46,20 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     first, second = cells[collection, order[0], name], cells[collection, order[1], name]
     if metric(name).exact:
         return order[0] if first.value != second.value else None
+    if name.startswith("latency_") and not all(_settled(run, collection, system) for system in order[:2]):
+        return None
     ends = (first.ci_low, first.ci_high, second.ci_low, second.ci_high)
     if None in ends:
         return None
     low, high, other_low, other_high = (float(end or 0.0) for end in ends)
     apart = high < other_low if first.direction == "lower" else low > other_high
     return order[0] if apart else None
+
+
+def _settled(run: RunData, collection: str, system: str) -> bool:
+    """Timed in several processes, none of them disturbed: the interval of one knows nothing of the next."""
+    times = run.latency.get((collection, system))
+    return times is not None and len(times["total"]) > 1 and (collection, system) not in disturbed(run.conditions)
 
 
 def _superiors(run: RunData, collection: str, name: str, alpha: float) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ import pytest
 from harness.errors import UserError
 from harness.records import record
 from reports import conditions, null
-from reports.compare import ranked, superiors
+from reports.compare import best, ranked, superiors
 from reports.html import write_report
 from reports.load import load_run
 from reports.values import interval, number
@@ -35,6 +35,16 @@ def test_significance(run_folder):
     assert superiors(run, "beta", "ndcg@10")["sparse & co"] == [hostile]
     assert ranked(run, "alpha", "index_bytes_per_document")[0] == "sparse & co"
     assert ranked(run, "alpha", "active_terms_query") == []
+
+
+def test_times_are_best_only_where_undisturbed_processes_say_so(run_folder):
+    run = load_run(run_folder)
+    assert best(run, "alpha", "latency_total/p50") is None  # dense_1, the second, was disturbed
+    run.conditions.clear()
+    assert best(run, "alpha", "latency_total/p50") == "sparse & co"
+    times = run.latency["alpha", "sparse & co"]
+    run.latency["alpha", "sparse & co"] = {side: values[:1] for side, values in times.items()}
+    assert best(run, "alpha", "latency_total/p50") is None
 
 
 def test_page_is_whole_escaped_and_self_contained(run_folder):
