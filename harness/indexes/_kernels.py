@@ -53,14 +53,30 @@ def inspect(indptr, indices, data, width):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def accumulate(columns, weights, starts, offsets, widths, scales, gaps, impacts, bits, scores):  # type: ignore[no-untyped-def]
+def place_of(term, present, ranks):  # type: ignore[no-untyped-def]
+    """The term's place among those that occur, -1 where it does not."""
+    word, bit = np.uint64(present[term >> 6]), np.uint64(term & 63)
+    if not (word >> bit) & np.uint64(1):
+        return -1
+    below = word & ((np.uint64(1) << bit) - np.uint64(1))
+    found = np.int64(ranks[term >> 6])
+    while below:
+        below &= below - np.uint64(1)
+        found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def accumulate(columns, weights, present, ranks, starts, offsets, widths, scales, gaps, impacts, bits, scores):  # type: ignore[no-untyped-def]
     """Add every term's contribution to its documents in float32, terms in the order given.
 
     `gaps`, `impacts` and the rest as in `_packing.Segment`. An escape has weight 0: it moves on and adds nothing.
     """
     one, eight = np.uint64(1), np.uint64(8)
     for place in range(len(columns)):
-        term = columns[place]
+        term = place_of(columns[place], present, ranks)
+        if term < 0:
+            continue
         entry, count = np.uint64(starts[term]), np.uint64(starts[term + 1] - starts[term])
         factor = weights[place] * np.uint32(np.uint32(scales[term]) << np.uint32(16)).view(np.float32)
         width = np.uint64(widths[term])
@@ -130,7 +146,7 @@ def select(scores, base, keys, held, k):  # type: ignore[no-untyped-def]
 def search_segment(columns, weights, segment, bits, scores, base, keys, held):  # type: ignore[no-untyped-def]
     """Score one segment's documents for one query and keep the best; see `select`."""
     accumulate(
-        columns, weights, segment.starts, segment.offsets, segment.widths, segment.scales, segment.gaps,
-        segment.impacts, bits, scores,
+        columns, weights, segment.present, segment.ranks, segment.starts, segment.offsets, segment.widths,
+        segment.scales, segment.gaps, segment.impacts, bits, scores,
     )  # fmt: skip
     return select(scores, base, keys, held, len(keys) // 2)

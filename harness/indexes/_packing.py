@@ -33,13 +33,16 @@ class Segment(NamedTuple):
     """Postings of up to 65,536 documents, by term.
 
     `gaps` uint8: packed distances, each term from a whole byte. `impacts`: one an entry; uint8 (two an element for 4
-    bits), uint16 or float32. `starts` uint32 (terms + 1): a term's first entry. `offsets` uint32 (terms): its first
-    byte in `gaps`. `widths` uint8 (terms): bits of a distance. `scales` uint16 (terms): upper half of a float32; a
-    weight is scale x impact.
+    bits), uint16 or float32. Only terms that occur take room, n of them in ascending order: `present` uint64 (a bit a
+    term of the vocabulary) says which, `ranks` uint32 how many there are before each of its words. `starts` uint32
+    (n + 1): a term's first entry. `offsets` uint32 (n): its first byte in `gaps`. `widths` uint8 (n): bits of a
+    distance. `scales` uint16 (n): upper half of a float32; a weight is scale x impact.
     """
 
     gaps: NDArray[np.uint8]
     impacts: NDArray[Any]
+    present: NDArray[np.uint64]
+    ranks: NDArray[np.uint32]
     starts: NDArray[np.uint32]
     offsets: NDArray[np.uint32]
     widths: NDArray[np.uint8]
@@ -83,8 +86,31 @@ def pack(blocks: Sequence[Rows], weights: str) -> Segment:
         given = rows.indptr, rows.indices, rows.data, first
         _fill(*given, state, beginnings, inverse, LEVELS.get(weights, 0), BITS[weights], gaps, impacts)
         first += len(block)
-    arrays = starts.astype(np.uint32), bytes_[:-1].astype(np.uint32), widths.astype(np.uint8), scales
-    return Segment(gaps, impacts, *arrays).frozen()
+    occurs = widths > 0
+    return Segment(
+        gaps,
+        impacts,
+        *_numbered(occurs),
+        starts=np.append(starts[:-1][occurs], starts[-1]).astype(np.uint32),
+        offsets=bytes_[:-1][occurs].astype(np.uint32),
+        widths=widths[occurs].astype(np.uint8),
+        scales=scales[occurs],
+    ).frozen()
+
+
+def terms_of(segment: Segment) -> NDArray[np.int64]:
+    """The terms that occur, ascending."""
+    bits = np.unpackbits(segment.present.astype("<u8").view(np.uint8), bitorder="little")
+    return np.flatnonzero(bits)
+
+
+def entries_of(segment: Segment, terms: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """How many entries each of these terms has."""
+    known, counts = terms_of(segment), np.diff(segment.starts.astype(np.int64))
+    places = np.minimum(np.searchsorted(known, terms), max(len(known) - 1, 0))
+    if not len(known):
+        return np.zeros(len(terms), np.int64)
+    return np.where(known[places] == terms, counts[places], 0)
 
 
 def unpack(segment: Segment, weights: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
@@ -97,11 +123,19 @@ def unpack(segment: Segment, weights: str) -> tuple[NDArray[np.int64], NDArray[n
     counts = ends[1:] - ends[:-1]
     numbers = np.zeros(entries, np.int64)
     _unpack(segment.starts, segment.offsets, segment.widths, segment.gaps, numbers)
-    terms = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-    scales = (segment.scales.astype(np.uint32) << 16).view(np.float32)
-    values = scales[terms] * impacts.astype(np.float32)
+    terms = np.repeat(terms_of(segment), counts)
+    scales = np.repeat((segment.scales.astype(np.uint32) << 16).view(np.float32), counts)
+    values = scales * impacts.astype(np.float32)
     real = impacts > 0
     return numbers[real], terms[real], values[real]
+
+
+def _numbered(occurs: NDArray[np.bool_]) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """A bit a term, in whole words of 64, and how many bits are set before each word."""
+    filled = np.zeros((len(occurs) + 63) // 64 * 64, np.bool_)
+    filled[: len(occurs)] = occurs
+    words = np.packbits(filled, bitorder="little").view("<u8").astype(np.uint64)
+    return words, _cumulated(filled.reshape(-1, 64).sum(axis=1))[:-1].astype(np.uint32)
 
 
 def _cumulated(counts: NDArray[np.int64]) -> NDArray[np.int64]:

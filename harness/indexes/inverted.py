@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from harness.indexes._rows import Rows
     from harness.vectors import Vectors
 
-ENGINE, VERSION = "inverted", 2
+ENGINE, VERSION = "inverted", 3
 SEGMENT = 1 << 16
 LABELS = {
     "gaps": "document numbers",
     "impacts": "impacts",
+    "present": "terms",
+    "ranks": "terms",
     "starts": "offsets",
     "offsets": "offsets",
     "widths": "offsets",
@@ -168,7 +170,7 @@ class Inverted:
         return index
 
     def memory(self) -> dict[str, int]:
-        """Bytes of document numbers, impacts, offsets and scales."""
+        """Bytes of document numbers, impacts, terms (which ones occur), offsets and scales."""
         found = dict.fromkeys(LABELS.values(), 0)
         for segment in self.segments:
             for name, array in segment._asdict().items():
@@ -177,6 +179,8 @@ class Inverted:
 
     def work(self, queries: Vectors, k: int) -> Work:
         """Every entry of a query's terms, escapes included, is read once: one multiply-add each."""
+        from harness.indexes._packing import entries_of
+
         rows = rows_of(queries, self.terms, what="queries").tidy()
-        entries = sum(int(np.diff(segment.starts.astype(np.int64))[rows.indices].sum()) for segment in self.segments)
+        entries = sum(int(entries_of(segment, rows.indices).sum()) for segment in self.segments)
         return Work(multiply_adds=entries, postings=entries, documents=self.documents * len(rows), bounds=0)
