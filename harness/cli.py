@@ -200,12 +200,19 @@ def tables(
     form: Annotated[str, typer.Option("--format", help="latex, markdown or csv")] = "markdown",
     metrics: Annotated[list[str] | None, typer.Option("--metric", help="May be repeated.")] = None,
     decimals: Annotated[int, typer.Option(min=0, max=8)] = 3,
+    quoted: Annotated[
+        Path | None, typer.Option("--quoted", help="Published numbers: a CSV of names, then one column a collection.")
+    ] = None,
 ) -> None:
     """Print a paper table."""
     from reports.load import load_run
+    from reports.quoted import read_quoted
     from reports.tables import DEFAULT, table
 
-    typer.echo(table(load_run(run_folder), tuple(metrics or DEFAULT), form, decimals), nl=False)
+    found = load_run(run_folder)
+    published = read_quoted(quoted, found.collections()) if quoted else []
+    wanted = tuple(metrics or (DEFAULT[:1] if quoted else DEFAULT))
+    typer.echo(table(found, wanted, form, decimals, published), nl=False)
 
 
 @app.command(name="export")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.load import RunData
+    from reports.quoted import Quoted
 
 Form: TypeAlias = Literal["latex", "markdown", "csv"]
 FORMS: tuple[Form, ...] = ("latex", "markdown", "csv")
@@ -35,20 +36,34 @@ class Cell:
     beats: str = ""
 
 
-def table(run: RunData, metrics: Sequence[str] = DEFAULT, form: str = "markdown", decimals: int = 3) -> str:
+Row: TypeAlias = "tuple[str, str, list[Cell]]"
+"""Letter, system, cells."""
+QUOTED = "Quoted, not measured here"
+
+
+def table(
+    run: RunData,
+    metrics: Sequence[str] = DEFAULT,
+    form: str = "markdown",
+    decimals: int = 3,
+    quoted: Sequence[Quoted] = (),
+) -> str:
     """Systems as rows. One metric: collections as columns and their average; several: metrics of each collection.
 
     Best bold, second underlined (LaTeX) or italic (Markdown); letters name the systems that are beaten significantly
-    (paired randomisation test, Holm's correction, 5 %). Seconds are given in milliseconds.
+    (paired randomisation test, Holm's correction, 5 %). Seconds are given in milliseconds. `quoted` systems stand
+    below, set apart and without marks: their numbers are others', and share no queries with the run.
 
     Raises:
-        UserError: The form or a metric is unknown.
+        UserError: The form or a metric is unknown, or numbers are quoted beside anything but one share (nDCG, recall).
     """
     if form not in FORMS:
         raise UserError(f"there is no table form {form!r}", key="--format", remedy=allowed(form, FORMS))
     for name in metrics:
         if name.partition("/")[0] not in METRICS:
             raise UserError(f"there is no metric {name!r}", key="--metric", remedy=allowed(name, METRICS))
+    if quoted and [metric(name).unit for name in metrics] != ["fraction"]:
+        raise UserError("numbers are quoted beside one metric of quality", key="--quoted", remedy="--metric ndcg@10")
     columns = [(collection, name) for collection in run.collections() for name in metrics]
     systems = list(dict.fromkeys(system["name"] for system in run.systems))
     letters = {system: _letter(place) for place, system in enumerate(systems)}
@@ -56,10 +71,11 @@ def table(run: RunData, metrics: Sequence[str] = DEFAULT, form: str = "markdown"
     body = {system: [_cell(run, system, column, letters, decimals) for column in columns] for system in systems}
     if len(metrics) == 1 and len(run.collections()) > 1:
         heads.append("Average")
-        for system in systems:
-            body[system].append(_average(run, system, metrics[0], decimals))
+        for system, cell in _averages(run, systems, metrics[0], decimals).items():
+            body[system].append(cell)
     rows = [(letters[system], system, body[system]) for system in systems]
-    return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](heads, rows)
+    apart = [("", name, _quoted(run, values, metrics[0], decimals, len(heads) - 1)) for name, values in quoted]
+    return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](heads, rows, apart)
 
 
 def _letter(place: int) -> str:
@@ -92,20 +108,45 @@ def _cell(run: RunData, system: str, column: tuple[str, str], letters: dict[str,
     return Cell(_shown(found.value, name, decimals), place, "".join(beats))
 
 
-def _average(run: RunData, system: str, name: str, decimals: int) -> Cell:
-    cells = run.cells()
-    values = [cells[c, system, name].value for c in run.collections() if (c, system, name) in cells]
-    return Cell(_shown(sum(values) / len(values), name, decimals) if len(values) == len(run.collections()) else "–")
+def _averages(run: RunData, systems: Sequence[str], name: str, decimals: int) -> dict[str, Cell]:
+    """Means over the collections, for systems that have all of them; best and second marked, without a test."""
+    cells, collections = run.cells(), run.collections()
+    found = {}
+    for system in systems:
+        values = [cells[c, system, name].value for c in collections if (c, system, name) in cells]
+        if len(values) == len(collections):
+            found[system] = sum(values) / len(values)
+    direction = metric(name).direction
+    order = sorted(found.values(), reverse=direction == "higher")
+    places = {value: order.index(value) + 1 if direction != "neither" else 0 for value in order}
+    return {
+        system: Cell(_shown(found[system], name, decimals), places[found[system]]) if system in found else Cell("–")
+        for system in systems
+    }
 
 
-def _latex(heads: Sequence[str], rows: Sequence[tuple[str, str, list[Cell]]]) -> str:
+def _quoted(run: RunData, values: dict[str, float], name: str, decimals: int, columns: int) -> list[Cell]:
+    """Cells of a quoted system; the average only where every collection has a value."""
+    numbers = [values.get(collection) for collection in run.collections()]
+    cells = [Cell("–" if number is None else _shown(number, name, decimals)) for number in numbers]
+    if columns > len(cells):
+        known = [number for number in numbers if number is not None]
+        cells.append(Cell(_shown(sum(known) / len(known), name, decimals) if len(known) == len(numbers) else "–"))
+    return cells
+
+
+def _latex(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
     def mark(cell: Cell) -> str:
-        text = {1: rf"\textbf{{{cell.text}}}", 2: rf"\underline{{{cell.text}}}"}.get(cell.place, cell.text)
+        plain = cell.text.replace("–", "--")
+        text = {1: rf"\textbf{{{plain}}}", 2: rf"\underline{{{plain}}}"}.get(cell.place, plain)
         return f"{text}$^{{{cell.beats}}}$" if cell.beats else text
 
     lines = [rf"\begin{{tabular}}{{ll{'r' * (len(heads) - 1)}}}", r"\toprule"]
     lines += [" & ".join(["", *map(_escaped, heads)]) + r" \\", r"\midrule"]
     lines += [" & ".join([letter, _escaped(name), *map(mark, cells)]) + r" \\" for letter, name, cells in rows]
+    if apart:
+        lines += [r"\midrule", rf"\multicolumn{{{len(heads) + 1}}}{{l}}{{\emph{{{QUOTED}}}}} \\"]
+        lines += [" & ".join(["", _escaped(name), *map(mark, cells)]) + r" \\" for _, name, cells in apart]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
@@ -113,7 +154,7 @@ def _escaped(text: str) -> str:
     return "".join(_LATEX.get(char, char) for char in " ".join(text.split())).replace("–", "--")
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[tuple[str, str, list[Cell]]]) -> str:
+def _markdown(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
     def plain(text: str) -> str:
         return "".join("\\" + c if c in "\\|*_`<>[]" else c for c in " ".join(text.split()))
 
@@ -123,16 +164,19 @@ def _markdown(heads: Sequence[str], rows: Sequence[tuple[str, str, list[Cell]]])
 
     lines = [f"| | {' | '.join(map(plain, heads))} |", f"|---|---|{'---:|' * (len(heads) - 1)}"]
     lines += [f"| {letter} | {plain(name)} | {' | '.join(map(mark, cells))} |" for letter, name, cells in rows]
+    if apart:
+        lines.append(f"| | *{QUOTED}* |{' |' * (len(heads) - 1)}")
+        lines += [f"| | {plain(name)} | {' | '.join(map(mark, cells))} |" for _, name, cells in apart]
     return "\n".join(lines) + "\n"
 
 
-def _csv(heads: Sequence[str], rows: Sequence[tuple[str, str, list[Cell]]]) -> str:
+def _csv(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
     def safe(text: str) -> str:
         return f"'{text}" if text[:1] in "=+-@\t\r" else text  # a spreadsheet must not run a name as a formula
 
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["", *heads])
-    for letter, name, cells in rows:
+    for letter, name, cells in [*rows, *(("quoted", name, cells) for _, name, cells in apart)]:
         writer.writerow([letter, safe(name), *("" if cell.text == "–" else cell.text for cell in cells)])
     return file.getvalue()

@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import UserError
 from reports.load import load_run
+from reports.quoted import read_quoted
 from reports.tables import FORMS, table
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -21,11 +22,64 @@ def test_golden(run_folder, form, metrics, request):
     assert found == path.read_text(), f"differs from {path.name}"
 
 
-def test_latex_has_one_cell_a_column(run_folder):
-    lines = table(load_run(run_folder), ("ndcg@10",), "latex").splitlines()
-    rows = [line for line in lines if line.endswith(r"\\")]
-    assert len({row.replace(r"\&", "").count("&") for row in rows}) == 1
-    assert r"\textless{}script" in "".join(lines)
+QUOTED_FILE = "model,ALPHA,Beta,other\nbig & old,45.5,55.5,1\nhalf,45.5,,1\nnone,,,1\n"
+
+
+def structure(text):
+    """What a LaTeX engine would trip over: braces, one environment, rules, and as many cells as columns."""
+    bare = text.replace(r"\{", "").replace(r"\}", "").replace(r"\&", "").replace(r"\$", "")
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("$") % 2 == 0
+    lines = bare.splitlines()
+    columns = len(lines[0].removeprefix(r"\begin{tabular}{").removesuffix("}"))
+    assert lines[0].startswith(r"\begin{tabular}{ll") and lines[-1] == r"\end{tabular}"
+    assert (lines[1], lines[-2]) == (r"\toprule", r"\bottomrule")
+    for line in lines[2:-2]:
+        if line == r"\midrule":
+            continue
+        assert line.endswith(r" \\")
+        spanned = line.startswith(rf"\multicolumn{{{columns}}}")
+        assert line.count("&") == (0 if spanned else columns - 1)
+    for char in "_#%":
+        assert bare.count(char) == bare.count("\\" + char)
+
+
+@pytest.mark.parametrize("metrics", [("ndcg@10",), ("ndcg@10", "index_bytes_per_document", "latency_total/p50")])
+def test_latex_has_the_structure_that_an_engine_needs(run_folder, metrics):
+    text = table(load_run(run_folder), metrics, "latex")
+    structure(text)
+    assert r"\textless{}script" in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_quoted_numbers_are_set_apart(run_folder, tmp_path, form):
+    run = load_run(run_folder)
+    (tmp_path / "published.csv").write_text(QUOTED_FILE)
+    quoted = read_quoted(tmp_path / "published.csv", run.collections())
+    assert [name for name, _ in quoted] == ["big & old", "half"]
+    found = table(run, ("ndcg@10",), form, quoted=quoted)
+    assert found == (GOLDEN / f"table-quoted.{form}").read_text()
+    if form == "latex":
+        structure(found)
+    above, below = found.split("Quoted") if form != "csv" else found.split("quoted", 1)
+    assert above.startswith(table(run, ("ndcg@10",), form).rsplit("\n", 4)[0])
+    assert "0.505" in below and "textbf" not in below and "**" not in below
+
+
+def test_mistakes_in_quoted_files_are_named(run_folder, tmp_path):
+    path = tmp_path / "published.csv"
+    for text, why in [
+        ("model,gamma\nx,1\n", "no column"),
+        ("model,alpha\nx,high\n", "'high' is no score"),
+        ("", "no column"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(UserError, match=why):
+            read_quoted(path, ["alpha"])
+    with pytest.raises(UserError, match="cannot read"):
+        read_quoted(tmp_path / "nowhere.csv", ["alpha"])
+    with pytest.raises(UserError, match="one metric"):
+        table(load_run(run_folder), ("ndcg@10", "index_bytes"), quoted=[("x", {"alpha": 0.5})])
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed")

@@ -1,0 +1,63 @@
+"""Published numbers out of a CSV file, to stand beside measured ones and never among them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+Quoted = tuple[str, dict[str, float]]
+"""A system's name, and its values by collection."""
+
+
+def read_quoted(path: Path, collections: Sequence[str]) -> list[Quoted]:
+    """Rows of a file with a column of names, then one of values a collection, for those of these collections.
+
+    Collections are matched without regard to case and punctuation. Values above 1 anywhere mean per cent throughout.
+    Systems without a value for any of the collections are left out.
+
+    Raises:
+        UserError: The file cannot be read, a cell is no number, or no column is one of the collections.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the quoted numbers: {error}", file=path, key="--quoted") from None
+    heads = {_plain(head): place for place, head in enumerate(rows[0]) if place} if rows else {}
+    columns = {name: heads[_plain(name)] for name in collections if _plain(name) in heads}
+    if not columns:
+        remedy = f"name columns after the run's collections: {', '.join(collections)}"
+        raise UserError("no column is a collection of this run", file=path, key="--quoted", remedy=remedy)
+    found = []
+    for line, row in enumerate(rows[1:], start=2):
+        values = {}
+        for name, place in columns.items():
+            text = row[place].strip() if place < len(row) else ""
+            if text:
+                values[name] = _number(text, path, line)
+        if values:
+            found.append((row[0].strip(), values))
+    scale = 100.0 if any(value > 1 for _, values in found for value in values.values()) else 1.0
+    return [(name, {key: value / scale for key, value in values.items()}) for name, values in found]
+
+
+def _number(text: str, path: Path, line: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 100:
+        raise UserError(
+            f"{text!r} is no score", file=path, line=line, remedy="give shares (0 to 1) or per cent, or leave it empty"
+        )
+    return value
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.lower() if char.isalnum())
