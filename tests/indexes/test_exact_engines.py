@@ -158,6 +158,18 @@ def test_faiss_flat_equals_brute_force_with_ties(seed, rows, k):
         np.testing.assert_array_equal(scores[row, : len(order)], exact[row, order])
 
 
+PARAMS = {"faiss": {"factory": "IVF4,Flat"}}
+NEEDS = {"bmp": "bmp", "seismic": "seismic"}
+OWN_FILES = {"seismic": 0.25}
+"""Engines whose memory is laid out otherwise than their files, and by how much the two may differ."""
+
+
+def made(name):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    return create(name, **PARAMS.get(name, {}))
+
+
 def vectors_for(name):
     rng = np.random.default_rng(1)
     if registry.get(name).supports.kind == "sparse":
@@ -167,20 +179,21 @@ def vectors_for(name):
 
 @pytest.mark.parametrize("name", names())
 def test_saved_and_loaded_is_the_same_and_memory_adds_up(name, tmp_path):
+    index = made(name)
     vectors = vectors_for(name)
-    index = create(name)
     index.build(vectors)
     index.save(tmp_path)
     loaded = type(index).load(tmp_path)
     for one, other in zip(index.search(vectors[:9], 7), loaded.search(vectors[:9], 7), strict=True):
         np.testing.assert_array_equal(one, other)
     payload = sum(p.stat().st_size for p in tmp_path.iterdir() if p.suffix != ".json")
-    assert sum(index.memory().values()) == pytest.approx(payload, abs=128 * 8)
+    allowed = {"rel": OWN_FILES[name]} if name in OWN_FILES else {"abs": 128 * 8}
+    assert sum(index.memory().values()) == pytest.approx(payload, **allowed)
 
 
 @pytest.mark.parametrize("name", names())
 def test_any_damaged_byte_is_found(name, tmp_path):
-    index = create(name)
+    index = made(name)
     index.build(vectors_for(name))
     index.save(tmp_path)
     rng = np.random.default_rng(0)

@@ -1,0 +1,42 @@
+"""What adapters of other people's engines share: optional imports, and lists of hits as arrays."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from harness.indexes.base import Hits
+
+
+def require(module: str, package: str, engine: str) -> Any:
+    """Import an engine's package.
+
+    Raises:
+        UserError: It is not installed; the remedy says what to install.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(
+            f"the engine {engine} needs the package {package}, which cannot be imported ({error})",
+            remedy=f"pip install {package}, or all engines with pip install 'laconic-bench[engines]'",
+        ) from None
+
+
+def hits(found: Sequence[tuple[NDArray[Any], NDArray[Any]]], k: int) -> Hits:
+    """(ids, scores) of each query, in any order and number, as arrays of k columns; see `Hits`."""
+    ids = np.full((len(found), k), -1, np.int64)
+    scores = np.full((len(found), k), -np.inf, np.float32)
+    for row, (numbers, values) in enumerate(found):
+        order = np.lexsort((numbers, -values))[:k]
+        ids[row, : len(order)], scores[row, : len(order)] = numbers[order], values[order]
+    return ids, scores

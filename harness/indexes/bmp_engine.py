@@ -1,0 +1,158 @@
+"""BMP, block-max pruning (package ``bmp``), with 8-bit impacts."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from harness.errors import UserError
+from harness.indexes import Hits, Supports, register
+from harness.indexes._files import map_array, save_array, seal, unseal
+from harness.indexes._peers import hits, require
+from harness.indexes._rows import rows_of, tidy_csr
+from harness.spec.params import Params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from harness.vectors import Vectors
+
+ENGINE, VERSION = "bmp", 1
+TOP = 32
+"""BMP multiplies a query so that its highest weight is 32, and rounds up to whole numbers."""
+TOP_SCORE = 32767
+"""BMP adds scores in 16 bits and starts again from 0 past them; above half of that it was seen to miss documents."""
+TERMS = 1 << 16
+"""BMP numbers terms in 16 bits; with more, terms are taken for one another."""
+
+
+class BmpParams(Params):
+    """Parameters of BMP."""
+
+    block_size: int = Field(default=16, ge=1, le=256)
+    """Documents in a block."""
+    compress_range: bool = False
+    """Keep only the blocks' maxima that are not 0."""
+    alpha: float = Field(default=1.0, gt=0, le=1)
+    """Below 1 the search ends before the bound is reached."""
+    beta: float = Field(default=1.0, gt=0, le=1)
+    """Share of a query's terms that are kept, heaviest first."""
+
+
+@register("bmp")
+class Bmp:
+    """Block-max pruning; impacts in 8 bits with one scale, query weights in whole numbers up to 32.
+
+    With alpha = beta = 1 the scores are those of the best documents for the rounded query, exactly. Which of the
+    documents that share the last place are returned is BMP's choice. A query whose bound passes 16 bits is rounded to
+    fewer levels, so that no score can wrap around.
+    """
+
+    Params: ClassVar[type[Params]] = BmpParams
+    supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("u8",))
+
+    def __init__(self, params: BmpParams) -> None:
+        self.params = params
+        self.terms = 0
+        self.scale = 1.0
+        self.highest: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        self.file = b""
+        self.searcher: Any = None
+
+    def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
+        """Hand every document to BMP's indexer; BMP writes a file and reads it back."""
+        import tempfile
+        from pathlib import Path
+
+        bmp = require("bmp", "bmp", ENGINE)
+        rows = tidy_csr(vectors)
+        self.terms = int(rows.shape[1])
+        used = len(np.unique(rows.indices))
+        if used > TERMS:
+            raise UserError(
+                f"the vectors use {used} terms; bmp numbers terms in 16 bits and mistakes terms beyond {TERMS}",
+                remedy="use inverted or seismic for vocabularies this wide",
+            )
+        self.scale = float(rows.data.max(initial=0)) / 255 or 1.0
+        impacts = np.clip(np.rint(rows.data / np.float32(self.scale)), 1, 255).astype(np.uint8)
+        self.highest = np.zeros(self.terms, np.uint8)
+        np.maximum.at(self.highest, rows.indices, impacts)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "index.bmp"
+            indexer = bmp.Indexer(str(path), bsize=self.params.block_size, compress_range=self.params.compress_range)
+            for number, (begin, end) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
+                names = map(str, rows.indices[begin:end].tolist())
+                indexer.add_document(str(number), dict(zip(names, impacts[begin:end].tolist(), strict=True)))
+            indexer.finish()
+            self.file = path.read_bytes()
+            self.searcher = bmp.Searcher(str(path))
+
+    def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
+        """BMP's top k; queries are spread over threads (BMP itself uses one)."""
+        rows = rows_of(queries, self.terms, what="queries").tidy()
+        if k < 1:
+            raise UserError(f"k is {k}; it must be at least 1")
+
+        def one(row: int) -> tuple[NDArray[Any], NDArray[Any]]:
+            part = slice(rows.indptr[row], rows.indptr[row + 1])
+            query, unit = self.rounded(rows.indices[part], rows.data[part])
+            if not query:
+                return np.zeros(0, np.int64), np.zeros(0, np.float32)
+            # A term that is in no document fixes the factor that BMP applies at 1.
+            ids, scores = self.searcher.search({**query, "": float(TOP)}, k=k, alpha=self.params.alpha, beta=1.0)
+            found, values = np.array(ids, np.int64), np.array(scores, np.float32) * np.float32(unit)
+            return found[values > 0], values[values > 0]
+
+        numbers = range(len(rows))
+        if threads <= 1 or len(rows) <= 1:
+            return hits([one(row) for row in numbers], k)
+        with ThreadPoolExecutor(threads) as pool:
+            return hits(list(pool.map(one, numbers)), k)
+
+    def rounded(self, columns: NDArray[np.int32], weights: NDArray[np.float32]) -> tuple[dict[str, float], float]:
+        """The query as BMP gets it, whole numbers by term, and what a score of 1 is worth."""
+        known = self.highest[columns] > 0
+        columns, weights = columns[known], weights[known]
+        kept = np.argsort(-weights, kind="stable")[: int(np.ceil(self.params.beta * len(weights)))]
+        columns, weights = columns[kept], weights[kept]
+        if not len(weights):
+            return {}, 0.0
+        levels = TOP
+        while levels > 1:
+            whole = np.rint(weights / weights.max() * levels)
+            if float(whole @ self.highest[columns].astype(np.float64)) <= TOP_SCORE:
+                break
+            levels -= 1
+        whole = np.rint(weights / weights.max() * levels)
+        query = {str(term): float(value) for term, value in zip(columns, whole, strict=True) if value > 0}
+        return query, float(weights.max()) / levels * self.scale
+
+    def save(self, directory: Path) -> None:
+        """BMP's own file, and the highest impact of each term."""
+        (directory / "index.bmp").write_bytes(self.file)
+        save_array(directory, "highest", self.highest)
+        seal(directory, ENGINE, VERSION, {"params": self.params.model_dump(), "scale": self.scale, "terms": self.terms})
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read into memory."""
+        facts = unseal(directory, ENGINE, VERSION)
+        index = cls(BmpParams(**facts["params"]))
+        index.terms, index.scale = facts["terms"], facts["scale"]
+        index.highest = np.asarray(map_array(directory, "highest"))
+        index.searcher = require("bmp", "bmp", ENGINE).Searcher(str(directory / "index.bmp"))
+        index.file = (directory / "index.bmp").read_bytes()
+        return index
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of BMP's file, which it does not take apart (maxima of blocks, forward index, names), and of maxima."""
+        return {"block maxima and forward index": len(self.file), "highest impacts": self.highest.nbytes}
+
+    def work(self, queries: Vectors, k: int) -> None:
+        """BMP does not tell."""
