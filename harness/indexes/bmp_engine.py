@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 ENGINE, VERSION = "bmp", 1
 TOP = 32
 """BMP multiplies a query so that its highest weight is 32, and rounds up to whole numbers."""
-TOP_SCORE = 32767
-"""BMP adds scores in 16 bits and starts again from 0 past them; above half of that it was seen to miss documents."""
+TOP_SCORE = 65534
+"""BMP adds scores in 16 bits and starts again from 0 past them; 1 is kept for the last block."""
+LAST = "last"
+"""BMP 0.2.8 never scores the block with the lowest bound above 0. This term is in one document of a block of its own,
+and in every query with weight 1, so that the block that is left out is that one."""
 TERMS = 1 << 16
 """BMP numbers terms in 16 bits; with more, terms are taken for one another."""
 
@@ -51,7 +54,8 @@ class Bmp:
 
     With alpha = beta = 1 the scores are those of the best documents for the rounded query, exactly. Which of the
     documents that share the last place are returned is BMP's choice. A query whose bound passes 16 bits is rounded to
-    fewer levels, so that no score can wrap around.
+    fewer levels, so that no score can wrap around. Seen in 0.2.8: of 80 queries with more than 100 terms over 400
+    documents, 2 lacked one of their best ten; of those with fewer terms, none did.
     """
 
     Params: ClassVar[type[Params]] = BmpParams
@@ -59,7 +63,7 @@ class Bmp:
 
     def __init__(self, params: BmpParams) -> None:
         self.params = params
-        self.terms = 0
+        self.documents = self.terms = 0
         self.scale = 1.0
         self.highest: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self.file = b""
@@ -72,7 +76,7 @@ class Bmp:
 
         bmp = require("bmp", "bmp", ENGINE)
         rows = tidy_csr(vectors)
-        self.terms = int(rows.shape[1])
+        self.documents, self.terms = (int(n) for n in rows.shape)
         used = len(np.unique(rows.indices))
         if used > TERMS:
             raise UserError(
@@ -89,6 +93,10 @@ class Bmp:
             for number, (begin, end) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
                 names = map(str, rows.indices[begin:end].tolist())
                 indexer.add_document(str(number), dict(zip(names, impacts[begin:end].tolist(), strict=True)))
+            filled = -(-rows.shape[0] // self.params.block_size) * self.params.block_size
+            for number in range(rows.shape[0], filled):
+                indexer.add_document(str(number), {})
+            indexer.add_document(str(filled), {LAST: 1})
             indexer.finish()
             self.file = path.read_bytes()
             self.searcher = bmp.Searcher(str(path))
@@ -105,9 +113,11 @@ class Bmp:
             if not query:
                 return np.zeros(0, np.int64), np.zeros(0, np.float32)
             # A term that is in no document fixes the factor that BMP applies at 1.
-            ids, scores = self.searcher.search({**query, "": float(TOP)}, k=k, alpha=self.params.alpha, beta=1.0)
+            asked = {**query, "": float(TOP), LAST: 1.0}
+            ids, scores = self.searcher.search(asked, k=k, alpha=self.params.alpha, beta=1.0)
             found, values = np.array(ids, np.int64), np.array(scores, np.float32) * np.float32(unit)
-            return found[values > 0], values[values > 0]
+            kept = (values > 0) & (found < self.documents)
+            return found[kept], values[kept]
 
         numbers = range(len(rows))
         if threads <= 1 or len(rows) <= 1:
@@ -137,14 +147,15 @@ class Bmp:
         """BMP's own file, and the highest impact of each term."""
         (directory / "index.bmp").write_bytes(self.file)
         save_array(directory, "highest", self.highest)
-        seal(directory, ENGINE, VERSION, {"params": self.params.model_dump(), "scale": self.scale, "terms": self.terms})
+        facts = {"params": self.params.model_dump(), "shape": [self.documents, self.terms], "scale": self.scale}
+        seal(directory, ENGINE, VERSION, facts)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read into memory."""
         facts = unseal(directory, ENGINE, VERSION)
         index = cls(BmpParams(**facts["params"]))
-        index.terms, index.scale = facts["terms"], facts["scale"]
+        (index.documents, index.terms), index.scale = facts["shape"], facts["scale"]
         index.highest = np.asarray(map_array(directory, "highest"))
         index.searcher = require("bmp", "bmp", ENGINE).Searcher(str(directory / "index.bmp"))
         index.file = (directory / "index.bmp").read_bytes()
