@@ -5,19 +5,55 @@ from __future__ import annotations
 import json
 import shutil
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from harness.collections.base import Pair
     from harness.encoders._source import SourceParams
+    from harness.encoders.base import FitInput, Progress
     from harness.vectors import Kind
 
 BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
 SPARSE_MODULES = {"SpladePooling", "SparseAutoEncoder", "SparseStaticEmbedding", "CSRSparsity"}
+
+
+class ReadyMade:
+    """What the types of models that are trained already share; they differ in `kind`, `Params` and `load`."""
+
+    kind: ClassVar[Kind]
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    def needs(self) -> FitInput:
+        """It is trained already."""
+        return "nothing"
+
+    def fingerprint(self) -> str:
+        """Of the model's files."""
+        return str(self.params.fingerprint())
+
+    def width(self) -> int | None:
+        """Known when loaded."""
+        return None
+
+    def fit(
+        self,
+        directory: Path,
+        *,
+        corpus: Iterable[str] | None = None,
+        pairs: Iterable[Pair] | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Mapping[str, object]:
+        """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
+        bring(self.params.folder(), directory / "model", self.kind)
+        return {}
 
 
 def bring(source: Path, target: Path, kind: Kind) -> None:

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from harness.encoders import Encoder, FitInput, Progress, register
-from harness.encoders._loaded import Loaded, bring
+from harness.encoders import Encoder, register
+from harness.encoders._loaded import Loaded, ReadyMade
 from harness.encoders._source import SourceParams
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from harness.collections.base import Pair
     from harness.spec.params import Params
     from harness.vectors import Kind
 
@@ -32,39 +31,11 @@ class DenseParams(SourceParams):
 
 
 @register("sentence-transformer")
-class SentenceTransformerType:
+class SentenceTransformerType(ReadyMade):
     """A SentenceTransformer from a folder, a wheel or the Hub."""
 
     Params: ClassVar[type[Params]] = DenseParams
     kind: ClassVar[Kind] = "dense"
-
-    def __init__(self, params: DenseParams) -> None:
-        self.params = params
-
-    def needs(self) -> FitInput:
-        """It is trained already."""
-        return "nothing"
-
-    def fingerprint(self) -> str:
-        """Of the model's files."""
-        return self.params.fingerprint()
-
-    def width(self) -> int | None:
-        """Known when loaded."""
-        return None
-
-    def fit(
-        self,
-        directory: Path,
-        *,
-        corpus: Iterable[str] | None = None,
-        pairs: Iterable[Pair] | None = None,
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> Mapping[str, object]:
-        """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
-        bring(self.params.folder(), directory / "model", "dense")
-        return {}
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""

@@ -9,15 +9,14 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from harness.encoders import Encoder, FitInput, Progress, register
-from harness.encoders._loaded import Loaded, bring
+from harness.encoders import Encoder, register
+from harness.encoders._loaded import Loaded, ReadyMade
 from harness.encoders._source import SourceParams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.collections.base import Pair
     from harness.spec.params import Params
     from harness.vectors import Kind
 
@@ -32,39 +31,11 @@ class SparseParams(SourceParams):
 
 
 @register("sparse-encoder")
-class SparseEncoderType:
+class SparseEncoderType(ReadyMade):
     """A SparseEncoder from a folder, a wheel or the Hub; a bare masked language model is pooled as SPLADE does."""
 
     Params: ClassVar[type[Params]] = SparseParams
     kind: ClassVar[Kind] = "sparse"
-
-    def __init__(self, params: SparseParams) -> None:
-        self.params = params
-
-    def needs(self) -> FitInput:
-        """It is trained already."""
-        return "nothing"
-
-    def fingerprint(self) -> str:
-        """Of the model's files."""
-        return self.params.fingerprint()
-
-    def width(self) -> int | None:
-        """Known when loaded."""
-        return None
-
-    def fit(
-        self,
-        directory: Path,
-        *,
-        corpus: Iterable[str] | None = None,
-        pairs: Iterable[Pair] | None = None,
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> Mapping[str, object]:
-        """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
-        bring(self.params.folder(), directory / "model", "sparse")
-        return {}
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
