@@ -24,12 +24,14 @@ class Metric:
     name: str
     label: str
     unit: str
-    """bytes | seconds | flops | fraction | ratio | count | documents/second | queries/second"""
+    """bytes | seconds | flops | fraction | ratio | count | joules | price | documents/second | queries/second"""
     direction: Direction
     definition: str
     """Whole sentences; the report prints them."""
     exact: bool = False
     """Counted or computed: the same system on the same data gives the same value every time."""
+    decides: bool = True
+    """A claim may rest on it."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,20 @@ class Record:
 METRICS: dict[str, Metric] = {}
 
 
-def define(name: str, label: str, unit: str, direction: Direction, definition: str, *, exact: bool = False) -> Metric:
+def define(
+    name: str,
+    label: str,
+    unit: str,
+    direction: Direction,
+    definition: str,
+    *,
+    exact: bool = False,
+    decides: bool = True,
+) -> Metric:
     """Add a metric to the registry."""
     if name in METRICS:
         raise ValueError(f"metric {name!r} is defined twice")
-    METRICS[name] = Metric(name, label, unit, direction, definition, exact)
+    METRICS[name] = Metric(name, label, unit, direction, definition, exact, decides)
     return METRICS[name]
 
 
@@ -432,4 +443,26 @@ define(
         "The smallest relative difference of times that this machine could have shown in this run: the farther limit "
         "of the null control's interval from 1."
     ),
+)
+define(
+    "energy_query",
+    "Energy of a query",
+    "joules",
+    "lower",
+    (
+        "Measured where the machine lets its meter (RAPL) be read: all that ran on the package meanwhile is in it. "
+        "Else estimated: mean latency times cores times the watts that the spec gives. No claim can rest on it."
+    ),
+    decides=False,
+)
+define(
+    "cost_million_queries",
+    "Cost of a million queries",
+    "price",
+    "lower",
+    (
+        "Estimated: mean latency times the share of the machine that a query keeps busy times the price that the spec "
+        "gives; no idle time, no second machine. No claim can rest on it."
+    ),
+    decides=False,
 )

@@ -39,6 +39,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "highest_load",
         ),
     ),
+    ("Energy and cost", ("energy_query", "cost_million_queries")),
     (
         "Encoder",
         (

@@ -31,6 +31,10 @@ def number(value: float, unit: str) -> str:
             return f"{value / size:.2f} {name}"
     if unit == "bytes":
         return f"{value:.0f} B"
+    if unit == "joules":
+        return f"{value:.2f} J" if value >= 1 else f"{value * 1e3:.3g} mJ"
+    if unit == "price":
+        return f"{value:,.4g}"
     return f"{value:.3f}" if unit in ("fraction", "ratio") else f"{value:,.1f}"
 
 

@@ -76,6 +76,7 @@ def map_array(directory: Path, name: str) -> NDArray[Any]:
 def _digest(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 22):
+        # Small blocks: malloc would keep what large ones leave behind, and it would pass for the index's memory.
+        while block := file.read(1 << 16):
             digest.update(block)
     return digest.hexdigest()

@@ -17,6 +17,7 @@ import numpy as np
 from harness.measure.environment import environment, machine_fingerprint
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.pipeline.conditions import conditions_of, notes_of
+from harness.pipeline.cost import cost_records
 from harness.pipeline.extras import extra_notes, extra_records
 from harness.pipeline.null import null_records
 from harness.records import Record, record, write_records
@@ -65,6 +66,14 @@ def _write_run(
             records += extra_records(run, one, done)
             rows, samples = _latency(run, one, done)
             records += rows
+            records += cost_records(
+                run,
+                one.collection,
+                one.system.name,
+                next(row.value for row in rows if row.metric == "latency_total/mean"),
+                [_result(done, stage) for stage in one.latency],
+                spec.head.measure,
+            )
             timed[one.collection, one.system.name] = samples
             why += _explained(one, done)
             active |= _active(number, one, done)

@@ -337,6 +337,12 @@ def _check_claims(
                 (*path, "metric"),
                 allowed(claim.metric.partition("/")[0], METRICS),
             )
+        if not METRICS[claim.metric.partition("/")[0]].decides:
+            raise source.error(
+                f"no claim can rest on {claim.metric}: it is an estimate or measures more than the system",
+                (*path, "metric"),
+                "claim something about latency, FLOPs or bytes",
+            )
         if claim.collection is not None and claim.collection not in collections:
             raise source.error(
                 f"there is no collection {claim.collection!r} in this spec",

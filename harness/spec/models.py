@@ -37,6 +37,28 @@ class SystemSpec(Params):
         return value
 
 
+class PowerSpec(Params):
+    """Power of a core, for an estimate of energy where the machine has no meter."""
+
+    watts_per_core: float = Field(gt=0)
+    """Watts of one busy core."""
+    source: str = Field(min_length=1)
+    """Where the number is from; printed beside the estimate."""
+
+
+class PriceSpec(Params):
+    """What a machine costs."""
+
+    per_hour: float = Field(gt=0)
+    """Price of an hour."""
+    cores: int = Field(ge=1)
+    """Cores that are had for it."""
+    currency: str = Field(default="USD", min_length=1, max_length=10)
+    """Of the price."""
+    source: str = Field(min_length=1)
+    """Where the price is from; printed beside the cost."""
+
+
 class MeasureSpec(Params):
     """How everything is measured."""
 
@@ -76,6 +98,10 @@ class MeasureSpec(Params):
     invalid_models: Literal["refuse", "report"] = "refuse"
     """What to do with a model that fails its checks (causal where the spec says bidirectional, a BOS, all texts alike):
     refuse its systems, or run them and report the failed checks."""
+    power: PowerSpec | None = None
+    """For an estimate of the energy of a query where the machine has no meter; no estimate where it is left out."""
+    price: PriceSpec | None = None
+    """For the cost of a million queries; none is given where it is left out."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Confidence of all intervals."""
 

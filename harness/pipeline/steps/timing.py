@@ -39,19 +39,21 @@ def latency(
     ``query`` (int32, number of the query), ``repeat`` (int32), ``encode`` and ``search`` (float64, seconds).
 
     Returns:
-        Seconds of loading and of the first query, the timer's own cost, and the conditions.
+        Seconds of loading and of the first query, the timer's own cost, what a meter of energy said, conditions.
     """
+    from harness.measure.energy import metered
     from harness.measure.latency import Samples, measure_queries
     from harness.measure.watch import watched
 
     served = open_system(encoder_type, encoder_params, model, index_type, index, k, threads)
     encoder, engine, texts = served.encoder, served.engine, query_texts(collection, queries)
     tries: list[Samples] = []
+    energy: dict[str, Any] = {}
 
     def measure(between: Callable[[], object]) -> Samples:
         report(0, 1, f"timing {len(texts)} queries{', again: it was disturbed' if tries else ''}")
-        tries.append(
-            measure_queries(
+        with metered() as meter:
+            found = measure_queries(
                 lambda text: encoder.encode_queries([text]),
                 lambda vector: engine.search(vector, k, threads=threads),
                 texts,
@@ -60,8 +62,10 @@ def latency(
                 seed=seed,
                 between=between,
             )
-        )
-        return tries[-1]
+        tries.append(found)
+        energy["joules"], energy["method"] = meter.joules, meter.method
+        energy["queries"] = 1 + repeats * (warmup + len(texts))
+        return found
 
     found = watched(measure, threads=threads, pinned=pin, attempts=attempts)
     samples, first = found.value, tries[0]  # only the first attempt's first query was this process' first
@@ -78,5 +82,6 @@ def latency(
         "first_query_seconds": first.first_encode_seconds + first.first_search_seconds,
         "timer_overhead_seconds": samples.timer_overhead_seconds,
         "queries": len(texts),
+        "energy": energy,
         "conditions": found.facts(),
     }

@@ -1,0 +1,50 @@
+"""Energy and cost of queries, labelled; no claim can rest on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.measure.energy import cost_per_million, estimated
+from harness.records import Record, record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.spec.models import MeasureSpec
+
+
+def cost_records(
+    run: str, collection: str, system: str, seconds: float, results: Sequence[dict[str, Any]], measure: MeasureSpec
+) -> list[Record]:
+    """Energy of a query where the machine meters it or the spec gives watts; cost where the spec gives a price.
+
+    Args:
+        run: Name of the run.
+        collection: Of the system.
+        system: Its name.
+        seconds: Mean latency of a query, encoding and search.
+        results: Of the system's latency stages; their ``energy`` is what the meter said.
+        measure: Threads, watts and price.
+    """
+    rows = []
+    metered = [row["energy"] for row in results if row.get("energy", {}).get("joules") is not None]
+    if metered:
+        queries = sum(one["queries"] for one in metered)
+        joules = sum(one["joules"] for one in metered) / queries
+        method = f"{metered[0]['method']}, all that ran on the package included, over all queries of the timed passes"
+        rows.append(record(run, collection, system, "energy_query", joules, method=method, n=queries))
+    elif measure.power is not None:
+        found = estimated(seconds * measure.threads, measure.power.watts_per_core, measure.power.source)
+        if found.joules is not None:
+            method, source = f"mean latency x {measure.threads} core(s); {found.method}", found.source
+            rows.append(record(run, collection, system, "energy_query", found.joules, method=method, source=source))
+    price = measure.price
+    if price is not None:
+        used = min(measure.threads, price.cores)
+        cost = cost_per_million(seconds, price.per_hour, cores_used=used, cores_priced=price.cores)
+        method = (
+            f"{price.currency}: mean latency x {used} of {price.cores} cores at {price.per_hour:g} an hour, "
+            f"always busy ({price.source})"
+        )
+        rows.append(record(run, collection, system, "cost_million_queries", cost, method=method, source="estimated"))
+    return rows
