@@ -160,6 +160,27 @@ define(
 define(
     "recall@10", "Recall@10", "fraction", "higher", "Share of a query's relevant documents that are among the first 10."
 )
+for _cut in (10, 100, 1000):
+    define(
+        f"recall_vs_exact@{_cut}",
+        f"Recall@{_cut} against exact",
+        "fraction",
+        "higher",
+        (
+            f"Share of the {_cut} best documents by brute force over the encoder's float32 vectors that the index "
+            f"returns among its first {_cut}, mean over queries. What is missing, the index lost: by skipping, or by "
+            "rounding weights."
+        ),
+        exact=True,
+    )
+define(
+    "ndcg_exact@10",
+    "nDCG@10 without an index",
+    "fraction",
+    "higher",
+    "nDCG@10 of brute force over the encoder's float32 vectors; nDCG@10 less this is what the index changes.",
+    exact=True,
+)
 define(
     "mrr@10",
     "MRR@10",

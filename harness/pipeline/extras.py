@@ -74,6 +74,27 @@ def extra_stages(latency: Stage, label: str, measure: MeasureSpec) -> list[Stage
     return found
 
 
+def exact_stages(encode: Stage, search: Stage, prepare: Stage, label: str) -> list[Stage]:
+    """The exact results of these vectors, shared by all that search them, and one index held against them."""
+    truth = Stage(
+        "truth",
+        f"exact results of {encode.label.removeprefix('encode ')}",
+        f"{STEPS}.exact:truth",
+        {"depth": search.arguments["depth"]},
+        {"vectors": encode},
+        libraries=("numpy", "scipy"),
+    )
+    held = Stage(
+        "exact",
+        f"hold {label} against exact results",
+        f"{STEPS}.exact:compare",
+        {},
+        {"truth": truth, "found": search, "collection": prepare},
+        libraries=("ir-measures", "pytrec_eval-terrier", "numpy"),
+    )
+    return [truth, held]
+
+
 def extra_records(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[Record]:
     """What the finished ones of a system found. Starting and first answers come from the latency processes."""
     results: dict[str, list[Row]] = {}
@@ -145,6 +166,14 @@ def _encoder_memory(rows: list[Row], add: Callable[..., None]) -> None:
         add("encoder_activation_bytes", row["activation"], method)
 
 
+def _exact(rows: list[Row], add: Callable[..., None]) -> None:
+    for row in rows:
+        method = "held against brute force over the float32 vectors"
+        for k, value in row["recall"].items():
+            add(f"recall_vs_exact@{k}", value, method, n=row["queries"])
+        add("ndcg_exact@10", row["ndcg@10"], "ir_measures over the results of brute force", n=row["queries"])
+
+
 def _mean(name: str, values: list[float], method: str, add: Callable[..., None]) -> None:
     value, low, high = hierarchical(np.asarray(values)[:, None], {})["mean"]
     add(name, value, method, n=len(values), interval=(low, high) if len(values) > 1 else None)
@@ -152,6 +181,8 @@ def _mean(name: str, values: list[float], method: str, add: Callable[..., None])
 
 RECORDS: dict[str, Callable[[list[Row], Callable[..., None]], None]] = {
     "latency": _warm,
+    "truth": lambda rows, add: None,
+    "exact": _exact,
     "cold": _cold,
     "throughput": _throughput,
     "load": _load,

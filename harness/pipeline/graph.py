@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError, allowed
 from harness.measure.environment import usable_cores
 from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.extras import extra_stages
+from harness.pipeline.extras import exact_stages, extra_stages
 from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
 
 if TYPE_CHECKING:
@@ -231,9 +231,12 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             libraries=("numpy", "scipy"),
         )
     )
+    extras = extra_stages(latency[0], label, measure)
+    if "exact" in measure.also or not REGISTRIES.indexes.get(index.type).supports.exact:
+        extras += exact_stages(encode, search, prepare, label)
     return SystemStages(
         system, collection, prepare, fit, check, encode, build, search, work, memory, latency, quality, summary,
-        tuple(once(stage) for stage in extra_stages(latency[0], label, measure)),
+        tuple(once(stage) for stage in extras),
     )  # fmt: skip
 
 

@@ -86,9 +86,9 @@ class MeasureSpec(Params):
     """Seconds that one stage may take before it is stopped."""
     memory_limit: int | None = Field(default=None, ge=1 << 20)
     """Bytes that one stage may hold before it is stopped."""
-    also: list[Literal["cold", "throughput", "load", "encoder-memory"]] = Field(default_factory=list)
-    """What else is measured: starting with a cold page cache, batches at one and all threads, the highest load, and the
-    encoder's memory."""
+    also: list[Literal["cold", "throughput", "load", "encoder-memory", "exact"]] = Field(default_factory=list)
+    """What else is measured: starting with a cold page cache, batches at one and all threads, the highest load, the
+    encoder's memory, and for exact engines, too, results against brute force over the float32 vectors."""
     load_bound: float = Field(default=0.1, gt=0)
     """Seconds that the 99th percentile of latency must keep under for a load to be bearable."""
     load_queries: int = Field(default=500, ge=500)

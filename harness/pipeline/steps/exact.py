@@ -1,0 +1,86 @@
+"""Exact results by brute force over the vectors themselves, and what an index loses against them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from harness.pipeline.steps.prepare import read_qrels, read_texts
+from harness.vectors import load_vectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.encoders.base import Progress
+
+BLOCK = 32
+"""Queries whose scores with all documents are held at a time."""
+CUTS = (10, 100, 1000)
+
+
+def truth(*, out: str, vectors: str, depth: int, report: Progress) -> dict[str, Any]:
+    """Write ``ids.npy`` and ``scores.npy``, queries x depth: the exact top of the float32 vectors; see `Hits`.
+
+    A document without a term in common with the query is no result of sparse vectors.
+    """
+    documents, queries = (load_vectors(Path(vectors) / side) for side in ("documents", "queries"))
+    ids = np.full((queries.shape[0], depth), -1, np.int64)
+    scores = np.full((queries.shape[0], depth), -np.inf, np.float32)
+    is_sparse = sparse.issparse(documents)
+    turned: Any = documents.T.tocsr() if sparse.issparse(documents) else documents.T
+    for begin in range(0, queries.shape[0], BLOCK):
+        product: Any = queries[begin : begin + BLOCK] @ turned
+        for row, values in enumerate(product.toarray() if is_sparse else np.asarray(product), start=begin):
+            best = _top(values, depth)
+            best = best[values[best] > 0] if is_sparse else best
+            ids[row, : len(best)], scores[row, : len(best)] = best, values[best]
+        report(min(begin + BLOCK, queries.shape[0]), queries.shape[0], "exact search")
+    np.save(Path(out) / "ids.npy", ids)
+    np.save(Path(out) / "scores.npy", scores)
+    return {"queries": int(queries.shape[0]), "depth": depth}
+
+
+def compare(*, out: str, truth: str, found: str, collection: str, report: Progress) -> dict[str, Any]:
+    """Recall of an index against the exact results, and the quality that the exact results have.
+
+    Returns:
+        ``recall``: {k: mean over the queries that have results}; ``ndcg@10`` of the exact results; queries.
+    """
+    from harness.measure.quality import evaluate, read_trec, write_trec
+
+    exact, got = np.load(Path(truth) / "ids.npy"), np.load(Path(found) / "ids.npy")
+    texts, path = Path(collection), Path(out) / "exact.trec.gz"
+    documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
+    queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
+    write_trec(path, queries, documents, exact, np.load(Path(truth) / "scores.npy"), "exact")
+    values = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), ["ndcg@10"])["ndcg@10"]
+    report(1, 1, "compared")
+    cuts = [k for k in CUTS if k <= min(exact.shape[1], got.shape[1])]
+    return {
+        "recall": {str(k): recall(got[:, :k], exact[:, :k]) for k in cuts},
+        "ndcg@10": float(np.mean(list(values.values()))),
+        "queries": int(exact.shape[0]),
+    }
+
+
+def recall(found: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
+    """Share of the exact results (queries x k, -1 for none) that are found, mean over queries that have any."""
+    shares = []
+    for got, wanted in zip(found, exact, strict=True):
+        there = wanted[wanted >= 0]
+        if len(there):
+            shares.append(float(np.isin(there, got).mean()))
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def _top(values: Any, depth: int) -> Any:
+    """Places of the highest values, descending, ties ascending."""
+    if len(values) > depth:
+        bound = np.partition(values, len(values) - depth)[len(values) - depth]
+        places = np.flatnonzero(values >= bound)
+    else:
+        places = np.arange(len(values))
+    return places[np.lexsort((places, -values[places]))][:depth]

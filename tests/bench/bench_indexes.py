@@ -1,0 +1,117 @@
+"""Our inverted index against other sparse engines: bytes a posting, build, latency, recall, in one run.
+
+python tests/bench/bench_indexes.py [--documents 20000] [--terms 227] [--engines inverted,scipy,bmp] [--vectors D Q]
+
+Every query goes to every engine before the next query, so that disturbances fall on all alike. Latency is the time of
+one query on one thread; `--clock cpu` counts the processor time of that thread, for machines that others work on too.
+Recall is against exact float32 scores. `--vectors` takes two .npz files of scipy CSR matrices instead of the generator.
+"""
+
+import argparse
+import gc
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
+from synthetic import Corpus  # noqa: E402
+
+from harness.indexes import create  # noqa: E402
+from harness.measure.memory import peak, reset_peak, resident  # noqa: E402
+
+ENGINES = {
+    "inverted": ("inverted", {}),
+    "inverted-u4": ("inverted", {"weights": "u4"}),
+    "inverted-u16": ("inverted", {"weights": "u16"}),
+    "inverted-float32": ("inverted", {"weights": "float32"}),
+    "scipy": ("scipy", {}),
+    "bmp": ("bmp", {"block_size": 16}),
+    "seismic": ("seismic", {"query_cut": 64, "heap_factor": 0.9}),
+    "seismic-default": ("seismic", {}),
+}
+CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
+
+
+def built(name, documents):
+    """The index, seconds, and bytes of the peak above what was resident before."""
+    engine, params = ENGINES[name]
+    small = create(engine, **params)
+    small.build(documents[:64])
+    small.search(documents[:1], 2)
+    del small
+    gc.collect()
+    index = create(engine, **params)
+    reset_peak()
+    before, started, busy = resident().rss, time.perf_counter(), time.process_time()
+    index.build(documents)
+    return index, time.perf_counter() - started, time.process_time() - busy, peak() - before
+
+
+def main():
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--documents", type=int, default=20_000)
+    asked.add_argument("--terms", type=int, default=227, help="mean terms a document")
+    asked.add_argument("--queries", type=int, default=200)
+    asked.add_argument("--engines", default="inverted,inverted-u4,inverted-float32,scipy,bmp")
+    asked.add_argument("--vectors", nargs=2, metavar=("DOCUMENTS", "QUERIES"))
+    asked.add_argument("--clock", choices=sorted(CLOCKS), default="cpu")
+    asked.add_argument("-k", type=int, default=100)
+    given = asked.parse_args()
+    if given.vectors:
+        documents, queries = (sparse.csr_matrix(sparse.load_npz(path), dtype=np.float32) for path in given.vectors)
+        queries = queries[: given.queries]
+    else:
+        corpus = Corpus(per_document=given.terms)
+        documents = sparse.vstack(list(corpus.documents(given.documents)), format="csr")
+        queries = corpus.queries(given.queries)
+    print(
+        f"{documents.shape[0]} documents, {documents.nnz / documents.shape[0]:.0f} terms each, vocabulary "
+        f"{documents.shape[1]}, {queries.shape[0]} queries of {queries.nnz / queries.shape[0]:.0f} terms, k={given.k}"
+    )
+    names = given.engines.split(",")
+    indexes = {}
+    facts = {}
+    for name in names:
+        indexes[name], *facts[name] = built(name, documents)
+        print(f"built {name} in {facts[name][0]:.1f} s", file=sys.stderr, flush=True)
+    exact = [np.argsort(-row, kind="stable")[: given.k] for row in exact_scores(documents, queries)]
+    clock = CLOCKS[given.clock]
+    times = {name: [] for name in names}
+    found = {name: [] for name in names}
+    rows = [queries[row] for row in range(queries.shape[0])]
+    for number, row in enumerate([*rows[:20], *rows]):
+        for name in names:
+            started = clock()
+            ids, _ = indexes[name].search(row, given.k)
+            if number >= 20:
+                times[name].append(clock() - started)
+                found[name].append(ids[0])
+    base = np.median(times[names[0]])
+    tail = np.quantile(times[names[0]], 0.99)
+    heads = "engine", "bytes/posting", "peak/index", "build s", "build cpu s", "p50 ms", "p99 ms"
+    heads += "p50 ratio", "p99 ratio", "recall"
+    print(f"| {' | '.join(heads)} |
+|{'---|' * len(heads)}")
+    for name in names:
+        size = sum(indexes[name].memory().values())
+        wall, cpu, above = facts[name]
+        p50, p99 = np.median(times[name]), np.quantile(times[name], 0.99)
+        pairs = zip(found[name], exact, strict=True)
+        recall = np.mean([len(set(one.tolist()) & set(other.tolist())) / len(other) for one, other in pairs])
+        print(
+            f"| {name} | {size / documents.nnz:.3f} | {above / size:.2f} | {wall:.1f} | {cpu:.1f} | {p50 * 1e3:.3f} | "
+            f"{p99 * 1e3:.3f} | {p50 / base:.2f} | {p99 / tail:.2f} | {recall:.4f} |"
+        )
+
+
+def exact_scores(documents, queries):
+    """Dense float32 scores, a few queries at a time."""
+    for begin in range(0, queries.shape[0], 32):
+        yield from (queries[begin : begin + 32] @ documents.T).toarray()
+
+
+if __name__ == "__main__":
+    main()

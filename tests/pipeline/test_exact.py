@@ -1,0 +1,78 @@
+"""Exact results by brute force, and indexes held against them."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import sparse
+from tests_support import write_collection
+
+from harness.pipeline.extras import exact_stages, extra_records
+from harness.pipeline.stage import Stage
+from harness.pipeline.steps import exact
+from harness.vectors import write_vectors
+
+
+def quiet(*_):
+    """Progress that nobody reads."""
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_truth_is_the_exact_order_with_ties_by_number(kind, tmp_path):
+    rng = np.random.default_rng(3)
+    documents = rng.integers(0 if kind == "sparse" else -2, 3, (50, 6)).astype(np.float32)
+    queries = rng.integers(0, 3, (40, 6)).astype(np.float32)
+    documents[7] = 0
+    for name, rows in (("documents", documents), ("queries", queries)):
+        write_vectors(tmp_path / name, kind, 6, [sparse.csr_matrix(rows) if kind == "sparse" else rows])
+    exact.truth(out=str(tmp_path), vectors=str(tmp_path), depth=60, report=quiet)
+    ids, scores = np.load(tmp_path / "ids.npy"), np.load(tmp_path / "scores.npy")
+    all_scores = queries @ documents.T
+    for row in range(40):
+        order = sorted(range(50), key=lambda d: (-all_scores[row, d], d))
+        if kind == "sparse":
+            order = [d for d in order if all_scores[row, d] > 0]
+        assert ids[row].tolist() == order + [-1] * (60 - len(order))
+        np.testing.assert_array_equal(scores[row, : len(order)], all_scores[row, order])
+
+
+def test_an_index_is_held_against_it(tmp_path):
+    from harness.pipeline.steps import prepare
+
+    paths = {name: tmp_path / name for name in ("collection", "truth", "found", "out")}
+    for path in paths.values():
+        path.mkdir()
+    at = {name: str(path) for name, path in paths.items()}
+    source = {"path": str(write_collection(tmp_path))}
+    prepare.prepare(out=at["collection"], type="beir", params=source, report=quiet)
+    count = len((paths["collection"] / "queries.jsonl").read_text().splitlines())
+    wanted = np.tile(np.arange(10), (count, 1)) % 6
+    wanted[:, 6:] = -1
+    np.save(paths["truth"] / "ids.npy", wanted)
+    np.save(paths["truth"] / "scores.npy", np.tile(np.arange(10, 0, -1, dtype=np.float32), (count, 1)))
+    found = wanted.copy()
+    found[0, :3] = -1
+    np.save(paths["found"] / "ids.npy", found)
+    result = exact.compare(report=quiet, **at)
+    assert result["recall"] == {"10": pytest.approx((count - 0.5) / count)}
+    assert 0 < result["ndcg@10"] <= 1
+    json.dumps(result)
+
+
+def test_its_stages_and_records():
+    vectors, search, prepare = (Stage(kind, kind, "m:f", {"depth": 100}) for kind in ("encode", "search", "prepare"))
+    truth, held = exact_stages(vectors, search, prepare, "a system")
+    other = exact_stages(vectors, Stage("search", "other", "m:f", {"depth": 100, "x": 1}), prepare, "another")
+    assert truth.key == other[0].key
+    assert held.key != other[1].key
+
+    class Kept:
+        def __init__(self, result):
+            self.artefact = type("A", (), {"result": result})
+
+    class One:
+        collection, system, latency, extras = "c", type("S", (), {"name": "s"}), (), (truth, held)
+
+    done = {truth.key: Kept({}), held.key: Kept({"recall": {"10": 0.5}, "ndcg@10": 0.25, "queries": 4})}
+    rows = {row.metric: (row.value, row.n) for row in extra_records("run", One, done)}
+    assert rows == {"recall_vs_exact@10": (0.5, 4), "ndcg_exact@10": (0.25, 4)}
