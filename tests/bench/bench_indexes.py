@@ -93,8 +93,8 @@ def main():
     tail = np.quantile(times[names[0]], 0.99)
     heads = "engine", "bytes/posting", "peak/index", "build s", "build cpu s", "p50 ms", "p99 ms"
     heads += "p50 ratio", "p99 ratio", "recall"
-    print(f"| {' | '.join(heads)} |
-|{'---|' * len(heads)}")
+    print(f"| {' | '.join(heads)} |")
+    print(f"|{'---|' * len(heads)}")
     for name in names:
         size = sum(indexes[name].memory().values())
         wall, cpu, above = facts[name]
