@@ -97,7 +97,7 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME[-null] by default.")] = None,
     overrides: Overrides = None,
     only: Only = None,
-    retry: Annotated[str | None, typer.Option("--retry", help="failed: try again what failed before.")] = None,
+    retry: Annotated[str | None, typer.Option("--retry", help="failed or disturbed: do those again.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew.")] = False,
     null: Annotated[
         bool, typer.Option("--null", help="Time each system (with --only: that one) twice, under two names.")
@@ -111,10 +111,11 @@ def run(
     from harness.pipeline.store import Store
     from reports.html import write_report
 
-    if retry not in (None, "failed"):
-        raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed")
+    again = {None: (), "failed": KEPT, "disturbed": ("disturbed",)}
+    if retry not in again:
+        raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed, disturbed")
     spec, systems, stages = _load(spec_file, overrides, only, null)
-    executor = Executor(Store(store), spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=KEPT if retry else ())
+    executor = Executor(Store(store), spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=again[retry])
     try:
         done = executor.run(stages)
     except KeyboardInterrupt:

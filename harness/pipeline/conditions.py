@@ -53,6 +53,16 @@ def notes_of(rows: Iterable[Row]) -> list[str]:
     return notes
 
 
+def builds_of(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> dict[str, str]:
+    """How the libraries were built that the latency processes had loaded."""
+    found: dict[str, str] = {}
+    for one in systems:
+        for stage in one.latency:
+            artefact = done[stage.key].artefact
+            found |= artefact.result.get("builds", {}) if artefact is not None else {}
+    return found
+
+
 def _row(one: SystemStages, stage: Stage, conditions: Mapping[str, Any]) -> Row:
     return {
         "collection": one.collection,

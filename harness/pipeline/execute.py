@@ -69,11 +69,11 @@ class Executor:
         measure: Limits of a stage.
         watcher: Is told what happens.
         fresh: Make everything anew, whatever is stored.
-        retry: Statuses of earlier failures to try again.
+        retry: Statuses of earlier failures to try again; ``disturbed`` for timings that were disturbed.
     """
 
     def __init__(
-        self, store: Store, measure: MeasureSpec, watcher: Watcher, *, fresh: bool = False, retry: Iterable[Status] = ()
+        self, store: Store, measure: MeasureSpec, watcher: Watcher, *, fresh: bool = False, retry: Iterable[str] = ()
     ) -> None:
         self.store, self.measure, self.watcher = store, measure, watcher
         self.fresh, self.retry = fresh, frozenset(retry)
@@ -96,7 +96,7 @@ class Executor:
                 )
                 return Done(stage, "skipped", reason=cause)
         with self.store.lock(stage.key):
-            if not self.fresh and (found := self._stored(stage)) is not None:
+            if not self.fresh and (found := self._stored(stage)) is not None and not self._again(stage, found):
                 return Done(stage, "ok", found, reused=True, seconds=found.seconds)
             failure = self.store.failure(stage.key)
             if failure and failure[0] in KEPT and failure[0] not in self.retry and not self.fresh:
@@ -112,6 +112,13 @@ class Executor:
             self.watcher.note(f"damaged and made again: {stage.label} ({error})")
             self.store.remove(stage.key)
             return None
+
+    def _again(self, stage: Stage, found: Artefact) -> bool:
+        """Whether a stored result is out of date (it sums up other times), or disturbed and to be tried again."""
+        if any(needed.kind == "latency" and not self.done[needed.key].reused for needed in stage.inputs.values()):
+            return True
+        conditions = found.result.get("conditions") or {}
+        return "disturbed" in self.retry and "sentinel" in conditions and bool(conditions["disturbance"])
 
     def _make(self, stage: Stage) -> Done:
         from harness.measure.worker import run_isolated

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.measure.environment import environment, machine_fingerprint
 from harness.measure.latency import METHOD as LATENCY_METHOD
-from harness.pipeline.conditions import conditions_of, notes_of
+from harness.pipeline.conditions import builds_of, conditions_of, notes_of
 from harness.pipeline.cost import cost_records
 from harness.pipeline.extras import extra_notes, extra_records
 from harness.pipeline.null import null_records
@@ -100,7 +100,7 @@ def _write_run(
         "command": " ".join(sys.argv),
         "provenance": _provenance(),
         "machine": machine_fingerprint(),
-        "environment": environment(),
+        "environment": {**environment(), "Library builds": builds_of(systems, done)},
         "collections": {
             one.collection: artefact.result
             for one in systems

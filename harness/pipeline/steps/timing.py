@@ -41,6 +41,7 @@ def latency(
     Returns:
         Seconds of loading and of the first query, the timer's own cost, what a meter of energy said, conditions.
     """
+    from harness.measure.builds import library_builds
     from harness.measure.energy import metered
     from harness.measure.latency import Samples, measure_queries
     from harness.measure.watch import watched
@@ -83,5 +84,6 @@ def latency(
         "timer_overhead_seconds": samples.timer_overhead_seconds,
         "queries": len(texts),
         "energy": energy,
+        "builds": library_builds(),
         "conditions": found.facts(),
     }
