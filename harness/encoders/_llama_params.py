@@ -53,6 +53,16 @@ class LlamaParams(Params):
             raise ValueError("give one of training and adapter")
         return self
 
+    finetuning: TrainingParams | None = None
+    """A second phase that starts from the merged weights of the first, on the same pairs; LACONIC's has hard negatives
+    (`negatives = 15`)."""
+
+    @model_validator(mode="after")
+    def _phases_in_order(self) -> Self:
+        if self.finetuning is not None and self.training is None:
+            raise ValueError("finetuning needs training before it; a single phase is training")
+        return self
+
     def facts(self) -> dict[str, float]:
         """Departures as a report lists them."""
         return {f"departure: {name}": value for name, value in self.departures().items()}

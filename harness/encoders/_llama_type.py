@@ -15,9 +15,10 @@ from harness.encoders._text import Tokeniser
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from harness.collections.base import Pair
     from harness.encoders._llama_params import LlamaParams
     from harness.encoders.base import Progress
     from harness.training.objectives import Objective
@@ -100,44 +101,78 @@ def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaPara
 
 def train_model(
     model: Model,
-    objective: Objective,
-    training: TrainingParams,
+    objective: Callable[[TrainingParams], Objective],
     params: LlamaParams,
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Pair],
     seed: int,
     progress: Progress | None,
+    checkpoints: Path | None = None,
     factors: dict[str, torch.Tensor] | None = None,
 ) -> dict[str, object]:
-    """Train the backbone in place and return facts: steps, pairs, seconds, the curve; `factors` gets the adapters."""
+    """Train the backbone in place, phase by phase, and return facts: steps, pairs, seconds, the curve.
+
+    Args:
+        model: Prepared.
+        objective: Head and loss of a phase; what it trains itself goes on in the next.
+        params: Of the encoder. Adapters are merged after each phase, so that the next starts from the merged weights.
+        pairs: Their hard negatives are used where a phase asks for some.
+        seed: See `harness.training.loop.train`.
+        progress: Called after each step.
+        checkpoints: A folder of this training alone.
+        factors: Gets the adapters of a training of one phase.
+
+    Raises:
+        UserError: There are no pairs, no hard negatives where they are asked for, or what the loop finds wrong.
+    """
     from harness.training.loop import train
-    from harness.training.objectives import Batch
+    from harness.training.objectives import Batch, SparseObjective
 
-    tokeniser = Tokeniser(model.tokenizer, model.contract)
-
-    def tokenise(queries: list[str], passages: list[str]) -> Batch:
-        return Batch(
-            tokeniser.ids(queries, "query", training.query_length),
-            tokeniser.ids(passages, "document", training.document_length),
+    if not pairs:
+        raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
+    phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
+    if any(phase.negatives for phase in phases) and not any(pair.negatives for pair in pairs):
+        raise UserError(
+            "the training pairs bring no hard negatives",
+            key="training.negatives",
+            remedy="mine some: laconic-bench mine --help",
         )
-
-    started = time.perf_counter()
+    tokeniser = Tokeniser(model.tokenizer, model.contract)
+    examples = [(pair.query, pair.positive, pair.negatives) for pair in pairs]
     # Adapters on scaled projections shrink with them.
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
-    curve = train(
-        model.backbone,
-        objective,
-        tokenise,
-        pairs,
-        training,
-        seed=seed,
-        lora_scale=scales,
-        progress=progress,
-        factors=factors,
-    )
+    started, curve, seen, steps = time.perf_counter(), [], 0, sum(phase.steps for phase in phases)
+    for number, phase in enumerate(phases, start=1):
+        before, head = len(curve), objective(phase)
+
+        def tokenise(queries: list[str], passages: list[str], phase: TrainingParams = phase) -> Batch:
+            return Batch(
+                tokeniser.ids(queries, "query", phase.query_length),
+                tokeniser.ids(passages, "document", phase.document_length),
+            )
+
+        def tell(done: int, _: int | None, text: str, before: int = before) -> None:
+            if progress:
+                progress(before + done, steps, text)
+
+        rows = train(
+            model.backbone,
+            head,
+            tokenise,
+            examples,
+            phase,
+            seed=seed + number - 1,
+            lora_scale=scales,
+            progress=tell,
+            checkpoints=checkpoints / f"phase{number}" if checkpoints else None,
+            terms=len(head.weight) if isinstance(head, SparseObjective) else None,
+            factors=factors if len(phases) == 1 else None,
+        )
+        curve += [{**row, "step": before + row["step"]} for row in rows]
+        seen += len(rows) * phase.pairs_per_step
     return {
         "steps": len(curve),
         "pairs": len(pairs),
-        "pairs_seen": len(curve) * training.pairs_per_step,
+        "pairs_seen": seen,
         "train_seconds": time.perf_counter() - started,
         "train_flops": {part: sum(row[part] for row in curve) for part in ("forward", "backward")},
         "curve": curve,

@@ -59,6 +59,7 @@ def _packed(encoder: PackedEncoder) -> Probe:
     from harness.training.max_head import max_logits
 
     model, tokenizer = encoder.model, encoder.tokeniser.tokenizer
+    sparse: Any = encoder
 
     @torch.inference_mode()
     def states(ids: Sequence[int]) -> NDArray[np.float32]:
@@ -68,7 +69,7 @@ def _packed(encoder: PackedEncoder) -> Probe:
     def fired(texts: Sequence[str]) -> NDArray[np.int64]:
         counts = np.zeros(len(texts), np.int64)
         for places, packed, lengths in model.states(encoder.tokeniser.ids(texts, "document"), encoder.batch_size):
-            counts[places] = (max_logits(packed, lengths, model.head, model.bias) > 0).sum(1).cpu().numpy()
+            counts[places] = (max_logits(packed, lengths, sparse.head, sparse.bias) > 0).sum(1).cpu().numpy()
         return counts
 
     # A folder without the key holds a BERT, which is bidirectional by nature.

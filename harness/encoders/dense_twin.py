@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.collections.base import Pair
     from harness.encoders._packed import PackedDense
     from harness.spec.params import Params
+    from harness.training.params import TrainingParams
     from harness.vectors import Kind
 
 
@@ -29,6 +30,7 @@ class DenseTwin:
 
     def __init__(self, params: DenseTwinParams) -> None:
         self.params = params
+        self.checkpoints: Path | None = None
 
     def needs(self) -> FitInput:
         """Pairs, if it is trained."""
@@ -84,13 +86,13 @@ class DenseTwin:
         if params.training is not None:
             from harness.training.objectives import DenseObjective
 
-            examples = [(pair.query, pair.positive) for pair in pairs or ()]
-            if not examples:
-                raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
-            objective = DenseObjective(lambda states, sizes: pool(states, sizes, model.contract), params.training)
             backbone = _shipped.mark(model)
             factors: dict[str, torch.Tensor] = {}
-            facts |= train_model(model, objective, params.training, params, examples, seed, progress, factors)
+
+            def objective(phase: TrainingParams) -> DenseObjective:
+                return DenseObjective(lambda states, sizes: pool(states, sizes, model.contract), phase)
+
+            facts |= train_model(model, objective, params, list(pairs or ()), seed, progress, self.checkpoints, factors)
             if factors:
                 _shipped.save(directory / _shipped.FOLDER, "dense", params, backbone, factors)
         model.save(directory)

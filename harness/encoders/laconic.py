@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.encoders._packed import Model, PackedSparse
     from harness.encoders._terms import Terms
     from harness.spec.params import Params
+    from harness.training.objectives import Objective
+    from harness.training.params import TrainingParams
     from harness.vectors import Kind
 
 
@@ -31,6 +33,7 @@ class Laconic:
 
     def __init__(self, params: LaconicParams) -> None:
         self.params = params
+        self.checkpoints: Path | None = None
 
     def needs(self) -> FitInput:
         """Pairs for training, or for the passages that the bias of the terms is computed from."""
@@ -67,15 +70,18 @@ class Laconic:
             facts["adapter"] = _shipped.apply(model, params.adapter, "sparse", params)
             model.save(directory)
             return facts
-        examples = _examples(pairs)
+        examples = list(pairs or ())
         if self.needs() == "pairs" and not examples:
             raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
-        terms = _terms(model, [passage for _, passage in examples], params)
+        terms = _terms(model, [pair.positive for pair in examples], params)
         factors: dict[str, torch.Tensor] = {}
         backbone = _shipped.mark(model)
         if params.training is not None:
-            objective = terms.objective(model, params.training, seed)
-            facts |= train_model(model, objective, params.training, params, examples, seed, progress, factors)
+
+            def objective(phase: TrainingParams) -> Objective:
+                return terms.objective(model, phase, seed)
+
+            facts |= train_model(model, objective, params, examples, seed, progress, self.checkpoints, factors)
         weights = terms.tensors(len(model.head))
         _shipped.weigh(model, weights)
         if factors:
@@ -123,7 +129,3 @@ def _terms(model: Model, passages: list[str], params: LaconicParams) -> Terms:
         weight=params.term_weight,
         background=params.bias_passages,
     )
-
-
-def _examples(pairs: Iterable[Pair] | None) -> list[tuple[str, str]]:
-    return [(pair.query, pair.positive) for pair in pairs or ()]

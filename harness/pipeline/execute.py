@@ -124,10 +124,12 @@ class Executor:
         from harness.measure.worker import run_isolated
 
         inputs = {name: str(self.done[needed.key].artefact.files) for name, needed in stage.inputs.items()}  # type: ignore[union-attr]
+        checkpoints = self.store.root / "checkpoints" / stage.key
+        kept = {"checkpoints": str(checkpoints)} if stage.resumable else {}
         with self.store.unfinished(stage.key) as directory:
             outcome = run_isolated(
                 stage.function,
-                {"out": str(directory / "files"), **stage.arguments, **inputs},
+                {"out": str(directory / "files"), **stage.arguments, **inputs, **kept},
                 timeout=self.measure.timeout,
                 memory_limit=self.measure.memory_limit,
                 threads=stage.threads,
@@ -159,6 +161,7 @@ class Executor:
                     remedy="free space, or give another folder with --store; what was finished before is kept",
                 ) from None
             note(self.store, artefact)
+            shutil.rmtree(checkpoints, ignore_errors=True)
             (self.store.root / "unfinished" / f"{directory.name}.log").unlink(missing_ok=True)
         return Done(stage, "ok", artefact, seconds=outcome.seconds)
 

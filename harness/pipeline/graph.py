@@ -281,6 +281,7 @@ def _fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
         NEURAL,
         {"fingerprint": made.fingerprint()},
         threads=threads,
+        resumable=True,
     )
 
 

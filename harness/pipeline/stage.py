@@ -28,6 +28,7 @@ class Stage:
         arguments: Plain arguments of the function; all decide the result.
         inputs: Argument name -> the stage whose files it gets the path of.
         after: Stages that must have succeeded, though nothing of theirs is read and the key does not hold them.
+        resumable: It gets a folder for checkpoints that outlives a kill.
         modules: Modules whose code decides the result.
         libraries: Distributions whose version decides the result.
         about: What decides the result besides (fingerprints of outside data, the machine).
@@ -48,6 +49,7 @@ class Stage:
     threads: int = 1
     pinned: bool = False
     after: tuple[Stage, ...] = ()
+    resumable: bool = False
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import math
 import random
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
 from harness.errors import UserError
+from harness.training import checkpoint
+from harness.training.cached import backward, ndcg
 from harness.training.flops import counter
+from harness.training.objectives import loss
+from harness.training.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from harness.training.objectives import Batch, Objective
     from harness.training.params import TrainingParams
 
+Example: TypeAlias = "tuple[str, str] | tuple[str, str, Sequence[str]]"
+VALIDATED = 32
+"""Texts encoded at a time in a validation."""
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -24,13 +34,15 @@ def train(
     backbone: torch.nn.Module,
     objective: Objective,
     tokenise: Callable[[list[str], list[str]], Batch],
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Example],
     params: TrainingParams,
     *,
     seed: int,
     lora_scale: dict[str, float] | None = None,
     progress: Callable[[int, int | None, str], None] | None = None,
     factors: dict[str, torch.Tensor] | None = None,
+    checkpoints: Path | None = None,
+    terms: int | None = None,
 ) -> list[dict[str, float]]:
     """Train `backbone` in place (adapters are merged at the end) and return the curve, one row a step.
 
@@ -38,19 +50,24 @@ def train(
         backbone: Called with packed ids and lengths, gives packed hidden states.
         objective: Head and loss.
         tokenise: Queries and passages to a batch.
-        pairs: (query, passage).
+        pairs: (query, passage), or (query, passage, hard negatives).
         params: Settings.
         seed: Decides order, adapters and samples. Equal seeds give equal weights on one machine and thread count.
         lora_scale: Factor on alpha by name of the projection, where a projection's output was scaled.
         progress: Called after each step.
         factors: Gets the adapters before they are merged: ``NAME.down`` and ``NAME.up``, alpha / rank in the latter.
+        checkpoints: A folder of this training alone. What is found there is gone on from, to the same weights bit by
+            bit.
+        terms: Size of the vocabulary of a sparse model.
 
     Returns:
-        Rows of step, loss, learning_rate, floating point operations (forward, backward) and parts of the objective.
+        Rows of step, loss, learning_rate, floating point operations (forward, backward), the parts of the objective, and
+        validation where there was one.
 
     Raises:
-        UserError: Too few pairs for one batch, or a loss that is not finite.
+        UserError: Too few pairs for one batch, a loss that is not finite, or a collapse.
     """
+    pairs, held = hold_out(pairs, params.validation_pairs, seed)
     if len(pairs) < params.pairs_per_step:
         raise UserError(
             f"{len(pairs)} training pairs are fewer than one batch of {params.pairs_per_step}",
@@ -62,38 +79,99 @@ def train(
     groups: list[dict[str, Any]] = [{"params": trained, "lr": params.learning_rate}]
     groups += [{"params": [p], "lr": params.learning_rate * factor} for p, factor in objective.parameters()]
     optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, params))
+    peaks = [float(group["lr"]) for group in groups]
     everything = [p for group in groups for p in group["params"]]
-    curve: list[dict[str, float]] = []
+    about = {"params": params.model_dump(mode="json"), "seed": seed, "pairs": len(pairs)}
+    curve = checkpoint.restore(checkpoints, everything, optimizer, objective, about) if checkpoints else []
+    watch = Watch(params, terms)
+    if params.recompute_layers:
+        _recompute(backbone)
     backbone.train()
-    for step, batch in enumerate(batches(pairs, params, seed)):
-        tokens = tokenise([query for query, _ in batch], [passage for _, passage in batch])
-        with counter() as forward:
-            hidden = backbone(tokens.ids, tokens.lengths)
-            loss, parts = objective.loss(hidden, tokens, step / params.steps)
-        if not math.isfinite(value := loss.item()):
+    for step, batch in enumerate(islice(batches(pairs, params, seed), len(curve), None), start=len(curve)):
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * rate(step, params)
+        value, parts = _gradients(backbone, objective, _tokens(tokenise, batch), step / params.steps, params)
+        if not math.isfinite(value):
             raise UserError(
                 f"the loss is {value} at step {step + 1}",
                 key="training.learning_rate",
                 remedy="train with a smaller learning rate, or in float32",
             )
-        with counter() as backward:
-            loss.backward()
-        operations = {"forward": float(forward.get_total_flops()), "backward": float(backward.get_total_flops())}
         torch.nn.utils.clip_grad_norm_(everything, params.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        curve.append(
-            {"step": step + 1, "loss": value, "learning_rate": schedule.get_last_lr()[0], **operations, **parts}
-        )
-        schedule.step()
+        done = step + 1
+        row = {"step": done, "loss": value, "learning_rate": optimizer.param_groups[0]["lr"], **parts}
+        watch.see(done, parts)
+        if held and (done % params.validate_every == 0 or done == params.steps):
+            with _precision(params):
+                row["validation_ndcg@10"] = ndcg(backbone, objective, _tokens(tokenise, held), VALIDATED)
+        curve.append(row)
+        if checkpoints and (done % params.checkpoint_every == 0 or done == params.steps):
+            checkpoint.save(checkpoints, done, everything, optimizer, objective, curve, about)
         if progress:
-            progress(step + 1, params.steps, f"loss {value:.3f}")
+            progress(done, params.steps, f"loss {value:.3f}")
+    if params.recompute_layers:
+        _recompute(backbone, undo=True)
     merged = _merge(backbone)
     if factors is not None:
         factors.update(merged)
+    # A second phase must not find traces of the first's adapters.
+    vars(backbone).pop("peft_config", None)
     backbone.eval()
     return curve
+
+
+def _gradients(
+    backbone: torch.nn.Module, objective: Objective, tokens: Batch, done: float, params: TrainingParams
+) -> tuple[float, dict[str, float]]:
+    """Loss of one batch, operations and parts; its gradients are added to the parameters."""
+    with _precision(params):
+        if params.cached_texts is not None:
+            return backward(backbone, objective, tokens, done, params.cached_texts)
+        with counter() as forward:
+            value, parts = loss(objective, backbone(tokens.ids, tokens.lengths), tokens, done)
+    with counter() as back:
+        if math.isfinite(value.item()):
+            value.backward()
+    operations = {"forward": float(forward.get_total_flops()), "backward": float(back.get_total_flops())}
+    return value.item(), {**operations, **parts}
+
+
+def _tokens(tokenise: Callable[[list[str], list[str]], Batch], batch: Sequence[Example]) -> Batch:
+    negatives = [text for example in batch for text in negatives_of(example)]
+    return tokenise([example[0] for example in batch], [example[1] for example in batch] + negatives)
+
+
+def _precision(params: TrainingParams) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=params.precision == "bfloat16")
+
+
+def _recompute(backbone: torch.nn.Module, undo: bool = False) -> None:
+    """Let every layer keep its input alone and run again in the backward pass."""
+    from torch.utils.checkpoint import checkpoint as again
+
+    for layer in getattr(backbone, "layers", ()):
+        if undo:
+            del layer.forward
+        else:
+            layer.forward = partial(again, layer.forward, use_reentrant=False)
+
+
+def hold_out(pairs: Sequence[Example], count: int, seed: int) -> tuple[list[Example], list[Example]]:
+    """Training pairs, and `count` others that share no text with them."""
+    if not count:
+        return list(pairs), []
+    order = list(range(len(pairs)))
+    random.Random(f"held out {seed}").shuffle(order)  # noqa: S311 - an order, not a secret
+    held: list[Example] = []
+    seen: set[str] = set()
+    for place in order:
+        query, passage = pairs[place][0], pairs[place][1]
+        if len(held) < count and not {query, passage} & seen:
+            held.append((query, passage))
+            seen |= {query, passage}
+    return [pair for pair in pairs if not {pair[0], pair[1]} & seen], held
 
 
 def rate(step: int, params: TrainingParams) -> float:
@@ -104,15 +182,21 @@ def rate(step: int, params: TrainingParams) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(params.steps - rise, 1)))
 
 
-def batches(pairs: Sequence[tuple[str, str]], params: TrainingParams, seed: int) -> Iterator[list[tuple[str, str]]]:
+def negatives_of(example: Example) -> Sequence[str]:
+    """Hard negatives that an example brings."""
+    return example[2] if len(example) == 3 else ()
+
+
+def batches(pairs: Sequence[Example], params: TrainingParams, seed: int) -> Iterator[list[Example]]:
     """`params.steps` batches, the pairs shuffled anew for each pass; no text stands twice in a batch.
 
-    A passage that answers two queries of one batch would be a negative of both.
+    A passage that answers two queries of one batch would be a negative of both. Of a pair's own hard negatives,
+    `params.negatives` are drawn.
     """
     drawn = random.Random(seed)  # noqa: S311 - an order, not a secret
     waiting: list[int] = []
     for _ in range(params.steps):
-        batch: list[tuple[str, str]] = []
+        batch: list[Example] = []
         seen: set[str] = set()
         later: list[int] = []
         while len(batch) < params.pairs_per_step:
@@ -126,12 +210,19 @@ def batches(pairs: Sequence[tuple[str, str]], params: TrainingParams, seed: int)
                 waiting = list(range(len(pairs)))
                 drawn.shuffle(waiting)
                 waiting = [place for place in waiting if place not in set(later)]
-            query, passage = pairs[place := waiting.pop()]
+            example = pairs[place := waiting.pop()]
+            query, passage = example[0], example[1]
             if query in seen or passage in seen:
                 later.append(place)
                 continue
             seen |= {query, passage}
-            batch.append((query, passage))
+            if not params.negatives:
+                batch.append((query, passage))
+                continue
+            fresh = [text for text in dict.fromkeys(negatives_of(example)) if text not in seen]
+            chosen = drawn.sample(fresh, min(params.negatives, len(fresh)))
+            seen |= set(chosen)
+            batch.append((query, passage, chosen))
         waiting += reversed(later)
         yield batch
 

@@ -20,7 +20,8 @@ class Batch:
 
     Args:
         queries: Token ids of each query.
-        passages: Token ids of each passage; the one at the same place answers the query.
+        passages: Token ids of each passage; the one at the same place answers the query, and those past the last query
+            answer none.
     """
 
     def __init__(self, queries: Sequence[Sequence[int]], passages: Sequence[Sequence[int]]) -> None:
@@ -30,9 +31,10 @@ class Batch:
         self.ids = torch.tensor([token for text in texts for token in text])
         self.query_tokens = sum(self.lengths[: self.pairs])
 
-    def halves(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The queries' and the passages' rows of packed states."""
-        return hidden[: self.query_tokens], hidden[self.query_tokens :]
+    def sides(self, hidden: torch.Tensor) -> tuple[tuple[torch.Tensor, list[int]], tuple[torch.Tensor, list[int]]]:
+        """Packed states and lengths of the queries, and of the passages."""
+        queries = hidden[: self.query_tokens], self.lengths[: self.pairs]
+        return queries, (hidden[self.query_tokens :], self.lengths[self.pairs :])
 
 
 class Objective(Protocol):
@@ -42,14 +44,48 @@ class Objective(Protocol):
         """What the head itself trains, each with a factor on the learning rate."""
         ...
 
-    def loss(self, hidden: torch.Tensor, batch: Batch, done: float) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss of a batch, and its parts for the log, when this share of the steps is done."""
+    def start(self, batch: Batch | None) -> None:
+        """Begin a step: draw what is looked at in it; everything where there is no batch."""
+        ...
+
+    def vectors(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Packed states to one row a text, with gradients."""
+        ...
+
+    def compare(
+        self, queries: torch.Tensor, passages: torch.Tensor, done: float
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The loss of these vectors, and its parts for the log, when this share of the steps is done."""
+        ...
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What a checkpoint must hold besides the parameters."""
+        ...
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on from there."""
         ...
 
 
+def loss(
+    objective: Objective, hidden: torch.Tensor, batch: Batch, done: float
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """The loss of a batch's packed states, and its parts."""
+    objective.start(batch)
+    queries, passages = (objective.vectors(states, lengths) for states, lengths in batch.sides(hidden))
+    return objective.compare(queries, passages, done)
+
+
 def contrast(scores: torch.Tensor) -> torch.Tensor:
-    """InfoNCE: each query (row) must prefer its own passage (column) to all others."""
+    """InfoNCE: each query (row) must prefer its own passage (the column at its place) to all others."""
     return functional.cross_entropy(scores, torch.arange(len(scores), device=scores.device))
+
+
+def similarity(vectors: torch.Tensor) -> float:
+    """Mean cosine of different rows; 0 for fewer than two."""
+    unit = functional.normalize(vectors.detach().float(), dim=1)
+    count = len(unit)
+    return float((unit.sum(0).square().sum() - unit.square().sum()) / max(count * (count - 1), 1))
 
 
 def flops(vectors: torch.Tensor) -> torch.Tensor:
@@ -82,24 +118,31 @@ class SparseObjective:
         self.weight, self.bias, self.params = weight.detach(), bias, params
         self.log_scale, self.columns = log_scale, columns
         self.generator = torch.Generator().manual_seed(seed)
+        self.terms: torch.Tensor | None = None
+        self.share = torch.ones(1)
 
     def parameters(self) -> list[tuple[torch.nn.Parameter, float]]:
         """The bias and the scale of the terms."""
         found = [] if self.bias is None else [(self.bias, self.params.bias_learning_rate)]
         return found if self.log_scale is None else [*found, (self.log_scale, self.params.scale_learning_rate)]
 
-    def loss(self, hidden: torch.Tensor, batch: Batch, done: float) -> tuple[torch.Tensor, dict[str, float]]:
-        """Logged: the three parts, and active terms among those looked at."""
-        terms, share = self._sample(batch)
+    def start(self, batch: Batch | None) -> None:
+        """Draw the terms that this step looks at."""
+        self.terms, self.share = (None, torch.ones(1)) if batch is None else self._sample(batch)
+
+    def vectors(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Weights of the terms looked at."""
+        terms = self.terms
         weight = self.weight if terms is None else self.weight[terms]
         bias = None if self.bias is None else (self.bias if terms is None else self.bias[terms])
         scale = None if self.log_scale is None else (self.log_scale if terms is None else self.log_scale[terms]).exp()
-        queries, passages = (
-            active_terms(half, lengths, weight, bias, scale)
-            for half, lengths in zip(
-                batch.halves(hidden), (batch.lengths[: batch.pairs], batch.lengths[batch.pairs :]), strict=True
-            )
-        )
+        return active_terms(hidden.float(), lengths, weight, bias, scale)
+
+    def compare(
+        self, queries: torch.Tensor, passages: torch.Tensor, done: float
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Logged: the three parts, active terms (estimated from those looked at), and how much alike passages are."""
+        share = self.share
         main = contrast(queries @ passages.T)
         warm = self.params.regularise_warmup
         growth = 1.0 if warm == 0 else min(done / warm, 1.0) ** 2
@@ -111,9 +154,18 @@ class SparseObjective:
             "contrast": main.item(),
             "flops_queries": of_queries.item(),
             "flops_documents": of_passages.item(),
-            "active_query": ((queries > 0) * share).sum().item() / batch.pairs,
-            "active_document": ((passages > 0) * share).sum().item() / batch.pairs,
+            "active_query": ((queries > 0) * share).sum().item() / len(queries),
+            "active_document": ((passages > 0) * share).sum().item() / len(passages),
+            "similarity": similarity(passages),
         }
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Of the generator that draws terms."""
+        return {"generator": self.generator.get_state()}
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """See `state`."""
+        self.generator.set_state(state["generator"])
 
     def _sample(self, batch: Batch) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Terms looked at, and how many terms each stands for: sums over them estimate those over all without bias."""
@@ -145,9 +197,23 @@ class DenseObjective:
         """Pooling has none."""
         return []
 
-    def loss(self, hidden: torch.Tensor, batch: Batch, done: float) -> tuple[torch.Tensor, dict[str, float]]:
-        """Logged: the loss itself."""
-        queries, passages = batch.halves(hidden)
-        scores = self.pool(queries, batch.lengths[: batch.pairs]) @ self.pool(passages, batch.lengths[batch.pairs :]).T
-        main = contrast(scores / self.params.temperature)
-        return main, {"contrast": main.item()}
+    def start(self, batch: Batch | None) -> None:
+        """Nothing is drawn."""
+
+    def vectors(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Pooled states."""
+        return self.pool(hidden.float(), lengths)
+
+    def compare(
+        self, queries: torch.Tensor, passages: torch.Tensor, done: float
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Logged: the loss itself, and how much alike passages are."""
+        main = contrast(queries @ passages.T / self.params.temperature)
+        return main, {"contrast": main.item(), "similarity": similarity(passages)}
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """There is none."""
+        return {}
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """See `state`."""

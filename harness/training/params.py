@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from harness.spec.params import Params
@@ -47,5 +49,25 @@ class TrainingParams(Params):
     """Factor on the learning rate for the bias of the terms where there is one; sparse only."""
     scale_learning_rate: float = Field(default=20.0, ge=0)
     """Factor on the learning rate for the logarithm of the terms' scale where there is one; sparse only."""
+    negatives: int = Field(default=0, ge=0)
+    """Hard negatives a pair, of those that it brings, in the batch besides the other pairs' passages; LACONIC's second
+    phase has 15."""
+    cached_texts: int | None = Field(default=None, ge=1)
+    """Gradient caching: hold the activations of so many texts at a time, whatever the batch is; of all where it is left
+    out. The same gradients for a third more arithmetic."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the products while training; weights and their updates stay float32."""
+    recompute_layers: bool = False
+    """Keep only each layer's input for the backward pass and compute the layer again there."""
+    validation_pairs: int = Field(default=0, ge=0)
+    """Pairs held out of training, on which nDCG@10 is logged: each query must find its own passage among theirs."""
+    validate_every: int = Field(default=50, ge=1)
+    """Steps between two validations; there is one after the last step."""
+    checkpoint_every: int = Field(default=50, ge=1)
+    """Steps between two checkpoints: a kill loses no more."""
+    stop_on_collapse: bool = True
+    """Stop when all terms died, all fire, or all texts have the same vector."""
+    collapse_patience: int = Field(default=10, ge=1)
+    """Steps in a row that a collapse must be seen."""
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines; dense only. Dot products of sparse vectors are taken as they are."""

@@ -37,3 +37,49 @@ def test_pairs_are_found_after_training(llama_folder, tmp_path, type, params):
 def test_training_without_pairs(llama_folder, tmp_path, type, params):
     with pytest.raises(UserError, match="needs training pairs"):
         type(params(backbone=str(llama_folder), training={"steps": 1})).fit(tmp_path, pairs=iter(()))
+
+
+HARD = [Pair(pair.query, pair.positive, (PAIRS[n - 1].positive, f"{pair.query} slow")) for n, pair in enumerate(PAIRS)]
+PHASE = {"steps": 6, "pairs_per_step": 2, "learning_rate": 0.01, "lora_rank": 4, "checkpoint_every": 2}
+
+
+@pytest.mark.parametrize(("type", "params"), [(Laconic, LaconicParams), (DenseTwin, DenseTwinParams)])
+def test_a_second_phase_starts_from_the_merged_first_and_goes_on_after_a_kill(llama_folder, tmp_path, type, params):
+    def train(name, stop=None, **given):
+        def progress(done, total, _):
+            told.append((done, total))
+            if done == stop:
+                raise KeyboardInterrupt
+
+        told = []
+        maker = type(params(backbone=str(llama_folder), training=PHASE, **given))
+        maker.checkpoints = tmp_path / "checkpoints" if given else None
+        (tmp_path / name).mkdir()
+        facts = maker.fit(tmp_path / name, pairs=iter(HARD), seed=1, progress=progress)
+        return maker.load(tmp_path / name).encode_documents(["sort the list", "graph"]), facts, told
+
+    second = {"finetuning": {**PHASE, "negatives": 2, "learning_rate": 0.005}}
+    first, facts, _ = train("one")
+    assert facts["steps"] == 6
+    with pytest.raises(KeyboardInterrupt):
+        train("killed", stop=9, **second)
+    resumed, facts, told = train("resumed", **second)
+    assert told == [(step, 12) for step in range(9, 13)]  # the first phase and two steps of the second were kept
+    assert [row["step"] for row in facts["curve"]] == list(range(1, 13)) and facts["pairs_seen"] == 24
+    maker = type(params(backbone=str(llama_folder), training=PHASE, **second))
+    (tmp_path / "whole").mkdir()
+    maker.fit(tmp_path / "whole", pairs=iter(HARD), seed=1)
+    whole = maker.load(tmp_path / "whole").encode_documents(["sort the list", "graph"])
+    assert abs(whole - resumed).max() == 0
+    assert abs(whole - first).max() > 1e-3
+
+
+def test_hard_negatives_that_are_not_there(llama_folder, tmp_path):
+    maker = Laconic(LaconicParams(backbone=str(llama_folder), training={**PHASE, "negatives": 1}))
+    with pytest.raises(UserError, match=r"bring no hard negatives(.|\n)*laconic-bench mine"):
+        maker.fit(tmp_path, pairs=iter(PAIRS))
+
+
+def test_a_second_phase_alone():
+    with pytest.raises(ValueError, match="finetuning needs training"):
+        LaconicParams(backbone="x", finetuning=PHASE)

@@ -51,7 +51,7 @@ def made(tmp_path, folder, type="laconic", **params):
     maker.fit(tmp_path)
     encoder = maker.load(tmp_path)
     if type == "laconic":
-        encoder.model.bias = torch.full((encoder.width,), -24.0)
+        encoder.bias = torch.full((encoder.width,), -24.0)
     return maker, encoder
 
 
@@ -105,14 +105,14 @@ def test_values_that_are_not_finite_are_all_that_is_said(llama, tmp_path):
 def test_a_collapsed_model(llama, tmp_path):
     """As a BOS does it: one position with large logits decides every text."""
     maker, encoder = made(tmp_path, llama)
-    encoder.model.bias = torch.linspace(0, 1e5, encoder.width)
+    encoder.bias = torch.linspace(0, 1e5, encoder.width)
     names = {
         "mean cosine of unrelated texts",
         "share of the vocabulary that fires",
         "shared top terms of unrelated texts",
     }
     assert failed(encoder, maker.params) == names
-    encoder.model.bias = torch.full((encoder.width,), -1e6)  # the ReLU died
+    encoder.bias = torch.full((encoder.width,), -1e6)  # the ReLU died
     assert failed(encoder, maker.params) == {"fewest active terms of a text", "shared top terms of unrelated texts"}
     maker, twin = made(tmp_path / "twin", llama, "dense-twin")
     twin.model.backbone.embed_tokens.weight.data += 1e4
@@ -121,7 +121,7 @@ def test_a_collapsed_model(llama, tmp_path):
 
 def test_terms_are_counted_before_the_largest_are_chosen(llama, tmp_path):
     maker, encoder = made(tmp_path, llama, document_terms=4)
-    encoder.model.bias = torch.zeros(encoder.width)
+    encoder.bias = torch.zeros(encoder.width)
     assert "share of the vocabulary that fires" in failed(encoder, maker.params)
 
 

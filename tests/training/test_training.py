@@ -9,9 +9,11 @@ import torch
 
 from harness.errors import UserError
 from harness.training import TrainingParams
-from harness.training.loop import batches, rate, train
+from harness.training.cached import ndcg
+from harness.training.loop import _gradients, _tokens, batches, hold_out, rate, train
 from harness.training.max_head import MaxHead, max_logits
-from harness.training.objectives import Batch, DenseObjective, SparseObjective
+from harness.training.objectives import Batch, DenseObjective, SparseObjective, loss, similarity
+from harness.training.watch import Watch
 
 LENGTHS = [4, 1, 6, 6]
 
@@ -96,7 +98,7 @@ def test_the_sparse_loss_is_that_of_sentence_transformers():
     flops = [FlopsLoss(model).compute_loss_from_embeddings(side) for side in sides]
     for done, growth in ((0.0, 0.0), (0.25, 0.25), (0.5, 1.0), (0.9, 1.0)):
         expected = main.compute_loss_from_embeddings(sides, None) + growth * (0.03 * flops[0] + 0.07 * flops[1])
-        found, parts = SparseObjective(weight, None, params, 0).loss(states, batch, done)
+        found, parts = loss(SparseObjective(weight, None, params, 0), states, batch, done)
         assert found.item() == pytest.approx(float(expected), rel=1e-5)
     assert parts["flops_documents"] == pytest.approx(float(flops[1]), rel=1e-5)
     assert parts["active_query"] == pytest.approx(float((sides[0] > 0).sum() / 2))
@@ -110,7 +112,7 @@ def test_the_dense_loss_is_that_of_sentence_transformers():
     expected = MultipleNegativesRankingLoss(torch.nn.Identity(), scale=20.0).compute_loss_from_embeddings(
         [rows[:4], rows[4:]], None
     )
-    found, _ = DenseObjective(lambda states, _: states, settings(temperature=0.05)).loss(rows, batch, 0.0)
+    found, _ = loss(DenseObjective(lambda states, _: states, settings(temperature=0.05)), rows, batch, 0.0)
     assert found.item() == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -118,22 +120,22 @@ def test_a_sample_of_terms_estimates_the_flops_of_all():
     torch.manual_seed(0)
     states, weight = torch.randn(6, 16), torch.randn(2000, 16)
     batch = Batch([[1, 2, 3]], [[4, 5, 6]])
-    whole = SparseObjective(weight, None, settings(), 0).loss(states, batch, 1.0)[1]
+    whole = loss(SparseObjective(weight, None, settings(), 0), states, batch, 1.0)[1]
     sampled = SparseObjective(weight, None, settings(sampled_terms=200), 0)
-    found = [sampled.loss(states, batch, 1.0)[1] for _ in range(200)]
+    found = [loss(sampled, states, batch, 1.0)[1] for _ in range(200)]
     for name in ("flops_queries", "flops_documents", "active_query", "active_document"):
         assert np.mean([parts[name] for parts in found]) == pytest.approx(whole[name], rel=0.03)
 
 
-def run(kind, params, seed=1, pairs=None, bias=False):
+def run(kind, params, seed=1, pairs=None, bias=None, constant=False):
     torch.set_num_threads(1)
     model = backbone()
-    objective = dense = DenseObjective(pool, params)
+    objective = DenseObjective((lambda *given: pool(*given) * 0 + 1) if constant else pool, params)
     if kind == "sparse":
-        start = torch.nn.Parameter(torch.full((50,), -0.5)) if bias else None
+        start = None if bias is None else torch.nn.Parameter(torch.full((50,), bias))
         objective = SparseObjective(model.embed_tokens.weight, start, params, seed)
-    assert dense
-    curve = train(model, objective, tokenise, problem() if pairs is None else pairs, params, seed=seed)
+    pairs = problem() if pairs is None else pairs
+    curve = train(model, objective, tokenise, pairs, params, seed=seed, terms=50 if kind == "sparse" else None)
     return model, objective, curve
 
 
@@ -156,7 +158,8 @@ def accuracy(model, objective, pairs):
 @pytest.mark.parametrize("kind", ["sparse", "dense"])
 @pytest.mark.parametrize("rank", [0, 8])
 def test_it_learns_32_pairs_by_heart(kind, rank):
-    params = settings(steps=200, pairs_per_step=32, lora_rank=rank, regularise_queries=0, regularise_documents=0)
+    none = {"regularise_queries": 0, "regularise_documents": 0, "stop_on_collapse": False}
+    params = settings(steps=200, pairs_per_step=32, lora_rank=rank, **none)
     model, objective, curve = run(kind, params)
     assert accuracy(backbone(), objective, problem())[0] < 0.5
     assert accuracy(model, objective, problem())[0] == 1.0
@@ -167,8 +170,8 @@ def test_it_learns_32_pairs_by_heart(kind, rank):
 def test_a_larger_weight_of_the_flops_leaves_fewer_terms():
     counts = []
     for weight in (0.0, 0.03, 1.0):
-        params = settings(steps=150, regularise_queries=weight, regularise_documents=weight)
-        model, objective, _ = run("sparse", params, bias=True)
+        params = settings(steps=150, regularise_queries=weight, regularise_documents=weight, stop_on_collapse=False)
+        model, objective, _ = run("sparse", params, bias=-0.5)
         counts.append(float(accuracy(model, objective, problem())[1]))
     assert counts[0] > 1.2 * counts[1] > 1.2 * counts[2]
 
@@ -239,3 +242,209 @@ def test_a_loss_that_is_not_finite_stops():
     params = settings(learning_rate=1e30, clip=1e30, warmup=0)
     with pytest.raises(UserError, match="loss is"):
         run("sparse", params)
+
+
+class KilledError(Exception):
+    """As if the process had been killed between two steps."""
+
+
+def killed_and_resumed(folder, kind, step, **given):
+    """Train, die after `step` steps, and train again in a new process's stead."""
+    params = settings(steps=20, checkpoint_every=6, sampled_terms=30, validation_pairs=4, validate_every=7, **given)
+
+    def start(checkpoints, stop=None):
+        def progress(done, *_):
+            if done == stop:
+                raise KilledError
+
+        torch.set_num_threads(1)
+        model = backbone()
+        objective = DenseObjective(pool, params)
+        if kind == "sparse":
+            bias = torch.nn.Parameter(torch.full((50,), -0.5))
+            objective = SparseObjective(model.embed_tokens.weight, bias, params, 1)
+        more = {"seed": 1, "progress": progress, "checkpoints": checkpoints}
+        curve = train(model, objective, tokenise, problem(40), params, **more)
+        return model.up_proj.weight, getattr(objective, "bias", None), curve
+
+    whole = start(None)
+    with pytest.raises(KilledError):
+        start(folder, step)
+    assert [place.name for place in folder.iterdir()] == [str(step // 6 * 6)]
+    torch.manual_seed(99)  # what else a new process has drawn does not matter
+    return whole, start(folder)
+
+
+@pytest.mark.parametrize(("kind", "rank"), [("sparse", 4), ("dense", 0)])
+def test_a_killed_training_goes_on_bit_by_bit(tmp_path, kind, rank):
+    whole, resumed = killed_and_resumed(tmp_path, kind, 14, lora_rank=rank)
+    assert torch.equal(whole[0], resumed[0])
+    assert whole[1] is None or torch.equal(whole[1], resumed[1])
+    assert whole[2] == resumed[2] and [row["step"] for row in resumed[2]] == list(range(1, 21))
+
+
+def test_a_finished_training_is_not_repeated(tmp_path):
+    params, calls = settings(steps=4), []
+
+    def counted(queries, passages):
+        calls.append(len(queries))
+        return tokenise(queries, passages)
+
+    weights = []
+    for _ in range(2):
+        model = backbone()
+        train(model, DenseObjective(pool, params), counted, problem(), params, seed=1, checkpoints=tmp_path)
+        weights.append(model.up_proj.weight)
+    assert len(calls) == 4 and torch.equal(*weights)
+
+
+def test_checkpoints_of_another_training_are_refused(tmp_path):
+    def start(speed):
+        params = settings(steps=2, learning_rate=speed)
+        train(backbone(), DenseObjective(pool, params), tokenise, problem(), params, seed=1, checkpoints=tmp_path)
+
+    start(0.02)
+    with pytest.raises(UserError, match="other settings"):
+        start(0.03)
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_cached_gradients_are_those_of_the_whole_batch(kind):
+    whole, cached = (settings(steps=1, cached_texts=size, negatives=2) for size in (None, 5))
+    pairs = [(q, p, [f"{n % 25} {n % 7}", f"{n % 11} 3"]) for n, (q, p) in enumerate(problem())]
+    found = []
+    for params in (whole, cached):
+        model = backbone()
+        model.requires_grad_(True)
+        objective = DenseObjective(pool, params)
+        if kind == "sparse":
+            bias = torch.nn.Parameter(torch.full((50,), -0.5))
+            objective = SparseObjective(model.embed_tokens.weight, bias, settings(sampled_terms=40), 3)
+        tokens = _tokens(tokenise, next(batches(pairs, params, 0)))
+        value, parts = _gradients(model, objective, tokens, 1.0, params)
+        gradients = [model.up_proj.weight.grad] + ([objective.bias.grad] if kind == "sparse" else [])
+        found.append((value, parts, gradients))
+    (one, parts, gradients), (other, more, others) = found
+    assert one == pytest.approx(other, rel=1e-5) and parts == pytest.approx(more, rel=1e-5)
+    for mine, theirs in zip(gradients, others, strict=True):
+        assert mine.abs().max() > 1e-3
+        assert torch.allclose(mine, theirs, atol=1e-6)
+
+
+def test_layers_that_are_computed_again_give_the_same_gradients():
+    class Layered(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed_tokens = torch.nn.Embedding(50, 8)
+            self.layers = torch.nn.ModuleList(torch.nn.Linear(8, 8) for _ in range(2))
+            self.calls = 0
+            for layer in self.layers:
+                layer.register_forward_pre_hook(self.count)
+
+        def count(self, *_):
+            self.calls += 1
+
+        def forward(self, ids, lengths):
+            states = self.embed_tokens(ids)
+            for layer in self.layers:
+                states = states + layer(states)
+            return states
+
+    results = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        model, params = Layered(), settings(steps=3, lora_rank=0, recompute_layers=recompute)
+        train(model, DenseObjective(pool, params), tokenise, problem(), params, seed=1)
+        assert "forward" not in vars(model.layers[0])
+        results.append(model.layers[0].weight)
+    assert torch.allclose(*results, atol=1e-6)
+
+
+def test_low_precision_trains_to_nearly_the_same():
+    begun = backbone().up_proj.weight
+    changes = []
+    for name in ("float32", "bfloat16"):
+        trained = run("dense", settings(steps=10, precision=name, lora_rank=0))[0].up_proj.weight
+        assert trained.dtype == torch.float32
+        changes.append((trained - begun).flatten())
+    assert not torch.equal(*changes)
+    assert torch.cosine_similarity(*changes, dim=0) > 0.9
+
+
+def test_hard_negatives_are_drawn_and_stand_once():
+    pairs = [(f"q{n}", f"p{n}", [f"p{(n + 1) % 20}", f"n{n}", f"n{n}", "n", f"m{n}"]) for n in range(20)]
+    for batch in batches(pairs, settings(steps=30, pairs_per_step=6, negatives=2), seed=0):
+        texts = [text for q, p, negatives in batch for text in (p, *negatives)]
+        assert len(set(texts)) == len(texts)
+        assert all(len(negatives) == 2 for _, _, negatives in batch)
+        assert all(set(negatives) <= set(pairs[int(q[1:])][2]) for q, _, negatives in batch)
+
+
+def test_a_hard_negative_is_what_a_query_learns_to_leave():
+    """It shares two of three tokens with the query, the right passage none."""
+    pairs = [(q, p, [f"{q.rsplit(' ', 1)[0]} {n % 25}"]) for n, (q, p) in enumerate(problem())]
+    beaten = []
+    for negatives in (0, 1):
+        params = settings(steps=150, pairs_per_step=32, negatives=negatives, lora_rank=0)
+        model, _, _ = run("dense", params, pairs=pairs)
+        batch = tokenise([q for q, _, _ in pairs], [p for _, p, _ in pairs] + [n for *_, (n,) in pairs])
+        rows = pool(model(batch.ids, batch.lengths), batch.lengths).detach()
+        scores = rows[:32] @ rows[32:].T
+        beaten.append((scores[:, :32].diagonal() > scores[:, 32:].diagonal()).float().mean().item())
+    assert beaten[0] < 0.95 < beaten[1]
+
+
+def test_validation_is_the_ndcg_of_ir_measures():
+    import ir_measures
+
+    model, params = backbone(), settings()
+    objective = SparseObjective(model.embed_tokens.weight, None, params, 0)
+    pairs = problem(32)
+    batch = tokenise([q for q, _ in pairs], [p for _, p in pairs])
+    rows = max_logits(model(batch.ids, batch.lengths), batch.lengths, model.embed_tokens.weight).relu().log1p()
+    scores = (rows[:32] @ rows[32:].T).tolist()
+    run_ = {str(q): {str(d): score for d, score in enumerate(row)} for q, row in enumerate(scores)}
+    expected = ir_measures.calc_aggregate([ir_measures.nDCG @ 10], {str(n): {str(n): 1} for n in range(32)}, run_)
+    assert ndcg(model, objective, batch, 7) == pytest.approx(expected[ir_measures.nDCG @ 10], abs=1e-6)
+
+
+def test_what_is_held_out_is_not_trained_on_and_is_logged():
+    pairs = [*problem(40), (problem(40)[0][0], "1 2 3")]
+    rest, held = hold_out(pairs, 8, seed=3)
+    texts = {text for pair in held for text in pair[:2]}
+    assert len(held) == 8 and not texts & {text for pair in rest for text in pair[:2]}
+    params = settings(steps=20, validation_pairs=8, validate_every=8, pairs_per_step=8)
+    _, _, curve = run("dense", params, pairs=pairs)
+    assert [row["step"] for row in curve if "validation_ndcg@10" in row] == [8, 16, 20]
+
+
+def test_collapses_are_told_apart():
+    with pytest.raises(UserError, match="the ReLU died"):
+        run("sparse", settings(steps=300, regularise_queries=1e3, regularise_documents=1e3), bias=-0.5)
+    watch = Watch(settings(steps=100, regularise_warmup=0.2, collapse_patience=3), terms=50)
+    everywhere = {"active_query": 30.0, "active_document": 26.0, "similarity": 0.5}
+    for step in (10, 20, 40, 46, 47):
+        watch.see(step, everywhere)
+    watch.see(48, everywhere | {"active_document": 24.0})
+    for step in (49, 50):
+        watch.see(step, everywhere)
+    with pytest.raises(UserError, match=r"from step 49 to 51: 52% of all terms are active in every passage"):
+        watch.see(51, everywhere)
+    with pytest.raises(UserError, match="the same everywhere") as error:
+        run("dense", settings(steps=60), constant=True)
+    assert "stop_on_collapse = false" in str(error.value)
+    _, _, curve = run("dense", settings(steps=60, stop_on_collapse=False), constant=True)
+    assert len(curve) == 60
+
+
+def test_a_sound_training_is_let_alone():
+    for kind in ("sparse", "dense"):
+        run(kind, settings(steps=60, collapse_patience=1, warmup=0.3), bias=-30.0)
+
+
+def test_similarity_is_the_mean_cosine_of_different_rows():
+    rows = torch.randn(7, 5)
+    unit = torch.nn.functional.normalize(rows, dim=1)
+    plain = [float(unit[a] @ unit[b]) for a in range(7) for b in range(7) if a != b]
+    assert similarity(rows) == pytest.approx(np.mean(plain), abs=1e-6)
+    assert similarity(rows[:1]) == 0.0

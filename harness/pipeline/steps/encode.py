@@ -39,11 +39,18 @@ def fit(
     report: Progress,
     corpus: str | None = None,
     pairs: str | None = None,
+    checkpoints: str | None = None,
 ) -> dict[str, Any]:
-    """Make the model: train it, fit its statistics to a corpus, or bring a published one into place."""
+    """Make the model: train it, fit its statistics to a corpus, or bring a published one into place.
+
+    A killed training goes on from what it left in `checkpoints`.
+    """
     _set_torch_threads(threads)
     started = time.perf_counter()
-    facts = open_type(type, params).fit(
+    made: Any = open_type(type, params)
+    if checkpoints and hasattr(made, "checkpoints"):
+        made.checkpoints = Path(checkpoints)
+    facts = made.fit(
         Path(out),
         corpus=(text for _, text in read_texts(Path(corpus) / "documents.jsonl")) if corpus else None,
         pairs=read_pairs(Path(pairs) / "pairs.jsonl") if pairs else None,

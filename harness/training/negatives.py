@@ -1,0 +1,44 @@
+"""Which of the passages that a search found for a training query are hard negatives of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+def choose(
+    found: Sequence[int],
+    scores: Sequence[float],
+    positives: Collection[int],
+    positive_score: float,
+    *,
+    count: int,
+    skip: int = 0,
+    share: float = 0.95,
+) -> list[int]:
+    """The best-ranked passages that are likely wrong.
+
+    Most of what stands near a positive in a ranking answers the query too. A passage that scores more than `share` of
+    the positive is taken for such a one and left out (arXiv 2407.15831, "TopK-PercPos").
+
+    Args:
+        found: Passages by falling score.
+        scores: Of each.
+        positives: Passages known to answer the query.
+        positive_score: Score of the pair's own passage, whether it was found or not.
+        count: At most so many are chosen.
+        skip: Leave out so many of the best ranks besides.
+        share: See above; 1 leaves out only what scores higher than the positive. Scores are taken as not negative.
+
+    Returns:
+        Passages, the hardest first.
+    """
+    bound = share * max(positive_score, 0.0)
+    chosen = [
+        passage
+        for passage, score in list(zip(found, scores, strict=True))[skip:]
+        if passage >= 0 and passage not in positives and score <= bound
+    ]
+    return chosen[:count]
