@@ -168,6 +168,42 @@ def check_model(
 
 
 @app.command()
+def mine(
+    spec_file: SpecFile,
+    system: Annotated[str, typer.Argument(help="System of the spec that searches.")],
+    collection: Annotated[str, typer.Argument(help="Collection of the spec whose training pairs get negatives.")],
+    out: Annotated[Path, typer.Option("--out", help="File of pairs to write, JSON lines.")],
+    count: Annotated[int, typer.Option(min=1, help="Negatives of a pair, at most.")] = 15,
+    depth: Annotated[int, typer.Option(min=1, help="Passages looked at for a query.")] = 100,
+    skip: Annotated[int, typer.Option(min=0, help="Best ranks left out.")] = 0,
+    share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="A passage above this share of the positive's score is an answer.")
+    ] = 0.95,
+    store: StoreFolder = DEFAULT_STORE,
+    overrides: Overrides = None,
+) -> None:
+    """Give training pairs hard negatives that a system finds; what likely answers the query too is left out."""
+    import shutil
+
+    from harness.pipeline.axes import REGISTRIES
+    from harness.pipeline.execute import KEPT, Executor
+    from harness.pipeline.graph import mining_stages
+    from harness.pipeline.progress import Lines
+    from harness.pipeline.store import Store
+    from harness.spec.load import load_spec
+
+    spec = load_spec(spec_file, REGISTRIES, overrides or ())
+    settings = {"count": count, "depth": depth, "skip": skip, "share": share}
+    stages = mining_stages(spec, system, collection, settings)
+    done = Executor(Store(store), spec.head.measure, Lines(), retry=KEPT).run(stages)[stages[-1].key]
+    if done.artefact is None:
+        raise typer.Exit(1)
+    shutil.copyfile(done.artefact.files / "pairs.jsonl", out)
+    found = done.artefact.result
+    typer.echo(f"{out}: {found['pairs']} pairs with {found['negatives']:.1f} negatives each")
+
+
+@app.command()
 def report(run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")]) -> None:
     """Write the report of a finished run anew."""
     from reports.html import write_report

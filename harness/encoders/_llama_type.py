@@ -137,12 +137,13 @@ def train_model(
             remedy="mine some: laconic-bench mine --help",
         )
     tokeniser = Tokeniser(model.tokenizer, model.contract)
-    examples = [(pair.query, pair.positive, pair.negatives) for pair in pairs]
     # Adapters on scaled projections shrink with them.
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
     started, curve, seen, steps = time.perf_counter(), [], 0, sum(phase.steps for phase in phases)
     for number, phase in enumerate(phases, start=1):
         before, head = len(curve), objective(phase)
+        wanted = {"all": (True, False), "with negatives": (True,), "without negatives": (False,)}[phase.only]
+        examples = [(p.query, p.positive, p.negatives) for p in pairs if bool(p.negatives) in wanted]
 
         def tokenise(queries: list[str], passages: list[str], phase: TrainingParams = phase) -> Batch:
             return Batch(

@@ -14,7 +14,7 @@ from harness.pipeline.extras import exact_stages, extra_stages
 from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from harness.spec.models import MeasureSpec, Part, Spec, System
 
@@ -326,6 +326,38 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
             remedy="name a learned encoder",
         )
     return [*check.inputs["model"].inputs.values(), *check.inputs.values(), check]
+
+
+def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[str, Any]) -> list[Stage]:
+    """What must be done to give a collection's pairs hard negatives that a system of the spec finds; the last one does.
+
+    Raises:
+        UserError: The spec has no such system or collection.
+    """
+    systems = {one.name: one for one in spec.systems}
+    for what, name, known in (("system", system, systems), ("collection", collection, spec.collections)):
+        if name not in known:
+            raise UserError(f"there is no {what} {name!r} in this spec", file=spec.file, remedy=allowed(name, known))
+    encoder, index = systems[system].encoder, systems[system].index
+    threads = spec.head.measure.work_threads
+    pairs = _collection_stage("pairs", spec.collections[collection])
+    inputs = {"pairs": pairs}
+    maker = REGISTRIES.encoders.get(encoder.type)
+    if maker(encoder.params).needs() != "corpus":
+        inputs["model"] = _fit_stage(spec, encoder, pairs, lambda stage: stage)
+    return [
+        *unique([pairs, *(stage for one in inputs.values() for stage in (*one.inputs.values(), one))]),
+        Stage(
+            "mine",
+            f"mine negatives of {collection} with {system}",
+            f"{STEPS}.mine:mine",
+            {"encoder": _asked(encoder), "index": _asked(index), "threads": threads, **settings},
+            inputs,
+            (maker.__module__, REGISTRIES.indexes.get(index.type).__module__),
+            (*NEURAL, *ENGINE),
+            threads=threads,
+        ),
+    ]
 
 
 def unique(stages: Iterable[Stage]) -> list[Stage]:

@@ -49,6 +49,9 @@ class TrainingParams(Params):
     """Factor on the learning rate for the bias of the terms where there is one; sparse only."""
     scale_learning_rate: float = Field(default=20.0, ge=0)
     """Factor on the learning rate for the logarithm of the terms' scale where there is one; sparse only."""
+    only: Literal["all", "with negatives", "without negatives"] = "all"
+    """Which of the pairs this phase trains on; LACONIC's first phase has pairs without hard negatives, its second one
+    others that bring some."""
     negatives: int = Field(default=0, ge=0)
     """Hard negatives a pair, of those that it brings, in the batch besides the other pairs' passages; LACONIC's second
     phase has 15."""

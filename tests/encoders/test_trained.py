@@ -80,6 +80,17 @@ def test_hard_negatives_that_are_not_there(llama_folder, tmp_path):
         maker.fit(tmp_path, pairs=iter(PAIRS))
 
 
+def test_each_phase_has_the_pairs_that_it_asks_for(llama_folder, tmp_path, monkeypatch):
+    from harness.training import loop
+
+    seen = []
+    monkeypatch.setattr(loop, "train", lambda *given, **_: seen.append([pair[0] for pair in given[3]]) or [])
+    phases = {"training": {**PHASE, "only": "without negatives"}, "finetuning": {**PHASE, "only": "with negatives"}}
+    pairs = [*PAIRS[:2], *HARD[2:]]
+    Laconic(LaconicParams(backbone=str(llama_folder), **phases)).fit(tmp_path, pairs=iter(pairs))
+    assert seen == [[pair.query for pair in PAIRS[:2]], [pair.query for pair in HARD[2:]]]
+
+
 def test_a_second_phase_alone():
     with pytest.raises(ValueError, match="finetuning needs training"):
         LaconicParams(backbone="x", finetuning=PHASE)

@@ -146,12 +146,11 @@ def test_models_of_sentence_transformers(llama, tmp_path):
     """The folder that we write, opened by the library: bidirectional there too, padded on either side alike."""
     from sentence_transformers import SparseEncoder
 
-    from harness.encoders._source import SourceParams
     from harness.encoders.sparse_encoder import SparseTextEncoder
 
     maker, _ = made(tmp_path / "m", llama)
     model = SparseEncoder(str(tmp_path / "m"), device="cpu")
-    encoder = SparseTextEncoder(model, SourceParams(model="x"))
+    encoder = SparseTextEncoder(model, registry.get("sparse-encoder").Params(model="x"))
     assert isinstance(encoder, Loaded)
     checks = {check.name: check for check in check_encoder(encoder, maker.params)}
     assert checks["attention"].passed and checks["padding left against right"].passed

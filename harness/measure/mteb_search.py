@@ -1,0 +1,51 @@
+"""One of our systems as mteb's suite takes it: ``mteb.evaluate(MtebSystem(...), tasks)``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.encoders.base import Encoder
+    from harness.indexes.base import Index
+
+
+class MtebSystem:
+    """An encoder with an index: mteb's `SearchProtocol`.
+
+    Args:
+        name: For mteb's results, "owner/name".
+        encoder: Ready.
+        index: Empty; built anew for each task.
+        threads: Of a search.
+    """
+
+    def __init__(self, name: str, encoder: Encoder, index: Index, threads: int = 1) -> None:
+        from mteb.models import ModelMeta
+
+        self.encoder, self.engine, self.threads = encoder, index, threads
+        self.mteb_model_meta = ModelMeta.create_empty(overwrites={"name": name, "revision": "local"})
+        self.documents: list[str] = []
+
+    def index(self, corpus: Any, **_: Any) -> None:
+        """Encode a corpus (id, title, text) and build the index."""
+        self.documents = [str(row["id"]) for row in corpus]
+        texts = [f"{row.get('title') or ''} {row['text']}".strip() for row in corpus]
+        self.engine.build(self.encoder.encode_documents(texts))
+
+    def search(self, queries: Any, *, top_k: int, top_ranked: Any = None, **_: Any) -> dict[str, dict[str, float]]:
+        """{query: {document: score}} of the best `top_k`, or of the documents that `top_ranked` lists for a query."""
+        depth = len(self.documents) if top_ranked else min(top_k, len(self.documents))
+        vectors = self.encoder.encode_queries([str(row["text"]) for row in queries])
+        ids, scores = self.engine.search(vectors, depth, threads=self.threads)
+        found: dict[str, dict[str, float]] = {}
+        for row, query in enumerate(queries):
+            name = str(query["id"])
+            hits = {
+                self.documents[number]: float(score)
+                for number, score in zip(ids[row], scores[row], strict=True)
+                if number >= 0
+            }
+            if top_ranked:
+                hits = {document: hits.get(document, 0.0) for document in top_ranked[name]}
+            found[name] = hits
+        return found

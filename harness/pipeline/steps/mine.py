@@ -1,0 +1,99 @@
+"""Hard negatives of training pairs: search all passages with one of our systems, and choose what is likely wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from harness.pipeline.steps.encode import open_type
+from harness.pipeline.steps.prepare import read_pairs
+from harness.training.negatives import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.encoders.base import Encoder, Progress
+
+BLOCK = 256
+"""Queries searched at a time."""
+
+
+def mine(
+    *,
+    out: str,
+    pairs: str,
+    encoder: dict[str, Any],
+    index: dict[str, Any],
+    depth: int,
+    count: int,
+    skip: int,
+    share: float,
+    threads: int,
+    report: Progress,
+    model: str | None = None,
+) -> dict[str, Any]:
+    """Write ``pairs.jsonl`` anew, each pair with its negatives; see `harness.training.negatives.choose`.
+
+    Args:
+        out: Folder to write to.
+        pairs: Folder with the pairs.
+        encoder: `type` and `params`.
+        index: `type` and `params`.
+        depth: Passages looked at for a query.
+        count: Negatives of a pair at most.
+        skip: Best ranks left out.
+        share: Of the positive's score, above which a passage is taken for an answer.
+        threads: For encoding.
+        report: Progress.
+        model: The encoder's folder; one that is made of its corpus (BM25) is made of the passages here.
+
+    Returns:
+        Pairs, passages, and negatives a pair.
+    """
+    from harness.indexes import create
+
+    found = list(read_pairs(Path(pairs) / "pairs.jsonl"))
+    passages = list(dict.fromkeys(pair.positive for pair in found))
+    place = {text: number for number, text in enumerate(passages)}
+    answers: dict[str, set[int]] = {}
+    for pair in found:
+        answers.setdefault(pair.query, set()).add(place[pair.positive])
+    report(0, len(found), "encoding the passages")
+    ready = _encoder(encoder, model, passages, threads)
+    documents: Any = ready.encode_documents(passages)
+    engine = create(index["type"], **index["params"])
+    engine.build(documents)
+    total = 0
+    with (Path(out) / "pairs.jsonl").open("w", encoding="utf-8") as file:
+        for begin in range(0, len(found), BLOCK):
+            block = found[begin : begin + BLOCK]
+            queries: Any = ready.encode_queries([pair.query for pair in block])
+            ids, scores = engine.search(queries, min(depth, len(passages)))
+            own = documents[[place[pair.positive] for pair in block]]
+            positive = (queries.multiply(own) if hasattr(queries, "multiply") else queries * own).sum(1)
+            for row, pair in enumerate(block):
+                chosen = choose(
+                    ids[row].tolist(),
+                    scores[row].tolist(),
+                    answers[pair.query],
+                    float(positive[row].item()),
+                    count=count,
+                    skip=skip,
+                    share=share,
+                )
+                total += len(chosen)
+                line = {"query": pair.query, "positive": pair.positive, "negatives": [passages[n] for n in chosen]}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            report(begin + len(block), len(found), "queries")
+    return {"pairs": len(found), "passages": len(passages), "negatives": total / max(len(found), 1)}
+
+
+def _encoder(encoder: dict[str, Any], model: str | None, passages: Sequence[str], threads: int) -> Encoder:
+    maker = open_type(encoder["type"], encoder["params"])
+    if model is not None:
+        return maker.load(Path(model), threads=threads)
+    with TemporaryDirectory() as folder:
+        maker.fit(Path(folder), corpus=iter(passages))
+        return maker.load(Path(folder), threads=threads)
