@@ -35,7 +35,7 @@ def task_of(corpus, asked, qrels):
             if not self.data_loaded:
                 one = {"corpus": Dataset.from_list(corpus), "queries": Dataset.from_list(asked)}
                 one |= {"relevant_docs": qrels, "top_ranked": None}
-                self.dataset = {"default": {"test": one}}
+                self.dataset = {"default": {"test": one, "val": one}}
                 self.data_loaded = True
 
     return Own()
