@@ -61,8 +61,8 @@ def train(
         terms: Size of the vocabulary of a sparse model.
 
     Returns:
-        Rows of step, loss, learning_rate, floating point operations (forward, backward), the parts of the objective, and
-        validation where there was one.
+        Rows of step, loss, learning_rate, floating point operations (forward, backward), the parts of the objective,
+        and validation where there was one.
 
     Raises:
         UserError: Too few pairs for one batch, a loss that is not finite, or a collapse.
