@@ -139,7 +139,8 @@ def train_model(
     tokeniser = Tokeniser(model.tokenizer, model.contract)
     # Adapters on scaled projections shrink with them.
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
-    started, curve, seen, steps = time.perf_counter(), [], 0, sum(phase.steps for phase in phases)
+    curve: list[dict[str, float]] = []
+    started, seen, steps = time.perf_counter(), 0, sum(phase.steps for phase in phases)
     for number, phase in enumerate(phases, start=1):
         before, head = len(curve), objective(phase)
         wanted = {"all": (True, False), "with negatives": (True,), "without negatives": (False,)}[phase.only]
