@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+import tomllib
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,10 @@ class Entry:
         conditions: JSON of what was read about machine, conditions and software.
         folder: Where the run's files lay, for links.
         systems: JSON list of name, collection, status and reason, failed ones too.
+        state: What the nightly run said of it: good, regressed, incomplete, or "" where none judged it.
+        confirms: Id of the run that this one is a second measurement of, "" for a run of its own.
         data: Revision of each collection's content.
+        definitions: Digest of what the spec says of each system: a system that is defined anew begins a new series.
         records: All rows.
     """
 
@@ -51,7 +55,10 @@ class Entry:
     conditions: str
     folder: str
     systems: str
+    state: str
+    confirms: str
     data: dict[str, str]
+    definitions: dict[str, str]
     records: tuple[Record, ...]
 
     @property
@@ -60,10 +67,10 @@ class Entry:
         return f"{self.created.astimezone(UTC):%Y%m%dT%H%M%S}-{self.id}.parquet"
 
 
-FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("data", "records"))
+FACTS = tuple(field.name for field in fields(Entry) if field.name not in ("data", "definitions", "records"))
 
 
-def entry_of(folder: Path) -> Entry:
+def entry_of(folder: Path, *, state: str = "", confirms: str = "") -> Entry:
     """Read a finished run's folder.
 
     Raises:
@@ -85,7 +92,7 @@ def entry_of(folder: Path) -> Entry:
     records = read_records(folder / "records.jsonl")
     digest = hashlib.sha256(body + (folder / "records.jsonl").read_bytes()).hexdigest()[:16]
     try:
-        return _entry(folder, facts, records, digest)
+        return replace(_entry(folder, facts, records, digest), state=state, confirms=confirms)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"not a whole run: {error!r}", file=path, remedy="run the experiment again") from None
 
@@ -110,6 +117,9 @@ def _entry(folder: Path, facts: dict[str, Any], records: list[Record], digest: s
             [{key: one[key] for key in ("name", "collection", "status", "reason")} for one in facts["systems"]],
             ensure_ascii=False,
         ),
+        state="",
+        confirms="",
+        definitions=definitions_of(facts),
         data={name: str(found.get("revision", "")) for name, found in facts["collections"].items()},
         records=tuple(records),
     )
@@ -122,3 +132,21 @@ def machine_of(facts: dict[str, Any]) -> str:
     machine = facts["environment"].get("Machine", {})
     text = "|".join(str(machine.get(name, "")) for name in STABLE_FACTS)
     return "facts-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def definitions_of(facts: dict[str, Any]) -> dict[str, str]:
+    """Digest of each system's own tables in the spec and of how it is measured; overrides count for all systems."""
+    try:
+        spec = tomllib.loads(facts["spec_text"])
+    except tomllib.TOMLDecodeError:
+        spec = {}
+    found = {}
+    for one in facts["systems"]:
+        parts = [
+            spec.get(axis, {}).get(str(one.get(name, "")).partition("[")[0])
+            for axis, name in (("encoders", "encoder"), ("indexes", "index"))
+        ]
+        names = [one.get("encoder"), one.get("index")]
+        text = json.dumps([parts, names, spec.get("measure"), facts["overrides"]], sort_keys=True, default=str)
+        found[str(one["name"])] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return found

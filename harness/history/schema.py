@@ -16,12 +16,23 @@ if TYPE_CHECKING:
 
     from harness.history.entry import Entry
 
-VERSION = 1
+VERSION = 2
 KEY = b"laconic-bench history"
 """Name of the version in a file's metadata."""
 Table: TypeAlias = Any
 """`pyarrow.Table`."""
-MIGRATIONS: dict[int, Callable[[Table], Table]] = {}
+
+
+def _judged(table: Table) -> Table:
+    """Version 1 knew no nightly runs: nobody judged its runs, none confirms another, and systems had a name alone."""
+    import pyarrow as pa
+
+    for name in ("state", "confirms", "definition"):
+        table = table.append_column(name, pa.array([""] * table.num_rows, pa.string()))
+    return table
+
+
+MIGRATIONS: dict[int, Callable[[Table], Table]] = {1: _judged}
 """From version n to n + 1."""
 
 
@@ -38,7 +49,7 @@ def columns() -> Any:
 
 def _names() -> list[str]:
     own = [field.name for field in fields(Record) if field.name != "run"]
-    return [*FACTS, "data", *own]
+    return [*FACTS, "data", "definition", *own]
 
 
 def to_table(entry: Entry) -> Table:
@@ -50,7 +61,14 @@ def to_table(entry: Entry) -> Table:
     for record in entry.records:
         own = asdict(record)
         own.pop("run")
-        rows.append({**facts, "data": entry.data.get(record.collection, ""), **own})
+        rows.append(
+            {
+                **facts,
+                "data": entry.data.get(record.collection, ""),
+                "definition": entry.definitions.get(record.system, ""),
+                **own,
+            }
+        )
     schema = columns().with_metadata({KEY: json.dumps({"schema": VERSION, **_plain(facts)}).encode()})
     return pa.Table.from_pylist(rows, schema=schema)
 

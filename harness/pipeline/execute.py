@@ -12,7 +12,7 @@ from harness.pipeline.estimate import note
 from harness.pipeline.store import DamagedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from harness.pipeline.stage import Stage
     from harness.pipeline.store import Artefact, Store
@@ -70,13 +70,22 @@ class Executor:
         watcher: Is told what happens.
         fresh: Make everything anew, whatever is stored.
         retry: Statuses of earlier failures to try again; ``disturbed`` for timings that were disturbed.
+        again: Stages to make anew although they are stored.
     """
 
     def __init__(
-        self, store: Store, measure: MeasureSpec, watcher: Watcher, *, fresh: bool = False, retry: Iterable[str] = ()
+        self,
+        store: Store,
+        measure: MeasureSpec,
+        watcher: Watcher,
+        *,
+        fresh: bool = False,
+        retry: Iterable[str] = (),
+        again: Callable[[Stage], bool] = lambda _: False,
     ) -> None:
         self.store, self.measure, self.watcher = store, measure, watcher
-        self.fresh, self.retry = fresh, frozenset(retry)
+        self.retry = frozenset(retry)
+        self.anew = (lambda _: True) if fresh else again
         self.done: dict[str, Done] = {}
 
     def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
@@ -96,10 +105,10 @@ class Executor:
                 )
                 return Done(stage, "skipped", reason=cause)
         with self.store.lock(stage.key):
-            if not self.fresh and (found := self._stored(stage)) is not None and not self._again(stage, found):
+            if not self.anew(stage) and (found := self._stored(stage)) is not None and not self._again(stage, found):
                 return Done(stage, "ok", found, reused=True, seconds=found.seconds)
             failure = self.store.failure(stage.key)
-            if failure and failure[0] in KEPT and failure[0] not in self.retry and not self.fresh:
+            if failure and failure[0] in KEPT and failure[0] not in self.retry and not self.anew(stage):
                 return Done(stage, _status(failure[0]), reused=True, reason=failure[1])
             self._check_disk()
             self.watcher.begin(stage, number, total)

@@ -112,6 +112,17 @@ def test_earlier_versions_are_migrated_and_later_ones_refused(run, tmp_path, mon
     assert caught.value.file == kept.files()[1]
 
 
+def test_version_1_is_read(run, tmp_path):
+    kept = History(tmp_path / "h")
+    kept.add(entry_of(run()))
+    (path,) = kept.files()
+    table = pq.read_table(path, partitioning=None).drop_columns(["state", "confirms", "definition"])
+    facts = json.loads(table.schema.metadata[schema.KEY])
+    pq.write_table(table.replace_schema_metadata({schema.KEY: json.dumps({**facts, "schema": 1})}), path)
+    (row,) = kept.table().to_pylist()
+    assert (row["state"], row["confirms"], row["definition"], row["value"]) == ("", "", "", 1000.0)
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1 nonsense PAR1"])
 def test_a_damaged_part_is_named(run, tmp_path, content):
     kept = History(tmp_path / "h")
