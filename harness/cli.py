@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.errors import UserError
-from harness.nightly.cli import compare, history
+from harness.nightly.cli import compare, history, nightly
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,7 @@ app = typer.Typer(
 
 app.add_typer(history, name="history")
 app.command()(compare)
+app.command()(nightly)
 
 SpecFile = Annotated[Path, typer.Argument(help="The experiment, a TOML file.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec.")]

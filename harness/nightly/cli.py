@@ -20,6 +20,8 @@ HistoryFolder = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 DEFAULT_HISTORY = Path("history")
+DEFAULT_STORE = Path(".laconic-bench")
+DEFAULT_ACCEPTED = Path("accepted-regressions.toml")
 
 
 @history.command()
@@ -98,6 +100,37 @@ def compare(
     from harness.nightly.compare import compare_runs
 
     _show(compare_runs(Path(base), Path(head), force=force), everything=everything, as_json=as_json)
+
+
+def nightly(
+    spec_file: Annotated[Path, typer.Argument(help="The experiment, a TOML file.")],
+    folder: HistoryFolder = DEFAULT_HISTORY,
+    store: Annotated[
+        Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Where artefacts are kept.")
+    ] = DEFAULT_STORE,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the pages; nightly/NAME by default.")] = None,
+    accepted: Annotated[
+        Path, typer.Option("--accepted", help="Regressions that are accepted, a TOML file.")
+    ] = DEFAULT_ACCEPTED,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")] = False,
+) -> None:
+    """Run an experiment, judge it by its history, confirm, tell; exit 0 good, 1 regressed, 2 could not measure."""
+    from harness.history import History
+    from harness.nightly.accepted import read_accepted
+    from harness.nightly.night import run_nightly
+    from harness.nightly.summaries import markdown
+    from harness.pipeline.axes import REGISTRIES
+    from harness.pipeline.progress import Lines
+    from harness.pipeline.store import Store
+    from harness.spec.load import load_spec
+
+    spec, known = load_spec(spec_file, REGISTRIES, overrides or ()), read_accepted(accepted)
+    pages = out or Path("nightly") / spec.name
+    night = run_nightly(spec, History(folder), Store(store), pages, known, Lines(quiet=quiet))
+    typer.echo(markdown(night), nl=False)
+    typer.echo((pages / "index.html").resolve())
+    raise typer.Exit(night.exit_code)
 
 
 def _show(found: Any, *, everything: bool, as_json: bool) -> None:

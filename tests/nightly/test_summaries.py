@@ -1,0 +1,97 @@
+"""JUnit XML, Markdown, the feed and the page of one night."""
+
+import json
+import shutil
+from datetime import timedelta
+from xml.etree import ElementTree as Xml
+
+import pytest
+from told import HOSTILE, START, known, told
+
+from harness.nightly import summaries
+from reports.trend import news, write_trend
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def test_junit_counts_what_it_holds():
+    suite = Xml.fromstring(summaries.junit(told()))  # noqa: S314
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "4", "failures": "1", "errors": "1", "skipped": "1",
+    }  # fmt: skip
+    (failure,) = suite.iter("failure")
+    assert HOSTILE in failure.get("message")
+    assert "git log aaaaaaaaaa..bbbbbbbbbb" in failure.text
+    assert "and 3 more queries" in failure.text
+    assert suite.find("testcase/skipped").get("message") == "accepted: wanted & paid for"
+
+
+def test_markdown_tells_all_and_lets_no_markup_through():
+    text = summaries.markdown(told())
+    assert text.startswith("# n: 1 regression\n")
+    assert "\\<script\\>" in text
+    assert "<script>" not in text
+    assert "wanted & paid for" in text
+    assert "oom: held too much" in text
+    assert "## Since last week\n\n- nothing changed" in text
+
+
+def test_the_feed_grows_and_survives_a_broken_one():
+    night = told()
+    first = json.loads(summaries.feed(night, ""))
+    assert first["version"].startswith("https://jsonfeed.org/version/1")
+    assert first["items"][0]["_regressions"][0]["metric"] == "ndcg@10"
+    night.id = "other"
+    both = json.loads(summaries.feed(night, json.dumps(first)))
+    assert [item["id"] for item in both["items"]] == ["other", "id39"]
+    assert [item["id"] for item in json.loads(summaries.feed(night, json.dumps(both)))["items"]] == ["other", "id39"]
+    assert len(json.loads(summaries.feed(night, "{broken"))["items"]) == 1
+
+
+def test_news_counts_exactly_and_waits_for_what_varies(tmp_path):
+    series = known(tmp_path)
+    last_night, last_week, month = (START + timedelta(days=days) for days in (38, 32, 20))
+    assert news(series, last_night) == ["Index size of t on alpha: 1000 B to 1.01 KiB (+3.00%)"]
+    assert len(news(series, last_week)) == 1
+    assert news(series, month)[0].startswith(f"Query latency p50 of {HOSTILE} on alpha: 1.0")
+    assert any("not comparable" in text for text in news(series, START))
+
+
+def test_the_page_marks_the_step_and_escapes_names(tmp_path):
+    series = known(tmp_path)
+    (tmp_path / "n39").mkdir()
+    (tmp_path / "n39/report.html").write_text("x")
+    page = tmp_path / "out/index.html"
+    page.parent.mkdir()
+    shown = {key: nights for key, nights in series.items() if not key[2].startswith("smallest")}
+    write_trend(page, told(), shown, series)
+    text = page.read_text()
+    assert "<script" not in text
+    assert 'href="../n39/report.html"' in text
+    assert "null control" in text
+    assert "step +" in text
+    assert "machine, data or definition changed" in text
+    assert "The same in every run." in text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_the_page_in_a_browser(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    series = known(tmp_path)
+    page_file = tmp_path / "index.html"
+    write_trend(page_file, told(), {k: v for k, v in series.items() if not k[2].startswith("smallest")}, series)
+    problems, requests = [], []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for width, scheme in ((390, "light"), (1280, "dark")):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.on("console", lambda message: problems.append(message.text))
+            page.on("request", lambda request: requests.append(request.url))
+            page.goto(page_file.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.locator("figure > svg").count() == 2
+            assert page.locator("figure > svg").first.bounding_box()["width"] > 200
+        browser.close()
+    assert problems == []
+    assert set(requests) == {page_file.as_uri()}
