@@ -67,7 +67,8 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, layout and the direction of imports."""
-    session.install("-q", "-c", str(CONSTRAINTS), "ruff", "import-linter")
+    session.install("-q", "-c", str(CONSTRAINTS), "ruff", "import-linter", "check-jsonschema")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/nightly.yml")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("lint-imports", env={"PYTHONPATH": str(ROOT)})

@@ -120,8 +120,9 @@ def _band(key: Key, known: Mapping[Key, Sequence[Value]]) -> float | None:
 
 def _figure(key: Key, nights: Sequence[Value], band: float | None) -> Figure:
     unit = metric_of(key[2]).unit
-    factor = 1e3 if unit == "seconds" else 1 / 2**20 if unit == "bytes" else 1.0
-    axis = {"seconds": "milliseconds", "bytes": "MiB"}.get(unit, unit)
+    large = unit == "bytes" and nights[-1].value >= 1 << 20
+    factor = 1e3 if unit == "seconds" else 2.0**-20 if large else 1.0
+    axis = "milliseconds" if unit == "seconds" else "MiB" if large else unit
     found = _steps(key, nights)
     levels = _levels(nights, found)
     reach = [v * factor for n in nights for v in (n.value, n.low, n.high) if v is not None]
@@ -144,7 +145,8 @@ def _figure(key: Key, nights: Sequence[Value], band: float | None) -> Figure:
         plot.point(place, night.value * factor, 0, _point(night, unit))
     for step in found:
         plot.level(x=step.first - 0.5, kind="s1")
-        plot.note(step.first - 0.4, max(reach), f"{step.change:+.1%}")
+        late = step.first > 0.8 * len(nights)
+        plot.note(step.first - (0.7 if late else 0.4), max(reach), f"{step.change:+.1%}", "end" if late else "start")
     for place in range(1, len(nights)):
         if nights[place].label != nights[place - 1].label:
             plot.level(x=place - 0.5, kind="s6")

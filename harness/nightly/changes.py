@@ -161,10 +161,12 @@ def _of_times(plain: Change, limit: ThresholdSpec, base: RunData, head: RunData,
         return replace(plain, word="not comparable", note="the runs timed different numbers of queries")
     q = None if part == "mean" else float(part.removeprefix("p")) / 100
     value, low, high = percentile_ratio(new, old, q, confidence=CONFIDENCE)
-    found = replace(plain, head=plain.base * value, low=low, high=high)
+    rows = old.reshape(len(old), -1)
+    before = float((rows.mean(axis=1) if q is None else np.quantile(rows, q, axis=1)).mean())
+    found = replace(plain, base=before, head=before * value, low=low, high=high)
     if low <= 1 <= high:
         return found
-    return replace(found, word=word(plain.base, plain.base * value, limit, direction))
+    return replace(found, word=word(before, before * value, limit, direction))
 
 
 def _why_missing(key: Key, run: RunData) -> str:

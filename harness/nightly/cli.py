@@ -19,6 +19,8 @@ HistoryFolder = Annotated[
     Path, typer.Option("--history", envvar="LACONIC_BENCH_HISTORY", help="Folder of the history.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
+StoreFolder = Annotated[Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Where artefacts are kept.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec.")]
 DEFAULT_HISTORY = Path("history")
 DEFAULT_STORE = Path(".laconic-bench")
 DEFAULT_ACCEPTED = Path("accepted-regressions.toml")
@@ -90,29 +92,47 @@ def prune(
 
 
 def compare(
-    base: Annotated[str, typer.Argument(help="Folder of the earlier finished run.")],
-    head: Annotated[str, typer.Argument(help="Folder of the later finished run.")],
-    force: Annotated[bool, typer.Option("--force", help="Compare although data or machine differ.")] = False,
+    base: Annotated[str, typer.Argument(help="Folder of the earlier finished run, or the earlier revision.")],
+    head: Annotated[str, typer.Argument(help="Folder of the later finished run, or the later revision.")],
+    spec_file: Annotated[Path | None, typer.Option("--spec", help="The experiment; for revisions.")] = None,
+    repository: Annotated[Path, typer.Option("--repo", help="Where git revisions are looked up.")] = Path(),
+    store: StoreFolder = DEFAULT_STORE,
+    work: Annotated[Path, typer.Option("--work", help="Folder for environments; made anew.")] = Path("compare"),
+    pairs: Annotated[int, typer.Option(min=2, help="Pairs of fresh processes.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Passes over the queries in each process.")] = 9,
+    overrides: Overrides = None,
+    force: Annotated[bool, typer.Option("--force", help="Compare runs although data or machine differ.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show what did not change, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what became of each metric; exit 0 if nothing regressed, 1 if something did, 2 if it cannot be said."""
+    """Say what became of each metric; exit 0 if nothing regressed, 1 if something did, 2 if it cannot be said.
+
+    BASE and HEAD are folders of finished runs, or (with --spec) revisions that are measured in turns: NAME==VERSION, a
+    wheel, a folder of Python packages, a git revision of --repo, or key=value of the spec.
+    """
     from harness.nightly.compare import compare_runs
 
-    _show(compare_runs(Path(base), Path(head), force=force), everything=everything, as_json=as_json)
+    if spec_file is None:
+        found = compare_runs(Path(base), Path(head), force=force)
+    else:
+        from harness.nightly.interleave import compare_revisions
+
+        found = compare_revisions(
+            base, head, spec_file, work=work.absolute(), store=store, repository=repository,
+            overrides=overrides or (), pairs=pairs, rounds=rounds, tell=lambda text: typer.echo(text, err=True),
+        )  # fmt: skip
+    _show(found, everything=everything, as_json=as_json)
 
 
 def nightly(
     spec_file: Annotated[Path, typer.Argument(help="The experiment, a TOML file.")],
     folder: HistoryFolder = DEFAULT_HISTORY,
-    store: Annotated[
-        Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Where artefacts are kept.")
-    ] = DEFAULT_STORE,
+    store: StoreFolder = DEFAULT_STORE,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the pages; nightly/NAME by default.")] = None,
     accepted: Annotated[
         Path, typer.Option("--accepted", help="Regressions that are accepted, a TOML file.")
     ] = DEFAULT_ACCEPTED,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec.")] = None,
+    overrides: Overrides = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")] = False,
 ) -> None:
     """Run an experiment, judge it by its history, confirm, tell; exit 0 good, 1 regressed, 2 could not measure."""

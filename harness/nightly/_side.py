@@ -1,0 +1,65 @@
+"""One revision's part of an interleaved comparison: times a pass over the queries each time it is told to.
+
+Run by path, with the revision's own interpreter, so that it measures that revision's code; it uses only what every
+revision of this package has. Orders come as lines on standard input, answers leave as JSON lines on standard output.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import sys
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+
+def serve(order: dict[str, Any]) -> None:
+    """Load encoder and index, say so, then answer ``go SEED`` with [encode, search] nanoseconds of each query."""
+    from harness.pipeline.axes import REGISTRIES
+    from harness.pipeline.steps.encode import open_type
+    from harness.pipeline.steps.index import open_index
+    from harness.pipeline.steps.prepare import read_texts
+    from harness.spec.load import load_spec
+
+    spec = load_spec(Path(order["spec"]), REGISTRIES, order["overrides"])
+    measure = spec.head.measure
+    system = next(one for one in spec.systems if one.name == order["system"])
+    made = open_type(system.encoder.type, system.encoder.params.model_dump(mode="json"))
+    encoder = made.load(Path(order["model"]), threads=measure.threads)
+    engine = open_index(system.index.type, order["index"])
+    texts = [text for _, text in read_texts(Path(order["collection"]) / "queries.jsonl")][: measure.queries]
+
+    def one(text: str) -> tuple[int, int]:
+        begin = perf_counter_ns()
+        vector = encoder.encode_queries([text])
+        middle = perf_counter_ns()
+        engine.search(vector, measure.k, threads=measure.threads)
+        return middle - begin, perf_counter_ns() - middle
+
+    for text in (texts * 3)[: max(10, measure.warmup)]:
+        one(text)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    say({"ready": len(texts)})
+    for line in sys.stdin:
+        places = list(range(len(texts)))
+        random.Random(line).shuffle(places)  # noqa: S311 - an order, not a secret
+        one(texts[places[0]])  # the first after a pause finds cold caches
+        times: list[tuple[int, int]] = [(0, 0)] * len(texts)
+        for place in places:
+            times[place] = one(texts[place])
+        say(times)
+        gc.collect()
+
+
+def say(answer: object) -> None:
+    """Write one line."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]))

@@ -1,0 +1,182 @@
+"""Two revisions of anything installed, each in a virtual environment of its own, measured in turns in one job."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.measure.worker import scrubbed_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RUN = "from harness.cli import main; main()"
+REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*(==|@|>=|<=|~=)")
+QUICK = ("measure.processes=1", "measure.repeats=1", "measure.also=[]")
+"""The untimed part is run like this; times are taken in turns afterwards."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One revision, ready to be run.
+
+    `python` is the interpreter of its environment, `overrides` what it changes in the spec, `folder` gets its run.
+    """
+
+    name: str
+    python: Path
+    overrides: tuple[str, ...]
+    folder: Path
+
+
+def prepare(revision: str, name: str, work: Path, repository: Path) -> Side:
+    """Make the environment of a revision.
+
+    Args:
+        revision: A requirement (``faiss-cpu==1.9.0``) or a wheel, which is installed; a folder of Python packages or a
+            git revision of `repository`, which is put first on the path; or ``key=value``, which changes the spec
+            (another model, say).
+        name: base or head.
+        work: Folder to make it in.
+        repository: Where git revisions are looked up.
+
+    Raises:
+        UserError: It is none of these, or cannot be installed.
+    """
+    environment, tree = work / name / "env", None
+    overrides: tuple[str, ...] = ()
+    shutil.rmtree(work / name, ignore_errors=True)
+    _call([sys.executable, "-m", "venv", "--without-pip", str(environment)], f"no environment for {revision!r}")
+    python = environment / "bin/python"
+    if REQUIREMENT.match(revision) or revision.endswith(".whl"):
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", revision]
+        _call(pip, f"cannot install {revision!r}")
+    elif Path(revision).is_dir():
+        tree = Path(revision).absolute()
+    elif "=" in revision:
+        overrides = (revision,)
+    else:
+        tree = _checked_out(revision, work / name / "tree", repository)
+    # What the revision does not bring along comes from here, behind all that is its own.
+    paths = [str(tree)] if tree else []
+    paths += [str(Path(path).absolute()) for path in sys.path if path and Path(path).is_dir()]
+    (site,) = environment.glob("lib/python*/site-packages")
+    (site / "inherited.pth").write_text("\n".join(paths) + "\n", encoding="utf-8")
+    return Side(revision, python, overrides, work / name / "run")
+
+
+def run_untimed(side: Side, spec: Path, overrides: Sequence[str], store: Path) -> None:
+    """Make all artefacts of a spec with this side's code and write its run; what both sides share is made once.
+
+    Raises:
+        UserError: It wrote no run.
+    """
+    options = [part for text in (*overrides, *QUICK, *side.overrides) for part in ("--set", text)]
+    command = [*_python(side), "-c", RUN, "run", str(spec), "--store", str(store), "--out", str(side.folder), "-q"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, env=_environment(), check=False)
+    if not (side.folder / "run.json").exists():
+        raise UserError(
+            f"{side.name} could not be run: {done.stderr.strip()[-2000:]}", remedy="run it alone to see why"
+        )
+
+
+def parts_of(side: Side, store: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """Folders of model, index and collection of each system that is ok: {(collection, system): {...}}."""
+    facts: Any = json.loads((side.folder / "run.json").read_text(encoding="utf-8"))
+    keys = {stage["label"]: stage["key"] for stage in facts["stages"]}
+
+    def files(*labels: str) -> str:
+        key = next(keys[label] for label in labels if label in keys)
+        return str(store.absolute() / "objects" / key[:2] / key / "files")
+
+    found = {}
+    for one in facts["systems"]:
+        collection, encoder, index = one["collection"], one["encoder"], one["index"]
+        if one["status"] == "ok":
+            found[collection, one["name"]] = {
+                "collection": files(f"prepare {collection}"),
+                "model": files(f"make {encoder} over {collection}", f"make {encoder}"),
+                "index": files(f"build {index} over {encoder} / {collection}"),
+            }
+    return found
+
+
+class Timer:
+    """A process that times passes over the queries with one side's code, when told to.
+
+    Args:
+        side: The revision.
+        order: What `_side.serve` needs.
+
+    Raises:
+        UserError: It ended before it was ready.
+    """
+
+    def __init__(self, side: Side, order: dict[str, Any], threads: int) -> None:
+        self.side = side
+        command = [*_python(side), str(Path(__file__).with_name("_side.py")), json.dumps(order)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=_environment(threads),
+        )  # fmt: skip
+        self._read()
+
+    def time(self, seed: str) -> list[list[int]]:
+        """[encode, search] nanoseconds of each query, in the queries' order."""
+        assert self.process.stdin is not None  # noqa: S101 - it is a pipe
+        self.process.stdin.write(seed + "\n")
+        self.process.stdin.flush()
+        found: list[list[int]] = self._read()
+        return found
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.communicate()
+
+    def _read(self) -> Any:
+        assert self.process.stdout is not None  # noqa: S101 - it is a pipe
+        line = self.process.stdout.readline()
+        if not line:
+            said = self.process.communicate()[1].strip()
+            raise UserError(f"{self.side.name} could not be timed: {said[-2000:]}", remedy="run it alone to see why")
+        return json.loads(line)
+
+
+def _python(side: Side) -> list[str]:
+    return [str(side.python), "-P"]
+
+
+def _environment(threads: int = 1) -> dict[str, str]:
+    """Without PYTHONPATH and VIRTUAL_ENV: they would put this revision before the side's own."""
+    return {name: value for name, value in scrubbed_environment(threads).items() if name != "VIRTUAL_ENV"}
+
+
+def _checked_out(revision: str, tree: Path, repository: Path) -> Path:
+    git = shutil.which("git") or "git"
+    done = subprocess.run([git, "-C", str(repository), "archive", "--", revision], capture_output=True, check=False)
+    if done.returncode:
+        raise UserError(
+            f"{revision!r} is no folder, no requirement, no key=value and no git revision of {repository}",
+            remedy="give the folder of a finished run, NAME==VERSION, a wheel, a folder, a revision, or key=value",
+        )
+    tree.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(tree, filter="data")
+    return tree
+
+
+def _call(command: list[str], problem: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, check=False)
+    if done.returncode:
+        raise UserError(f"{problem}: {done.stderr.strip()[-1000:]}", remedy="check the name, and the network")

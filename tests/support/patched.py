@@ -1,0 +1,60 @@
+"""Copies of this package, each made worse by a few lines at the end of a module."""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SLOW = """
+
+def _slower(self, queries, k, *, threads=1, quick=Inverted.search):
+    import time
+
+    began = time.perf_counter()
+    found = quick(self, queries, k, threads=threads)
+    now = time.perf_counter()
+    until = now + {share} * (now - began)
+    while time.perf_counter() < until:
+        pass
+    return found
+
+
+Inverted.search = _slower
+"""
+LARGE = """
+
+def _larger(self, real=Inverted.memory):
+    return {{label: round(size * {factor}) for label, size in real(self).items()}}
+
+
+Inverted.memory = _larger
+"""
+WORSE = """
+
+def _worse(self, texts, real=Bm25Encoder.encode_queries):
+    return real(self, [" ".join(t.split()[1:]) if sum(t.encode()) % {every} == 0 else t for t in texts])
+
+
+Bm25Encoder.encode_queries = _worse
+"""
+
+
+def patched(folder, *, slower=0.0, larger=1.0, worse=0):
+    """A copy of the package.
+
+    `slower`: share that a search takes longer. `larger`: factor of the index's bytes. `worse`: one query of so many
+    loses its first word.
+    """
+    for name in ("harness", "reports"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    index, encoder = folder / "harness/indexes/inverted.py", folder / "harness/encoders/bm25.py"
+    if slower:
+        _append(index, SLOW.format(share=slower))
+    if larger != 1.0:
+        _append(index, LARGE.format(factor=larger))
+    if worse:
+        _append(encoder, WORSE.format(every=worse))
+    return folder
+
+
+def _append(file, text):
+    file.write_text(file.read_text() + text)
