@@ -10,6 +10,8 @@ from harness.records import metric
 from reports.conditions import disturbed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reports.load import RunData
 
 ALPHA = 0.05
@@ -41,7 +43,7 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     if len(order) < 2:
         return None
     if (collection, order[0], name) in run.quality:
-        return order[0] if set(order[1:]) <= set(superiors(run, collection, name)[order[0]]) else None
+        return order[0] if _beats_all(run, collection, name, order) else None
     cells = run.cells()
     first, second = cells[collection, order[0], name], cells[collection, order[1], name]
     if metric(name).exact:
@@ -56,6 +58,19 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     return order[0] if apart else None
 
 
+def _beats_all(run: RunData, collection: str, name: str, order: Sequence[str]) -> bool:
+    """The first against each of the others, Holm's correction over these tests."""
+    from harness.stats.paired import holm, randomisations
+
+    queries, table = run.shared(collection, name, order)
+    if table is None or not queries:
+        return False
+    gaps = table[:1] - table[1:]
+    if randomisations(gaps[:1])[0] >= ALPHA:  # a correction only raises it
+        return False
+    return max(holm(randomisations(gaps).tolist())) < ALPHA
+
+
 def _settled(run: RunData, collection: str, system: str) -> bool:
     """Timed in several processes, none of them disturbed: the interval of one knows nothing of the next."""
     times = run.latency.get((collection, system))
@@ -65,21 +80,17 @@ def _settled(run: RunData, collection: str, system: str) -> bool:
 def _superiors(run: RunData, collection: str, name: str, alpha: float) -> dict[str, list[str]]:
     from harness.stats.paired import holm, randomisations
 
-    scores = {
-        s: run.quality[collection, s, name] for s in run.names(collection) if (collection, s, name) in run.quality
-    }
-    systems = list(scores)
+    systems = [system for system in run.names(collection) if (collection, system, name) in run.quality]
     better: dict[str, list[str]] = {system: [] for system in systems}
-    shared = set.intersection(*(set(values) for values in scores.values())) if scores else set()
-    queries = sorted(shared)
-    pairs = [(a, b) for i, a in enumerate(systems) for b in systems[i + 1 :]]
-    if not pairs or not queries:
+    pairs = [(i, j) for i in range(len(systems)) for j in range(i + 1, len(systems))]
+    _, table = run.shared(collection, name, systems)
+    if not pairs or table is None or not table.size:
         return better
-    table = {system: np.asarray([values[q] for q in queries]) for system, values in scores.items()}
-    differences = np.stack([table[a] - table[b] for a, b in pairs])
+    one, other = np.asarray(pairs).T
+    differences = table[one] - table[other]
     p_values = holm(randomisations(differences).tolist())
     for (first, second), p, mean in zip(pairs, p_values, differences.mean(axis=1), strict=True):
         if p < alpha:
             winner, loser = (first, second) if mean > 0 else (second, first)
-            better[winner].append(loser)
+            better[systems[winner]].append(systems[loser])
     return better

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from reports.compare import ranked
 from reports.values import label, number
 
@@ -33,15 +31,14 @@ def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> dict[s
     order = [s for s in ranked(run, collection, name) if (collection, s, name) in run.quality][:COMPARED]
     if len(order) < 2:
         return None
-    queries = sorted(set.intersection(*(set(run.quality[collection, system, name]) for system in order)))
-    if len(queries) < 2:
+    queries, table = run.shared(collection, name, order)
+    if table is None or len(queries) < 2:
         return None
     margins = [
         c["equivalent_within"] for c in run.facts["claims"] if c["metric"] == name and c.get("equivalent_within")
     ]
     margin = float(margins[0]) if margins else MARGIN
-    gaps = _table(run, collection, order[1:], name, queries) - _table(run, collection, order[:1], name, queries)
-    found = compare(gaps, margin)
+    found = compare(table[1:] - table[:1], margin)
     corrected = holm([one.p_value for one in found])
     rows = [
         (
@@ -58,7 +55,7 @@ def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> dict[s
 
 
 def at_equal_quality(run: RunData, collection: str) -> list[dict[str, Any]]:
-    """What each family (systems of one encoder, at least two costs) costs where it equals each other family's best."""
+    """What each family (systems of one encoder, at least two costs) costs where it equals the best, or a baseline."""
     from harness.stats.matching import matched_cost
 
     cells, rows = run.cells(), []
@@ -68,21 +65,18 @@ def at_equal_quality(run: RunData, collection: str) -> list[dict[str, Any]]:
             key = (collection, system["name"])
             if system["collection"] == collection and (*key, cost) in cells and (*key, gain) in run.quality:
                 families.setdefault(system.get("encoder_base", system["encoder"]), []).append(system["name"])
+        known = {system: family for family, members in families.items() for system in members}
+        wanted = [claim["baseline"] for claim in run.facts["claims"]] + ranked(run, collection, gain)[:1]
+        targets = [target for target in dict.fromkeys(wanted) if target in known]
         for family, members in families.items():
             costs = [cells[collection, system, cost].value for system in members]
-            for other, theirs in families.items():
-                if other == family or len(set(costs)) < 2 or min(costs) <= 0:
+            for target in targets:
+                if known[target] == family or len(set(costs)) < 2 or min(costs) <= 0:
                     continue
-                target = max(theirs, key=lambda system: cells[collection, system, gain].value)
-                keys = [run.quality[collection, system, gain] for system in (*members, target)]
-                queries = sorted(set.intersection(*map(set, keys)))
-                if len(queries) < 2:
+                queries, table = run.shared(collection, gain, [*members, target])
+                if table is None or len(queries) < 2:
                     continue
-                found = matched_cost(
-                    costs,
-                    _table(run, collection, members, gain, queries),
-                    _table(run, collection, [target], gain, queries)[0],
-                )
+                found = matched_cost(costs, table[:-1], table[-1])
                 there = cells[collection, target, cost]
                 rows.append(
                     {
@@ -94,11 +88,6 @@ def at_equal_quality(run: RunData, collection: str) -> list[dict[str, Any]]:
                     }
                 )
     return rows
-
-
-def _table(run: RunData, collection: str, systems: Sequence[str], name: str, queries: Sequence[str]) -> np.ndarray:
-    """Systems x queries."""
-    return np.asarray([[run.quality[collection, system, name][q] for q in queries] for system in systems])
 
 
 def _p(value: float) -> str:

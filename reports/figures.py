@@ -79,7 +79,7 @@ def latency_curves(run: RunData, collection: str, side: str, caption: str) -> Fi
     plot = Plot(x, Axis("share of queries", 0, 1, percent=True))
     legend, rows = [], []
     for place, (system, values) in enumerate(times.items()):
-        shares = np.linspace(0, 1, min(len(values), 120))
+        shares = np.linspace(0, 1, min(len(values), 80))
         shown = values[(shares * (len(values) - 1)).astype(int)]
         plot.line(list(zip(shown.tolist(), shares.tolist(), strict=True)), colour(place), dash=place // 3)
         legend.append((swatch(place, line=place // 3), system))

@@ -18,7 +18,7 @@ from harness.stats.samples import table
 from reports.conditions import disturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class RunData:
 
     `facts` is run.json; `quality` {query: value} by (collection, system, metric); `latency` by (collection, system):
     {"encode", "search", "total"} -> seconds, processes x queries x repeats; `training` the rows of each encoder;
-    `conditions` a row for each watched process; `explained` {query: its first documents} and `active` the numbers of
+    `conditions` a row for each watched process; `explained` {query: line} (see `explain`) and `active` the numbers of
     active terms of "document" and "query" vectors, ascending, both by (collection, system).
     """
 
@@ -44,11 +44,15 @@ class RunData:
     quality: dict[tuple[str, str, str], dict[str, float]]
     latency: dict[tuple[str, str], Seconds]
     training: dict[str, list[dict[str, float]]]
-    explained: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
+    explained: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     active: dict[tuple[str, str], dict[str, NDArray[np.int64]]] = field(default_factory=dict)
     conditions: list[dict[str, Any]] = field(default_factory=list)
     beaten: dict[tuple[str, str, float], dict[str, list[str]]] = field(default_factory=dict, repr=False)
     """What `reports.compare.superiors` found before."""
+    rows: dict[tuple[str, str, tuple[str, ...]], dict[str, NDArray[np.float64]]] = field(
+        default_factory=dict, repr=False
+    )
+    """What `shared` made before."""
 
     @property
     def systems(self) -> list[dict[str, Any]]:
@@ -71,6 +75,27 @@ class RunData:
     def of(self, collection: str) -> list[Record]:
         """Records of a collection."""
         return self._by_collection.get(collection, [])
+
+    def shared(
+        self, collection: str, name: str, systems: Sequence[str]
+    ) -> tuple[list[str], NDArray[np.float64] | None]:
+        """Queries that all these systems have, and their values, systems x queries; None where a system has none."""
+        found = [self.quality.get((collection, system, name)) for system in systems]
+        values = [row for row in found if row is not None]
+        if len(values) < len(found) or not values:
+            return [], None
+        queries = sorted(set.intersection(*map(set, values)))
+        key = (collection, name, tuple(queries))
+        kept = self.rows.setdefault(key, {})
+        for system, row in zip(systems, values, strict=True):
+            if system not in kept:
+                kept[system] = np.asarray([row[query] for query in queries], np.float64)
+        return queries, np.stack([kept[system] for system in systems])
+
+    def explain(self, collection: str, system: str, query: str) -> dict[str, Any]:
+        """A query's first documents in a system, as ``explain.jsonl`` has them; empty where it says nothing."""
+        line = self.explained.get((collection, system), {}).get(json.dumps(query, ensure_ascii=False))
+        return _parsed([line], self.folder / "explain.jsonl")[0] if line else {}
 
     @cached_property
     def _cells(self) -> dict[tuple[str, str, str], Record]:
@@ -112,7 +137,7 @@ def load_run(folder: Path) -> RunData:
         _quality(folder),
         _latency(folder, facts),
         _training(folder),
-        _explained(folder),
+        _explained(folder, facts),
         _active(folder, facts),
         _lines(folder / "conditions.jsonl"),
     )
@@ -121,15 +146,22 @@ def load_run(folder: Path) -> RunData:
 def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), start=1):
-        if not line:
-            continue
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise UserError(f"not JSON: {error}", file=path, line=number, remedy="run the experiment again") from None
-    return rows
+    return _parsed(path.read_text(encoding="utf-8", errors="replace").split("\n"), path)
+
+
+def _parsed(lines: Sequence[str], path: Path) -> list[dict[str, Any]]:
+    """JSON lines; all at once, which is twice as fast, and one by one only to name the line at fault."""
+    try:
+        found: list[dict[str, Any]] = json.loads(f"[{','.join(line for line in lines if line)}]")
+        return found
+    except ValueError:
+        for number, line in enumerate(lines, start=1):
+            try:
+                json.loads(line or "null")
+            except ValueError as error:
+                remedy = "run the experiment again"
+                raise UserError(f"not JSON: {error}", file=path, line=number, remedy=remedy) from None
+        raise
 
 
 def _quality(folder: Path) -> dict[tuple[str, str, str], dict[str, float]]:
@@ -139,10 +171,19 @@ def _quality(folder: Path) -> dict[tuple[str, str, str], dict[str, float]]:
     return found
 
 
-def _explained(folder: Path) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for row in _lines(folder / "explain.jsonl"):
-        found.setdefault((row["collection"], row["system"]), {})[row["query"]] = row
+def _explained(folder: Path, facts: dict[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
+    """Lines by system, then by the query as JSON has it: a report shows few, and parsing all would take its time."""
+    path, known = folder / "explain.jsonl", {}
+    if not path.is_file():
+        return {}
+    for system in facts["systems"]:
+        named = {"collection": system["collection"], "system": system["name"]}
+        known[json.dumps(named, ensure_ascii=False)[:-1]] = (system["collection"], system["name"])
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        about, _, rest = line.partition(', "query": ')
+        if about in known:
+            found.setdefault(known[about], {})[rest.partition(', "text": ')[0]] = line
     return found
 
 

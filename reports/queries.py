@@ -72,7 +72,7 @@ def _figure(gaps: np.ndarray, first: str, second: str) -> Figure:
 
 def _text(run: RunData, collection: str, query: str, systems: tuple[str, str]) -> str:
     for system in systems:
-        row = run.explained.get((collection, system), {}).get(query)
+        row = run.explain(collection, system, query)
         if row:
             return str(row["text"])
     return query
@@ -80,7 +80,7 @@ def _text(run: RunData, collection: str, query: str, systems: tuple[str, str]) -
 
 def _side(run: RunData, collection: str, system: str, query: str) -> dict[str, Any]:
     """Of one system: its value, the rank of its first relevant document, its first document, and the terms matched."""
-    row = run.explained.get((collection, system), {}).get(query, {})
+    row = run.explain(collection, system, query)
     top = row.get("top") or [{}]
     rank = row.get("first_relevant")
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -66,11 +67,19 @@ def matched_cost(
     if table.ndim != 2 or not table.size or table.shape != (len(prices), len(other)) or prices.min() <= 0:
         raise ValueError("positive costs, gains of members x queries and a target of the same queries are needed")
     value = cost_at_gain(prices, table.mean(axis=1), float(other.mean()))
-    rng, queries = np.random.default_rng(seed), len(other)
-    weights = rng.multinomial(queries, np.full(queries, 1 / queries), size=resamples) / queries
+    weights = _weights(len(other), seed, resamples)
     drawn = _reached(prices, weights @ table.T, weights @ other)
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], method="inverted_cdf")
     return Matched(value, float(low), float(high))
+
+
+@lru_cache(maxsize=2)
+def _weights(queries: int, seed: int, resamples: int) -> Floats:
+    """How often each query is drawn, as a share: resamples x queries. A report asks for the same many times."""
+    drawn = np.random.default_rng(seed).integers(queries, size=(resamples, queries))
+    counts = np.zeros((resamples, queries))
+    np.add.at(counts, (np.arange(resamples)[:, None], drawn), 1 / queries)
+    return counts
 
 
 def _reached(costs: Floats, gains: Floats, targets: Floats) -> Floats:

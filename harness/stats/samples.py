@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Floats: TypeAlias = "NDArray[np.float64]"
 Ints: TypeAlias = "NDArray[np.int32]"
+WHOLE = "every process must have timed every query as often"
 
 
 def table(process: Ints, query: Ints, seconds: Floats) -> Floats:
@@ -20,8 +21,11 @@ def table(process: Ints, query: Ints, seconds: Floats) -> Floats:
         ValueError: Not every process timed every query as often.
     """
     processes, queries = len(np.unique(process)), len(np.unique(query))
-    counts = np.unique(np.stack([process, query]), axis=1, return_counts=True)[1]
-    if not len(seconds) or len(counts) != processes * queries or len(set(counts.tolist())) != 1:
-        raise ValueError("every process must have timed every query as often")
     order = np.lexsort((query, process))
-    return np.asarray(seconds, np.float64)[order].reshape(processes, queries, -1)
+    if not len(seconds) or len(seconds) % (processes * queries):
+        raise ValueError(WHOLE)
+    shape = (processes, queries, len(seconds) // (processes * queries))
+    by_process, by_query = process[order].reshape(shape), query[order].reshape(shape)
+    if (by_process != by_process[:, :1, :1]).any() or (by_query != by_query[:1, :, :1]).any():
+        raise ValueError(WHOLE)
+    return np.asarray(seconds, np.float64)[order].reshape(shape)

@@ -130,7 +130,7 @@ def test_many_comparisons_agree_with_one_by_one():
         assert found.effect == pytest.approx(effect_size(row, row * 0))
         assert found.equivalence == pytest.approx(tost(row, row * 0, 0.1).p_value)
         assert found.detectable == pytest.approx(minimum_detectable_effect(float(row.std(ddof=1)), 40))
-        assert found.p_value == pytest.approx(paired_randomisation(row, row * 0), abs=0.02)
+        assert found.p_value == pytest.approx(paired_randomisation(row, row * 0), abs=0.03)
 
 
 def test_comparison_of_constant_differences():
