@@ -205,11 +205,17 @@ def mine(
 
 
 @app.command()
-def report(run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")]) -> None:
-    """Write the report of a finished run anew."""
-    from reports.html import write_report
+def report(
+    run_folders: Annotated[list[Path], typer.Argument(help="Folders of finished runs; several stand side by side.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File; by default report.html, or compared.html.")] = None,
+) -> None:
+    """Write the report of a finished run anew, or one of several runs beside each other."""
+    from reports.html import write_report, write_several
 
-    typer.echo(write_report(run_folder))
+    several = len(run_folders) > 1
+    typer.echo(
+        write_several(run_folders, out or Path("compared.html")) if several else write_report(run_folders[0], out)
+    )
 
 
 @app.command()

@@ -13,6 +13,7 @@ from reports.load import RunData, load_run
 from reports.values import number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -22,8 +23,21 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     Raises:
         UserError: The folder holds no finished run.
     """
-    path = out or folder / "report.html"
-    text = page(load_run(folder))
+    return _write(page(load_run(folder)), out or folder / "report.html")
+
+
+def write_several(folders: Sequence[Path], out: Path) -> Path:
+    """Write one page of several runs side by side, see `reports.several.load_runs`.
+
+    Raises:
+        UserError: A folder holds no finished run, or nothing is comparable.
+    """
+    from reports.several import load_runs
+
+    return _write(page(load_runs(folders)), out)
+
+
+def _write(text: str, path: Path) -> Path:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8", errors="replace")
     partial.replace(path)

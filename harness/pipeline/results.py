@@ -100,6 +100,7 @@ def _write_run(
         "command": " ".join(sys.argv),
         "provenance": _provenance(),
         "machine": machine_fingerprint(),
+        "measure": spec.head.measure.model_dump(mode="json"),
         "environment": {**environment(), "Library builds": builds_of(systems, done)},
         "collections": {
             one.collection: artefact.result
