@@ -18,7 +18,7 @@ def sentences(records: Sequence[Record], collection: str) -> list[str]:
     if not rows:
         return [
             "No null control: how small a difference this machine can show is not known. "
-            "laconic-bench run --null times every system against itself."
+            "laconic-bench run --null times every system against itself (in two processes or more)."
         ]
     found = []
     for (system, name), row in rows.items():

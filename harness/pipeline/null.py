@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from harness.measure.null import null_ratios, twin_of
 from harness.records import Record, record
 from harness.stats.levels import smallest_effect
@@ -12,7 +14,6 @@ from harness.stats.samples import table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from harness.spec.models import Spec
@@ -22,7 +23,7 @@ METHOD = "the same system in turns under two names; interval over queries and pr
 
 
 def null_records(run: str, spec: Spec, samples: Mapping[Cell, Mapping[str, NDArray[np.generic]]]) -> list[Record]:
-    """Ratio and smallest effect of each system that has a twin.
+    """Ratio and smallest effect of each system that has a twin, where each was timed in two processes or more.
 
     Args:
         run: Name of the run.
@@ -32,7 +33,7 @@ def null_records(run: str, spec: Spec, samples: Mapping[Cell, Mapping[str, NDArr
     rows = []
     for (collection, system), own in samples.items():
         twin = samples.get((collection, twin_of(system)))
-        if twin is None:
+        if twin is None or len(np.unique(own["process"])) < 2:  # the spread between processes would be left out
             continue
         found = null_ratios(_sides(own), _sides(twin), confidence=spec.head.measure.confidence, seed=spec.head.seed)
         for part, ratio in found.items():

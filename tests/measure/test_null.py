@@ -48,3 +48,9 @@ def test_records_agree_with_the_ratio_and_systems_without_a_twin_have_none():
     row = by_name["null_ratio/total p50"]
     assert (row.value, row.ci_low, row.ci_high) == pytest.approx(expected)
     assert by_name["smallest_effect/total p50"].value == pytest.approx(smallest_effect(expected))
+
+
+def test_one_process_cannot_tell_what_a_machine_can_show():
+    rng = np.random.default_rng(1)
+    one, twin = ({name: rows[:160] for name, rows in samples(rng).items()} for _ in range(2))
+    assert null_records("r", spec(), {("c", "s"): one, ("c", "s (again)"): twin}) == []
