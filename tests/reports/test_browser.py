@@ -1,6 +1,8 @@
-"""The page in a real browser, at desktop and phone width."""
+"""The page in a real browser: phone to wide screen, light, dark and print, and as axe-core sees it."""
 
+import importlib.util
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +20,12 @@ ARGUMENTS = [
 ]
 
 
+SERIOUS = {"serious", "critical"}
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (390, "light"), (1280, "light"), (1920, "dark")])
 def test_page(run_folder, width, scheme):
     playwright = pytest.importorskip("playwright.sync_api")
     address = write_report(run_folder).as_uri()
@@ -34,17 +38,37 @@ def test_page(run_folder, width, scheme):
         page.on("request", lambda request: requests.append(request.url))
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        figures = page.locator("figure > svg")
-        assert figures.count() == 17
-        for place in range(figures.count()):
-            box = figures.nth(place).bounding_box()
-            assert box["width"] > 200
-            assert box["height"] > 50
+        measure = "figures => figures.map(f => f.getBoundingClientRect()).map(box => [box.width, box.height])"
+        boxes = page.locator("figure > svg").evaluate_all(measure)
+        assert len(boxes) == 17
+        assert all(wide > 200 and high > 50 for wide, high in boxes)
         cells = page.locator("table").first.locator("tbody tr th")
         before = cells.all_inner_texts()
         page.locator("table").first.locator("thead button").nth(1).click()
         assert cells.all_inner_texts() != before
         assert page.locator("table").first.locator("th[aria-sort]").count() == 1
+        shapes = page.locator("[data-choice-of=grid]:not([hidden])")
+        assert shapes.count() == 1
+        page.locator(".controls select").first.select_option("768")
+        assert shapes.count() == 1
+        assert "768 dimensions" in shapes.first.inner_text()
+        assert serious(page) == []
+        page.emulate_media(media="print")
+        assert page.locator(".controls").first.is_hidden()
         browser.close()
     assert problems == []
     assert requests == [address]
+
+
+def serious(page):
+    """What axe-core finds serious or critical; nothing where it is not installed."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        return []
+    page.evaluate(Path(found.origin).with_name("axe.min.js").read_text())
+    violations = page.evaluate("axe.run().then(result => result.violations)")
+    return [
+        (one["id"], [node["target"] for node in one["nodes"]][:3], one["nodes"][0]["failureSummary"])
+        for one in violations
+        if one["impact"] in SERIOUS
+    ]
