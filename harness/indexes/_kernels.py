@@ -19,15 +19,15 @@ GROUP = 64
 
 @intrinsic
 def load_bits(typing: Any, array: Any, bit: Any) -> Any:
-    """32 bits of a byte array from the byte that holds `bit`, as uint64; the array ends in 3 spare bytes."""
+    """64 bits of a byte array from the byte that holds `bit`, as uint64; the array ends in 7 spare bytes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         from numba.core import cgutils
 
         view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
         place = builder.lshr(arguments[1], ir.Constant(ir.IntType(64), 3))
-        pointer = builder.bitcast(builder.gep(view.data, [place]), ir.IntType(32).as_pointer())
-        return builder.zext(builder.load(pointer, align=1), ir.IntType(64))
+        pointer = builder.bitcast(builder.gep(view.data, [place]), ir.IntType(64).as_pointer())
+        return builder.load(pointer, align=1)
 
     return types.uint64(array, types.uint64), generate
 
@@ -64,35 +64,6 @@ def place_of(term, present, ranks):  # type: ignore[no-untyped-def]
         below &= below - np.uint64(1)
         found += 1
     return found
-
-
-@njit(cache=True, nogil=True)
-def accumulate(columns, weights, present, ranks, starts, offsets, widths, scales, gaps, impacts, bits, scores):  # type: ignore[no-untyped-def]
-    """Add every term's contribution to its documents in float32, terms in the order given.
-
-    `gaps`, `impacts` and the rest as in `_packing.Segment`. An escape has weight 0: it moves on and adds nothing.
-    """
-    one, eight = np.uint64(1), np.uint64(8)
-    for place in range(len(columns)):
-        term = place_of(columns[place], present, ranks)
-        if term < 0:
-            continue
-        entry, count = np.uint64(starts[term]), np.uint64(starts[term + 1] - starts[term])
-        factor = weights[place] * np.uint32(np.uint32(scales[term]) << np.uint32(16)).view(np.float32)
-        width = np.uint64(widths[term])
-        mask, bit, document = (one << width) - one, np.uint64(offsets[term]) * eight, np.uint64(0) - one
-        if bits == 4:
-            for number in range(count):
-                document += ((load_bits(gaps, bit) >> (bit & np.uint64(7))) & mask) + one
-                bit += width
-                nibble = entry + number
-                pair = np.uint64(impacts[nibble >> one])
-                scores[document] += factor * np.float32((pair >> ((nibble & one) << np.uint64(2))) & np.uint64(15))
-        else:
-            for number in range(count):
-                document += ((load_bits(gaps, bit) >> (bit & np.uint64(7))) & mask) + one
-                bit += width
-                scores[document] += factor * np.float32(impacts[entry + number])
 
 
 @njit(cache=True, nogil=True)
@@ -142,11 +113,71 @@ def select(scores, base, keys, held, k):  # type: ignore[no-untyped-def]
     return held
 
 
-@njit(cache=True, nogil=True)
-def search_segment(columns, weights, segment, bits, scores, base, keys, held):  # type: ignore[no-untyped-def]
-    """Score one segment's documents for one query and keep the best; see `select`."""
-    accumulate(
-        columns, weights, segment.present, segment.ranks, segment.starts, segment.offsets, segment.widths,
-        segment.scales, segment.gaps, segment.impacts, bits, scores,
-    )  # fmt: skip
-    return select(scores, base, keys, held, len(keys) // 2)
+def _searcher(bits: int) -> Any:
+    """The search of one segment, compiled for impacts of so many bits: a choice inside its loop would cost a third."""
+
+    @njit(cache=True, nogil=True)
+    def contribution(impacts, entry, factor, table):  # type: ignore[no-untyped-def]
+        """What an entry adds: from the table of all products where impacts are of 4 or 8 bits, else by multiplying."""
+        if bits == 8:
+            return table[np.int64(impacts[entry])]
+        if bits == 4:
+            pair = np.int64(impacts[entry >> np.uint64(1)])
+            return table[(pair >> (np.int64(entry & np.uint64(1)) << 2)) & 15]
+        return factor * np.float32(impacts[entry])
+
+    @njit(cache=True, nogil=True)
+    def accumulate(columns, weights, present, ranks, starts, offsets, widths, scales, gaps, impacts, scores):  # type: ignore[no-untyped-def]
+        """Add every term's contribution to its documents in float32, terms in the order given.
+
+        `gaps`, `impacts` and the rest as in `_packing.Segment`. An escape has weight 0: it moves on and adds nothing.
+        Four distances of up to 14 bits are in any 64 bits that begin at the first one's byte: they are loaded together.
+        """
+        one, two, three, four, seven = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(7)
+        table = np.empty(256, np.float32)
+        for place in range(len(columns)):
+            term = place_of(columns[place], present, ranks)
+            if term < 0:
+                continue
+            entry, count = np.uint64(starts[term]), np.uint64(starts[term + 1] - starts[term])
+            factor = weights[place] * np.uint32(np.uint32(scales[term]) << np.uint32(16)).view(np.float32)
+            if bits <= 8:
+                for impact in range(1 << bits):
+                    table[impact] = factor * np.float32(impact)
+            width = np.uint64(widths[term])
+            mask, bit, document = (one << width) - one, np.uint64(offsets[term]) << three, np.uint64(0) - one
+            quads = count >> two if width <= np.uint64(14) else np.uint64(0)
+            for _ in range(quads):
+                read = load_bits(gaps, bit) >> (bit & seven)
+                first = document + (read & mask) + one
+                read >>= width
+                second = first + (read & mask) + one
+                read >>= width
+                third = second + (read & mask) + one
+                document = third + ((read >> width) & mask) + one
+                scores[first] += contribution(impacts, entry, factor, table)
+                scores[second] += contribution(impacts, entry + one, factor, table)
+                scores[third] += contribution(impacts, entry + two, factor, table)
+                scores[document] += contribution(impacts, entry + three, factor, table)
+                bit += width << two
+                entry += four
+            for _ in range(count - (quads << two)):
+                document += ((load_bits(gaps, bit) >> (bit & seven)) & mask) + one
+                scores[document] += contribution(impacts, entry, factor, table)
+                bit += width
+                entry += one
+
+    @njit(cache=True, nogil=True)
+    def search_segment(columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
+        """Score one segment's documents for one query and keep the best; see `select`."""
+        accumulate(
+            columns, weights, segment.present, segment.ranks, segment.starts, segment.offsets, segment.widths,
+            segment.scales, segment.gaps, segment.impacts, scores,
+        )  # fmt: skip
+        return select(scores, base, keys, held, len(keys) // 2)
+
+    return search_segment
+
+
+search_segment = {bits: _searcher(bits) for bits in (4, 8, 16, 32)}
+"""The search of one segment by the bits of an impact."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from harness.indexes._rows import Rows
 
 SEGMENT = 1 << 16
-SPARE = 3
-"""Bytes at the end of `gaps`, so that 32 bits can be read from any entry."""
+SPARE = 7
+"""Bytes at the end of `gaps`, so that 64 bits can be read from any entry."""
 LEVELS = {"u4": 15, "u8": 255, "u16": 65535}
 DTYPES = {"u4": np.uint8, "u8": np.uint8, "u16": np.uint16, "float32": np.float32}
 BITS = {"u4": 4, "u8": 8, "u16": 16, "float32": 32}

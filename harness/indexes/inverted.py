@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.indexes._rows import Rows
     from harness.vectors import Vectors
 
-ENGINE, VERSION = "inverted", 3
+ENGINE, VERSION = "inverted", 4
 SEGMENT = 1 << 16
 LABELS = {
     "gaps": "document numbers",
@@ -121,11 +121,11 @@ class Inverted:
         part = slice(rows.indptr[row], rows.indptr[row + 1])
         columns, weights = rows.indices[part], rows.data[part]
         room = self._scores()
-        held, bits = 0, BITS[self.params.weights]
+        held, search = 0, search_segment[BITS[self.params.weights]]
         for number, segment in enumerate(self.segments):
             base = number * SEGMENT
             size = min(SEGMENT, self.documents - base)
-            held = search_segment(columns, weights, segment, bits, room[:size], base, keys, held)
+            held = search(columns, weights, segment, room[:size], base, keys, held)
         return int(held)
 
     def _scores(self) -> NDArray[np.float32]:
