@@ -38,7 +38,8 @@ def shade(reduction: float, bound: float) -> Shade:
         return Shade("holds", f"✓ {reduction:.0%} less")
     if reduction >= 0:
         return Shade("smaller", f"{reduction:.0%} less")
-    return Shade("larger", f"✗ {1 - reduction:.1f}× larger")
+    times = f"{1 - reduction:.1f}"
+    return Shade("larger", "✗ as large" if times == "1.0" else f"✗ {times}× larger")
 
 
 def section(run: RunData) -> dict[str, Any] | None:

@@ -83,7 +83,7 @@ class Axis:
         if self.percent:
             return f"{value:.0%}"
         if value and (abs(value) >= 1e7 or abs(value) < 1e-4):
-            return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-")
+            return f"{value:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
         return f"{value:,.10g}"
 
 

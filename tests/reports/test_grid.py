@@ -14,6 +14,7 @@ from reports.load import load_run
 def test_words_of_a_reduction():
     assert shade(0.71, 0.71).kind == "holds"
     assert (shade(0.7, 0.71).kind, shade(0.7, 0.71).text) == ("smaller", "70% less")
+    assert shade(-0.0001, 0.71).text == "✗ as large"
     assert (shade(-2.0, 0.71).kind, shade(-2.0, 0.71).text) == ("larger", "✗ 3.0× larger")
 
 
