@@ -80,6 +80,26 @@ def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
     }
 
 
+def overview(run: RunData, name: str = "ndcg@10") -> dict[str, Any] | None:
+    """One metric over all collections, with its mean for systems that have it on every one; None for one collection."""
+    cells, collections = run.cells(), run.collections()
+    if len(collections) < 2 or not any(row.metric == name for row in run.records):
+        return None
+    marked = {collection: best(run, collection, name) for collection in collections}
+    rows = []
+    for system in dict.fromkeys(system["name"] for system in run.systems):
+        found = [cells.get((collection, system, name)) for collection in collections]
+        values = [record.value for record in found if record is not None]
+        mean = sum(values) / len(values) if len(values) == len(collections) else None
+        none = ("–", "", False)
+        told = [
+            (number(record.value, record.unit), repr(record.value), marked[collection] == system) if record else none
+            for collection, record in zip(collections, found, strict=True)
+        ]
+        rows.append((system, [*told, none if mean is None else (f"{mean:.3f}", repr(mean), False)]))
+    return {"heads": [*collections, "Mean"], "metric": label(name), "rows": rows}
+
+
 def table(run: RunData, collection: str, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Columns that at least one system has, and a row a system; the best is marked where it beats all others."""
     cells = run.cells()

@@ -62,6 +62,7 @@ def page(run: RunData) -> str:
         run=run.facts,
         verdicts=run.verdicts(),
         collections=[collection.shown(run, name, place) for place, name in enumerate(run.collections())],
+        overview=collection.overview(run),
         grid=grid.section(run),
         training=training,
         conditions={"columns": conditions.COLUMNS, "rows": conditions.table(run.conditions)},

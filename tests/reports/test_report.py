@@ -8,6 +8,7 @@ import pytest
 from harness.errors import UserError
 from harness.records import record
 from reports import conditions, null
+from reports.collection import overview
 from reports.compare import best, ranked, superiors
 from reports.html import write_report
 from reports.load import load_run
@@ -45,6 +46,20 @@ def test_times_are_best_only_where_undisturbed_processes_say_so(run_folder):
     times = run.latency["alpha", "sparse & co"]
     run.latency["alpha", "sparse & co"] = {side: values[:1] for side, values in times.items()}
     assert best(run, "alpha", "latency_total/p50") is None
+
+
+def test_all_collections_in_one_table(run_folder):
+    run = load_run(run_folder)
+    found = overview(run)
+    assert found["heads"] == ["alpha", "beta", "Mean"]
+    rows = dict(found["rows"])
+    assert [best for _, _, best in rows["sparse & co"]] == [True, False, False]
+    mean = sum(float(value) for _, value, _ in rows["dense_1"][:2]) / 2
+    assert float(rows["dense_1"][2][1]) == pytest.approx(mean)
+    assert [text for text, _, _ in rows["broken"]] == ["–", "–", "–"]
+    one = [system for system in run.systems if system["collection"] == "alpha"]
+    run.facts["systems"] = one
+    assert overview(run) is None
 
 
 def test_page_is_whole_escaped_and_self_contained(run_folder):
