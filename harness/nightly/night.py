@@ -82,7 +82,7 @@ def run_nightly(
         watcher: Is told what happens.
     """
     started = datetime.now(UTC)
-    folder = out / f"{started:%Y%m%dT%H%M%S}-{os.getpid()}"
+    folder = out / f"{started:%Y%m%dT%H%M%S.%f}"
     given = spec.head.nightly.thresholds
     failed = _measure(doubled(spec, [spec.systems[0].name]), store, folder, watcher, lambda stage: stage.timed)
     entry = entry_of(folder)

@@ -1,0 +1,140 @@
+"""What a nightly run makes of what it measures; the measuring itself is replaced by runs with known values."""
+
+import json
+
+import numpy as np
+import pytest
+from runs import write_run
+from tests_support import SPEC, write_collection
+
+from harness.history import History
+from harness.nightly import night as nightly
+from harness.nightly.accepted import Accepted
+from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.store import Store
+from harness.spec.load import load_spec
+
+
+class Quiet:
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture
+def nights(tmp_path, monkeypatch):
+    """Call it with the values of one measurement, or of two: runs a night and returns it, with what was noted."""
+    file = tmp_path / "small.toml"
+    file.write_text(SPEC.format(folder=write_collection(tmp_path)).replace("<script>alert(1)</script>", "s"))
+    spec = load_spec(file, REGISTRIES)
+    history, store = History(tmp_path / "history"), Store(tmp_path / "store")
+    day = iter(range(1, 29))
+
+    def run(*measurements, accepted=(), failed=(), spare=False, revision="a" * 40, **facts):
+        waiting, today, watcher = list(measurements), next(day), Quiet()
+
+        def measure(_spec, _store, folder, _watcher, _anew):
+            values = {("s", metric): value for metric, value in waiting.pop(0).items()}
+            write_run(
+                folder, day=today, values=values, name="small", revision=revision, command=str(len(waiting)), **facts
+            )
+            return list(failed)
+
+        monkeypatch.setattr(nightly, "_measure", measure)
+        found = nightly.run_nightly(spec, history, store, tmp_path / "pages", accepted, watcher)
+        assert spare or waiting == []
+        return found, watcher.notes
+
+    run.history, run.pages = history, tmp_path / "pages"
+    return run
+
+
+def states(history):
+    return [
+        row[0] for row in history.query("select state from records where metric = 'index_bytes' order by created")[1]
+    ]
+
+
+def test_a_regression_is_confirmed_named_and_stays_until_mended(nights):
+    assert nights({"index_bytes": 1000.0})[0].exit_code == 0
+    found, notes = nights({"index_bytes": 1030.0}, {"index_bytes": 1030.0}, revision="b" * 40)
+    assert found.exit_code == 1
+    assert "measured again" in notes[0]
+    (one,) = found.findings
+    assert (one.key, one.first, one.last) == (("alpha", "s", "index_bytes"), "b" * 40, "a" * 40)
+    assert "1000 B to 1.01 KiB (+3.00%)" in (nights.pages / "summary.md").read_text()
+    assert nights({"index_bytes": 1030.0}, {"index_bytes": 1030.0})[0].exit_code == 1
+    assert nights({"index_bytes": 1000.0})[0].exit_code == 0
+    assert states(nights.history) == ["good", "regressed", "regressed", "regressed", "regressed", "good"]
+    feed = json.loads((nights.pages / "feed.json").read_text())
+    assert [item["tags"] for item in feed["items"]] == [["good"], ["regressed"], ["regressed"], ["good"]]
+
+
+def test_what_a_second_measurement_does_not_confirm_is_no_alarm(nights):
+    nights({"index_bytes": 1000.0})
+    found, _ = nights({"index_bytes": 1030.0}, {"index_bytes": 1000.0})
+    assert (found.exit_code, found.findings) == (0, [])
+
+
+def test_an_accepted_regression_is_told_and_no_alarm(nights):
+    nights({"index_bytes": 1000.0})
+    accepted = [Accepted(metric="index_bytes", system="s", value=1040, reason="room for a feature")]
+    found, notes = nights({"index_bytes": 1030.0}, accepted=accepted)
+    assert found.exit_code == 0
+    assert found.findings[0].accepted == "room for a feature"
+    assert notes == []
+    assert "## Accepted" in (nights.pages / "summary.md").read_text()
+    # It is the new state: what is worse than that alarms.
+    assert nights({"index_bytes": 1030.0})[0].findings == []
+    assert nights({"index_bytes": 1050.0}, {"index_bytes": 1050.0}, accepted=accepted)[0].exit_code == 1
+
+
+def test_quality_is_told_with_the_queries_that_moved(nights):
+    before = {f"q{i}": 0.5 for i in range(20)}
+    nights({"index_bytes": 1.0}, quality={"s": before})
+    after = {**before, "q7": 0.4}
+    found, _ = nights({"index_bytes": 1.0}, {"index_bytes": 1.0}, quality={"s": after})
+    (one,) = found.findings
+    assert one.queries == (("q7", 0.5, 0.4),)
+    assert "q7: 0.5000 to 0.4000" in (nights.pages / "summary.md").read_text()
+
+
+def test_a_slow_night_is_measured_again_and_a_slow_series_alarms(nights):
+    rng = np.random.default_rng(1)
+
+    def times(factor=1.0):
+        return {"latency_total/p50": 1e-3 * factor * (1 + 0.008 * rng.standard_normal())}
+
+    for _ in range(14):
+        nights(times(), times(), spare=True)  # whether a quiet night is suspected is chance
+    found, notes = nights(times(1.3), times())
+    assert "measured again" in notes[0]
+    assert found.exit_code == 0
+    codes = [nights(times(1.1), times(1.1), spare=True)[0].exit_code for _ in range(3)]
+    assert codes[-1] == 1
+
+
+def test_what_was_not_measured_is_exit_code_2(nights):
+    found, _ = nights({"index_bytes": 1.0}, failed=[("build x", "oom: too much")])
+    assert found.exit_code == 2
+    assert states(nights.history) == ["incomplete"]
+    # It is no state to compare with.
+    assert nights({"index_bytes": 2.0})[0].exit_code == 0
+
+
+def test_other_data_begin_anew(nights):
+    nights({"index_bytes": 1.0})
+    found, _ = nights({"index_bytes": 2.0}, data="d2")
+    assert found.exit_code == 0
+    assert "no good run" in found.notes[0]
+
+
+def test_a_last_good_run_whose_files_are_gone_is_known_from_the_history(nights, tmp_path):
+    found, _ = nights({"index_bytes": 1000.0})
+    for path in sorted(found.folder.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    assert nights({"index_bytes": 1030.0}, {"index_bytes": 1030.0})[0].exit_code == 1
