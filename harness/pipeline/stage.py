@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 STEPS = "harness.pipeline.steps"
 NEURAL = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy", "peft", "safetensors")
-ENGINE = ("numpy", "scipy", "numba", "faiss-cpu")
+ENGINE = ("numpy", "scipy", "numba", "faiss-cpu", "bmp", "pyseismic-lsr")
 
 
 @dataclass(frozen=True)
