@@ -21,7 +21,7 @@ REMEDY = "build the index again"
 
 def seal(directory: Path, engine: str, version: int, facts: Mapping[str, Any]) -> None:
     """Write ``index.json``: engine, version, facts, size and SHA-256 of every other file."""
-    files = {p.name: [p.stat().st_size, _digest(p)] for p in sorted(directory.iterdir()) if p.is_file()}
+    files = {p.name: [p.stat().st_size, digest_of(p)] for p in sorted(directory.iterdir()) if p.is_file()}
     body = {"engine": engine, "version": version, "facts": dict(facts), "files": files}
     text = json.dumps(body, sort_keys=True)
     (directory / "index.json").write_text(
@@ -49,7 +49,7 @@ def unseal(directory: Path, engine: str, version: int) -> dict[str, Any]:
             )
         for name, (size, digest) in body["files"].items():
             file = directory / name
-            if not file.is_file() or file.stat().st_size != size or _digest(file) != digest:
+            if not file.is_file() or file.stat().st_size != size or digest_of(file) != digest:
                 raise UserError(
                     "the index is damaged: the file is missing, truncated or changed", file=file, remedy=REMEDY
                 )
@@ -73,7 +73,8 @@ def map_array(directory: Path, name: str) -> NDArray[Any]:
     return np.asarray(found)
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         # Small blocks: malloc would keep what large ones leave behind, and it would pass for the index's memory.

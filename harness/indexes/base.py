@@ -32,6 +32,9 @@ class Supports:
     """Weight types on offer."""
     threads: bool = True
     """The number of threads can be set and is obeyed."""
+    block: int | None = None
+    """Rows that are stored together, whatever else there is: an index cut between two blocks has the same scores, bit
+    for bit. None where what is stored of a row depends on all."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "faiss-flat", 1
+BLOCK = 1024
+"""Vectors that FAISS multiplies at a time (``distance_compute_blas_database_bs``)."""
 
 
 class FaissFlatParams(Params):
@@ -30,7 +32,7 @@ class FaissFlat:
     """FAISS IndexFlatIP: float32 vectors, exact."""
 
     Params: ClassVar[type[Params]] = FaissFlatParams
-    supports: ClassVar[Supports] = Supports("dense", exact=True)
+    supports: ClassVar[Supports] = Supports("dense", exact=True, block=BLOCK)
 
     def __init__(self, params: FaissFlatParams) -> None:
         self.params = params

@@ -58,7 +58,7 @@ class Inverted:
     """
 
     Params: ClassVar[type[Params]] = InvertedParams
-    supports: ClassVar[Supports] = Supports("sparse", exact=True, weights=("u4", "u8", "u16", "float32"))
+    supports: ClassVar[Supports] = Supports("sparse", exact=True, weights=("u4", "u8", "u16", "float32"), block=SEGMENT)
 
     def __init__(self, params: InvertedParams) -> None:
         self.params = params

@@ -33,7 +33,7 @@ class Scipy:
     """Exact: queries x (terms x documents) in CSR, float32, then the top k of each row."""
 
     Params: ClassVar[type[Params]] = ScipyParams
-    supports: ClassVar[Supports] = Supports("sparse", exact=True, threads=False)
+    supports: ClassVar[Supports] = Supports("sparse", exact=True, threads=False, block=1)
 
     def __init__(self, params: ScipyParams) -> None:
         self.params = params

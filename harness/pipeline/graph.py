@@ -112,7 +112,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     check = _check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
     check = once(check) if check else None
     encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
-    index_module = (REGISTRIES.indexes.get(index.type).__module__,)
+    index_module = _modules(index)
     encode = once(
         Stage(
             "encode",
@@ -245,6 +245,12 @@ def can_pin(measure: MeasureSpec) -> bool:
     return measure.pin and usable_cores() > measure.threads
 
 
+def _modules(index: Part) -> tuple[str, ...]:
+    """Modules whose code decides what an index does; one made of another engine names that one's, too."""
+    engine: Any = REGISTRIES.indexes.get(index.type)
+    return (engine.__module__, *(engine.modules(index.params) if hasattr(engine, "modules") else ()))
+
+
 def _asked(part: Part) -> dict[str, Any]:
     return {"type": part.type, "params": part.params.model_dump(mode="json")}
 
@@ -353,7 +359,7 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
             f"{STEPS}.mine:mine",
             {"encoder": _asked(encoder), "index": _asked(index), "threads": threads, **settings},
             inputs,
-            (maker.__module__, REGISTRIES.indexes.get(index.type).__module__),
+            (maker.__module__, *_modules(index)),
             (*NEURAL, *ENGINE),
             threads=threads,
         ),

@@ -1,0 +1,235 @@
+"""An index in shards, with an exact merge: what one engine finds over all documents, found part by part."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+import numpy as np
+from pydantic import Field, ValidationError, field_validator
+from scipy import sparse
+
+from harness.errors import UserError
+from harness.indexes import Hits, Supports, Work, register, registry
+from harness.indexes._files import digest_of, seal, unseal
+from harness.spec.params import Params
+from harness.vectors import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from harness.indexes import Index
+    from harness.vectors import Vectors
+
+VERSION = 1
+BLOCK = 4096
+"""Rows that are handed to an engine at a time."""
+
+
+class ShardedParams(Params):
+    """What is sharded, and how finely."""
+
+    index: dict[str, Any]
+    """The engine of each shard as it would stand in a spec: its `type` and parameters. Only exact ones can be cut."""
+    documents: int = Field(default=1 << 20, ge=1)
+    """Documents of a full shard, rounded up to whole blocks of the engine (65,536 for `inverted`)."""
+
+    kind: ClassVar[Kind] = "sparse"
+
+    @field_validator("index")
+    @classmethod
+    def _can_be_sharded(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            inner = _open(value)
+        except UserError as error:
+            raise ValueError(f"{error.what} ({error.remedy})") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"index.{where}: {first['msg']}") from None
+        if not _can_be_cut(inner.supports, cls.kind):
+            known = [name for name in registry.names() if _can_be_cut(registry.get(name).supports, cls.kind)]
+            raise ValueError(
+                f"shards of {value['type']!r} cannot be searched as one index; here, shard one of: {', '.join(known)}"
+            )
+        return {"type": value["type"], **inner.params.model_dump(mode="json")}
+
+
+class ShardedDenseParams(ShardedParams):
+    """What is sharded, and how finely: a dense engine."""
+
+    kind: ClassVar[Kind] = "dense"
+
+
+class _Sharded:
+    """Shards of one engine, searched one after another, or side by side where there are threads to spare.
+
+    Shards end where the engine's own blocks end (`Supports.block`), so that each holds exactly what the engine would
+    hold of these documents anyway: every score has the same bits as in one index. The best k of all shards' best k,
+    ties by ascending document number, are therefore one index's best k.
+    """
+
+    Params: ClassVar[type[Params]] = ShardedParams
+    supports: ClassVar[Supports]
+
+    def __init__(self, params: ShardedParams) -> None:
+        self.params = params
+        self.shards: list[Index] = []
+        self.starts = [0]
+
+    @staticmethod
+    def modules(params: ShardedParams) -> tuple[str, ...]:
+        """Modules that decide the result besides this one."""
+        return (registry.get(params.index["type"]).__module__,)
+
+    @property
+    def size(self) -> int:
+        """Documents of a full shard."""
+        block = _open(self.params.index).supports.block or 1
+        return -(-self.params.documents // block) * block
+
+    def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
+        """Build shard by shard; the engine's own memory apart, no more than one block of rows is held."""
+        self.shards, self.starts = [], [0]
+        rows = _Feed(vectors)
+        while not self.shards or rows.more():
+            shard = _open(self.params.index)
+            begin = rows.taken
+            shard.build(rows.take(self.size))
+            self.shards.append(shard)
+            self.starts.append(self.starts[-1] + rows.taken - begin)
+
+    def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
+        """The exact top k. Threads take shards where there are fewer queries than threads, else queries."""
+        if threads > queries.shape[0] and len(self.shards) > 1:
+            with ThreadPoolExecutor(min(threads, len(self.shards))) as pool:
+                found = list(pool.map(lambda shard: shard.search(queries, k), self.shards))
+        else:
+            found = [shard.search(queries, k, threads=threads) for shard in self.shards]
+        return merge(found, self.starts, k)
+
+    def save(self, directory: Path) -> None:
+        """A folder a shard, and index.json with what binds them together."""
+        digests = []
+        for number, shard in enumerate(self.shards):
+            folder = directory / f"shard-{number}"
+            folder.mkdir()
+            shard.save(folder)
+            digests.append(digest_of(folder / "index.json"))
+        seal(directory, self._engine(), VERSION, {"params": self.params.model_dump(), "starts": self.starts,
+                                                  "shards": digests})  # fmt: skip
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Open every shard as its engine does."""
+        facts = unseal(directory, cls._engine(), VERSION)
+        index = cls(cast("ShardedParams", cls.Params.model_validate(facts["params"])))
+        engine = registry.get(index.params.index["type"])
+        index.starts = facts["starts"]
+        for number, digest in enumerate(facts["shards"]):
+            folder = directory / f"shard-{number}"
+            index.shards.append(engine.load(folder))
+            if digest_of(folder / "index.json") != digest:
+                raise UserError("this shard is of another index", file=folder, remedy="build the index again")
+        return index
+
+    def memory(self) -> dict[str, int]:
+        """The engine's components, summed over shards."""
+        found: dict[str, int] = {}
+        for shard in self.shards:
+            for name, size in shard.memory().items():
+                found[name] = found.get(name, 0) + size
+        return found
+
+    def work(self, queries: Vectors, k: int) -> Work | None:
+        """Summed over shards; None where the engine does not tell."""
+        done = [work for shard in self.shards if (work := shard.work(queries, k)) is not None]
+        if len(done) < len(self.shards):
+            return None
+        parts: dict[str, list[int | None]] = {name: [getattr(one, name) for one in done] for name in vars(done[0])}
+        return Work(**{
+            name: None if None in values else sum(cast("list[int]", values)) for name, values in parts.items()
+        })  # type: ignore[arg-type]  # fmt: skip
+
+    @classmethod
+    def _engine(cls) -> str:
+        return f"sharded-{cls.supports.kind}"
+
+
+@register("sharded")
+class Sharded(_Sharded):
+    """Shards of an exact sparse engine with an exact merge."""
+
+    supports: ClassVar[Supports] = Supports("sparse", exact=True, weights=("as the engine's",))
+
+
+@register("sharded-dense")
+class ShardedDense(_Sharded):
+    """Shards of an exact dense engine with an exact merge."""
+
+    Params: ClassVar[type[Params]] = ShardedDenseParams
+    supports: ClassVar[Supports] = Supports("dense", exact=True, weights=("as the engine's",))
+
+
+def merge(found: Sequence[Hits], starts: Sequence[int], k: int) -> Hits:
+    """The best k of several shards' best; see `Hits` for the order.
+
+    Args:
+        found: (ids int64, scores float32) of each shard, queries x its depth, numbers counted from the shard's start.
+        starts: Number of each shard's first document.
+        k: Wanted; shards that were asked for k or more give the exact best k of all.
+    """
+    parts = zip(found, starts, strict=False)
+    ids = np.concatenate([np.where(own >= 0, own + start, -1) for (own, _), start in parts], axis=1)
+    scores = np.concatenate([own for _, own in found], axis=1)
+    order = np.lexsort((ids, -scores), axis=1)[:, :k]
+    return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
+
+
+class _Feed:
+    """Rows of a matrix, or of an iterator of matrices, handed out shard by shard in blocks, nothing copied."""
+
+    def __init__(self, vectors: Vectors | Iterable[Vectors]) -> None:
+        whole = sparse.issparse(vectors) or isinstance(vectors, np.ndarray)
+        self._source: Iterator[Any] = iter([vectors] if whole else cast("Iterable[Any]", vectors))
+        self._block: Any = next(self._source, None)
+        self._begin = self.taken = 0
+
+    def more(self) -> bool:
+        """Whether there are rows left."""
+        while self._block is not None and self._begin >= self._block.shape[0]:
+            self._block, self._begin = next(self._source, None), 0
+        return self._block is not None
+
+    def take(self, count: int) -> Iterator[Vectors]:
+        """Blocks of the next `count` rows; an empty block where there are none, for the sake of its width."""
+        if self._block is not None and not self._block.shape[0]:
+            yield self._block
+        while count and self.more():
+            end = min(self._begin + min(count, BLOCK), self._block.shape[0])
+            block = _rows(self._block, self._begin, end)
+            count, self.taken, self._begin = count - (end - self._begin), self.taken + end - self._begin, end
+            yield block
+
+
+def _rows(matrix: Any, begin: int, end: int) -> Vectors:
+    """Rows as a view: scipy would copy, and bring a mapped file into memory."""
+    if not sparse.issparse(matrix):
+        return cast("Vectors", matrix[begin:end])
+    csr: Any = cast("Any", matrix).tocsr()
+    first, last = int(csr.indptr[begin]), int(csr.indptr[end])
+    part: Any = sparse.csr_matrix((end - begin, csr.shape[1]), dtype=csr.dtype)
+    part.indptr = np.asarray(csr.indptr[begin : end + 1]) - first
+    part.indices, part.data = csr.indices[first:last], csr.data[first:last]
+    return cast("Vectors", part)
+
+
+def _open(index: dict[str, Any]) -> Any:
+    """A new, empty index of the engine that a table names."""
+    engine = registry.get(str(index.get("type")))
+    return engine(engine.Params.model_validate({name: value for name, value in index.items() if name != "type"}))
+
+
+def _can_be_cut(supports: Supports, kind: Kind) -> bool:
+    return supports.kind == kind and supports.exact and supports.block is not None
