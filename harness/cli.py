@@ -221,13 +221,16 @@ def report(
 @app.command()
 def claims(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Folder of another run, to take the baselines from.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the verdicts; exit 0 if all are supported, 1 if one is contradicted, 2 otherwise."""
     from harness.claims import exit_code
     from reports.load import load_run
 
-    verdicts = load_run(run_folder).verdicts()
+    verdicts = load_run(run_folder).verdicts(load_run(baseline) if baseline else None)
     if as_json:
         typer.echo(json.dumps([vars(verdict) for verdict in verdicts], ensure_ascii=False))
     else:

@@ -108,13 +108,27 @@ class RunData:
             found.setdefault(row.collection, []).append(row)
         return found
 
-    def verdicts(self) -> list[Verdict]:
-        """Every claim judged."""
-        statuses = {(s["collection"], s["name"]): (str(s["status"]), str(s["reason"])) for s in self.systems}
-        evidence = Evidence(self.cells(), statuses, self.quality, self.latency, disturbed(self.conditions))
-        return [
-            verdict for claim in self.facts["claims"] for verdict in judge(ClaimSpec.model_validate(claim), evidence)
-        ]
+    def verdicts(self, baseline: RunData | None = None) -> list[Verdict]:
+        """Every claim judged; the baselines are taken from another run where one is given."""
+        theirs = None if baseline is None else baseline.evidence()
+        claims = [ClaimSpec.model_validate(claim) for claim in self.facts["claims"]]
+        return [verdict for claim in claims for verdict in judge(claim, self.evidence(), theirs)]
+
+    def evidence(self) -> Evidence:
+        """What verdicts rest on."""
+        measure = self.facts.get("measure", {})
+        asked = {name: str(measure.get(name)) for name in ("k", "depth", "threads")}
+        asked |= {"machine": str(self.facts.get("machine")), "timed queries": str(measure.get("queries"))}
+        statuses, codecs, settings = {}, {}, {}
+        for system in self.systems:
+            cell = (system["collection"], system["name"])
+            statuses[cell] = (str(system["status"]), str(system["reason"]))
+            codecs[cell] = str(system.get("codec", ""))
+            data = self.facts["collections"].get(system["collection"], {}).get("revision")
+            settings[cell] = {"data": str(data), **asked}
+        return Evidence(
+            self.cells(), statuses, self.quality, self.latency, disturbed(self.conditions), codecs, settings
+        )
 
 
 def load_run(folder: Path) -> RunData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from harness.claims.verdict import Evidence, Verdict, exit_code, judge
+from harness.claims.evidence import Evidence
+from harness.claims.verdict import Verdict, exit_code, judge
 
 __all__ = ["Evidence", "Verdict", "exit_code", "judge"]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from harness.indexes.base import Hits, Index, Supports, Work
 from harness.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 registry: Registry[type[Index]] = Registry("index", __name__, "laconic_bench.indexes")
 register = registry.register
@@ -25,4 +30,12 @@ def create(name: str, **params: object) -> Index:
     return engine(engine.Params.model_validate(params))
 
 
-__all__ = ["Hits", "Index", "Supports", "Work", "create", "names", "register", "registry"]
+def codec(name: str, params: Mapping[str, Any]) -> str:
+    """In what an index stores weights or vectors: what its parameters choose, else the one that the engine has."""
+    if "index" in params:  # shards of another engine
+        return codec(params["index"]["type"], params["index"])
+    chosen = params.get("weights", params.get("factory"))
+    return str(chosen or registry.get(name).supports.weights[0])
+
+
+__all__ = ["Hits", "Index", "Supports", "Work", "codec", "create", "names", "register", "registry"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.indexes import codec
 from harness.measure.environment import environment, machine_fingerprint
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.pipeline.conditions import builds_of, conditions_of, notes_of
@@ -139,6 +140,7 @@ def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) ->
         "index": system.index.name,
         "index_type": system.index.type,
         "index_params": system.index.params.model_dump(mode="json"),
+        "codec": codec(system.index.type, system.index.params.model_dump(mode="json")),
         "status": bad.status if bad else "ok",
         "reason": f"{bad.stage.label}: {bad.reason}" if bad else "",
         "facts": _facts(one, done),

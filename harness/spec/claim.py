@@ -46,6 +46,9 @@ class ClaimSpec(Params):
     """|system - baseline| is below this margin."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """How sure the verdict must be."""
+    codecs: tuple[str, str] | None = None
+    """In what the system's index and the baseline's store weights or vectors, such as ["u8", "SQfp16"]: `weights` of an
+    inverted index, `factory` of a FAISS index, "float32" of a flat one. With others the claim is not comparable."""
 
     @property
     def relation(self) -> Relation:

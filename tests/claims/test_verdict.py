@@ -6,11 +6,12 @@ import pytest
 from harness.claims import Evidence, exit_code, judge
 from harness.records import record
 from harness.spec.claim import ClaimSpec
+from harness.stats import tost
 
 
 def evidence(ours, theirs, metric="index_bytes", interval=None, **more):
     rows = {
-        ("c", name, metric): record("r", "c", name, metric, value, method="m", interval=interval)
+        ("c", name, metric): record("r", "c", name, metric, value, method="engine", interval=interval)
         for name, value in (("a", ours), ("b", theirs))
     }
     return Evidence(rows, {("c", "a"): ("ok", ""), ("c", "b"): ("ok", "")}, **more)
@@ -42,12 +43,79 @@ def test_counts_have_no_interval(ours, relation, word):
 
 
 def test_sentence_can_be_quoted():
-    (verdict,) = judge(claim(reduction_at_least=0.71), evidence(29, 100))
+    codecs = {("c", "a"): "u8", ("c", "b"): "float32"}
+    (verdict,) = judge(claim(reduction_at_least=0.71), evidence(29, 100, codecs=codecs))
     assert verdict.sentence == (
-        "On c: Index size of a is 71.0% below that of b, 71.0% was claimed; the claim is supported."
+        "On c: Index size (engine) of a (u8) is 71.0% below that of b (float32); claimed: at least 71.0% below. "
+        "The claim is supported."
     )
     (verdict,) = judge(claim(reduction_at_least=0.71), evidence(150, 100))
-    assert "50.0% above that of b" in verdict.sentence
+    assert "of a is 50.0% above that of b; " in verdict.sentence
+    (verdict,) = judge(claim(difference_at_most=-10), evidence(80, 100))
+    assert verdict.sentence.startswith(
+        "On c: Index size (engine) of a is 20 bytes below that of b; claimed: a difference of at most -10 bytes."
+    )
+    (verdict,) = judge(claim(equivalent_within=5), evidence(101, 100))
+    assert "is 1 bytes above that of b; claimed: within ±5 bytes." in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("codecs", "word"), [(("u8", "float32"), "supported"), (("float32", "float32"), "not comparable")]
+)
+def test_the_claim_is_about_a_pair_of_codecs(codecs, word):
+    found = evidence(29, 100, codecs={("c", "a"): "u8", ("c", "b"): "float32"})
+    (verdict,) = judge(claim(reduction_at_least=0.71, codecs=codecs), found)
+    assert verdict.word == word
+    if word == "not comparable":
+        assert "about float32, and the index of a stores u8" in verdict.sentence
+        assert verdict.value is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "setting", "matters"),
+    [
+        ("index_bytes", "data", True),
+        ("index_bytes", "k", False),
+        ("index_bytes", "machine", False),
+        ("flops_search", "k", True),
+        ("flops_search", "machine", False),
+        ("latency_total/p50", "k", True),
+        ("latency_total/p50", "machine", True),
+        ("latency_total/p50", "timed queries", True),
+        ("ndcg@10", "depth", True),
+        ("ndcg@10", "k", False),
+        ("resident_bytes", "machine", True),
+    ],
+)
+def test_what_was_measured_otherwise_is_not_comparable(metric, setting, matters):
+    same = {"data": "r", "k": "10", "depth": "100", "machine": "m", "threads": "1", "timed queries": "50"}
+    ours, theirs = (
+        evidence(1.0, 2.0, metric, (0.9, 2.1), settings={("c", "a"): told, ("c", "b"): told})
+        for told in (same, {**same, setting: "other"})
+    )
+    (verdict,) = judge(claim(metric, difference_at_most=3), ours, theirs)
+    assert verdict.word == ("not comparable" if matters else "supported")
+    if matters:
+        assert f"{setting} differs: {same[setting]} for a, other for b" in verdict.sentence
+
+
+def test_other_queries_are_not_comparable():
+    quality = {("c", "a", "ndcg@10"): {"1": 0.5, "2": 0.6}, ("c", "b", "ndcg@10"): {"2": 0.5, "3": 0.1, "4": 0.2}}
+    (verdict,) = judge(claim("ndcg@10", difference_at_least=0), evidence(0.55, 0.3, "ndcg@10", quality=quality))
+    assert verdict.word == "not comparable"
+    assert "different queries (2 and 3, of which 1 are the same)" in verdict.sentence
+
+
+def test_equivalence_is_decided_as_by_two_one_sided_tests():
+    rng = np.random.default_rng(3)
+    base = rng.random(150)
+    ours = base + rng.normal(0, 0.1, 150)
+    quality = {("c", n, "ndcg@10"): {str(i): float(v) for i, v in enumerate(x)} for n, x in (("a", ours), ("b", base))}
+    found = evidence(ours.mean(), base.mean(), "ndcg@10", quality=quality)
+    for margin in (0.005, 0.01, 0.015, 0.018, 0.022, 0.03):
+        (verdict,) = judge(claim("ndcg@10", equivalent_within=margin), found)
+        assert (verdict.word == "supported") == tost(ours, base, margin).equivalent
+    assert "(90% interval " in verdict.sentence
 
 
 def test_what_varies_and_was_measured_once_settles_nothing():
@@ -99,13 +167,19 @@ def test_ratio_of_quality_bears_queries_that_score_nothing():
     assert verdict.word == "supported"
 
 
-def test_disturbed_timing_is_said_beside_a_verdict_on_times_alone():
+def test_disturbed_timing_is_not_comparable_and_what_was_found_is_said():
     disturbed = {("c", "b"): "1 of 2 processes, it waited"}
     found = evidence(1.0, 2.0, "latency_total/p50", (0.9, 2.1), disturbed=disturbed)
     (verdict,) = judge(claim("latency_total/p50", difference_at_most=3), found)
-    assert verdict.sentence.endswith("Its timing was disturbed (b: 1 of 2 processes, it waited).")
+    assert verdict.word == "not comparable"
+    assert (
+        "not comparable, the timing was disturbed (b: 1 of 2 processes, it waited). Query latency p50 of a is 1 s"
+        in (verdict.sentence)
+    )
+    assert verdict.value == -1
+    assert exit_code([verdict]) == 2
     (verdict,) = judge(claim(ratio_at_most=0.9), evidence(1, 2, disturbed=disturbed))
-    assert "disturbed" not in verdict.sentence
+    assert verdict.word == "supported"
 
 
 def test_the_smallest_effect_stands_beside_a_verdict_on_times():

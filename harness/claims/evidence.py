@@ -1,0 +1,116 @@
+"""What a verdict may rest on, and when two sides of it are not comparable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from harness.records import metric
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.records import Record
+    from harness.spec.claim import ClaimSpec
+
+Cell: TypeAlias = tuple[str, str]
+"""(collection, system)."""
+
+TIMED = ("latency", "throughput", "build_seconds", "resident", "load_seconds", "first_query", "cold", "highest_load",
+         "encode_documents", "encoder_resident", "train_seconds")  # fmt: skip
+"""Beginnings of the names of what depends on the machine and on how it was asked."""
+SEARCHED = ("flops_search", "postings_touched", "documents_scored", "bounds_evaluated")
+"""What depends on the number of documents that a search is asked for."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured.
+
+    `records` by (collection, system, metric); `statuses` (status, reason) by cell; `quality` {query: value} by
+    (collection, system, metric); `latency` by cell: {"encode", "search", "total"} -> seconds, float64 of
+    processes x queries x repeats. `disturbed` says of a cell what disturbed its timing; `codecs` in what its index
+    stores weights or vectors; `settings` under which it was measured: "data" (the collection's revision), "k",
+    "depth", "threads", "machine", "timed queries".
+    """
+
+    records: Mapping[tuple[str, str, str], Record]
+    statuses: Mapping[Cell, tuple[str, str]]
+    quality: Mapping[tuple[str, str, str], Mapping[str, float]] = field(default_factory=dict)
+    latency: Mapping[Cell, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    disturbed: Mapping[Cell, str] = field(default_factory=dict)
+    codecs: Mapping[Cell, str] = field(default_factory=dict)
+    settings: Mapping[Cell, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two systems of a claim on one collection, out of the run that it was measured in."""
+
+    cell: Cell
+    evidence: Evidence
+
+    @property
+    def name(self) -> str:
+        """The system."""
+        return self.cell[1]
+
+    @property
+    def codec(self) -> str:
+        """In what its index stores weights or vectors; empty where that is not known."""
+        return self.evidence.codecs.get(self.cell, "")
+
+    def record(self, name: str) -> Record | None:
+        """Its value of a metric."""
+        return self.evidence.records.get((*self.cell, name))
+
+    def quality(self, name: str) -> Mapping[str, float]:
+        """Its value of a metric for each query; empty for what is not told by query."""
+        return self.evidence.quality.get((*self.cell, name), {})
+
+
+def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
+    """Why the two sides cannot be compared; empty where they can. Disturbed timing is `disturbance`'s to tell."""
+    for side in (ours, theirs):
+        status, reason = side.evidence.statuses.get(side.cell, ("not run", ""))
+        if status != "ok":
+            return f"{side.name} is {status}{f' ({reason})' if reason else ''}"
+        if side.record(claim.metric) is None:
+            return f"{side.name} has no {claim.metric}"
+    for side, wanted in zip((ours, theirs), claim.codecs or (), strict=False):
+        if side.codec != wanted:
+            return (
+                f"the claim is about {wanted}, and the index of {side.name} stores {side.codec or 'an unknown codec'}"
+            )
+    for name in _settings(claim.metric):
+        one, other = (side.evidence.settings.get(side.cell, {}).get(name) for side in (ours, theirs))
+        if one != other:
+            return f"{name} differs: {one or 'unknown'} for {ours.name}, {other or 'unknown'} for {theirs.name}"
+    ours_asked, theirs_asked = ours.quality(claim.metric).keys(), theirs.quality(claim.metric).keys()
+    if ours_asked != theirs_asked:
+        shared = len(ours_asked & theirs_asked)
+        return (
+            f"they were asked different queries ({len(ours_asked)} and {len(theirs_asked)}, of which {shared} are the "
+            "same)"
+        )
+    return ""
+
+
+def disturbance(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
+    """What disturbed the timing that a claim rests on; empty where nothing did or where it rests on no times."""
+    if not claim.metric.startswith("latency_"):
+        return ""
+    found = {side.name: side.evidence.disturbed.get(side.cell, "") for side in (ours, theirs)}
+    return "; ".join(f"{name}: {what}" for name, what in found.items() if what)
+
+
+def _settings(name: str) -> tuple[str, ...]:
+    base = name.partition("/")[0]
+    if base.startswith(TIMED):
+        return ("data", "machine", "threads", "k", "timed queries")
+    if base in SEARCHED:
+        return ("data", "k")
+    return ("data", "depth") if metric(base).unit == "fraction" else ("data",)

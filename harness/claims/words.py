@@ -1,0 +1,63 @@
+"""A verdict in one sentence that can be quoted: systems, codecs, what was found with its interval, and the claim."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.records import metric
+
+if TYPE_CHECKING:
+    from harness.claims.evidence import Side
+    from harness.spec.claim import ClaimSpec
+
+RATIOS = ("reduction_at_least", "ratio_at_most", "ratio_at_least")
+_UNITS = {"bytes": " bytes", "seconds": " s", "joules": " J"}
+
+
+def finding(claim: ClaimSpec, ours: Side, theirs: Side, value: float, interval: tuple[float, float] | None) -> str:
+    """What was found and what was claimed, without a full stop."""
+    base, _, part = claim.metric.partition("/")
+    known = metric(base)
+    row = ours.record(claim.metric)
+    level = f" ({row.method})" if row is not None and known.unit == "bytes" else ""
+    what = f"{known.label} {part}".strip() + level
+    one, other = (_named(side, codec=known.unit == "bytes") for side in (ours, theirs))
+    unit = _UNITS.get(known.unit, "")
+    bounds = "" if interval is None or interval[0] == interval[1] else _bounds(claim, *interval, unit)
+    if claim.relation == "reduction_at_least":
+        found = f"is {abs(value):.1%} {'below' if value >= 0 else 'above'} that of {other}{bounds}"
+        return f"{what} of {one} {found}; claimed: at least {claim.bound:.1%} below"
+    if claim.relation in RATIOS:
+        way = "at most" if claim.relation == "ratio_at_most" else "at least"
+        return f"{what} of {one} is {value:.4g} times that of {other}{bounds}; claimed: {way} {claim.bound:.4g} times"
+    found = f"is {abs(value):.4g}{unit} {'above' if value >= 0 else 'below'} that of {other}{bounds}"
+    if claim.relation == "equivalent_within":
+        return f"{what} of {one} {found}; claimed: within ±{claim.bound:.4g}{unit}"
+    way = "at most" if claim.relation == "difference_at_most" else "at least"
+    return f"{what} of {one} {found}; claimed: a difference of {way} {claim.bound:+.4g}{unit}"
+
+
+def floor(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
+    """A sentence on the smallest difference that the null control found this machine able to show; empty without."""
+    base, _, part = claim.metric.partition("/")
+    if not base.startswith("latency_"):
+        return ""
+    name = f"smallest_effect/{base.removeprefix('latency_')} {part}"
+    rows = [side.record(name) for side in (ours, theirs)]
+    effect = max((row.value for row in rows if row is not None), default=None)
+    return "" if effect is None else f" Differences below {effect:.1%} cannot be shown here (null control)."
+
+
+def _named(side: Side, *, codec: bool) -> str:
+    return f"{side.name} ({side.codec})" if codec and side.codec else side.name
+
+
+def _bounds(claim: ClaimSpec, low: float, high: float, unit: str) -> str:
+    """The interval, of the difference or reduction with its sign; that of an equivalence is of two one-sided tests."""
+    if claim.relation == "equivalent_within":
+        return f" ({2 * claim.confidence - 1:.0%} interval {low:+.4g} to {high:+.4g}{unit})"
+    if claim.relation == "reduction_at_least":
+        return f" ({claim.confidence:.0%} interval of the reduction {low:.1%} to {high:.1%})"
+    if claim.relation in RATIOS:
+        return f" ({claim.confidence:.0%} interval {low:.4g} to {high:.4g})"
+    return f" ({claim.confidence:.0%} interval {low:+.4g} to {high:+.4g}{unit})"
