@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from harness.records import METRICS
-from reports import collection, conditions, figures, grid
+from reports import collection, conditions, figures, grid, scaling
 from reports.load import RunData, load_run
 from reports.values import number
 
@@ -64,6 +64,7 @@ def page(run: RunData) -> str:
         collections=[collection.shown(run, name, place) for place, name in enumerate(run.collections())],
         overview=collection.overview(run),
         grid=grid.section(run),
+        scaling=scaling.section(run),
         training=training,
         conditions={"columns": conditions.COLUMNS, "rows": conditions.table(run.conditions)},
         metrics=METRICS.values(),

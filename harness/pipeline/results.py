@@ -118,6 +118,7 @@ def _write_run(
                 "status": d.status,
                 "reused": d.reused,
                 "seconds": d.seconds,
+                "peak_bytes": d.artefact.peak_bytes if d.artefact else None,
                 "reason": d.reason,
             }
             for s in stages

@@ -1,0 +1,64 @@
+"""The section on growth: the right series, the right law, honest about its error."""
+
+import json
+
+import pytest
+
+from harness.claims.memory import MS_MARCO
+from harness.records import record, write_records
+from reports.html import page
+from reports.load import load_run
+from reports.scaling import growths, needs, section
+
+SIZES = (40_000, 80_000, 120_000, 200_000)
+
+
+@pytest.fixture
+def sizes_run(run_folder):
+    """The known run, with a series of four sizes: bytes are affine, and latency is a tenth above its law at the end."""
+    facts, rows = json.loads((run_folder / "run.json").read_text()), []
+    for size in SIZES:
+        name = f"drawn[documents={size}]"
+        facts["collections"][name] = {**facts["collections"]["alpha"], "documents": size}
+        facts["systems"].append({**facts["systems"][0], "name": "inverted", "collection": name})
+        late = 1.1 if size == SIZES[-1] else 1.0
+        rows.append(record("r", name, "inverted", "index_bytes", 1e6 + 400 * size, method="m"))
+        rows.append(record("r", name, "inverted", "latency_search/p50", (1e-4 + 2e-8 * size) * late, method="m"))
+    for size in SIZES[:2]:  # two sizes make no law
+        rows.append(record("r", f"drawn[documents={size}]", "other", "index_bytes", 1e6, method="m"))
+    (run_folder / "run.json").write_text(json.dumps(facts))
+    with (run_folder / "records.jsonl").open("a") as file:
+        write_records(run_folder / "more.jsonl", rows)
+        file.write((run_folder / "more.jsonl").read_text())
+    return load_run(run_folder)
+
+
+def test_laws_and_errors(sizes_run):
+    found = {one.metric: one for one in growths(sizes_run)}
+    assert set(found) == {"index_bytes", "latency_search/p50"}
+    first = found["index_bytes"].predictions()[0]
+    assert first.size == MS_MARCO
+    assert first.value == pytest.approx(1e6 + 400 * MS_MARCO, rel=1e-6)
+    assert found["index_bytes"].check()[2] == pytest.approx(0, abs=1e-6)
+    assert found["latency_search/p50"].check()[2] == pytest.approx(1 / 1.1 - 1, rel=1e-6)
+    assert found["latency_search/p50"].check(share=0.5) is None
+
+
+def test_page_has_the_section(sizes_run):
+    text = page(sizes_run)
+    assert "Growth with the collection" in text
+    assert "8,841,823 documents" in text
+    assert "1 MiB" not in section(sizes_run)["rows"][0]["cells"][0][0]
+    assert "-9.1%" in text
+
+
+def test_no_section_without_sizes(run_folder):
+    assert section(load_run(run_folder)) is None
+
+
+def test_needs_on_ms_marco():
+    rows = {(side, codec): cells for side, codec, cells in needs()}
+    size, machines = rows["dense", "float32"][0]
+    assert size == pytest.approx(MS_MARCO * 4096 * 4 / 1e9)
+    assert machines == 3  # 144.9 GB in parts of 51.2
+    assert rows["sparse", "32-bit numbers, float16 weights"][0][0] == pytest.approx(27.16, abs=0.01)
