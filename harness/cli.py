@@ -98,7 +98,9 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME[-null] by default.")] = None,
     overrides: Overrides = None,
     only: Only = None,
-    retry: Annotated[str | None, typer.Option("--retry", help="failed or disturbed: do those again.")] = None,
+    retry: Annotated[
+        str | None, typer.Option("--retry", help="failed, disturbed, or apart (not timed in turns): do those again.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew.")] = False,
     null: Annotated[
         bool, typer.Option("--null", help="Time each system (with --only: that one) twice, under two names.")
@@ -112,9 +114,13 @@ def run(
     from harness.pipeline.store import Store
     from reports.html import write_report
 
-    again = {None: (), "failed": KEPT, "disturbed": ("disturbed",)}
+    again: dict[str | None, tuple[str, ...]] = {
+        None: (), "failed": KEPT, "disturbed": ("disturbed",), "apart": ("apart",)
+    }  # fmt: skip
     if retry not in again:
-        raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed, disturbed")
+        raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed, disturbed, apart")
+    # A system and its twin say nothing of the machine unless they were timed in turns.
+    again[retry] = (*again[retry], *(("apart",) if null else ()))
     spec, systems, stages = _load(spec_file, overrides, only, null)
     executor = Executor(Store(store), spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=again[retry])
     try:

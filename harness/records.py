@@ -295,6 +295,18 @@ define(
     "lower",
     "Encoding and search of the same query, summed before the percentile is taken.",
 )
+for _side, _label in (("encode", "Query encoding"), ("search", "Search"), ("total", "Query")):
+    define(
+        f"{_side}_cpu",
+        f"{_label}, processor time",
+        "seconds",
+        "lower",
+        (
+            "Processor time of all threads of the process for one query, one at a time, after warm-up: time that it "
+            "stood ready while others had the processor is not in it, slower memory and a slower processor are. Read "
+            "around each query where reading costs less than 1 %, else around blocks of queries in passes of their own."
+        ),
+    )
 define(
     "flops_encode_query",
     "FLOPs to encode a query",

@@ -1,4 +1,4 @@
-"""The inside of a worker process: one function, called once, its result written to a pipe of its own."""
+"""The inside of a worker process: one function, called once, its result and questions written to their own pipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> int:
     """Read the order from standard input, obey it, report over the descriptor named in the arguments."""
     _die_with_parent(int(sys.argv[2]))
     os.set_inheritable(int(sys.argv[1]), False)
-    order = json.loads(sys.stdin.read())
+    order = json.loads(sys.stdin.readline())
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1) as pipe:
 
         def send(**message: object) -> None:
@@ -31,9 +31,14 @@ def main() -> int:
         def report(done: int, total: int | None, text: str) -> None:
             send(progress=[int(done), None if total is None else int(total), str(text)])
 
+        def ask(what: object) -> Any:
+            send(ask=what)
+            return json.loads(sys.stdin.readline())
+
         try:
             module, _, name = order["target"].partition(":")
-            result: Any = getattr(importlib.import_module(module), name)(**order["arguments"], report=report)
+            tools = {"report": report, **({"ask": ask} if order["asks"] else {})}
+            result: Any = getattr(importlib.import_module(module), name)(**order["arguments"], **tools)
             send(result=result, peak=_peak())
         except UserError as error:
             send(error=str(error), expected=True, peak=_peak())

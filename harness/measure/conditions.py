@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.measure.threads import count_threads
+from harness.measure.threads import Counter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 WAITED, STOLEN = 0.02, 0.02
 """Larger shares of the time than these mark a measurement as disturbed."""
@@ -55,6 +55,10 @@ class Conditions:
     parallelism: float = 0.0
     waited_share: float = 0.0
 
+    def paused(self) -> AbstractContextManager[None]:
+        """A block that does not count."""
+        return contextlib.nullcontext()
+
     def disturbance(self) -> str:
         """What others did to this process: "" where it was little enough."""
         if self.waited_share > WAITED:
@@ -64,29 +68,56 @@ class Conditions:
         return ""
 
 
+class _Observed(Conditions):
+    """Conditions being read; what `go` and `halt` enclose counts."""
+
+    def __init__(self) -> None:
+        super().__init__(load_before=os.getloadavg()[0])
+        self._counter, self._others, self._stolen, self._total = Counter(), 0.0, 0.0, 0.0
+
+    def go(self) -> None:
+        self._machine, self._usage = _machine(), resource.getrusage(resource.RUSAGE_SELF)
+        self._counter.go()
+
+    def halt(self) -> None:
+        threads = self._counter.halt()
+        now, usage = resource.getrusage(resource.RUSAGE_SELF), self._usage
+        processor = now.ru_utime + now.ru_stime - usage.ru_utime - usage.ru_stime
+        self.cpu_seconds += processor
+        self.voluntary_switches += now.ru_nvcsw - usage.ru_nvcsw
+        self.involuntary_switches += now.ru_nivcsw - usage.ru_nivcsw
+        self.minor_faults += now.ru_minflt - usage.ru_minflt
+        self.major_faults += now.ru_majflt - usage.ru_majflt
+        busy, stolen, total = (late - early for late, early in zip(_machine(), self._machine, strict=True))
+        self._others += busy - processor
+        self._stolen += stolen
+        self._total += total
+        if self._total > 0:
+            self.others_share = max(0.0, self._others / self._total)
+            self.steal_share = max(0.0, self._stolen / self._total)
+        self.seconds = self._counter.seconds
+        self.threads_total, self.threads_busy, self.parallelism = threads.total, threads.busy, threads.parallelism
+        self.waited_share = threads.waited / max(self.seconds, 1e-9)
+        self.load_after = os.getloadavg()[0]
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        self.halt()
+        try:
+            yield
+        finally:
+            self.go()
+
+
 @contextlib.contextmanager
 def observe() -> Iterator[Conditions]:
     """Observe this process and the machine while the block runs; costs some file reads before and after."""
-    found = Conditions(load_before=os.getloadavg()[0])
-    with count_threads() as threads:
-        machine, usage, started = _machine(), resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-        try:
-            yield found
-        finally:
-            found.seconds = time.perf_counter() - started
-            after, now = resource.getrusage(resource.RUSAGE_SELF), _machine()
-            found.cpu_seconds = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
-            found.voluntary_switches = after.ru_nvcsw - usage.ru_nvcsw
-            found.involuntary_switches = after.ru_nivcsw - usage.ru_nivcsw
-            found.minor_faults = after.ru_minflt - usage.ru_minflt
-            found.major_faults = after.ru_majflt - usage.ru_majflt
-            total = now[2] - machine[2]
-            if total > 0:
-                found.others_share = max(0.0, (now[0] - machine[0] - found.cpu_seconds) / total)
-                found.steal_share = max(0.0, (now[1] - machine[1]) / total)
-            found.load_after = os.getloadavg()[0]
-    found.threads_total, found.threads_busy, found.parallelism = threads.total, threads.busy, threads.parallelism
-    found.waited_share = threads.waited / max(found.seconds, 1e-9)
+    found = _Observed()
+    found.go()
+    try:
+        yield found
+    finally:
+        found.halt()
 
 
 def _machine() -> tuple[float, float, float]:

@@ -8,38 +8,43 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Literal
 
 POWERCAP = Path("/sys/class/powercap")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Energy:
-    """Joules over a block, filled in when it ends; None where the machine has no meter that may be read.
+    """Joules, where they come from, and how."""
 
-    RAPL meters whole packages, all that runs on them included.
+    joules: float
+    source: Literal["measured", "estimated"]
+    method: str
+
+
+class Meter:
+    """Adds up what the packages' RAPL counters say between `go` and `halt`, which may follow each other several times.
+
+    `joules` is None where the machine has no meter that may be read (most systems let only root read them). RAPL meters
+    whole packages, all that runs on them included.
     """
 
-    joules: float | None = None
-    source: Literal["measured", "estimated"] = "measured"
-    method: str = "no meter"
+    def __init__(self, folder: Path = POWERCAP) -> None:
+        self.folder = folder
+        self.joules: float | None = None
+        self.method = "no meter"
 
+    def go(self) -> None:
+        """Begin to add up, or go on."""
+        self._before = _counters(self.folder)
 
-@contextlib.contextmanager
-def metered(folder: Path = POWERCAP) -> Iterator[Energy]:
-    """Read the packages' RAPL counters before and after the block (most systems let only root read them)."""
-    found = Energy()
-    before = _counters(folder)
-    try:
-        yield found
-    finally:
-        after = _counters(folder)
-        used = [(after[name][0] - start) % span for name, (start, span) in before.items() if name in after]
+    def halt(self) -> None:
+        """Stop for now."""
+        after = _counters(self.folder)
+        used = [(after[name][0] - start) % span for name, (start, span) in self._before.items() if name in after]
         if used:
-            found.joules, found.method = sum(used) * 1e-6, f"RAPL, {len(used)} package(s)"
+            self.joules = (self.joules or 0.0) + sum(used) * 1e-6
+            self.method = f"RAPL, {len(used)} package(s)"
 
 
 def estimated(cpu_seconds: float, watts_per_core: float, basis: str) -> Energy:

@@ -92,6 +92,12 @@ def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def available_bytes() -> int:
+    """Memory that programs may still take without swapping."""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
+    return int(found[1]) * 1024 if found else memory_bytes() // 2
+
+
 def swap_used() -> int:
     """Bytes of swap in use."""
     found = dict(re.findall(r"^(Swap\w+):\s+(\d+) kB", _read("/proc/meminfo"), re.MULTILINE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
-from time import perf_counter_ns
+from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
@@ -32,11 +32,21 @@ With fewer it is the time of one or two queries; its interval was found to cover
 METHOD = "all timed queries of a process, mean over processes; interval over queries (bootstrap) and processes (t)"
 
 
+SLICE_SECONDS = 1.0
+"""A pass that takes longer waits for its turn again after this time, so that systems alternate every second or so."""
+WARM_SECONDS = 0.1
+"""Warming up after a turn stops here, after one query at least."""
+CLOCK_SHARE = 0.01
+"""Processor time is read around each query where that costs less than this share of it, else around blocks."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """One row a timed query: its number, the repeat, and seconds of encoding and of search.
 
     The process' very first query is kept apart; `timer_overhead_seconds` is the median of reading the clock twice.
+    `encode_cpu` and `search_cpu` have a row a pass: processor seconds of a query, all threads of the process, mean over
+    the queries. `asked` is how many queries were run, warming up and processor time included.
     """
 
     query: Ints
@@ -46,6 +56,9 @@ class Samples:
     first_encode_seconds: float
     first_search_seconds: float
     timer_overhead_seconds: float
+    encode_cpu: Floats
+    search_cpu: Floats
+    asked: int
 
 
 def measure_queries(
@@ -56,9 +69,9 @@ def measure_queries(
     repeats: int,
     warmup: int,
     seed: int,
-    between: Callable[[], object] | None = None,
+    turn: Callable[[int], object] | None = None,
 ) -> Samples:
-    """Time each text `repeats` times, every repeat in a new seeded order, the garbage collector off.
+    """Time each text `repeats` times, every repeat in a new seeded order, the garbage collector off and frozen.
 
     Args:
         encode: Text to vector.
@@ -67,7 +80,8 @@ def measure_queries(
         repeats: Timed passes.
         warmup: Queries run first and not kept (the very first is kept apart).
         seed: Of the orders.
-        between: Called between two passes; the warm-up is run again after it.
+        turn: Called with the number of the pass before each part of it (`SLICE_SECONDS`), returns when the part may
+            begin; the warm-up is run again after it.
 
     Raises:
         ValueError: There are no texts, or no repeats.
@@ -76,41 +90,50 @@ def measure_queries(
         raise ValueError("at least one query and one repeat are needed")
     order = np.random.default_rng(seed)
     first = _timed(encode, search, texts[0])
-
-    def warm() -> None:
-        for number in range(warmup):
-            _timed(encode, search, texts[number % len(texts)])
-
-    warm()
-    queries, rounds, rows = [], [], []
+    warm = [sum(_timed(encode, search, texts[number % len(texts)])) for number in range(warmup)]
+    rows: list[tuple[int, int]] = []
+    queries, rounds, processor, asked = [], [], [], 1 + warmup
     collected = gc.isenabled()
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        overhead = _timer_overhead()
+        overhead, cost = _gap(perf_counter_ns), _gap(process_time_ns)
+        block = int(3 * cost / CLOCK_SHARE / max(float(np.median(warm or [sum(first)])), 1.0)) + 1
         for repeat in range(repeats):
-            if repeat and between is not None:
-                between()
-                warm()
-            for query in order.permutation(len(texts)):
-                rows.append(_timed(encode, search, texts[query]))
-                queries.append(query)
-                rounds.append(repeat)
+            places, until, used = order.permutation(len(texts)).astype(np.int32), 0, (0, 0)
+            for query in places:
+                if turn is not None and perf_counter_ns() >= until:
+                    turn(repeat)
+                    asked += _warm_up(encode, search, texts, warmup)
+                    until = perf_counter_ns() + int(SLICE_SECONDS * 1e9)
+                if block == 1:
+                    row, own = _timed_twice(encode, search, texts[query])
+                    used = used[0] + own[0], used[1] + own[1]
+                else:
+                    row = _timed(encode, search, texts[query])
+                rows.append(row)
+            queries.append(places)
+            rounds.append(np.full(len(texts), repeat))
+            processor.append(used if block == 1 else _processor_of(encode, search, texts, places, block))
+            asked += len(texts) * (1 if block == 1 else 2)
             gc.collect()
     finally:
         gc.unfreeze()
         if collected:
             gc.enable()
-    seconds = np.asarray(rows, np.float64).reshape(-1, 2) * 1e-9
+    seconds, cpu = np.asarray(rows, np.float64) * 1e-9, np.asarray(processor, np.float64) * 1e-9 / len(texts)
     return Samples(
-        np.asarray(queries, np.int32),
-        np.asarray(rounds, np.int32),
+        np.concatenate(queries),
+        np.concatenate(rounds).astype(np.int32),
         seconds[:, 0],
         seconds[:, 1],
         first[0] * 1e-9,
         first[1] * 1e-9,
-        overhead,
+        overhead * 1e-9,
+        cpu[:, 0],
+        cpu[:, 1],
+        asked,
     )
 
 
@@ -122,12 +145,54 @@ def _timed(encode: Callable[[str], V], search: Callable[[V], object], text: str)
     return middle - begin, perf_counter_ns() - middle
 
 
-def _timer_overhead() -> float:
+def _timed_twice(
+    encode: Callable[[str], V], search: Callable[[V], object], text: str
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Wall and processor nanoseconds; the processor's clock is read outside of what the wall's times."""
+    start = process_time_ns()
+    begin = perf_counter_ns()
+    vector = encode(text)
+    encoded = perf_counter_ns()
+    middle = process_time_ns()
+    resumed = perf_counter_ns()
+    search(vector)
+    found = perf_counter_ns()
+    return (encoded - begin, found - resumed), (middle - start, process_time_ns() - middle)
+
+
+def _processor_of(
+    encode: Callable[[str], V], search: Callable[[V], object], texts: Sequence[str], places: Ints, block: int
+) -> tuple[int, int]:
+    """Processor nanoseconds of a pass, each query run once more, encoding and search in blocks of queries."""
+    encoding = searching = 0
+    for begin in range(0, len(places), block):
+        wanted = [texts[place] for place in places[begin : begin + block]]
+        start = process_time_ns()
+        vectors = [encode(text) for text in wanted]
+        middle = process_time_ns()
+        for vector in vectors:
+            search(vector)
+        encoding, searching = encoding + middle - start, searching + process_time_ns() - middle
+    return encoding, searching
+
+
+def _warm_up(encode: Callable[[str], V], search: Callable[[V], object], texts: Sequence[str], count: int) -> int:
+    """How many queries were run."""
+    until = perf_counter_ns() + int(WARM_SECONDS * 1e9)
+    for number in range(count):
+        _timed(encode, search, texts[number % len(texts)])
+        if perf_counter_ns() > until:
+            return number + 1
+    return count
+
+
+def _gap(clock: Callable[[], int]) -> float:
+    """Median of reading a clock twice, nanoseconds."""
     gaps = []
     for _ in range(1000):
-        begin = perf_counter_ns()
-        gaps.append(perf_counter_ns() - begin)
-    return float(np.median(gaps)) * 1e-9
+        begin = clock()
+        gaps.append(clock() - begin)
+    return float(np.median(gaps))
 
 
 def summarise(

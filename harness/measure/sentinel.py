@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 TOLERANCE = 0.10
 """A reading this much slower than the quietest one, or than its own processor time, marks a disturbance."""
 RUNS = 5
+EVERY = 1.0
+"""Seconds from one reading to the next, where there are many occasions."""
 _REGISTERS = bytes(1 << 18)
 _MEMORY_BYTES = 16 << 20
 
@@ -40,11 +42,13 @@ class Sentinel:
         tolerance: Relative; see `TOLERANCE`.
         clock: Wall time in seconds.
         processor_clock: Processor time of this thread in seconds.
+        every: Seconds; see `EVERY`.
     """
 
     tolerance: float = TOLERANCE
     clock: Callable[[], float] = time.perf_counter
     processor_clock: Callable[[], float] = time.thread_time
+    every: float = EVERY
     readings: list[Reading] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -56,7 +60,13 @@ class Sentinel:
         hashing, walking = self._timed(self._hash), self._timed(self._walk)
         wall, processor = self.clock() - wall, self.processor_clock() - processor
         self.readings.append(Reading(hashing, walking, wall / processor if processor > 0 else 1.0))
+        self._last = self.clock()
         return self.readings[-1]
+
+    def read_if_due(self) -> None:
+        """Take a reading where the last one is old enough."""
+        if not self.readings or self.clock() - self._last >= self.every:
+            self.read()
 
     def disturbance(self) -> str:
         """What the readings say: "" where they are alike."""

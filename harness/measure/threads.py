@@ -42,6 +42,34 @@ class Threads:
         return self.busy <= threads and self.parallelism <= threads * 1.05
 
 
+class Counter:
+    """Counts the threads that work between `go` and `halt`, which may follow each other several times."""
+
+    def __init__(self) -> None:
+        self.seconds = self._processor = 0.0
+        self._used: dict[int, tuple[float, float]] = {}
+
+    def go(self) -> None:
+        """Begin to count, or go on."""
+        self._before = _schedule()
+        self._started, self._since = time.perf_counter(), time.process_time()
+
+    def halt(self) -> Threads:
+        """Stop for now, and say what was seen in all since the counter was made."""
+        self._processor += time.process_time() - self._since
+        self.seconds += time.perf_counter() - self._started
+        after = _schedule()
+        for task, now in after.items():
+            before, so_far = self._before.get(task, NONE), self._used.get(task, NONE)
+            self._used[task] = (so_far[0] + now[0] - before[0], so_far[1] + now[1] - before[1])
+        return Threads(
+            len(after),
+            sum(ran > BUSY * self.seconds for ran, _ in self._used.values()),
+            self._processor / max(self.seconds, 1e-9),
+            sum(waited for _, waited in self._used.values()),
+        )
+
+
 @contextlib.contextmanager
 def count_threads() -> Iterator[Threads]:
     """Count the threads that work while the block runs.
@@ -49,21 +77,12 @@ def count_threads() -> Iterator[Threads]:
     Run it for a tenth of a second or longer. Where there is no ``/proc`` the counts stay 0 and only the parallelism
     is known.
     """
-    seen = Threads()
-    before, started, processor = _schedule(), time.perf_counter(), time.process_time()
+    seen, counter = Threads(), Counter()
+    counter.go()
     try:
         yield seen
     finally:
-        processor, seconds = time.process_time() - processor, time.perf_counter() - started
-        after = _schedule()
-        used = [
-            (ran - before.get(task, NONE)[0], waited - before.get(task, NONE)[1])
-            for task, (ran, waited) in after.items()
-        ]
-        seen.total = len(after)
-        seen.busy = sum(ran > BUSY * seconds for ran, _ in used)
-        seen.waited = sum(waited for _, waited in used)
-        seen.parallelism = processor / max(seconds, 1e-9)
+        seen.__dict__.update(vars(counter.halt()))
 
 
 def strays(pin: Sequence[int]) -> list[int]:

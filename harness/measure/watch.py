@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from harness.measure.conditions import Conditions, observe
 from harness.measure.sentinel import Reading, Sentinel
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 T = TypeVar("T")
+Turn: TypeAlias = "Callable[[int], object]"
+"""Called with the number of a pass before each part of it; returns when the part may begin."""
+Ask: TypeAlias = "Callable[[dict[str, Any]], Any]"
+"""Asks the parent something and waits for the answer (see `harness.measure.worker.run_in_turns`)."""
+WITH_OTHERS = "a system that it took turns with was disturbed"
 
 SHORTEST = 0.1
 """Seconds below which the clocks are too coarse to count threads at work."""
@@ -61,24 +67,27 @@ class Watched(Generic[T]):
 
 
 def watched(
-    measure: Callable[[Callable[[], object]], T],
+    measure: Callable[[Turn], T],
     *,
     threads: int = 1,
     pinned: bool = False,
     attempts: int = 1,
+    ask: Ask | None = None,
     make: Callable[[], Sentinel] = Sentinel,
     observing: Callable[[], AbstractContextManager[Conditions]] = observe,
 ) -> Watched[T]:
-    """Measure with the sentinel's readings before and after; again, up to a bound, where it was disturbed.
+    """Measure with the sentinel's readings before, between and after; again, up to a bound, where it was disturbed.
 
     The last attempt is returned in any case, flagged where it was disturbed as well: nothing is dropped silently. The
     last and not the quickest, because choosing by the result would make it look better than it is.
 
     Args:
-        measure: Is given a function that it may call between its parts to take another reading.
+        measure: Is given a function to call before each part of a pass. There it waits for its turn, which does not
+            count as its time, and takes another reading where the last one is old.
         threads: How many threads were asked for.
         pinned: Whether this process was bound to certain processors.
         attempts: How often to try, at least once.
+        ask: Asks the parent for turns, and whether to try again together with those that it takes turns with.
         make: Makes the sentinel.
         observing: Observes the process and the machine.
     """
@@ -90,12 +99,13 @@ def watched(
         sentinel = make()
         sentinel.read()
         with observing() as conditions:
-            value = measure(sentinel.read)
+            value = measure(partial(_turn, sentinel, conditions, ask))
         sentinel.read()
         disturbance = "; ".join(filter(None, (conditions.disturbance(), sentinel.disturbance())))
-        if not disturbance or len(repeated) + 1 >= attempts:
+        left = len(repeated) + 1 < attempts
+        if not (ask({"again": disturbance if left else None}) if ask else left and disturbance):
             break
-        repeated.append(disturbance)
+        repeated.append(disturbance or WITH_OTHERS)
     return Watched(
         value,
         conditions,
@@ -107,6 +117,13 @@ def watched(
         _violation(conditions, threads, processors if pinned else None),
         tuple(repeated),
     )
+
+
+def _turn(sentinel: Sentinel, conditions: Conditions, ask: Ask | None, number: int) -> None:
+    if ask is not None:
+        with conditions.paused():
+            ask({"turn": number})
+    sentinel.read_if_due()
 
 
 def _violation(conditions: Conditions, threads: int, processors: tuple[int, ...] | None) -> str:

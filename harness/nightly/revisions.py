@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
-from harness.measure.worker import scrubbed_environment
+from harness.measure.process import scrubbed_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

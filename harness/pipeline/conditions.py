@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.pipeline.stage import Stage
 
 Row = dict[str, Any]
+APART = "it was not timed in turns with the other systems (--retry apart does that)"
 
 
 def conditions_of(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[Row]:
@@ -39,7 +40,22 @@ def conditions_of(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> 
                 row["disturbance"] = (
                     f"the machine was {row['slower_than_quietest']:.0%} slower throughout than in the quietest process"
                 )
+    _flag_apart(rows)
     return rows
+
+
+def _flag_apart(rows: Iterable[Row]) -> None:
+    """Say of each latency that was not taken in turns with most of its collection's that it was not."""
+    rounds: dict[str, dict[str, list[str]]] = {}
+    latencies = [row for row in rows if row["kind"] == "latency"]
+    for row in latencies:
+        rounds.setdefault(row["collection"], {}).setdefault(row["system"], []).append(row.get("round", ""))
+    for row in latencies:
+        systems = rounds[row["collection"]]
+        own = systems[row["system"]]
+        beside = sum(own == theirs and "" not in own for theirs in systems.values())
+        if len(systems) > 1 and beside <= len(systems) / 2:
+            row["disturbance"] = "; ".join(filter(None, (row["disturbance"], APART)))
 
 
 def notes_of(rows: Iterable[Row]) -> list[str]:

@@ -35,9 +35,8 @@ def cost_records(
         rows.append(record(run, collection, system, "energy_query", joules, method=method, n=queries))
     elif measure.power is not None:
         found = estimated(seconds * measure.threads, measure.power.watts_per_core, measure.power.source)
-        if found.joules is not None:
-            method, source = f"mean latency x {measure.threads} core(s); {found.method}", found.source
-            rows.append(record(run, collection, system, "energy_query", found.joules, method=method, source=source))
+        method = f"mean latency x {measure.threads} core(s); {found.method}"
+        rows.append(record(run, collection, system, "energy_query", found.joules, method=method, source=found.source))
     price = measure.price
     if price is not None:
         used = min(measure.threads, price.cores)

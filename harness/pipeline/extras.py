@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 ONE, ALL = "1", "all"
+SIDES = ("encode", "search")
 
 
 def extra_stages(latency: Stage, label: str, measure: MeasureSpec) -> list[Stage]:
@@ -42,6 +43,7 @@ def extra_stages(latency: Stage, label: str, measure: MeasureSpec) -> list[Stage
             arguments={**served, "threads": threads, **arguments},
             threads=threads,
             pinned=latency.pinned and threads == measure.threads,
+            round="",
         )
 
     found = []
@@ -96,7 +98,10 @@ def exact_stages(encode: Stage, search: Stage, prepare: Stage, label: str) -> li
 
 
 def extra_records(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[Record]:
-    """What the finished ones of a system found. Starting and first answers come from the latency processes."""
+    """What the finished ones of a system found.
+
+    Starting, first answers and processor time come from the latency processes.
+    """
     results: dict[str, list[Row]] = {}
     for stage in (*one.latency, *one.extras):
         artefact = done[stage.key].artefact
@@ -126,6 +131,13 @@ def extra_notes(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> li
 def _warm(rows: list[Row], add: Callable[..., None]) -> None:
     for name in ("load_seconds", "first_query_seconds"):
         _mean(name, [row[name] for row in rows], "mean over processes, files cached as they were; interval by t", add)
+    passes = {side: [np.asarray(row[f"{side}_cpu"]) for row in rows if f"{side}_cpu" in row] for side in SIDES}
+    passes["total"] = [encode + search for encode, search in zip(passes["encode"], passes["search"], strict=True)]
+    method = "processor time of all threads, mean over queries, median over passes, mean over processes; interval by t"
+    for side, found in passes.items():
+        values = [float(np.median(one)) for one in found]
+        if values and min(values) > 0:
+            _mean(f"{side}_cpu", values, method, add)
 
 
 def _cold(rows: list[Row], add: Callable[..., None]) -> None:

@@ -77,7 +77,10 @@ def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[Sy
 
 
 def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
-    """All stages once, each after what it needs; timed ones last, systems taking turns (A B B A) in a seeded order."""
+    """All stages once, each after what it needs; timed ones last, round by round.
+
+    Within a round systems start in a seeded order that the next round reverses (A B B A); there they take turns.
+    """
     untimed: dict[str, Stage] = {}
     for name in ("prepare", "fit", "check", "encode", "build", "search", "work", "quality"):
         for one in systems:
@@ -89,6 +92,7 @@ def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
         timed.setdefault(one.memory.key, one.memory)
     order = list(systems)
     random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
+    order.sort(key=lambda one: [other.collection for other in systems].index(one.collection))
     rounds = max((len(one.latency) for one in systems), default=0)
     for number in range(rounds):
         for one in order if number % 2 == 0 else reversed(order):
@@ -206,6 +210,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
                 timed=True,
                 threads=measure.threads,
                 pinned=can_pin(measure),
+                round=f"{collection} {number}",
             )
         )
         for number in range(measure.processes)

@@ -35,6 +35,8 @@ class Stage:
         timed: Nothing else may run meanwhile, and it takes its turn in the interleaved order.
         threads: What the thread variables of its process are set to.
         pinned: Its process is bound to as many processors as it has threads.
+        round: Stages of one round, where it has a name, are alive together and take turns; their functions take
+            ``round`` and ``ask``. It is no part of the key.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class Stage:
     pinned: bool = False
     after: tuple[Stage, ...] = ()
     resumable: bool = False
+    round: str = ""
 
     @property
     def recipe(self) -> dict[str, Any]:

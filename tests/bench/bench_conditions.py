@@ -1,34 +1,41 @@
 """What the harness itself can and cannot tell apart: null control, injected slowdown, own overhead, resident memory.
 
-Run ``python tests/bench/bench_conditions.py`` (``--runs 20 --processes 5``); parts alone with ``--part``. One line a
-run, so that it may be stopped at any time; the last lines are the figures of docs/measurement.md.
+``python tests/bench/bench_conditions.py`` does everything (about 15 minutes); ``--part null`` and so on do one part.
+Each finished run is kept in ``--state``, so that the same command goes on where it was stopped, and ``--part table``
+prints the table of docs/measurement.md from what is there. ``--fresh`` begins anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import random
+import json
+import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from harness.measure.environment import usable_cores
+from harness.measure.environment import cpu_model, usable_cores
 from harness.measure.latency import Samples, measure_queries
+from harness.measure.null import null_ratios
+from harness.measure.process import Order
 from harness.measure.watch import watched
-from harness.measure.worker import run_isolated
-from harness.stats.levels import hierarchical, percentile_ratio
+from harness.measure.worker import run_in_turns, run_isolated
+from harness.stats.levels import hierarchical, percentile_ratio, smallest_effect
 
-QUERIES, REPEATS = 100, 60
+QUERIES, PASSES, ROUNDS = 100, 30, 8
 SYSTEMS = {"plain": 0.0, "again": 0.0, "slowed": 0.05}
+PARTS = ("overhead", "resident", "null")
+STATE = Path(".laconic-bench/bench_conditions.jsonl")
 
 
-def timed(slowdown: float, seed: int, report: object) -> dict[str, object]:
+def timed(slowdown: float, seed: int, report: object, ask: object = None) -> dict[str, object]:
     """One process of one system: a dense product and the selection of the best, slowed by a share of its own time."""
     rng = np.random.default_rng(0)
-    rows = rng.random((1500, 64), np.float32)
+    rows = rng.random((6000, 64), np.float32)
     vectors = rng.random((QUERIES, 64), np.float32)
 
     def search(vector: object) -> None:
@@ -42,13 +49,72 @@ def timed(slowdown: float, seed: int, report: object) -> dict[str, object]:
 
     texts = [str(number) for number in range(QUERIES)]
 
-    def measure(between: object) -> Samples:
-        return measure_queries(lambda text: vectors[int(text)], search, texts, repeats=REPEATS, warmup=20, seed=seed)
+    def measure(turn: object) -> Samples:
+        return measure_queries(
+            lambda text: vectors[int(text)], search, texts, repeats=PASSES, warmup=20, seed=seed, turn=turn
+        )
 
-    found = watched(measure, pinned=True)
+    found = watched(measure, pinned=True, attempts=1, ask=ask)
     samples = found.value
     order = np.lexsort((samples.repeat, samples.query))
-    return {"seconds": samples.search_seconds[order].tolist(), "disturbance": found.disturbance}
+    return {
+        "seconds": samples.search_seconds[order].tolist(),
+        "cpu": float(np.median(samples.search_cpu)),
+        "disturbance": found.disturbance,
+    }
+
+
+def one_run(number: int) -> dict[str, object]:
+    """Rounds of fresh processes, all systems alive and in turns, as a run of the harness has them."""
+    started, load = time.perf_counter(), os.getloadavg()[0]
+    rows: dict[str, list[list[float]]] = {name: [] for name in SYSTEMS}
+    cpu: dict[str, list[float]] = {name: [] for name in SYSTEMS}
+    disturbed = 0
+    pin = [usable_cores() - 1] if usable_cores() > 1 else None
+    for place in range(ROUNDS):
+        names = list(SYSTEMS) if place % 2 == 0 else list(SYSTEMS)[::-1]
+        orders = [
+            Order(
+                "bench_conditions:timed",
+                {"slowdown": SYSTEMS[name], "seed": 1000 * number + place},
+                pin=pin,
+                timeout=120,
+                allow=("bench_conditions",),
+                asks=True,
+            )
+            for name in names
+        ]
+        for name, found in zip(names, run_in_turns(orders, seed=1000 * number + place), strict=True):
+            assert found.status == "ok", found.reason
+            rows[name].append(found.result["seconds"])
+            cpu[name].append(found.result["cpu"])
+            disturbed += bool(found.result["disturbance"])
+    tables = {name: np.asarray(table).reshape(ROUNDS, QUERIES, PASSES) for name, table in rows.items()}
+    if folder := os.environ.get("BENCH_SAMPLES"):
+        np.savez_compressed(Path(folder) / f"run{number}.npz", **tables)
+    used = {name: np.asarray(values)[:, None] for name, values in cpu.items()}
+    return {
+        "part": "null",
+        "number": number,
+        "itself": null_ratios({"search": tables["plain"]}, {"search": tables["again"]}, seed=number)["search p50"],
+        "slowed": percentile_ratio(tables["slowed"], tables["plain"], 0.5, seed=number),
+        "itself_cpu": percentile_ratio(used["again"], used["plain"], None, seed=number),
+        "slowed_cpu": percentile_ratio(used["slowed"], used["plain"], None, seed=number),
+        "median": hierarchical(tables["plain"], {"p50": 0.5}, seed=number)["p50"],
+        "disturbed": disturbed,
+        "load": [load, os.getloadavg()[0]],
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def told(run: dict) -> str:
+    """A run in one line."""
+    (value, low, high), (slow, least, most) = run["itself"], run["slowed"]
+    return (
+        f"run {run['number'] + 1}: itself {value:.3f} [{low:.3f}, {high:.3f}], slowed {slow:.3f} [{least:.3f}, "
+        f"{most:.3f}], median {run['median'][0] * 1e6:.1f} us, {run['disturbed']} of {ROUNDS * len(SYSTEMS)} processes "
+        f"disturbed, load {run['load'][0]:.1f} to {run['load'][1]:.1f}, {run['seconds']:.0f} s"
+    )
 
 
 def spun(report: object) -> list[float]:
@@ -62,70 +128,21 @@ def spun(report: object) -> list[float]:
         own.append(now - begin)
 
     samples = measure_queries(len, search, ["x"] * 100, repeats=50, warmup=10, seed=1)
-    mine = np.asarray(own[-len(samples.search_seconds) :]) * 1e-9
+    # After the first query and the warm-up, timed passes and passes for the processor's time alternate.
+    passes = np.asarray(own[11:]).reshape(-1, 100)
+    mine = passes[:: len(passes) // 50].ravel() * 1e-9
     return [float(np.median(mine)), float(np.median(samples.search_seconds - mine)), samples.timer_overhead_seconds]
 
 
-def one_run(number: int, processes: int) -> tuple[dict[str, np.ndarray], int]:
-    """Every system in turns, in a seeded order that is reversed every other round; seconds and disturbed processes."""
-    names = list(SYSTEMS)
-    random.Random(number).shuffle(names)  # noqa: S311 - an order
-    rows: dict[str, list[list[float]]] = {name: [] for name in names}
-    disturbed = 0
-    pin = [usable_cores() - 1] if usable_cores() > 1 else None
-    for process in range(processes):
-        for name in names if process % 2 == 0 else reversed(names):
-            found = run_isolated(
-                "bench_conditions:timed",
-                {"slowdown": SYSTEMS[name], "seed": 1000 * number + process},
-                pin=pin,
-                timeout=120,
-                allow=("bench_conditions",),
-            )
-            assert found.status == "ok", found.reason
-            rows[name].append(found.result["seconds"])
-            disturbed += bool(found.result["disturbance"])
-    return {name: np.asarray(table).reshape(processes, QUERIES, REPEATS) for name, table in rows.items()}, disturbed
-
-
-def null_and_slowdown(runs: int, processes: int) -> None:
-    """Twenty runs: is a system told from itself, is a slowdown found, do runs agree?"""
-    false = found = flagged = 0
-    medians: list[tuple[float, float, float]] = []
-    effects: list[float] = []
-    for number in range(runs):
-        started = time.perf_counter()
-        tables, disturbed = one_run(number, processes)
-        _, low, high = percentile_ratio(tables["again"], tables["plain"], 0.5, seed=number)
-        slow = percentile_ratio(tables["slowed"], tables["plain"], 0.5, seed=number)
-        false += not low <= 1 <= high
-        found += slow[1] > 1
-        flagged += disturbed
-        effects.append(max(high - 1, 1 - low))
-        medians.append(hierarchical(tables["plain"], {"p50": 0.5})["p50"])
-        print(
-            f"run {number + 1}: itself [{low:.3f}, {high:.3f}], slowed {slow[0]:.3f} [{slow[1]:.3f}, {slow[2]:.3f}], "
-            f"median {medians[-1][0] * 1e6:.0f} us, {disturbed} of {3 * processes} processes disturbed, "
-            f"{time.perf_counter() - started:.0f} s; false {false}, found {found} of {number + 1}",
-            flush=True,
-        )
-    pairs = list(itertools.pairwise(medians))
-    near = sum(abs(a[0] / b[0] - 1) <= 0.03 for a, b in pairs)
-    overlap = sum(a[1] <= b[2] and b[1] <= a[2] for a, b in pairs)
-    print(f"false differences: {false} of {runs}; 5 % slowdown found: {found} of {runs}")
-    print(f"smallest effect: median {np.median(effects):.1%}; processes disturbed: {flagged} of {3 * processes * runs}")
-    print(f"neighbouring runs: medians within 3 % {near} of {len(pairs)}, intervals overlap {overlap} of {len(pairs)}")
-
-
-def overhead() -> None:
+def overhead() -> dict[str, object]:
     """What the harness adds to a search of 100 microseconds."""
     found = run_isolated("bench_conditions:spun", {}, allow=("bench_conditions",))
+    assert found.status == "ok", found.reason
     inside, added, clock = found.result
-    print(f"overhead: {added * 1e9:.0f} ns on {inside * 1e6:.1f} us = {added / inside:.2%}")
-    print(f"two clock reads: {clock * 1e9:.0f} ns")
+    return {"part": "overhead", "inside": inside, "added": added, "clock": clock, "load": [os.getloadavg()[0]]}
 
 
-def resident() -> None:
+def resident() -> list[dict[str, object]]:
     """Resident bytes of FAISS flat and of the inverted index against their serialized bytes."""
     from scipy import sparse
 
@@ -137,12 +154,13 @@ def resident() -> None:
     weights = rng.random(columns.size, np.float32) + np.float32(0.1)
     lengths = np.arange(0, columns.size + 1, 200)
     posts = sparse.csr_matrix((weights, columns.ravel().astype(np.int32), lengths), shape=(60_000, 4000))
-    for kind, engine, rows in (("dense", "faiss-flat", dense), ("sparse", "inverted", posts)):
+    rows = []
+    for kind, engine, vectors in (("dense", "faiss-flat", dense), ("sparse", "inverted", posts)):
         with tempfile.TemporaryDirectory() as folder:
             paths = {name: Path(folder) / name for name in ("vectors", "index")}
-            for side, part in (("documents", rows), ("queries", rows[:500])):
+            for side, part in (("documents", vectors), ("queries", vectors[:500])):
                 (paths["vectors"] / side).mkdir(parents=True)
-                writer = VectorsWriter(paths["vectors"] / side, kind, rows.shape[1])
+                writer = VectorsWriter(paths["vectors"] / side, kind, vectors.shape[1])
                 writer.append(part)
                 writer.close()
             paths["index"].mkdir()
@@ -153,33 +171,99 @@ def resident() -> None:
                 {"out": "", "index": str(paths["index"]), "k": 100, **common},
             )
             assert (built.status, served.status) == ("ok", "ok"), (built.reason, served.reason)
-            size, found = built.result["file_bytes"], served.result
-            total = found["anonymous"] + found["file"]
+            rows.append(
+                {
+                    "part": "resident",
+                    "engine": engine,
+                    "serialized": built.result["file_bytes"],
+                    "components": sum(built.result["memory"].values()),
+                    "build_peak": built.result["build_peak_bytes"],
+                    **served.result,
+                }
+            )
+    return rows
+
+
+def read(state: Path) -> list[dict]:
+    """What was done before."""
+    return [json.loads(line) for line in state.read_text().splitlines()] if state.exists() else []
+
+
+def keep(state: Path, row: dict[str, object]) -> None:
+    """Add a finished run."""
+    with state.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def table(rows: list[dict]) -> None:
+    """The table of docs/measurement.md."""
+    print(f"\n{cpu_model()}, {usable_cores()} processors\n\n| what | asked | found |\n|---|---|---|")
+    runs = [row for row in rows if row["part"] == "null"]
+    if runs:
+        pairs = list(itertools.pairwise(row["median"] for row in runs))
+        near = sum(abs(a[0] / b[0] - 1) <= 0.03 for a, b in pairs)
+        overlap = sum(a[1] <= b[2] and b[1] <= a[2] for a, b in pairs)
+        medians = [row["median"][0] * 1e6 for row in runs]
+        loads = [load for row in runs for load in row["load"]]
+        count, processes = len(runs), ROUNDS * len(SYSTEMS)
+        for name, label in (("", "median search"), ("_cpu", "processor time of a search")):
+            false = sum(not row[f"itself{name}"][1] <= 1 <= row[f"itself{name}"][2] for row in runs)
+            found = sum(row[f"slowed{name}"][1] > 1 for row in runs)
+            print(f"| false differences of a system from itself, {label} | at most 1 of 20 runs | {false} of {count} |")
+            print(f"| an injected slowdown of 5 % found, {label} | at least 18 of 20 runs | {found} of {count} |")
+        effects = [smallest_effect(row["itself"]) for row in runs]
+        worst = max(row["seconds"] for row in runs)
+        print(f"| smallest effect by the null control | | {np.median(effects):.1%}, at most {max(effects):.1%} |")
+        print(f"| time of a run | at most 180 s | at most {worst:.0f} s |")
+        print(
+            f"| medians of neighbouring runs ({min(medians):.1f} to {max(medians):.1f} us) | within 3 %, intervals "
+            f"overlap | {near} of {len(pairs)} pairs within 3 %, {overlap} overlap |"
+        )
+        print(
+            f"| processes flagged as disturbed | | {sum(row['disturbed'] for row in runs)} of {processes * count} "
+            f"(load average {min(loads):.1f} to {max(loads):.1f}) |"
+        )
+    for row in rows:
+        if row["part"] == "overhead":
             print(
-                f"{engine}: serialized {size / 2**20:.2f} MiB, "
-                f"resident {total / 2**20:.2f} MiB ({total / size - 1:+.1%}): "
-                f"anonymous {found['anonymous'] / 2**20:.2f}, file {found['file'] / 2**20:.2f}; "
-                f"components {sum(built.result['memory'].values()) / 2**20:.2f}; "
-                f"build peak {built.result['build_peak_bytes'] / 2**20:.2f} MiB",
-                flush=True,
+                f"| overhead on a search of 100 microseconds | below 1 % | {row['added'] / row['inside']:.2%} "
+                f"({row['added'] * 1e9:.0f} ns; two clock reads alone {row['clock'] * 1e9:.0f} ns) |"
+            )
+        if row["part"] == "resident":
+            mib, total = 1 << 20, row["anonymous"] + row["file"]
+            print(
+                f"| resident size of {row['engine']} | within 2 % of {row['serialized'] / mib:.2f} MiB, plus what is "
+                f"explained | {total / mib:.2f} MiB, {total / row['serialized'] - 1:+.1%} (anonymous "
+                f"{row['anonymous'] / mib:.2f}, pages of files {row['file'] / mib:.2f}; build peak "
+                f"{row['build_peak'] / mib:.2f}) |"
             )
 
 
 def main() -> None:
-    """Run the parts that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the parts that are asked for and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--processes", type=int, default=5)
-    parser.add_argument("--part", choices=["overhead", "resident", "null"], action="append")
+    parser.add_argument("--part", choices=[*PARTS, "table"], action="append", help="may be repeated; all by default")
+    parser.add_argument("--state", type=Path, default=STATE, help="finished runs")
+    parser.add_argument("--fresh", action="store_true", help="forget finished runs")
     asked = parser.parse_args()
-    parts = asked.part or ["overhead", "resident", "null"]
-    if "overhead" in parts:
-        overhead()
-    if "resident" in parts:
-        resident()
-    if "null" in parts:
-        null_and_slowdown(asked.runs, asked.processes)
+    parts = asked.part or PARTS
+    asked.state.parent.mkdir(parents=True, exist_ok=True)
+    if asked.fresh:
+        asked.state.unlink(missing_ok=True)
+    known = read(asked.state)
+    for part, make in (("overhead", lambda: [overhead()]), ("resident", resident)):
+        if part in parts and not any(row["part"] == part for row in known):
+            for row in make():
+                keep(asked.state, row)
+    before = {row["number"] for row in known if row["part"] == "null"}
+    for number in range(asked.runs if "null" in parts else 0):
+        if number not in before:
+            row = one_run(number)
+            keep(asked.state, row)
+            print(told(row), flush=True)
+    table(read(asked.state))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

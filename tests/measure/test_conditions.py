@@ -51,6 +51,15 @@ def call(tmp_path, monkeypatch):
                 with observe() as seen:
                     for _ in range(20): time.sleep(0.001)
                 return asdict(seen)
+            def pauses(report):
+                held = mmap.mmap(-1, 32 << 20); held.madvise(mmap.MADV_NOHUGEPAGE)
+                with observe() as seen:
+                    burn(time.perf_counter() + 0.2)
+                    with seen.paused():
+                        burn(time.perf_counter() + 0.4)
+                        for place in range(0, len(held), 4096): held[place] = 1
+                    burn(time.perf_counter() + 0.2)
+                return asdict(seen)
             def faults(report):
                 with observe() as seen:
                     held = mmap.mmap(-1, 32 << 20); held.madvise(mmap.MADV_NOHUGEPAGE)
@@ -113,6 +122,14 @@ def test_waits_are_voluntary_switches(call):
 
 def test_new_pages_are_minor_faults(call):
     assert (32 << 20) / 4096 <= call("faults")["minor_faults"] < 2 * (32 << 20) / 4096
+
+
+def test_what_is_paused_does_not_count(call):
+    found = call("pauses")
+    assert 0.4 <= found["seconds"] < 0.75
+    assert found["cpu_seconds"] < 0.6
+    assert found["minor_faults"] < 4000
+    assert found["threads_busy"] == 1
 
 
 def test_an_error_passes_through_and_the_readings_are_there():

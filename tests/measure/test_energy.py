@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.measure.energy import cost_per_million, estimated, metered
+from harness.measure.energy import Meter, cost_per_million, estimated
 
 
 def package(folder, name, joules, span=1000.0):
@@ -14,24 +14,41 @@ def package(folder, name, joules, span=1000.0):
 def test_packages_are_summed_and_their_parts_left_out(tmp_path):
     for name in ("intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"):
         package(tmp_path, name, 10)
-    with metered(tmp_path) as found:
-        package(tmp_path, "intel-rapl:0", 13)
-        package(tmp_path, "intel-rapl:1", 14.5)
-        package(tmp_path, "intel-rapl:0:0", 99)
+    found = Meter(tmp_path)
+    found.go()
+    package(tmp_path, "intel-rapl:0", 13)
+    package(tmp_path, "intel-rapl:1", 14.5)
+    package(tmp_path, "intel-rapl:0:0", 99)
+    found.halt()
     assert found.joules == pytest.approx(7.5)
-    assert (found.source, found.method) == ("measured", "RAPL, 2 package(s)")
+    assert found.method == "RAPL, 2 package(s)"
+
+
+def test_what_others_use_while_it_halts_does_not_count(tmp_path):
+    package(tmp_path, "intel-rapl:0", 10)
+    found = Meter(tmp_path)
+    for used, by_others in ((1, 50), (2, 70)):
+        found.go()
+        joules = int((tmp_path / "intel-rapl:0/energy_uj").read_text()) * 1e-6
+        package(tmp_path, "intel-rapl:0", joules + used)
+        found.halt()
+        package(tmp_path, "intel-rapl:0", joules + used + by_others)
+    assert found.joules == pytest.approx(3)
 
 
 def test_a_counter_that_began_anew(tmp_path):
     package(tmp_path, "intel-rapl:0", 998)
-    with metered(tmp_path) as found:
-        package(tmp_path, "intel-rapl:0", 3)
+    found = Meter(tmp_path)
+    found.go()
+    package(tmp_path, "intel-rapl:0", 3)
+    found.halt()
     assert found.joules == pytest.approx(5, abs=1e-5)
 
 
 def test_no_meter_gives_nothing(tmp_path):
-    with metered(tmp_path) as found:
-        pass
+    found = Meter(tmp_path)
+    found.go()
+    found.halt()
     assert found.joules is None
 
 

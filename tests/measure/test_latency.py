@@ -22,6 +22,7 @@ class Clock:
 def clock(monkeypatch):
     made = Clock()
     monkeypatch.setattr(latency, "perf_counter_ns", made)
+    monkeypatch.setattr(latency, "process_time_ns", lambda: made.now // 2)  # half of the time on a processor
     return made
 
 
@@ -44,6 +45,50 @@ def test_encoding_and_search_are_timed_apart_and_the_first_query_is_kept_apart(c
     assert found.search_seconds == pytest.approx((found.query + 1) * 70e-6)
     assert found.query.dtype == np.int32
     assert found.repeat.tolist() == sorted([0, 1, 2, 3] * 3)
+    assert found.encode_cpu == pytest.approx([1e-6] * 4, abs=1e-9)  # half of 2 microseconds on average
+    assert found.search_cpu == pytest.approx([70e-6] * 4, abs=1e-9)
+    assert found.asked == len(calls)
+
+
+def test_short_queries_have_their_processor_time_taken_in_blocks(clock, monkeypatch):
+    """A clock that costs a microsecond to read is never read around a query of ten."""
+    calls, reads = [], []
+
+    def processor():
+        reads.append(len(calls))
+        clock.now += 1000
+        return clock.now
+
+    monkeypatch.setattr(latency, "process_time_ns", processor)
+
+    def search(vector):
+        clock.now += 10_000
+        calls.append(vector)
+
+    texts = [str(number) for number in range(60)]
+    found = measure_queries(len, search, texts, repeats=2, warmup=3, seed=1)
+    assert found.search_seconds == pytest.approx(np.full(120, 10e-6), abs=1e-12)
+    assert len(calls) == 1 + 3 + 2 * 60 * 2 == found.asked
+    blocks = sorted(set(reads[2000:]))  # the first two thousand say what a reading costs
+    assert min(np.diff(blocks)) >= 28
+    assert found.search_cpu == pytest.approx([10e-6] * 2, rel=0.05)
+
+
+def test_long_passes_wait_for_their_turn_again(clock):
+    turns, begun = [], []
+
+    def turn(number):
+        turns.append(number)
+        begun.append(clock.now)
+        clock.now += 7_000_000_000  # others have theirs
+
+    def search(vector):
+        clock.now += 300_000_000
+
+    found = measure_queries(len, search, [str(n) for n in range(8)], repeats=2, warmup=2, seed=1, turn=turn)
+    assert turns == [0, 0, 1, 1]
+    assert found.search_seconds == pytest.approx(np.full(16, 0.3))  # what others did does not count
+    assert found.asked == 1 + 2 + 16 + 4  # warming up after a turn stops early: a query is long
 
 
 def test_every_repeat_has_an_order_of_its_own_and_the_seed_decides_it():
@@ -59,9 +104,16 @@ def test_every_repeat_has_an_order_of_its_own_and_the_seed_decides_it():
 
 
 def test_nothing_is_collected_while_timing_and_all_is_as_before_afterwards():
-    seen = []
-    measure_queries(lambda text: seen.append(gc.isenabled()), repr, ["a"], repeats=3, warmup=0, seed=0)
-    assert seen == [True, False, False, False]
+    seen, frozen = [], []
+
+    def encode(text):
+        seen.append(gc.isenabled())
+        frozen.append(gc.get_freeze_count() > 0)
+
+    measure_queries(encode, repr, ["a"], repeats=3, warmup=0, seed=0)
+    assert seen[0]
+    assert not any(seen[1:])
+    assert all(frozen[1:])
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
     gc.disable()
@@ -82,10 +134,15 @@ def test_an_error_while_timing_leaves_the_collector_on():
     assert gc.isenabled()
 
 
-def test_between_passes_there_is_a_pause_and_a_new_warm_up():
+def test_before_each_pass_there_is_a_turn_and_a_new_warm_up(clock):
     said = []
-    measure_queries(said.append, repr, ["a"], repeats=3, warmup=2, seed=0, between=lambda: said.append("pause"))
-    assert said == ["a"] * 4 + ["pause", "a", "a", "a"] * 2
+
+    def encode(text):
+        clock.now += 1_000_000
+        said.append(text)
+
+    measure_queries(encode, repr, ["a"], repeats=3, warmup=2, seed=0, turn=said.append)
+    assert said == ["a"] * 3 + [0, "a", "a", "a", 1, "a", "a", "a", 2, "a", "a", "a"]
 
 
 def test_nothing_to_time_is_refused():

@@ -23,7 +23,7 @@ class Machine:
         self.conditions = Conditions(seconds=1.0, threads_busy=1, parallelism=1.0)
 
     def make(self):
-        sentinel = Sentinel(clock=lambda: self.now, processor_clock=lambda: self.processor)
+        sentinel = Sentinel(clock=lambda: self.now, processor_clock=lambda: self.processor, every=0.0)
         for name, cost in (("_hash", 0.001), ("_walk", 0.002)):
             setattr(sentinel, name, lambda cost=cost: self.work(cost))
         return sentinel
@@ -46,7 +46,7 @@ def test_a_disturbed_measurement_is_repeated_and_the_quiet_one_kept():
     def measure(read):
         calls.append(1)
         machine.slow = 1.5 if len(calls) == 1 else machine.slow
-        read()
+        read(0)
         machine.slow = 1.0
         return len(calls)
 
@@ -70,6 +70,51 @@ def test_what_stays_disturbed_is_returned_and_flagged():
     assert found.facts()["disturbance"] == found.disturbance
     with pytest.raises(ValueError, match="attempt"):
         machine.watch(measure, attempts=0)
+
+
+def test_readings_between_are_taken_where_the_last_is_old():
+    machine = Machine()
+    sentinel = machine.make()
+    sentinel.every = 1.0
+    for _ in range(3):
+        sentinel.read_if_due()
+    assert len(sentinel.readings) == 1
+    machine.now += 1.1
+    sentinel.read_if_due()
+    assert len(sentinel.readings) == 2
+
+
+class Parent:
+    """Answers like one that has several workers."""
+
+    def __init__(self, *again):
+        self.again, self.asked = list(again), []
+
+    def __call__(self, what):
+        self.asked.append(what)
+        return self.again.pop(0) if "again" in what else True
+
+
+def test_turns_are_asked_for_and_an_undisturbed_one_goes_along_when_another_was_disturbed():
+    machine, parent, calls = Machine(), Parent(True, False), []
+
+    def measure(turn):
+        calls.append(1)
+        turn(0)
+        turn(1)
+        return len(calls)
+
+    found = machine.watch(measure, attempts=3, ask=parent)
+    once = [{"turn": 0}, {"turn": 1}, {"again": ""}]
+    assert parent.asked == once * 2
+    assert (found.value, found.disturbance) == (2, "")
+    assert found.repeated == ("a system that it took turns with was disturbed",)
+
+
+def test_what_may_not_be_done_again_says_so():
+    parent = Parent(False)
+    assert Machine().watch(lambda turn: 1, attempts=1, ask=parent).value == 1
+    assert parent.asked == [{"again": None}]
 
 
 @pytest.mark.parametrize(

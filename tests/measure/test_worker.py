@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.measure import worker
-from harness.measure.worker import run_isolated, scrubbed_environment
+from harness.measure import process
+from harness.measure.process import scrubbed_environment
+from harness.measure.worker import run_isolated
 
 
 @pytest.fixture
@@ -209,13 +210,13 @@ def _group(group):
 
 
 def test_a_worker_that_does_not_leave_keeps_its_result(functions, monkeypatch):
-    monkeypatch.setattr(worker, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.2)
     assert functions("hangs_after").result == "there"
 
 
 def test_the_kernels_out_of_memory_killer_is_told_from_another_kill(functions, monkeypatch):
     counts = iter([4, 5])
-    monkeypatch.setattr(worker, "_kernel_kills", lambda: next(counts))
+    monkeypatch.setattr(process, "_kernel_kills", lambda: next(counts))
     outcome = functions("die")
     assert outcome.status == "oom"
     assert "memory ran out" in outcome.reason

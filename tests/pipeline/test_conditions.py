@@ -1,5 +1,6 @@
 """What the timed processes of a run met, gathered from their stages."""
 
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -46,3 +47,32 @@ def test_a_flagged_process_is_noted_with_what_it_met():
         "latency a: disturbed, 2 times in a row: it waited.",
         "latency a: not as asked, 2 times in a row: two threads worked.",
     ]
+
+
+def rounds(**tokens):
+    """Systems of one collection, with the round of each of their processes."""
+    done, systems, numbers = {"build": SimpleNamespace(artefact=None)}, [], itertools.count()
+    for name, found in tokens.items():
+        stages = [stage(f"{name} {next(numbers)}") for _ in found]
+        for one, token in zip(stages, found, strict=True):
+            conditions = {"round": token, "disturbance": "", "violation": ""}
+            done[one.key] = SimpleNamespace(artefact=SimpleNamespace(result={"conditions": conditions}))
+        system = SimpleNamespace(name=name)
+        build = SimpleNamespace(key="build")
+        systems.append(SimpleNamespace(system=system, collection="c", build=build, latency=tuple(stages), extras=()))
+    return {row["system"] for row in conditions_of(systems, done) if "in turns" in row["disturbance"]}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "flagged"),
+    [
+        ({"a": ["x", "y"], "b": ["x", "y"]}, set()),
+        ({"a": ["x", "y"], "b": ["x", "y"], "c": ["", ""]}, {"c"}),
+        ({"a": ["x", "y"], "b": ["x", "z"]}, {"a", "b"}),
+        ({"a": ["", ""], "b": ["", ""]}, {"a", "b"}),
+        ({"a": ["", ""]}, set()),
+        ({"a": ["x"], "b": ["x"], "c": ["y"], "d": ["y"]}, {"a", "b", "c", "d"}),
+    ],
+)
+def test_a_system_that_was_not_timed_in_turns_with_most_others_is_flagged(tokens, flagged):
+    assert rounds(**tokens) == flagged

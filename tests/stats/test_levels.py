@@ -69,6 +69,44 @@ def test_drift_that_hits_neighbours_alike_cancels():
     assert high / low > 1.5
 
 
+def turns(rng, *, passes=9, processes=8, slower=1.0):
+    """Two systems that took turns on a machine whose speed wanders from pass to pass, with bursts on single queries."""
+    base = rng.normal(0, 0.5, 60)[None, :, None]
+    drift = np.cumsum(rng.normal(0, 0.1, (processes, 1, passes)), axis=2)
+    sides = []
+    for factor in (slower, 1.0):
+        own = rng.normal(0, 0.004, (processes, 1, 1)) + rng.normal(0, 0.02, (processes, 1, passes))
+        burst = (rng.random((processes, 60, passes)) < 0.05) * rng.exponential(2, (processes, 60, passes))
+        noise = rng.normal(0, 0.03, (processes, 60, passes))
+        sides.append(factor * np.exp(base + drift + own + noise + burst))
+    return sides
+
+
+def test_turns_on_a_wandering_machine_show_small_effects_and_no_false_ones():
+    rng = np.random.default_rng(12)
+    trials, false, found, wide = 100, 0, 0, []
+    for trial in range(trials):
+        _, low, high = percentile_ratio(*turns(rng), 0.5, seed=trial, resamples=40)
+        false += not low <= 1 <= high
+        _, least, _ = percentile_ratio(*turns(rng, slower=1.05), 0.5, seed=trial, resamples=40)
+        found += least > 1
+        wide.append(high / low - 1)
+    assert false / trials <= 0.07
+    assert found / trials >= 0.95
+    assert np.median(wide) < 0.06
+
+
+def test_passes_are_compared_with_their_neighbours_alone():
+    """One system is twice as slow in every pass; the machine is ten times as slow in some of them."""
+    speed = np.asarray([1.0, 10.0, 1.0, 10.0, 10.0])[None, None, :]
+    one = np.linspace(1, 2, 20)[None, :, None] * speed * np.ones((2, 1, 1))
+    assert percentile_ratio(2 * one, one, 0.5) == pytest.approx((2.0, 2.0, 2.0))
+    late = one[:, :, [0, 1, 2, 4, 3]]
+    late[0, :, 0] *= 50  # a burst in one pass of one process
+    assert percentile_ratio(late, one, 0.5)[0] == pytest.approx(1.0)
+    assert percentile_ratio(late, one, None)[0] > 1.3  # the mean is that of all times
+
+
 def test_one_process_covers_the_queries_alone():
     base = np.random.default_rng(3).normal(0, 0.5, 400)
     value, low, high = percentile_ratio(np.exp(base) * 2, np.exp(base), 0.9)

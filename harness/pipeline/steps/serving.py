@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from harness.encoders.base import Encoder, Progress
     from harness.indexes.base import Index
+    from harness.measure.watch import Turn
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,11 @@ def throughput(
     vectors = served.encoder.encode_queries(texts)
     served.engine.search(vectors, served.k, threads=served.threads)
 
-    def measure(between: Callable[[], object]) -> dict[str, list[float]]:
+    def measure(turn: Turn) -> dict[str, list[float]]:
         sides: dict[str, list[float]] = {"encode": [], "search": []}
         for number in range(repeats):
             report(number, repeats, "passes")
+            turn(number)
             sides["encode"].append(_seconds(lambda: served.encoder.encode_queries(texts)))
             sides["search"].append(_seconds(lambda: served.engine.search(vectors, served.k, threads=served.threads)))
         return sides
@@ -149,14 +151,17 @@ def open_loop(
     mean = sum(_seconds(partial(served.answer, text)) for text in texts) / len(texts)
     loads: list[openloop.OpenLoop] = []
 
-    def percentile(rate: float) -> float:
+    def percentile(rate: float, turn: Turn) -> float:
+        turn(len(loads))
         report(len(loads), None, f"at {rate:.1f} queries a second")
         due = openloop.arrivals(rate, arrivals, seed + len(loads))
         loads.append(openloop.serve(lambda number: served.answer(texts[number]), len(texts), due, seed=seed))
         return float(np.quantile(loads[-1].latency, 0.99))
 
     found = watched(
-        lambda between: openloop.highest_load(percentile, bound, lowest=0.2 / mean, highest=1.0 / mean, steps=4),
+        lambda turn: openloop.highest_load(
+            lambda rate: percentile(rate, turn), bound, lowest=0.2 / mean, highest=1.0 / mean, steps=4
+        ),
         threads=served.threads,
     )
     fields = ("query", "intended", "latency", "service")

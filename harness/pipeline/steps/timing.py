@@ -10,9 +10,8 @@ import numpy as np
 from harness.pipeline.steps.serving import open_system, query_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.encoders.base import Progress
+    from harness.measure.watch import Ask, Turn
 
 
 def latency(
@@ -33,16 +32,20 @@ def latency(
     pin: bool,
     attempts: int,
     report: Progress,
+    round: str = "",
+    ask: Ask | None = None,
 ) -> dict[str, Any]:
     """Time every query, encoding and search apart; write ``samples.npz``.
 
     ``query`` (int32, number of the query), ``repeat`` (int32), ``encode`` and ``search`` (float64, seconds).
 
+    It asks for turns with `ask` (None where it is timed alone); what was timed in one `round` was timed in turns.
+
     Returns:
         Seconds of loading and of the first query, the timer's own cost, what a meter of energy said, conditions.
     """
     from harness.measure.builds import library_builds
-    from harness.measure.energy import metered
+    from harness.measure.energy import Meter
     from harness.measure.latency import Samples, measure_queries
     from harness.measure.watch import watched
 
@@ -51,24 +54,31 @@ def latency(
     tries: list[Samples] = []
     energy: dict[str, Any] = {}
 
-    def measure(between: Callable[[], object]) -> Samples:
+    def measure(turn: Turn) -> Samples:
         report(0, 1, f"timing {len(texts)} queries{', again: it was disturbed' if tries else ''}")
-        with metered() as meter:
-            found = measure_queries(
-                lambda text: encoder.encode_queries([text]),
-                lambda vector: engine.search(vector, k, threads=threads),
-                texts,
-                repeats=repeats,
-                warmup=warmup,
-                seed=seed,
-                between=between,
-            )
+        meter = Meter()
+
+        def take_turn(number: int) -> None:
+            meter.halt()
+            turn(number)
+            meter.go()
+
+        meter.go()
+        found = measure_queries(
+            lambda text: encoder.encode_queries([text]),
+            lambda vector: engine.search(vector, k, threads=threads),
+            texts,
+            repeats=repeats,
+            warmup=warmup,
+            seed=seed,
+            turn=take_turn,
+        )
+        meter.halt()
         tries.append(found)
-        energy["joules"], energy["method"] = meter.joules, meter.method
-        energy["queries"] = 1 + repeats * (warmup + len(texts))
+        energy["joules"], energy["method"], energy["queries"] = meter.joules, meter.method, found.asked
         return found
 
-    found = watched(measure, threads=threads, pinned=pin, attempts=attempts)
+    found = watched(measure, threads=threads, pinned=pin, attempts=attempts, ask=ask)
     samples, first = found.value, tries[0]  # only the first attempt's first query was this process' first
     np.savez(
         Path(out) / "samples.npz",
@@ -83,7 +93,9 @@ def latency(
         "first_query_seconds": first.first_encode_seconds + first.first_search_seconds,
         "timer_overhead_seconds": samples.timer_overhead_seconds,
         "queries": len(texts),
+        "encode_cpu": samples.encode_cpu.tolist(),
+        "search_cpu": samples.search_cpu.tolist(),
         "energy": energy,
         "builds": library_builds(),
-        "conditions": found.facts(),
+        "conditions": {**found.facts(), "round": round},
     }

@@ -1,0 +1,146 @@
+"""Rounds of timed processes: which are made together, which were timed apart, and what an executor does of them."""
+
+import textwrap
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from harness.measure import worker
+from harness.pipeline.execute import Done, Executor
+from harness.pipeline.rounds import apart, together
+from harness.pipeline.stage import Stage
+from harness.pipeline.store import Store
+from harness.spec.models import MeasureSpec
+
+MODEL = Stage("fit", "model", "harness.pipeline.steps.timing:latency", {})
+GIB = 1 << 30
+
+
+def timed(name, **more):
+    return Stage("latency", name, "harness.pipeline.steps.timing:latency", {"name": name}, {"model": MODEL}, **more)
+
+
+def ended(stage, token=None, status="ok"):
+    artefact = SimpleNamespace(result={"conditions": {"round": token}}) if token is not None else None
+    return Done(stage, status, artefact, reused=True)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        (["x", "x"], False),
+        (["x", "y"], True),
+        (["", ""], True),
+        (["x", None], True),
+        ([None, None], False),
+        ([""], False),
+    ],
+)
+def test_stored_timings_of_other_rounds_are_apart(tokens, expected):
+    stages = [timed(str(number)) for number in range(len(tokens))]
+    known = {s.key: None if t is None else ended(s, t) for s, t in zip(stages, tokens, strict=True)}
+    assert apart(stages, known) == expected
+
+
+def test_a_system_that_failed_is_not_apart():
+    stages = [timed(name) for name in "abc"]
+    known = {s.key: ended(s, "x") for s in stages[:2]} | {stages[2].key: ended(stages[2], status="failed")}
+    assert not apart(stages, known)
+
+
+@pytest.mark.parametrize(("available", "parts"), [(100 * GIB, [3]), (12 * GIB, [2, 1]), (GIB, [1, 1, 1])])
+def test_a_round_is_divided_where_memory_does_not_hold_all(available, parts):
+    done = {MODEL.key: Done(MODEL, "ok", SimpleNamespace(bytes=2 * GIB))}
+    found = list(together([timed(name) for name in "abc"], done, available))
+    assert [len(part) for part in found] == parts
+    assert [stage.label for part in found for stage in part] == list("abc")
+
+
+class Heard:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self):
+        self.begun, self.ended = [], []
+
+    def begin(self, stage, number, total):
+        self.begun.append(stage.label)
+
+    def progress(self, done, total, text):
+        pass
+
+    def end(self, done, number, total):
+        self.ended.append((done.stage.label, done.status, done.reused))
+
+    def note(self, text):
+        raise AssertionError(text)
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """An executor of stages whose functions lie in a module of their own."""
+    (tmp_path / "round_functions.py").write_text(
+        textwrap.dedent(
+            """
+            import os
+            def serve(out, name, seed, report, round="", ask=None):
+                if name == "bad": raise RuntimeError("boom")
+                for number in range(3):
+                    if ask: ask({"turn": number})
+                    with open(os.path.join(os.path.dirname(__file__), "order"), "a") as file: file.write(name)
+                return {"conditions": {"round": round}}
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    take_turns = worker.run_in_turns
+
+    def allowed(orders, **more):
+        return take_turns([replace(order, allow=("round_functions",)) for order in orders], **more)
+
+    monkeypatch.setattr(worker, "run_in_turns", allowed)
+
+    def run(*names, retry=()):
+        heard = Heard()
+        stages = [
+            Stage("latency", name, "round_functions:serve", {"name": name, "seed": 3}, round="data 0") for name in names
+        ]
+        done = Executor(Store(tmp_path / "store"), MeasureSpec(), heard, retry=retry).run(stages)
+        path = tmp_path / "order"
+        order = path.read_text() if path.exists() else ""
+        path.unlink(missing_ok=True)
+        tokens = [done[s.key].artefact.result["conditions"]["round"] if done[s.key].artefact else None for s in stages]
+        return order, tokens, heard
+
+    return run
+
+
+def test_systems_of_a_round_take_turns(world):
+    order, tokens, heard = world("a", "b")
+    assert {frozenset(order[at : at + 2]) for at in (0, 2, 4)} == {frozenset("ab")}
+    assert tokens[0] == tokens[1] != ""
+    assert heard.begun == ["a", "b"]
+    assert heard.ended == [("a", "ok", False), ("b", "ok", False)]
+    order, again, heard = world("a", "b")
+    assert (order, again) == ("", tokens)
+    assert heard.ended == [("a", "ok", True), ("b", "ok", True)]
+
+
+def test_a_new_system_is_timed_apart_unless_asked_otherwise(world):
+    _, (alone,), _ = world("a")
+    assert alone == ""
+    order, (kept, new), _ = world("a", "b")
+    assert (order, kept, new) == ("bbb", "", "")
+    order, (one, other), _ = world("a", "b", retry=("apart",))
+    assert sorted(order) == list("aaabbb")
+    assert one == other != ""
+    assert world("a", "b", retry=("apart",))[0] == ""
+
+
+def test_one_that_fails_leaves_the_others_theirs(world):
+    order, tokens, heard = world("a", "bad", "b")
+    assert sorted(order) == list("aaabbb")
+    assert tokens[1] is None
+    assert tokens[0] == tokens[2] != ""
+    assert [status for _, status, _ in heard.ended] == ["ok", "failed", "ok"]
+    assert world("a", "bad", "b")[0] == ""
