@@ -271,7 +271,7 @@ def tables(
 @app.command(name="export")
 def export_run(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    form: Annotated[str, typer.Option("--format", help="csv, json, parquet, trec, text or badge")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv, json, parquet, trec, pyperf, text or badge")] = "csv",
     what: Annotated[str, typer.Option("--what", help="records or per-query (csv, json, parquet)")] = "records",
     out: Annotated[Path | None, typer.Option("--out", help="File to write; a folder for trec.")] = None,
 ) -> None:

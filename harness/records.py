@@ -308,6 +308,14 @@ for _side, _label in (("encode", "Query encoding"), ("search", "Search"), ("tota
         ),
     )
 define(
+    "timer_overhead",
+    "Timer overhead",
+    "seconds",
+    "lower",
+    "Time from one reading of the clock to the next, with nothing in between; it is part of every latency.",
+    decides=False,
+)
+define(
     "flops_encode_query",
     "FLOPs to encode a query",
     "flops",

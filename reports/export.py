@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError, allowed
 from harness.records import Record
+from reports.pyperf_file import write_pyperf
 from reports.text import badge, summary
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from reports.load import RunData
 
-FORMATS = ("csv", "json", "parquet", "trec", "text", "badge")
+FORMATS = ("csv", "json", "parquet", "trec", "pyperf", "text", "badge")
 WHAT = ("records", "per-query")
 RECORD_COLUMNS = tuple(field.name for field in fields(Record))
 QUERY_COLUMNS = ("run", "collection", "system", "query", "metric", "value")
@@ -32,7 +33,7 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
         run: The run.
         form: One of `FORMATS`.
         what: Of csv, json and parquet: "records" or "per-query".
-        out: File to write (a folder for "trec"); needed by parquet and trec.
+        out: File to write (a folder for "trec"); needed by parquet, pyperf and trec.
 
     Returns:
         What is to be printed: the text itself, or where it was written.
@@ -44,13 +45,16 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
         raise UserError(f"there is no export format {form!r}", key="--format", remedy=allowed(form, FORMATS))
     if what not in WHAT:
         raise UserError(f"there is no table {what!r}", key="--what", remedy=allowed(what, WHAT))
-    if out is None and form in ("parquet", "trec"):
+    if out is None and form in ("parquet", "pyperf", "trec"):
         raise UserError(f"the format {form!r} needs a place to be written to", key="--out", remedy="add --out PATH")
     try:
         if out is not None and form == "trec":
             return _trec(run, out)
         if out is not None and form == "parquet":
             _parquet(run, what, out)
+            return f"{out}\n"
+        if out is not None and form == "pyperf":
+            write_pyperf(run, out)
             return f"{out}\n"
         text = _text(run, form, what)
         if out is None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 BUSY = 0.05
 """A thread counts as busy where it ran for more than this share of the wall time."""
@@ -83,6 +84,21 @@ def count_threads() -> Iterator[Threads]:
         yield seen
     finally:
         seen.__dict__.update(vars(counter.halt()))
+
+
+def library_threads() -> dict[str, int]:
+    """Threads that each numerical library of this process is set to use, by its own word; imports nothing."""
+    looks: dict[str, Callable[[Any], int]] = {
+        "faiss": lambda faiss: faiss.omp_get_max_threads(),
+        "torch": lambda torch: torch.get_num_threads(),
+        "numba": lambda numba: numba.get_num_threads(),
+    }
+    found = {}
+    for name, look in looks.items():
+        if name in sys.modules:
+            with contextlib.suppress(AttributeError):  # half imported, or of another version
+                found[name] = int(look(sys.modules[name]))
+    return found
 
 
 def strays(pin: Sequence[int]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from harness.measure.conditions import Conditions, observe
 from harness.measure.sentinel import Reading, Sentinel
-from harness.measure.threads import Threads, strays
+from harness.measure.threads import Threads, library_threads, strays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,7 @@ class Watched(Generic[T]):
             "processors": list(self.processors),
             "pinned": self.pinned,
             "threads_asked": self.threads,
+            "library_threads": library_threads(),
             "disturbance": self.disturbance,
             "violation": self.violation,
             "repeated": list(self.repeated),
@@ -131,6 +132,9 @@ def _violation(conditions: Conditions, threads: int, processors: tuple[int, ...]
     said = []
     if conditions.seconds >= SHORTEST and not seen.obeyed(threads):
         said.append(f"{seen.busy} threads worked, {seen.parallelism:.2f} at a time, where {threads} were asked for")
+    more = {name: count for name, count in library_threads().items() if count > threads}
+    if more:
+        said.append(f"{', '.join(f'{name} may use {count}' for name, count in more.items())} threads, not {threads}")
     if processors is not None and (stray := strays(processors)):
         said.append(f"{len(stray)} threads might run outside the processors {list(processors)}")
     return "; ".join(said)

@@ -70,12 +70,17 @@ def notes_of(rows: Iterable[Row]) -> list[str]:
 
 
 def builds_of(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> dict[str, str]:
-    """How the libraries were built that the latency processes had loaded."""
+    """How the libraries were built that the latency processes had loaded, and what reading the clock took in them."""
     found: dict[str, str] = {}
+    clock: list[float] = []
     for one in systems:
         for stage in one.latency:
             artefact = done[stage.key].artefact
-            found |= artefact.result.get("builds", {}) if artefact is not None else {}
+            if artefact is not None:
+                found |= artefact.result.get("builds", {})
+                clock += [artefact.result[name] for name in ("timer_overhead_seconds",) if name in artefact.result]
+    if clock:
+        found["reading the clock twice"] = f"{min(clock) * 1e9:.0f} to {max(clock) * 1e9:.0f} ns, part of every latency"
     return found
 
 

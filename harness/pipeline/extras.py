@@ -131,6 +131,9 @@ def extra_notes(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> li
 def _warm(rows: list[Row], add: Callable[..., None]) -> None:
     for name in ("load_seconds", "first_query_seconds"):
         _mean(name, [row[name] for row in rows], "mean over processes, files cached as they were; interval by t", add)
+    clock = [row["timer_overhead_seconds"] for row in rows if "timer_overhead_seconds" in row]
+    if clock:
+        _mean("timer_overhead", clock, "median of 1,000 readings in a process, mean over processes; interval by t", add)
     passes = {side: [np.asarray(row[f"{side}_cpu"]) for row in rows if f"{side}_cpu" in row] for side in SIDES}
     passes["total"] = [encode + search for encode, search in zip(passes["encode"], passes["search"], strict=True)]
     method = "processor time of all threads, mean over queries, median over passes, mean over processes; interval by t"

@@ -147,6 +147,14 @@ def test_more_threads_than_asked_for_are_a_violation_where_clocks_can_tell(
     assert ("threads worked" in found.violation) == violated
 
 
+def test_a_library_that_is_set_to_more_threads_is_a_violation(monkeypatch):
+    monkeypatch.setattr("harness.measure.watch.library_threads", lambda: {"faiss": 4, "torch": 1})
+    found = Machine().watch(lambda read: None, threads=1)
+    assert found.violation == "faiss may use 4 threads, not 1"
+    assert found.facts()["library_threads"] == {"faiss": 4, "torch": 1}
+    assert Machine().watch(lambda read: None, threads=4).violation == ""
+
+
 FUNCTIONS = """
 import hashlib, os, time
 from harness.measure.watch import watched

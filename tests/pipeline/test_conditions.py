@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.pipeline.conditions import conditions_of, notes_of
+from harness.pipeline.conditions import builds_of, conditions_of, notes_of
 
 
 def stage(key):
@@ -76,3 +76,16 @@ def rounds(**tokens):
 )
 def test_a_system_that_was_not_timed_in_turns_with_most_others_is_flagged(tokens, flagged):
     assert rounds(**tokens) == flagged
+
+
+def test_builds_and_the_clock_are_those_of_all_processes():
+    results = {
+        "x": {"builds": {"faiss": "AVX2"}, "timer_overhead_seconds": 60e-9},
+        "y": {"builds": {"numpy": "BLAS"}, "timer_overhead_seconds": 75e-9},
+    }
+    done = {key: SimpleNamespace(artefact=SimpleNamespace(result=result)) for key, result in results.items()}
+    done["z"] = SimpleNamespace(artefact=None)
+    one = SimpleNamespace(latency=tuple(stage(key) for key in (*results, "z")))
+    found = builds_of([one], done)
+    assert found.pop("reading the clock twice") == "60 to 75 ns, part of every latency"
+    assert found == {"faiss": "AVX2", "numpy": "BLAS"}

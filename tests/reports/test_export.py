@@ -40,6 +40,24 @@ def test_per_query_table(run_folder, tmp_path):
     assert len((tmp_path / "q.csv").read_text().splitlines()) == 361
 
 
+def test_pyperf_reads_every_time_by_process(run_folder, tmp_path):
+    import pyperf
+
+    run, out = load_run(run_folder), tmp_path / "times.json"
+    assert export(run, "pyperf", out=out) == f"{out}\n"
+    found = {one.get_name(): one for one in pyperf.BenchmarkSuite.load(str(out)).get_benchmarks()}
+    assert len(found) == 3 * len(run.latency)
+    (collection, system), sides = next(iter(run.latency.items()))
+    one = found[f"{system} / {collection}, search"]
+    assert [list(process.values) for process in one.get_runs()] == [t.T.ravel().tolist() for t in sides["search"]]
+    assert one.mean() == pytest.approx(sides["search"].mean())
+    with pytest.raises(UserError, match="needs a place"):
+        export(run, "pyperf")
+    run.latency.clear()
+    with pytest.raises(UserError, match="no times"):
+        export(run, "pyperf", out=out)
+
+
 def test_names_are_no_formulas(run_folder):
     text = (run_folder / "records.jsonl").read_text().replace('"dense_1"', '"=1+1"')
     (run_folder / "records.jsonl").write_text(text)
