@@ -58,6 +58,26 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def drills(session: nox.Session) -> None:
+    """Kill, interrupt, fill, damage and fuzz a small experiment, all or the files named; takes an hour."""
+    install(session, "test")
+    wanted = session.posargs or sorted(str(path) for path in (ROOT / "tests" / "drills").glob("drill_*.py"))
+    session.run("pytest", "-q", "-s", "-n", "0", "--timeout", "7200", *wanted)
+
+
+@nox.session
+def scale(session: nox.Session) -> None:
+    """Predict a million documents from 200,000 and fewer, then measure them; takes an hour and 6 GB of disk."""
+    install(session, "test")
+    sizes = "collections.drawn.matrix.documents=[40000, 80000, 120000, 160000, 200000, 1000000]"
+    million = ("--only", "inverted", "--set", sizes, "--set", "measure.timeout=14400", "--out", "runs/million")
+    session.run("laconic-bench", "run", "experiments/scaling.toml")
+    session.run("laconic-bench", "run", "experiments/scaling.toml", *million)
+    session.run("python", "tests/scale/predicted.py", "runs/million")
+    session.run("python", "tests/scale/real_text.py")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Check that links, specs, commands and examples in the documents hold."""
     install(session, "test")

@@ -123,11 +123,7 @@ def run(
     again[retry] = (*again[retry], *(("apart",) if null else ()))
     spec, systems, stages = _load(spec_file, overrides, only, null)
     executor = Executor(Store(store), spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=again[retry])
-    try:
-        done = executor.run(stages)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
+    done = executor.run(stages)
     folder = out or Path("runs") / (f"{spec.name}-null" if null else spec.name)
     write_run(folder, spec, systems, stages, done)
     reused = sum(d.reused and d.status == "ok" for d in done.values())

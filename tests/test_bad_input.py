@@ -90,6 +90,7 @@ def change(file, old, new):
         ('name = "small"', "", ["name", "needed and missing"]),
         ('name = "<script>alert(1)</script>"', f'name = "{"x" * 10_000}"', ["systems[0].name", "at most 200"]),
         ("[indexes.flat]", LACONIC + "[indexes.flat]", ["encoders.laconic.pairs", "training pairs", "mine"]),
+        ('type = "bm25"', 'type = "bm25"\npairs = []', ["encoders.bm25.pairs", "the name of a collection", "mine"]),
         ("[measure]", CLAIM, ["claims[0].system", "no system 'a'"]),
     ],
 )  # fmt: skip

@@ -164,36 +164,41 @@ class Beir:
 
     def _rows(self, path: Path, tolerate: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
         broken = 0
-        for number, line in _lines(path):
+        for number, line in _lines(path, errors="surrogateescape"):
             try:
+                line.encode()
                 row = json.loads(line)
                 row["_id"] = str(row["_id"])
                 if not isinstance(row["text"], str) or not row["_id"]:
                     raise TypeError
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 broken += 1
                 if broken > tolerate:
-                    what = (
-                        "the key '_id' or 'text' is missing or no text"
-                        if not isinstance(error, ValueError)
-                        else f"not JSON: {error}"
-                    )
                     raise UserError(
-                        what, file=path, line=number, remedy="mend the line, or set tolerate to skip some"
+                        _fault(error), file=path, line=number, remedy="mend the line, or set tolerate to skip some"
                     ) from None
                 yield number, None
                 continue
             yield number, row
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _fault(error: Exception) -> str:
+    """What is wrong with a line."""
+    if isinstance(error, UnicodeEncodeError):  # bytes that are no UTF-8 were read as lone surrogates
+        return f"not UTF-8 (byte {len(error.object[: error.start].encode())} of the line)"
+    if isinstance(error, RecursionError):
+        return "not JSON: nested too deeply"
+    return f"not JSON: {error}" if isinstance(error, ValueError) else "the key '_id' or 'text' is missing or no text"
+
+
+def _lines(path: Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
     """Number and text of each line that is not blank."""
     number = 0
     opened: IO[bytes]
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as opened:  # type: ignore[assignment]
             for number, raw in enumerate(opened, start=1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n")
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors).strip("\r\n")
                 if line.strip():
                     yield number, line
     except UnicodeDecodeError as error:

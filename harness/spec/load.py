@@ -209,6 +209,12 @@ def _with(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, A
 def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries) -> None:
     for name, group in parts["encoders"].items():
         pairs = group[0].pairs
+        if not isinstance(pairs, str | None):
+            raise source.error(
+                f"found {pairs!r}: the name of a collection is needed",
+                ("encoders", name, "pairs"),
+                f"one of {sorted(parts['collections'])}",
+            )
         trained = any(registries.encoders.get(part.type)(part.params).needs() == "pairs" for part in group)
         if pairs is None and trained:
             raise source.error(

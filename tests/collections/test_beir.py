@@ -120,3 +120,16 @@ def test_judgements_for_the_unknown_are_counted(folder):
     assert judgements == [("q1", "d0", 1)]
     assert any("1 judgements name an unknown document, the first is line 2" in text for text in collection.warnings)
     assert any("1 judgements name an unknown query, the first is line 3" in text for text in collection.warnings)
+
+
+def test_what_is_broken_is_tolerated_whatever_it_is(tmp_path):
+    """Nested without end, or not UTF-8: a broken line like any other."""
+    (tmp_path / "qrels").mkdir()
+    good, deep, binary = b'{"_id": "a", "text": "x"}', b"[" * 100_000, b'{"_id": "b", "text": "\xc3\xa4\xff"}'
+    (tmp_path / "corpus.jsonl").write_bytes(b"\n".join([good, deep, binary]))
+    for tolerate, words in ((0, "2: not JSON: nested too deeply"), (1, r"3: not UTF-8 \(byte 23 of the line\)")):
+        with pytest.raises(UserError, match=words):
+            list(Beir(BeirParams(path=str(tmp_path), tolerate=tolerate)).documents())
+    collection = Beir(BeirParams(path=str(tmp_path), tolerate=2))
+    assert [document.id for document in collection.documents()] == ["a"]
+    assert "2 broken lines skipped, the first is line 2" in collection.warnings[0]

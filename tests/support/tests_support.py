@@ -43,6 +43,6 @@ def write_collection(parent):
 def start_run(folder):
     """``laconic-bench run small.toml`` in this folder, in a process of its own, its output in pipes."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli import main; main()", "run", "small.toml"],
+        [sys.executable, "-c", "from harness.start import main; main()", "run", "small.toml"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip

@@ -1,0 +1,27 @@
+"""The first lines of the command: an interruption is answered at once, also while the rest is still being imported."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+
+class Stopped(BaseException):
+    """The user pressed Ctrl-C. Not a KeyboardInterrupt, which the library of the command line would answer itself."""
+
+
+def main() -> None:
+    """Run the command; stopped by Ctrl-C, end with exit code 130 and say how to go on."""
+    try:
+        signal.signal(signal.SIGINT, _stop)
+        from harness.cli import main as command
+
+        command()
+    except Stopped:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("stopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Stopped
