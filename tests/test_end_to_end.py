@@ -96,4 +96,12 @@ def test_null_control_times_each_system_under_two_names(spec):
     ratios = {r["metric"]: r for r in records if r["metric"].startswith("null_ratio/")}
     assert {r["system"] for r in ratios.values()} == {"<script>alert(1)</script>"}
     assert "null_ratio/search p50" in ratios
+    rows = [json.loads(line) for line in (spec.parent / "runs/small-null/conditions.jsonl").read_text().splitlines()]
+    rounds = {}
+    for row in rows:
+        if row["kind"] == "latency":
+            rounds.setdefault(row["round"], []).append(row["system"])
+    # The first was timed alone before; beside its twin it was timed again, in turns with it.
+    assert "" not in rounds
+    assert [len(systems) for systems in rounds.values()] == [2, 2]
     assert "against itself, search p50" in (spec.parent / "runs/small-null/report.html").read_text()
