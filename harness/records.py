@@ -209,13 +209,13 @@ define(
 )
 define("index_file_bytes", "Index on disk", "bytes", "lower", "Bytes of the files of the saved index.", exact=True)
 define(
-    "index_lower_bound_bytes",
-    "Analytic lower bound",
+    "index_plain_bytes",
+    "Uncompressed, on paper",
     "bytes",
     "lower",
     (
-        "Arithmetic, not a measurement: documents x dimensions x bytes of a value (dense), or stored "
-        "weights x (bytes of a term or document number + bytes of a weight) (sparse)."
+        "Arithmetic, not a measurement: documents x dimensions x 4 bytes (dense), or stored weights x 3 bytes, of a "
+        "16-bit document number and an 8-bit weight (sparse). An index that compresses takes less."
     ),
     exact=True,
 )
@@ -340,6 +340,14 @@ define(
     "flops",
     "lower",
     ("2 x the multiply-adds that the engine really does for a query, mean over the queries, counted by the engine."),
+    exact=True,
+)
+define(
+    "flops_query",
+    "FLOPs of a query",
+    "flops",
+    "lower",
+    "FLOPs to encode a query and FLOPs to search, together.",
     exact=True,
 )
 define(

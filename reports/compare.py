@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.records import metric
-from reports.conditions import disturbed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +47,7 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     first, second = cells[collection, order[0], name], cells[collection, order[1], name]
     if metric(name).exact:
         return order[0] if first.value != second.value else None
-    if name.startswith("latency_") and not all(_settled(run, collection, system) for system in order[:2]):
+    if name.startswith("latency_") and not all(settled(run, collection, system) for system in order[:2]):
         return None
     ends = (first.ci_low, first.ci_high, second.ci_low, second.ci_high)
     if None in ends:
@@ -71,10 +70,10 @@ def _beats_all(run: RunData, collection: str, name: str, order: Sequence[str]) -
     return max(holm(randomisations(gaps).tolist())) < ALPHA
 
 
-def _settled(run: RunData, collection: str, system: str) -> bool:
+def settled(run: RunData, collection: str, system: str) -> bool:
     """Timed in several processes, none of them disturbed: the interval of one knows nothing of the next."""
     times = run.latency.get((collection, system))
-    return times is not None and len(times["total"]) > 1 and (collection, system) not in disturbed(run.conditions)
+    return times is not None and len(times["total"]) > 1 and (collection, system) not in run.disturbed
 
 
 def _superiors(run: RunData, collection: str, name: str, alpha: float) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from harness.records import METRICS
-from reports import collection, conditions, figures, grid, scaling
+from reports import across, collection, conditions, figures, glance, grid, scaling
 from reports.load import RunData, load_run
 from reports.values import number
 
@@ -58,11 +58,15 @@ def page(run: RunData) -> str:
     )
     script, style = (loader.get_source(environment, name)[0] for name in ("page.js", "page.css"))
     training = figures.training_curves(run, "Loss by step, relative to the first.")
+    shown = [collection.shown(run, name, place) for place, name in enumerate(run.collections())]
+    overview = across.overview(run)
     return environment.get_template("report.html").render(
         run=run.facts,
-        verdicts=run.verdicts(),
-        collections=[collection.shown(run, name, place) for place, name in enumerate(run.collections())],
-        overview=collection.overview(run),
+        claims=glance.by_claim(run.verdicts()),
+        collections=shown,
+        overview=overview,
+        front=overview["figures"] if overview else [figure for one in shown for figure in one["figures"]["Summary"]],
+        takeaways=overview["takeaways"] if overview else [pair for one in shown for pair in one["takeaways"]],
         grid=grid.section(run),
         scaling=scaling.section(run),
         training=training,

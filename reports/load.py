@@ -108,6 +108,11 @@ class RunData:
             found.setdefault(row.collection, []).append(row)
         return found
 
+    @cached_property
+    def disturbed(self) -> dict[tuple[str, str], str]:
+        """By (collection, system): what disturbed its timing; see `reports.conditions.disturbed`."""
+        return disturbed(self.conditions)
+
     def verdicts(self, baseline: RunData | None = None) -> list[Verdict]:
         """Every claim judged; the baselines are taken from another run where one is given."""
         theirs = None if baseline is None else baseline.evidence()
@@ -126,9 +131,7 @@ class RunData:
             codecs[cell] = str(system.get("codec", ""))
             data = self.facts["collections"].get(system["collection"], {}).get("revision")
             settings[cell] = {"data": str(data), **asked}
-        return Evidence(
-            self.cells(), statuses, self.quality, self.latency, disturbed(self.conditions), codecs, settings
-        )
+        return Evidence(self.cells(), statuses, self.quality, self.latency, self.disturbed, codecs, settings)
 
 
 def load_run(folder: Path) -> RunData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,10 +34,14 @@ def pairs(run: RunData, collection: str) -> list[tuple[str, str]]:
 def compared(run: RunData, collection: str, first: str, second: str) -> dict[str, Any] | None:
     """The differences of a pair as a figure, and the queries with the largest either way; None without a query."""
     ours, theirs = (run.quality[collection, system, METRIC] for system in (first, second))
-    gaps = sorted(((ours[query] - theirs[query], query) for query in ours.keys() & theirs.keys()), reverse=True)
+    told = run.explained.get((collection, first), {}).keys() | run.explained.get((collection, second), {}).keys()
+    # Only those stand in the table that can be explained: not all queries are kept with their documents.
+    known = {query: json.dumps(query, ensure_ascii=False) in told for query in ours.keys() & theirs.keys()}
+    gaps = sorted(((ours[query] - theirs[query], query) for query in known), reverse=True)
     if not gaps:
         return None
     wins, losses = [gap for gap in gaps if gap[0] > 0], [gap for gap in gaps[::-1] if gap[0] < 0]
+    shown = [[gap for gap in side if known[gap[1]] or not any(known.values())][:SHOWN] for side in (wins, losses)]
     text = (
         f"{first} ranks better than {second} on {len(wins)} of {len(gaps)} queries, worse on {len(losses)}, "
         f"the same on {len(gaps) - len(wins) - len(losses)}."
@@ -45,10 +50,11 @@ def compared(run: RunData, collection: str, first: str, second: str) -> dict[str
         "first": first,
         "second": second,
         "text": text,
+        "kept": sum(known.values()),
         "figure": _figure(np.asarray([gap for gap, _ in gaps]), first, second),
         "rows": [
             {"gap": f"{gap:+.3f}", "text": _text(run, collection, query, (first, second)), "sides": sides}
-            for gap, query in (*wins[:SHOWN], *losses[:SHOWN])
+            for gap, query in (*shown[0], *shown[1])
             for sides in ([_side(run, collection, system, query) for system in (first, second)],)
         ],
     }

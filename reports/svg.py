@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from xml.etree import ElementTree as Xml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+ROW_LABEL = 24
+"""Characters of a row's name that are drawn; all of it is in the figure's table."""
 COLOURS = 7
 """Colours in the style sheet (Okabe and Ito's, told apart by the colour-blind): classes s0 to s6."""
 _DASHES = ("", "7 3", "2 3", "9 3 2 3")
@@ -82,7 +86,10 @@ class Axis:
         """A tick's label."""
         if self.percent:
             return f"{value:.0%}"
-        if value and (abs(value) >= 1e7 or abs(value) < 1e-4):
+        for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+            if 1e4 <= abs(value) < 1e15 and abs(value) >= size:
+                return f"{value / size:.6g}{unit}"
+        if value and (abs(value) >= 1e15 or abs(value) < 1e-4):
             return f"{value:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
         return f"{value:,.10g}"
 
@@ -94,8 +101,8 @@ class Plot:
         x: The horizontal axis.
         y: The vertical axis; None for rows, which `row` places from the top.
         rows: Labels of the rows.
-        width: Units of the view box; the page scales it.
-        height: The same; by default 300, or what the rows need.
+        width: Units of the view box; the page scales it. Narrow, so that the text can be read on a phone.
+        height: The same; by default 270, or what the rows need.
     """
 
     def __init__(
@@ -104,24 +111,28 @@ class Plot:
         y: Axis | None = None,
         *,
         rows: Sequence[str] = (),
-        width: float = 520,
+        width: float = 440,
         height: float | None = None,
-        row_height: float = 34,
+        row_height: float = 26,
     ) -> None:
         self.x, self.y, self.row_height = x, y, row_height
-        self.width, self.height = width, height or (300 if y else 48 + row_height * len(rows))
-        self.left, self.right, self.top, self.bottom = 58.0 if y else 12.0, width - 14, 8.0, self.height - 40
+        self.width, self.height = width, height or (270 if y else 48 + row_height * len(rows))
+        names = [shortened(name, ROW_LABEL) for name in rows]
+        left = 56.0 if y else 12.0 + max((text_width(name) for name in names), default=0.0)
+        self.left, self.right, self.top, self.bottom = left, width - 14, 8.0, self.height - 40
         box = f"0 0 {self.width:g} {self.height:g}"
         self.root = Xml.Element(
             "svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": box, "aria-hidden": "true", "focusable": "false"}
         )
         self._axes()
-        for place, name in enumerate(rows):
-            self._text(self.left, self.row(place) - row_height * 0.24, shortened(name, 70), "start")
+        for place, (name, full) in enumerate(zip(names, rows, strict=True)):
+            drawn = self._text(self.left - 8, self.row(place) - row_height * 0.5 + 4, name, "end")
+            if name != full:
+                Xml.SubElement(drawn, "title").text = full
 
     def row(self, place: int) -> float:
-        """Baseline of a row."""
-        return self.top + self.row_height * (place + 0.86)
+        """Lower edge of a row."""
+        return self.top + self.row_height * (place + 1)
 
     def line(self, points: Sequence[tuple[float, float]], kind: str, *, dash: int = 0, step: bool = False) -> None:
         """Join points; `step` keeps the height until the next one."""
@@ -131,10 +142,10 @@ class Plot:
         more = {"stroke-dasharray": _DASHES[dash % len(_DASHES)]} if dash % len(_DASHES) else {}
         self._add("path", {"d": _path(placed), "class": f"line {kind}", **more})
 
-    def point(self, x: float, y: float, place: int, title: str, *, faint: bool = False) -> None:
+    def point(self, x: float, y: float, place: int, title: str, *, hollow: bool = False) -> None:
         """A marker whose shape and colour belong to series `place`."""
         at = f"translate({_n(self._x(x))} {_n(self._y(y))})"
-        kind = f"mark {colour(place)}{' faint' if faint else ''}"
+        kind = f"mark {colour(place)}{' hollow' if hollow else ''}"
         mark = self._add("path", {"d": _MARKERS[place % len(_MARKERS)], "transform": at, "class": kind})
         Xml.SubElement(mark, "title").text = title
 
@@ -143,17 +154,36 @@ class Plot:
         ends = [(self._x(a), self._y(b)) for a, b in zip(x, y, strict=True)]
         self._add("path", {"d": _path(ends), "class": f"line thin {colour(place)}"})
 
+    def labels(self, points: Sequence[tuple[float, float, str]]) -> None:
+        """Text (x, y, text) beside points, where it covers neither another text nor a point, as far as that can be."""
+        marks = [(self._x(x) - 6, self._y(y) - 6, self._x(x) + 6, self._y(y) + 6) for x, y, _ in points]
+        taken = list(marks)
+        for (x, y, text), mark in zip(points, marks, strict=True):
+            at, up, wide = self._x(x), self._y(y), text_width(text)
+            sides = [(at + 9, "start"), (at - 9, "end")]
+            choices = [(left, up + down, anchor) for down in (-4, 13, -19, 28) for left, anchor in sides]
+            choices[4:4] = [(at, up - 11, "middle"), (at, up + 20, "middle")]
+            boxes = [_box(left, base, anchor, wide) for left, base, anchor in choices]
+            costs = [
+                sum(_overlap(box, other) for other in taken if other != mark) + 100 * self._outside(box)
+                for box in boxes
+            ]
+            best = costs.index(min(costs))
+            left, base, anchor = choices[best]
+            taken.append(boxes[best])
+            self._text(left, base, text, anchor, "name")
+
     def bar(self, row: int, start: float, end: float, place: int, title: str) -> None:
         """A horizontal bar in a row."""
         left, right = self._x(start), self._x(end)
-        box = {"x": _n(left), "y": _n(self.row(row) - self.row_height * 0.16), "width": _n(max(right - left, 0))}
-        drawn = self._add("rect", {**box, "height": _n(self.row_height * 0.4), "class": f"fill {colour(place)}"})
+        box = {"x": _n(left), "y": _n(self.row(row) - self.row_height * 0.82), "width": _n(max(right - left, 0))}
+        drawn = self._add("rect", {**box, "height": _n(self.row_height * 0.64), "class": f"fill {colour(place)}"})
         Xml.SubElement(drawn, "title").text = title
 
     def ridge(self, row: int, points: Sequence[tuple[float, float]], place: int, title: str) -> None:
         """A distribution that stands on a row's line; heights are shares of the row."""
-        base = self.row(row) + self.row_height * 0.1
-        placed = [(self._x(x), base - share * self.row_height * 0.5) for x, share in points]
+        base = self._ground(row)
+        placed = [(self._x(x), base - share * self.row_height * 0.8) for x, share in points]
         drawn = self._add(
             "path",
             {
@@ -165,9 +195,17 @@ class Plot:
 
     def tick(self, row: int, x: float) -> None:
         """A mark on a row's line, such as a median."""
-        base, at = self.row(row) + self.row_height * 0.1, _n(self._x(x))
-        line = f"M{at} {_n(base + 3)}V{_n(base - self.row_height * 0.55)}"
-        self._add("path", {"d": line, "class": "line s-ink thin"})
+        base, at = self._ground(row), _n(self._x(x))
+        self._add(
+            "path", {"d": f"M{at} {_n(base + 2)}V{_n(base - self.row_height * 0.84)}", "class": "line s-ink thin"}
+        )
+
+    def sign(self, row: int, x: float, place: int, title: str, *, kind: str = "s-ink", hollow: bool = False) -> None:
+        """A marker on a row's line; its shape is that of series `place`."""
+        at = f"translate({_n(self._x(x))} {_n(self._ground(row))})"
+        attributes = {"d": _MARKERS[place % len(_MARKERS)], "transform": at}
+        drawn = self._add("path", {**attributes, "class": f"mark {kind}{' hollow' if hollow else ''}"})
+        Xml.SubElement(drawn, "title").text = title
 
     def level(self, *, x: float | None = None, y: float | None = None, kind: str = "s-ink") -> None:
         """A thin line across the axes."""
@@ -191,7 +229,7 @@ class Plot:
             at = self._x(value)
             self._add("path", {"d": f"M{_n(at)} {_n(self.top)}V{_n(self.bottom + 4)}", "class": "grid"})
             self._text(at, self.bottom + 17, self.x.text(value), "middle")
-        self._text((self.left + self.right) / 2, self.height - 6, self.x.label, "middle")
+        self._text((self.left + self.right) / 2, self.height - 6, self.x.label, "middle", "label")
         if self.y is None:
             return
         for value in self.y.ticks():
@@ -199,8 +237,16 @@ class Plot:
             self._add("path", {"d": f"M{_n(self.left - 4)} {_n(at)}H{_n(self.right)}", "class": "grid"})
             self._text(self.left - 7, at + 4, self.y.text(value), "end")
         middle = (self.top + self.bottom) / 2
-        turned = self._text(13, middle, self.y.label, "middle")
+        turned = self._text(13, middle, self.y.label, "middle", "label")
         turned.set("transform", f"rotate(-90 13 {_n(middle)})")
+
+    def _ground(self, row: int) -> float:
+        return self.row(row) - self.row_height * 0.1
+
+    def _outside(self, box: Box) -> float:
+        """How far a box leaves the axes, in units."""
+        left, top, right, bottom = box
+        return max(self.left - left, 0) + max(right - self.width, 0) + max(-top, 0) + max(bottom - self.bottom, 0)
 
     def _x(self, value: float) -> float:
         return self.left + min(max(self.x.share(value), -0.02), 1.02) * (self.right - self.left)
@@ -220,11 +266,12 @@ class Plot:
         return Xml.SubElement(self.root, name, attributes)
 
 
-def swatch(place: int, *, line: int | None = None) -> str:
-    """The sign of a series in a legend: its marker, or (line) its dashes."""
+def swatch(place: int, *, line: int | None = None, kind: str = "") -> str:
+    """The sign of a series in a legend: its marker (of another colour where `kind` says so), or (line) its dashes."""
     root = Xml.Element("svg", {"viewBox": "-12 -7 24 14", "class": "swatch", "aria-hidden": "true"})
     if line is None:
-        Xml.SubElement(root, "path", {"d": _MARKERS[place % len(_MARKERS)], "class": f"mark {colour(place)}"})
+        style = f"mark {kind or colour(place)}"
+        Xml.SubElement(root, "path", {"d": _MARKERS[place % len(_MARKERS)], "class": style})
     else:
         dashes = {"stroke-dasharray": _DASHES[line % len(_DASHES)]} if line % len(_DASHES) else {}
         Xml.SubElement(root, "path", {"d": "M-12 0H12", "class": f"line {colour(place)}", **dashes})
@@ -235,6 +282,26 @@ def shortened(text: str, length: int = 48) -> str:
     """One line of at most this many characters."""
     line = " ".join(text.split())
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def text_width(text: str) -> float:
+    """About how wide a text is drawn, in units of the view box."""
+    return sum(
+        3.6 if char in "iljtfr.,:;|!'[]() " else 9.5 if char in "mwMW@%" else 8.4 if char.isupper() else 6.8
+        for char in text
+    )
+
+
+def _box(x: float, base: float, anchor: str, wide: float) -> Box:
+    left = {"start": x, "middle": x - wide / 2, "end": x - wide}[anchor]
+    return left, base - 10, left + wide, base + 3
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Area that two boxes share."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return wide * high if wide > 0 and high > 0 else 0.0
 
 
 def _n(value: float) -> str:

@@ -20,7 +20,7 @@ def summary(run: RunData) -> str:
         lines += [f"{verdict.word.upper()}: {verdict.claim}", f"  {verdict.sentence}"]
     for collection in run.collections():
         found = table(run, collection, SUMMARY)
-        rows = [["", *(text for _, text in found["columns"])]]
+        rows = [["", *(text for _, text, _ in found["columns"])]]
         for row in found["rows"]:
             system = row["system"]
             name = system["name"] if system["status"] == "ok" else f"{system['name']} ({system['status']})"

@@ -26,6 +26,8 @@ def number(value: float, unit: str) -> str:
         steps = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
     elif unit == "flops":
         steps = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+    if value == 0 and unit in ("bytes", "flops", "count"):
+        return "0"
     for name, size in steps:
         if value >= size:
             return f"{value / size:.2f} {name}"
@@ -35,7 +37,9 @@ def number(value: float, unit: str) -> str:
         return f"{value:.2f} J" if value >= 1 else f"{value * 1e3:.3g} mJ"
     if unit == "price":
         return f"{value:,.4g}"
-    return f"{value:.3f}" if unit in ("fraction", "ratio") else f"{value:,.1f}"
+    if unit in ("fraction", "ratio"):
+        return f"{value:.3f}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
 def interval(row: Record) -> str:

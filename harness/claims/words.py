@@ -25,8 +25,9 @@ def finding(claim: ClaimSpec, ours: Side, theirs: Side, value: float, interval: 
     unit = _UNITS.get(known.unit, "")
     bounds = "" if interval is None or interval[0] == interval[1] else _bounds(claim, *interval, unit)
     if claim.relation == "reduction_at_least":
-        found = f"is {abs(value):.1%} {'below' if value >= 0 else 'above'} that of {other}{bounds}"
-        return f"{what} of {one} {found}; claimed: at least {claim.bound:.1%} below"
+        digits = 1 if round(value, 3) != round(claim.bound, 3) or value == claim.bound else 3
+        found = f"is {abs(value):.{digits}%} {'below' if value >= 0 else 'above'} that of {other}{bounds}"
+        return f"{what} of {one} {found}; claimed: at least {claim.bound:.{digits}%} below"
     if claim.relation in RATIOS:
         way = "at most" if claim.relation == "ratio_at_most" else "at least"
         return f"{what} of {one} is {value:.4g} times that of {other}{bounds}; claimed: {way} {claim.bound:.4g} times"

@@ -154,7 +154,9 @@ def _facts(one: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:
     found: dict[str, str] = {}
     if encoded is not None:
         found["width"] = f"{encoded.result['width']} {'terms' if encoded.result['kind'] == 'sparse' else 'dimensions'}"
-        found |= {name: f"{value:g}" for name, value in encoded.result["parameters"].items() if "departure" not in name}
+        found |= {
+            name: _plain(value) for name, value in encoded.result["parameters"].items() if "departure" not in name
+        }
     checked = done[one.check.key].artefact if one.check else None
     for row in checked.result["checks"] if checked else ():
         found[f"check: {row['name']}"] = f"{row['text']}: {'passed' if row['passed'] else 'FAILED'}"
@@ -166,6 +168,10 @@ def _facts(one: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:
             )
         found |= {f"departure: {name}": f"{value:g}" for name, value in facts.get("departures", {}).items()}
     return found
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
 
 
 def _training(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> str:
@@ -256,7 +262,7 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
             _row(
                 run,
                 one,
-                "index_lower_bound_bytes",
+                "index_plain_bytes",
                 encoded["document"]["stored"] * 3,
                 "stored weights x (2 bytes of a number + 1 byte of a weight)",
                 source="analytic",
@@ -270,7 +276,7 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
             _row(
                 run,
                 one,
-                "index_lower_bound_bytes",
+                "index_plain_bytes",
                 documents * encoded["width"] * 4,
                 "documents x dimensions x 4 bytes",
                 source="analytic",
@@ -279,7 +285,10 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
         rows.append(_row(run, one, "dimensions", encoded["width"], "width of the vectors"))
     if counted["work"] is not None:
         work, n = counted["work"], counted["queries"]
-        rows.append(_row(run, one, "flops_search", 2 * work["multiply_adds"] / n, "counted by the engine", n=n))
+        searched = 2 * work["multiply_adds"] / n
+        rows.append(_row(run, one, "flops_search", searched, "counted by the engine", n=n))
+        both = encoded["query"]["flops"] + searched
+        rows.append(_row(run, one, "flops_query", both, "formula and the engine's count", source="analytic", n=n))
         if work["postings"] is not None:
             rows.append(_row(run, one, "postings_touched", work["postings"] / n, "counted by the engine", n=n))
         for name, key in (("documents_scored", "documents"), ("bounds_evaluated", "bounds")):

@@ -40,7 +40,7 @@ def test_page(run_folder, width, scheme):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         measure = "figures => figures.map(f => f.getBoundingClientRect()).map(box => [box.width, box.height])"
         boxes = page.locator("figure > svg").evaluate_all(measure)
-        assert len(boxes) == 17
+        assert len(boxes) == 20
         assert all(wide > 200 and high > 50 for wide, high in boxes)
         cells = page.locator("table").first.locator("tbody tr th")
         before = cells.all_inner_texts()

@@ -18,6 +18,10 @@ def test_wins_and_losses_are_counted(run_folder):
     run = load_run(run_folder)
     found = compared(run, "alpha", "sparse & co", "dense_1")
     assert "better than dense_1 on 60 of 60 queries, worse on 0, the same on 0" in found["text"]
+    assert found["kept"] == 1
+    assert [row["gap"] for row in found["rows"]] == ["+0.200"]  # the one whose documents are kept
+    run.explained.clear()
+    found = compared(run, "alpha", "sparse & co", "dense_1")
     assert [row["gap"] for row in found["rows"]] == ["+0.200"] * 5
     tie = compared(run, "beta", "sparse & co", "dense_1")
     assert "on 0 of 60 queries, worse on 0, the same on 60" in tie["text"]

@@ -2,13 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from harness.errors import UserError
-from harness.records import record
-from reports import conditions, null
-from reports.collection import overview
+from harness.records import METRICS, Metric, record
+from reports import conditions, glance, null
+from reports.across import overview
+from reports.collection import shown
 from reports.compare import best, ranked, superiors
 from reports.html import write_report
 from reports.load import load_run
@@ -42,6 +44,7 @@ def test_times_are_best_only_where_undisturbed_processes_say_so(run_folder):
     run = load_run(run_folder)
     assert best(run, "alpha", "latency_total/p50") is None  # dense_1, the second, was disturbed
     run.conditions.clear()
+    run.__dict__.pop("disturbed")
     assert best(run, "alpha", "latency_total/p50") == "sparse & co"
     times = run.latency["alpha", "sparse & co"]
     run.latency["alpha", "sparse & co"] = {side: values[:1] for side, values in times.items()}
@@ -51,8 +54,9 @@ def test_times_are_best_only_where_undisturbed_processes_say_so(run_folder):
 def test_all_collections_in_one_table(run_folder):
     run = load_run(run_folder)
     found = overview(run)
-    assert found["heads"] == ["alpha", "beta", "Mean"]
-    rows = dict(found["rows"])
+    table = found["by_collection"]
+    assert table["heads"] == ["alpha", "beta", "Mean"]
+    rows = dict(table["rows"])
     assert [best for _, _, best in rows["sparse & co"]] == [True, False, False]
     mean = sum(float(value) for _, value, _ in rows["dense_1"][:2]) / 2
     assert float(rows["dense_1"][2][1]) == pytest.approx(mean)
@@ -62,13 +66,61 @@ def test_all_collections_in_one_table(run_folder):
     assert overview(run) is None
 
 
+def test_means_over_all_collections(run_folder):
+    """0.2 better on one of two collections and tied on the other is better in the mean, and beyond chance."""
+    run = load_run(run_folder)
+    found = overview(run)
+    names = [name for name, _, _ in found["means"]["columns"]]
+    assert names == ["ndcg@10", "index_bytes_per_document", "latency_total", "flops_encode_query"]
+    rows = {row["system"]["name"]: row for row in found["means"]["rows"]}
+    first, second = rows["sparse & co"]["cells"], rows["dense_1"]["cells"]
+    assert float(first[0]["value"]) - float(second[0]["value"]) == pytest.approx(0.1, abs=1e-6)
+    assert [cell["best"] for cell in first] == [True, True, False, False]  # dense_1's times were disturbed, FLOPs tie
+    half = 0.02 / 2**0.5
+    mean = float(first[0]["value"])
+    assert first[0]["interval"] == f"[{mean - half:.3f}, {mean + half:.3f}]"
+    assert rows["broken"]["system"] == {
+        "name": "broken", "status": "oom", "reason": "on alpha, beta: held too much"
+    }  # fmt: skip
+    assert rows["<script>alert(1)</script>"]["cells"][2]["text"] == "–"  # not timed on beta
+    run.conditions.clear()
+    run.__dict__.pop("disturbed")
+    again = {row["system"]["name"]: row for row in overview(run)["means"]["rows"]}
+    assert again["sparse & co"]["cells"][2]["best"]
+
+
+def test_takeaways_say_who_stands_out(run_folder):
+    found = dict(shown(load_run(run_folder), "alpha", 0)["takeaways"])
+    assert found["Best ranking"].startswith("sparse & co: nDCG@10 0.598, beyond chance. Then dense_1, 0.398.")
+    assert found["Smallest index"] == "sparse & co: 290 B a document. Then dense_1, 1000 B."
+    assert "not beyond chance" in found["Fastest query"]
+    assert found["Dominated"].startswith("dense_1, <script>alert(1)</script>: another system")
+
+
+def test_verdicts_of_many_collections_are_gathered_by_claim(run_folder):
+    first, second = glance.by_claim(load_run(run_folder).verdicts())
+    assert (first["title"], first["share"]) == ("✓ Supported", " on 2 of 2 collections")
+    assert (second["title"], len(second["sentences"])) == ("– Not comparable", 2)
+
+
+def test_what_no_table_names_is_shown_all_the_same(run_folder, monkeypatch):
+    monkeypatch.setitem(METRICS, "smoothness", Metric("smoothness", "Smoothness", "ratio", "higher", "How smooth."))
+    run = load_run(run_folder)
+    row = record("r", "alpha", "dense_1", "null_ratio/search p50", 1.0, method="m")
+    extension = replace(row, metric="smoothness")
+    run.records.extend([row, extension])
+    groups = dict(shown(run, "alpha", 0)["groups"])
+    assert groups["Other metrics"][0][1]["columns"][0][:2] == ("smoothness", "Smoothness")
+    assert "Other metrics" not in dict(shown(run, "beta", 1)["groups"])
+
+
 def test_page_is_whole_escaped_and_self_contained(run_folder):
     text = write_report(run_folder).read_text()
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert "held too much" in text
     assert "one broken line" in text
-    assert text.count("<figure") == 2 * 7 + 3
+    assert text.count("<figure") == 2 * 8 + 4
     assert "analytic" in text
     for address in re.findall(r'(?:src|href)="([^"]*)"', text):
         assert address.startswith("#") or address in {
