@@ -118,7 +118,7 @@ def latency_curves(run: RunData, collection: str, side: str, caption: str) -> Fi
     plot = Plot(x, Axis("share of queries", 0, 1, percent=True))
     legend, rows = [], []
     for place, (system, values) in enumerate(times.items()):
-        shares = np.linspace(0, 1, min(len(values), 60))
+        shares = np.linspace(0, 1, min(len(values), 50))
         shown = values[(shares * (len(values) - 1)).astype(int)]
         plot.line(list(zip(shown.tolist(), shares.tolist(), strict=True)), colour(place), dash=place // 3)
         legend.append((swatch(place, line=place // 3), system))
@@ -206,7 +206,7 @@ def _ridges(
     values = [v for row in found.values() for v in np.quantile(row, [0.002, 0.998]).tolist()]
     x = Axis.around(axis, [*values, *(v for rows in extra.values() for v in rows.values())], log=log)
     plot = Plot(x, rows=list(found), row_height=36)
-    edges = np.geomspace(x.low, x.high, 70) if x.log else np.linspace(x.low, x.high, 70)
+    edges = np.geomspace(x.low, x.high, 60) if x.log else np.linspace(x.low, x.high, 60)
     middles = np.sqrt(edges[1:] * edges[:-1]) if x.log else (edges[1:] + edges[:-1]) / 2
     rows = []
     for place, (system, row) in enumerate(found.items()):

@@ -203,9 +203,13 @@ def _rows(dimensions: int, terms: float, bound: float) -> list[tuple[str, list[t
 
 
 def _shapes(run: RunData) -> tuple[list[int], list[tuple[float, str]]]:
-    """Dimensions and terms of the grid, with those that the run's own vectors have."""
+    """Dimensions and terms of the grid, with dimensions of the run, terms of its claims' systems and its most terms."""
     widths = {int(row.value) for row in run.records if row.metric == "dimensions"}
-    means = {round(row.value): row.system for row in run.records if row.metric == "active_terms_document"}
+    rows = [row for row in run.records if row.metric == "active_terms_document"]
+    claimed = {claim["system"] for claim in run.facts["claims"]}
+    largest = max(rows, key=lambda row: row.value, default=None)
+    shown = [row for row in rows if row.system in claimed][:3] + ([largest] if largest else [])
+    means = {round(row.value): row.system for row in shown}
     terms = {float(t): f"{t}" for t in memory.TERMS} | {
         float(t): f"{t} ({system}, measured)" for t, system in means.items() if t
     }

@@ -305,8 +305,13 @@ def _overlap(one: Box, other: Box) -> float:
 
 
 def _n(value: float) -> str:
-    return f"{value:.1f}".rstrip("0").rstrip(".")
+    text = f"{value:.1f}"
+    return text[:-2] if text.endswith(".0") else text
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
+    """Lines from point to point, each told by its distance from the last: a report of many figures is half as large."""
+    tenths = [(round(x * 10), round(y * 10)) for x, y in points]
+    steps = [f"{_n((x - a) / 10)} {_n((y - b) / 10)}" for (a, b), (x, y) in pairwise(tenths)]
+    (x, y) = tenths[0]
+    return f"M{_n(x / 10)} {_n(y / 10)}" + (f"l{' '.join(steps)}" if steps else "")
