@@ -33,6 +33,7 @@ def test_page(run_folder, width, scheme):
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.set_default_timeout(120_000)
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
@@ -42,11 +43,12 @@ def test_page(run_folder, width, scheme):
         boxes = page.locator("figure > svg").evaluate_all(measure)
         assert len(boxes) == 20
         assert all(wide > 200 and high > 50 for wide, high in boxes)
-        cells = page.locator("table").first.locator("tbody tr th")
+        table = page.locator("table.sortable").first
+        cells = table.locator("tbody tr th")
         before = cells.all_inner_texts()
-        page.locator("table").first.locator("thead button").nth(1).click()
+        table.locator("thead button").nth(1).click()
         assert cells.all_inner_texts() != before
-        assert page.locator("table").first.locator("th[aria-sort]").count() == 1
+        assert table.locator("th[aria-sort]").count() == 1
         shapes = page.locator("[data-choice-of=grid]:not([hidden])")
         assert shapes.count() == 1
         page.locator(".controls select").first.select_option("768")
@@ -55,6 +57,9 @@ def test_page(run_folder, width, scheme):
         assert serious(page) == []
         page.emulate_media(media="print")
         assert page.locator(".controls").first.is_hidden()
+        assert page.locator("nav").is_hidden()
+        page.set_viewport_size({"width": 720, "height": 1000})  # A4 within its margins
+        assert page.evaluate("document.documentElement.scrollWidth") <= 720
         browser.close()
     assert problems == []
     assert requests == [address]
