@@ -32,7 +32,7 @@ def overview(run: RunData) -> dict[str, Any] | None:
     if "latency_total/p99" in means:
         means.pop("latency_total/p95", None)
     marked = {name: _best(run, name, rows) for name, rows in means.items()}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "system": {"name": system, **_missing(run, system)},
             "cells": [cell(rows.get(system), best=marked[name] == system) for name, rows in means.items()],

@@ -150,7 +150,8 @@ def table(run: RunData, collection: str, wanted: tuple[str, ...]) -> dict[str, A
     if "latency_total/p99" in used and "latency_total/p95" in used and wanted == SUMMARY:
         used.remove("latency_total/p95")
     marked = {name: best(run, collection, name) for name in used}
-    columns, rows = [], [{"system": system, "cells": []} for system in systems]
+    columns: list[tuple[str, str, str]] = []
+    rows: list[dict[str, Any]] = [{"system": system, "cells": []} for system in systems]
     for name in used:
         column = [cells.get((collection, system["name"], name)) for system in systems]
         told = {_method(found) for found in column if found}

@@ -220,8 +220,8 @@ def _ridges(
         plot.tick(place, float(middle))
         for sign, (words, singles) in enumerate(extra.items()):
             if system in singles:
-                told = f"{system}, {words}: {singles[system]:.4g}"
-                plot.sign(place, singles[system], _SIGNS[sign], told, hollow=bool(sign))
+                title = f"{system}, {words}: {singles[system]:.4g}"
+                plot.sign(place, singles[system], _SIGNS[sign], title, hollow=bool(sign))
         told = [f"{singles[system]:.4g}" if system in singles else "–" for singles in extra.values()]
         rows.append((system, f"{low:.4g}", f"{middle:.4g}", f"{high:.4g}", f"{len(row):,}", *told))
     head = (f"System ({axis})", "5 % below", "median", "95 % below", "values", *extra)
