@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -66,36 +67,98 @@ def place_of(term, present, ranks):  # type: ignore[no-untyped-def]
     return found
 
 
+@intrinsic
+def ones(typing: Any, word: Any) -> Any:
+    """How many bits of a uint64 are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def add_spread(
+    typing: Any, scores: Any, first: Any, words: Any, entries: Any, factors: Any, gaps: Any, impacts: Any
+) -> Any:
+    """Add to the scores of 64 documents from `first` on what the terms with bitmaps contribute, terms in order.
+
+    Of each term, `words` has the next byte in `gaps`, and `entries` the next one in `impacts`; both move on. The
+    impacts of the documents whose bits are set lie side by side: one instruction spreads them (AVX-512 VBMI2:
+    vpexpandb). Scores stay in registers.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        from numba.core import cgutils
+
+        def array(number: int) -> Any:
+            return cgutils.create_struct_proxy(signature.args[number])(context, builder, value=arguments[number])
+
+        byte, word, real = ir.IntType(8), ir.IntType(64), ir.FloatType()
+        bytes_, reals = ir.VectorType(byte, 64), ir.VectorType(real, 64)
+        bits = ir.VectorType(ir.IntType(1), 64)
+        kind = ir.FunctionType(bytes_, [bytes_, bytes_, bits])
+        spread = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.expand.v64i8")
+        room = builder.bitcast(builder.gep(array(0).data, [arguments[1]]), reals.as_pointer())
+        sums = cgutils.alloca_once_value(builder, builder.load(room, align=4))
+        places, entries_, factors_ = array(2), array(3).data, array(4).data
+        gaps_, impacts_ = array(5).data, array(6).data
+        with cgutils.for_range(builder, places.nitems) as loop:
+            place, entry = builder.gep(places.data, [loop.index]), builder.gep(entries_, [loop.index])
+            at, of = builder.load(place), builder.load(entry)
+            found = builder.load(builder.bitcast(builder.gep(gaps_, [at]), word.as_pointer()), align=1)
+            builder.store(builder.add(at, ir.Constant(word, 8)), place)
+            builder.store(builder.add(of, builder.ctpop(found)), entry)
+            # Loaded whole and then spread: the form that reads only what the mask asks for is slow on AMD's processors.
+            packed = builder.load(builder.bitcast(builder.gep(impacts_, [of]), bytes_.as_pointer()), align=1)
+            packed = builder.asm(ir.FunctionType(bytes_, [bytes_]), "", "=v,0", [packed], side_effect=False)
+            read = builder.call(spread, [packed, ir.Constant(bytes_, None), builder.bitcast(found, bits)])
+            factor = builder.load(builder.gep(factors_, [loop.index]))
+            lanes = builder.insert_element(ir.Constant(reals, ir.Undefined), factor, ir.Constant(ir.IntType(32), 0))
+            every = builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(ir.IntType(32), 64), None))
+            added = builder.fmul(builder.uitofp(read, reals), every)
+            builder.store(builder.fadd(builder.load(sums), added), sums)
+        builder.store(builder.load(sums), room, align=4)
+        return context.get_dummy_value()
+
+    return types.void(scores, types.int64, words, entries, factors, gaps, impacts), generate
+
+
 @njit(cache=True, nogil=True)
-def select(scores, base, keys, held, k):  # type: ignore[no-untyped-def]
+def highest_of(as_bits, group):  # type: ignore[no-untyped-def]
+    """The highest of a group's scores, as bits."""
+    top = np.int32(0)
+    for document in range(group * GROUP, group * GROUP + GROUP):
+        top = max(top, as_bits[document])
+    return top
+
+
+@njit(cache=True, nogil=True)
+def select(scores, highest, base, keys, held):  # type: ignore[no-untyped-def]
     """Add the best of these positive scores to those held, and clear `scores`.
 
     A key is the score's bits above the complement of the document's number, so that keys in descending order are
     scores in descending order and, among equals, documents in ascending order. `keys` int64 has room for 2 k; on
-    entry and on return its first `held` <= k are the best so far, in no order. Groups of documents whose maximum
-    cannot reach the k-th best are passed over.
+    entry and on return its first `held` <= k are the best so far, in no order. Groups of documents whose maximum,
+    in `highest`, cannot reach the k-th best are passed over.
 
     Returns:
         The number held.
     """
-    as_bits = scores.view(np.int32)
-    groups = (len(scores) + GROUP - 1) // GROUP
-    highest = np.empty(groups, np.int32)
-    for group in range(groups):
-        top = np.int32(0)
-        for document in range(group * GROUP, min(group * GROUP + GROUP, len(scores))):
-            top = max(top, as_bits[document])
-        highest[group] = top
+    as_bits, groups, k = scores.view(np.int32), len(highest), len(keys) // 2
     bound = np.int64(0)
     if held == k:
         bound = keys[:held].min() >> 32
-    if groups >= k:
+    left = 0
+    for group in range(groups):
+        left += highest[group] > bound
+    if left > k:
         # k groups have a document at least this good, so nothing below it is among the best k.
         bound = max(bound, np.int64(np.partition(highest, groups - k)[groups - k]) - 1)
     for group in range(groups):
         if highest[group] <= bound:
             continue
-        for document in range(group * GROUP, min(group * GROUP + GROUP, len(scores))):
+        for document in range(group * GROUP, group * GROUP + GROUP):
             score = np.int64(as_bits[document])
             if score > bound:
                 if held == len(keys):
@@ -113,7 +176,16 @@ def select(scores, base, keys, held, k):  # type: ignore[no-untyped-def]
     return held
 
 
-def _searcher(bits: int) -> Any:
+@njit(cache=True, nogil=True)
+def ranked(keys, held, ids, scores):  # type: ignore[no-untyped-def]
+    """Write the documents of the keys held, best first, and their scores as bits, int32."""
+    best = np.sort(keys[:held])
+    for place in range(held):
+        key = best[held - 1 - place]
+        ids[place], scores[place] = 0xFFFFFFFF - (key & 0xFFFFFFFF), key >> 32
+
+
+def _searcher(bits: int, expands: bool) -> Any:
     """The search of one segment, compiled for impacts of so many bits: a choice inside its loop would cost a third."""
 
     @njit(cache=True, nogil=True)
@@ -127,24 +199,33 @@ def _searcher(bits: int) -> Any:
         return factor * np.float32(impacts[entry])
 
     @njit(cache=True, nogil=True)
-    def accumulate(columns, weights, present, ranks, starts, offsets, widths, scales, gaps, impacts, scores):  # type: ignore[no-untyped-def]
-        """Add every term's contribution to its documents in float32, terms in the order given.
+    def accumulate(columns, weights, segment, scores, words, entries, factors):  # type: ignore[no-untyped-def]
+        """Add every term's contribution to its documents in float32, terms in the order given; bitmaps are left.
 
-        `gaps`, `impacts` and the rest as in `_packing.Segment`. An escape has weight 0: it moves on and adds nothing.
-        Four distances of up to 14 bits are in any 64 bits that begin at the first one's byte: they are loaded together.
+        An escape has weight 0: it moves on and adds nothing. Four distances of up to 14 bits are in any 64 bits that
+        begin at the first one's byte: they are loaded together.
+
+        Returns:
+            The number of bitmaps met, whose first byte, first impact and factor are now in the last three arrays.
         """
+        present, ranks, starts, offsets = segment.present, segment.ranks, segment.starts, segment.offsets
+        widths, scales, gaps, impacts = segment.widths, segment.scales, segment.gaps, segment.impacts
         one, two, three, four, seven = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(7)
-        table = np.empty(256, np.float32)
+        table, bitmaps = np.empty(256, np.float32), 0
         for place in range(len(columns)):
             term = place_of(columns[place], present, ranks)
             if term < 0:
                 continue
             entry, count = np.uint64(starts[term]), np.uint64(starts[term + 1] - starts[term])
             factor = weights[place] * np.uint32(np.uint32(scales[term]) << np.uint32(16)).view(np.float32)
+            width = np.uint64(widths[term])
+            if bits == 8 and width == 0:
+                words[bitmaps], entries[bitmaps], factors[bitmaps] = np.uint64(offsets[term]), entry, factor
+                bitmaps += 1
+                continue
             if bits <= 8:
                 for impact in range(1 << bits):
                     table[impact] = factor * np.float32(impact)
-            width = np.uint64(widths[term])
             mask, bit, document = (one << width) - one, np.uint64(offsets[term]) << three, np.uint64(0) - one
             quads = count >> two if width <= np.uint64(14) else np.uint64(0)
             for _ in range(quads):
@@ -166,18 +247,45 @@ def _searcher(bits: int) -> Any:
                 scores[document] += contribution(impacts, entry, factor, table)
                 bit += width
                 entry += one
+        return bitmaps
+
+    @njit(cache=True, nogil=True)
+    def add_bitmaps(first, words, entries, factors, gaps, impacts, scores):  # type: ignore[no-untyped-def]
+        """Add to the scores of 64 documents from `first` on what the terms with bitmaps contribute; see `add_spread`."""
+        if expands:
+            add_spread(scores, first, words, entries, factors, gaps, impacts)
+            return
+        one = np.uint64(1)
+        for term in range(len(words)):
+            left = load_bits(gaps, words[term] << np.uint64(3))
+            words[term] += np.uint64(8)
+            while left:
+                document = first + np.int64(ones((left & (np.uint64(0) - left)) - one))
+                scores[document] += factors[term] * np.float32(impacts[entries[term]])
+                entries[term] += one
+                left &= left - one
 
     @njit(cache=True, nogil=True)
     def search_segment(columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
-        """Score one segment's documents for one query and keep the best; see `select`."""
-        accumulate(
-            columns, weights, segment.present, segment.ranks, segment.starts, segment.offsets, segment.widths,
-            segment.scales, segment.gaps, segment.impacts, scores,
-        )  # fmt: skip
-        return select(scores, base, keys, held, len(keys) // 2)
+        """Score one segment's documents for one query and keep the best; see `select`.
+
+        `scores` is as long as a whole number of groups.
+        """
+        words, entries = np.empty(len(columns), np.uint64), np.empty(len(columns), np.uint64)
+        factors = np.empty(len(columns), np.float32)
+        bitmaps = accumulate(columns, weights, segment, scores, words, entries, factors)
+        words, entries, factors = words[:bitmaps], entries[:bitmaps], factors[:bitmaps]
+        as_bits, highest = scores.view(np.int32), np.empty(len(scores) // GROUP, np.int32)
+        for group in range(len(highest)):
+            if bits == 8:
+                add_bitmaps(group * GROUP, words, entries, factors, segment.gaps, segment.impacts, scores)
+            highest[group] = highest_of(as_bits, group)
+        return select(scores, highest, base, keys, held)
 
     return search_segment
 
 
-search_segment = {bits: _searcher(bits) for bits in (4, 8, 16, 32)}
+EXPANDS = bool(get_host_cpu_features().get("avx512vbmi2"))
+"""Whether one instruction spreads bytes over the set bits of a word; else they are visited one by one."""
+search_segment = {bits: _searcher(bits, EXPANDS) for bits in (4, 8, 16, 32)}
 """The search of one segment by the bits of an impact."""

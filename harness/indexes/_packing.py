@@ -2,7 +2,8 @@
 
 Per term, documents ascending: the distance to the document before, less 1, in `widths[term]` bits, and the impact. A
 distance that does not fit is reached by escapes: entries with the largest distance and impact 0. Escapes cost an entry
-but keep the loop that reads free of branches; the width is chosen so that bits are fewest in all.
+but keep the loop that reads free of branches; the width is chosen so that bits are fewest in all. 8-bit impacts of a
+term that many documents have come with a bitmap of the documents instead, which is read 64 documents at a time.
 """
 
 from __future__ import annotations
@@ -24,19 +25,23 @@ if TYPE_CHECKING:
 SEGMENT = 1 << 16
 SPARE = 7
 """Bytes at the end of `gaps`, so that 64 bits can be read from any entry."""
+SPREAD = 63
+"""Bytes at the end of 8-bit impacts, so that 64 of them can be read from any entry."""
 LEVELS = {"u4": 15, "u8": 255, "u16": 65535}
 DTYPES = {"u4": np.uint8, "u8": np.uint8, "u16": np.uint16, "float32": np.float32}
 BITS = {"u4": 4, "u8": 8, "u16": 16, "float32": 32}
+COMMON, FEW = 6, 16
+"""8-bit terms in at least one of 6 documents, and in 16 of them, have a bitmap: docs/indexes.md says why."""
 
 
 class Segment(NamedTuple):
     """Postings of up to 65,536 documents, by term.
 
-    `gaps` uint8: packed distances, each term from a whole byte. `impacts`: one an entry; uint8 (two an element for 4
+    `gaps` uint8: packed distances, or 64-bit words of a bitmap, each term from a whole byte. `impacts`: one an entry; uint8 (two an element for 4
     bits), uint16 or float32. Only terms that occur take room, n of them in ascending order: `present` uint64 (a bit a
     term of the vocabulary) says which, `ranks` uint32 how many there are before each of its words. `starts` uint32
     (n + 1): a term's first entry. `offsets` uint32 (n): its first byte in `gaps`. `widths` uint8 (n): bits of a
-    distance. `scales` uint16 (n): upper half of a float32; a weight is scale x impact.
+    distance; 0 for a bitmap. `scales` uint16 (n): upper half of a float32; a weight is scale x impact.
     """
 
     gaps: NDArray[np.uint8]
@@ -64,13 +69,15 @@ def pack(blocks: Sequence[Rows], weights: str) -> Segment:
         rows = block.tidy()
         _count(rows.indices, rows.data, state, highest)
     documents = sum(len(block) for block in blocks)
-    widths = state[:, 3] = _widths(state[:, 0], documents, BITS[weights])
+    widths = state[:, 3] = _widths(state[:, 0], documents, weights)
     first = 0
     for block in blocks:
         rows = block.tidy()
         _count_entries(rows.indptr, rows.indices, first, state)
         first += len(block)
-    starts, bytes_ = _cumulated(state[:, 1]), _cumulated((state[:, 1] * widths + 7) // 8)
+    occurs = state[:, 0] > 0
+    bitmaps = np.where(occurs & (widths == 0), (documents + 63) // 64 * 8, 0)
+    starts, bytes_ = _cumulated(state[:, 1]), _cumulated((state[:, 1] * widths + 7) // 8 + bitmaps)
     if max(starts[-1], bytes_[-1]) >= 1 << 32:
         raise UserError(
             f"65,536 documents have {starts[-1]} postings, more than an index can address",
@@ -78,7 +85,8 @@ def pack(blocks: Sequence[Rows], weights: str) -> Segment:
         )
     scales, inverse = _scales(highest, weights)
     gaps = np.zeros(bytes_[-1] + SPARE, np.uint8)
-    impacts = np.zeros((starts[-1] + 1) // 2 if weights == "u4" else starts[-1], DTYPES[weights])
+    room = {"u4": (starts[-1] + 1) // 2, "u8": starts[-1] + SPREAD}.get(weights, starts[-1])
+    impacts = np.zeros(room, DTYPES[weights])
     state[:, 1], state[:, 2] = starts[:-1], 0
     beginnings, first = bytes_[:-1] * 8 - starts[:-1] * widths, 0
     for block in blocks:
@@ -86,7 +94,6 @@ def pack(blocks: Sequence[Rows], weights: str) -> Segment:
         given = rows.indptr, rows.indices, rows.data, first
         _fill(*given, state, beginnings, inverse, LEVELS.get(weights, 0), BITS[weights], gaps, impacts)
         first += len(block)
-    occurs = widths > 0
     return Segment(
         gaps,
         impacts,
@@ -115,8 +122,8 @@ def entries_of(segment: Segment, terms: NDArray[np.integer[Any]]) -> NDArray[np.
 
 def unpack(segment: Segment, weights: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """The stored weights as (documents, terms, weights): int64, int64, float32, by term, then by document."""
-    impacts: NDArray[Any] = segment.impacts
     entries = int(segment.starts[-1])
+    impacts: NDArray[Any] = segment.impacts[:entries]
     if weights == "u4":
         impacts = np.stack([impacts & 15, impacts >> 4], axis=1).ravel()[:entries]
     ends = segment.starts.astype(np.int64)
@@ -142,14 +149,15 @@ def _cumulated(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)])
 
 
-def _widths(counts: NDArray[np.int64], documents: int, impact_bits: int) -> NDArray[np.int64]:
-    """The width that costs fewest bits for a term in so many documents, were they spread at random; 0 for none."""
+def _widths(counts: NDArray[np.int64], documents: int, weights: str) -> NDArray[np.int64]:
+    """The width that costs fewest bits for a term in so many documents, were they spread at random; 0 for a bitmap."""
     found, where = np.unique(counts, return_inverse=True)
     filled, tried = np.maximum(found, 1)[:, None], np.arange(1, 17)
     reach = 2.0**tried
     escapes = np.minimum(1 / np.expm1(np.minimum(reach * filled / documents, 700)), documents / filled / reach)
-    best: NDArray[np.int64] = tried[np.argmin((tried + impact_bits) * (1 + escapes), axis=1)]
-    return np.where(found > 0, best, 0)[where]
+    best: NDArray[np.int64] = tried[np.argmin((tried + BITS[weights]) * (1 + escapes), axis=1)]
+    bitmap = (weights == "u8") & (found >= FEW) & (found * COMMON >= documents)
+    return np.where(bitmap | (found == 0), 0, best)[where]
 
 
 def _scales(highest: NDArray[np.float32], weights: str) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
@@ -175,7 +183,9 @@ def _count_entries(indptr, indices, first, state):  # type: ignore[no-untyped-de
         document = first + row
         for place in range(indptr[row], indptr[row + 1]):
             term = indices[place]
-            state[term, 1] += 1 + ((document - state[term, 2]) >> state[term, 3])
+            state[term, 1] += 1
+            if state[term, 3]:
+                state[term, 1] += (document - state[term, 2]) >> state[term, 3]
             state[term, 2] = document + 1
 
 
@@ -188,7 +198,9 @@ def _fill(indptr, indices, data, first, state, beginnings, inverse, levels, bits
             width, entry = state[term, 3], state[term, 1]
             gap = document - state[term, 2]
             limit = (1 << width) - 1
-            while True:
+            if width == 0:
+                gaps[(beginnings[term] + document) >> 3] |= 1 << (document & 7)
+            while width:
                 stored = min(gap, limit)
                 bit = beginnings[term] + entry * width
                 value = stored << (bit & 7)
@@ -216,6 +228,14 @@ def _fill(indptr, indices, data, first, state, beginnings, inverse, levels, bits
 def _unpack(starts, offsets, widths, gaps, numbers):  # type: ignore[no-untyped-def]
     for term in range(len(widths)):
         document, width = np.int64(-1), np.int64(widths[term])
+        if width == 0:
+            entry, document = np.int64(starts[term]), 0
+            while entry < starts[term + 1]:
+                if gaps[np.int64(offsets[term]) + (document >> 3)] >> (document & 7) & 1:
+                    numbers[entry] = document
+                    entry += 1
+                document += 1
+            continue
         for entry in range(starts[term], starts[term + 1]):
             bit = np.int64(offsets[term]) * 8 + (entry - np.int64(starts[term])) * width
             byte = bit >> 3

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.indexes._rows import Rows
     from harness.vectors import Vectors
 
-ENGINE, VERSION = "inverted", 4
+ENGINE, VERSION = "inverted", 5
 SEGMENT = 1 << 16
 LABELS = {
     "gaps": "document numbers",
@@ -92,19 +92,19 @@ class Inverted:
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k; queries are spread over threads where there are several of both."""
-        rows = rows_of(queries, self.terms, what="queries").tidy()
+        rows = rows_of(queries, self.terms, what="queries").ready()
         if k < 1:
             raise UserError(f"k is {k}; it must be at least 1")
+        from harness.indexes._kernels import ranked
+
         ids = np.full((len(rows), k), -1, np.int64)
         scores = np.full((len(rows), k), -np.inf, np.float32)
+        as_bits = scores.view(np.int32)
 
         def part(numbers: range) -> None:
             keys = np.zeros(2 * min(k, max(self.documents, 1)), np.int64)
             for row in numbers:
-                held = self._one(rows, row, keys)
-                best = np.sort(keys[:held])[::-1]
-                ids[row, :held] = 0xFFFFFFFF - (best & 0xFFFFFFFF)
-                scores[row, :held] = (best >> 32).astype(np.int32).view(np.float32)
+                ranked(keys, self._one(rows, row, keys), ids[row], as_bits[row])
 
         if threads <= 1 or len(rows) <= 1:
             part(range(len(rows)))
@@ -115,7 +115,7 @@ class Inverted:
 
     def _one(self, rows: Rows, row: int, keys: NDArray[np.int64]) -> int:
         """Leave the keys of the best documents in front of `keys`; return how many there are."""
-        from harness.indexes._kernels import search_segment
+        from harness.indexes._kernels import GROUP, search_segment
         from harness.indexes._packing import BITS
 
         part = slice(rows.indptr[row], rows.indptr[row + 1])
@@ -125,14 +125,15 @@ class Inverted:
         for number, segment in enumerate(self.segments):
             base = number * SEGMENT
             size = min(SEGMENT, self.documents - base)
-            held = search(columns, weights, segment, room[:size], base, keys, held)
+            held = search(columns, weights, segment, room[: -(-size // GROUP) * GROUP], base, keys, held)
         return int(held)
 
     def _scores(self) -> NDArray[np.float32]:
         """This thread's room for scores of one segment, all zero between searches."""
         room: NDArray[np.float32] | None = getattr(self._room, "scores", None)
-        if room is None or len(room) < min(SEGMENT, self.documents):
-            room = self._room.scores = np.zeros(min(SEGMENT, self.documents), np.float32)
+        size = -(-min(SEGMENT, self.documents) // 64) * 64
+        if room is None or len(room) < size:
+            room = self._room.scores = np.zeros(size, np.float32)
         return room
 
     def decoded(self) -> sparse.csr_matrix:

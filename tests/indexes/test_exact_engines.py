@@ -28,14 +28,18 @@ def stored(documents, weights):
 
 
 def brute_force(documents, queries, k, weights="u8"):
-    """Scores in the documented order of operations: terms ascending, float32, segment by segment."""
+    """Scores in the documented order of operations: float32, segment by segment; terms without a bitmap, ascending,
+    then those with one, ascending."""
     ids = np.full((queries.shape[0], k), -1, np.int64)
     scores = np.full((queries.shape[0], k), -np.inf, np.float32)
     total = np.zeros((queries.shape[0], documents.shape[0]), np.float32)
     for begin in range(0, documents.shape[0], 65536):
         scales, impacts = stored(documents[begin : begin + 65536], weights)
+        counts = np.diff(impacts.indptr)
+        bitmap = (weights == "u8") & (counts >= 16) & (counts * 6 >= impacts.shape[0])
         for row in range(queries.shape[0]):
-            for term, weight in zip(queries[row].indices, queries[row].data, strict=True):
+            order = np.argsort(bitmap[queries[row].indices], kind="stable")
+            for term, weight in zip(queries[row].indices[order], queries[row].data[order], strict=True):
                 span = slice(impacts.indptr[term], impacts.indptr[term + 1])
                 total[row, begin + impacts.indices[span]] += np.float32(weight * scales[term]) * impacts.data[span]
     for row in range(queries.shape[0]):
