@@ -251,7 +251,7 @@ def _searcher(bits: int, expands: bool) -> Any:
 
     @njit(cache=True, nogil=True)
     def add_bitmaps(first, words, entries, factors, gaps, impacts, scores):  # type: ignore[no-untyped-def]
-        """Add to the scores of 64 documents from `first` on what the terms with bitmaps contribute; see `add_spread`."""
+        """Add to the scores of 64 documents what the terms with bitmaps contribute; see `add_spread`."""
         if expands:
             add_spread(scores, first, words, entries, factors, gaps, impacts)
             return

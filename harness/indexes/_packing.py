@@ -37,11 +37,12 @@ COMMON, FEW = 6, 16
 class Segment(NamedTuple):
     """Postings of up to 65,536 documents, by term.
 
-    `gaps` uint8: packed distances, or 64-bit words of a bitmap, each term from a whole byte. `impacts`: one an entry; uint8 (two an element for 4
-    bits), uint16 or float32. Only terms that occur take room, n of them in ascending order: `present` uint64 (a bit a
-    term of the vocabulary) says which, `ranks` uint32 how many there are before each of its words. `starts` uint32
-    (n + 1): a term's first entry. `offsets` uint32 (n): its first byte in `gaps`. `widths` uint8 (n): bits of a
-    distance; 0 for a bitmap. `scales` uint16 (n): upper half of a float32; a weight is scale x impact.
+    `gaps` uint8: packed distances, or 64-bit words of a bitmap, each term from a whole byte. `impacts`: one an entry;
+    uint8 (two an element for 4 bits; for 8 bits `SPREAD` spare ones follow), uint16 or float32. Only terms that occur
+    take room, n of them in ascending order: `present` uint64 (a bit a term of the vocabulary) says which, `ranks`
+    uint32 how many there are before each of its words. `starts` uint32 (n + 1): a term's first entry. `offsets` uint32
+    (n): its first byte in `gaps`. `widths` uint8 (n): bits of a distance; 0 for a bitmap. `scales` uint16 (n): upper
+    half of a float32; a weight is scale x impact.
     """
 
     gaps: NDArray[np.uint8]

@@ -71,7 +71,7 @@ class Rows:
         return Rows(indptr, indices, data, self.width)
 
     def ready(self) -> Rows:
-        """As `tidy`, but these rows themselves where there is nothing to change: what a query costs beside its search."""
+        """As `tidy`, but these rows themselves where there is nothing to change, which takes a query less time."""
         from harness.indexes._kernels import TIDY, inspect
 
         as_wanted = self.data.dtype == np.float32 and self.indices.dtype == np.int32 and self.indptr[0] == 0

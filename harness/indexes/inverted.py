@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -17,7 +18,8 @@ from harness.indexes._rows import blocks_of, rows_of
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -45,16 +47,18 @@ class InvertedParams(Params):
 
     weights: Literal["u4", "u8", "u16", "float32"] = Field(default="u8")
     """How a weight is stored: in 4, 8 or 16 bits with a scale per term and segment, or as it is."""
+    build_threads: int = Field(default=1, ge=1)
+    """Threads of the build; the index is the same for any number."""
 
 
 @register("inverted")
 class Inverted:
     """Exact inverted index.
 
-    The score of a document is the float32 sum, terms ascending, of float32(query weight x scale) x impact; the top k by
-    that score is exact, ties by ascending document number. A document scored 0 does not match. A weight above 0 is
-    stored as impact 1 at least. Every posting of a query's terms is read: docs/benchmarks.md has the measurements that
-    led to it.
+    The score of a document is the float32 sum of float32(query weight x scale) x impact, terms ascending, those with a
+    bitmap in the document's segment after the others; the top k by that score is exact, ties by ascending document
+    number. A document scored 0 does not match. A weight above 0 is stored as impact 1 at least. Every posting of a
+    query's terms is read: docs/indexes.md says why.
     """
 
     Params: ClassVar[type[Params]] = InvertedParams
@@ -67,9 +71,26 @@ class Inverted:
         self._room = threading.local()
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
-        """Pack segment by segment; of an iterator, no more than one segment's rows are held at a time."""
+        """Pack segment by segment; of an iterator, one segment's rows a thread, and one more, are held at a time."""
+        from harness.indexes._packing import pack
+
         self.documents = self.terms = 0
         self.segments = []
+        threads = self.params.build_threads
+        with ThreadPoolExecutor(threads) as pool:
+            packing: deque[Future[Segment]] = deque()
+            for blocks in self._segments_of(vectors):
+                self.documents += sum(len(block) for block in blocks)
+                if threads == 1:
+                    self.segments.append(pack(blocks, self.params.weights))
+                    continue
+                if len(packing) == threads:
+                    self.segments.append(packing.popleft().result())
+                packing.append(pool.submit(pack, blocks, self.params.weights))
+            self.segments += [part.result() for part in packing]
+
+    def _segments_of(self, vectors: Vectors | Iterable[Vectors]) -> Iterator[list[Rows]]:
+        """The rows, together as many as a segment has."""
         waiting: list[Rows] = []
         room = SEGMENT
         for block in blocks_of(vectors):
@@ -79,16 +100,10 @@ class Inverted:
                 waiting.append(block.part(begin, begin + taken))
                 room, begin = room - taken, begin + taken
                 if not room:
-                    self._add(waiting)
+                    yield waiting
                     waiting, room = [], SEGMENT
         if waiting:
-            self._add(waiting)
-
-    def _add(self, blocks: list[Rows]) -> None:
-        from harness.indexes._packing import pack
-
-        self.segments.append(pack(blocks, self.params.weights))
-        self.documents += sum(len(block) for block in blocks)
+            yield waiting
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k; queries are spread over threads where there are several of both."""
@@ -179,7 +194,10 @@ class Inverted:
         return found
 
     def work(self, queries: Vectors, k: int) -> Work:
-        """Every entry of a query's terms, escapes included, is read once: one multiply-add each."""
+        """Every entry of a query's terms, escapes included, is read once: one multiply-add each.
+
+        Lanes of a vector instruction that belong to documents without the term are not counted.
+        """
         from harness.indexes._packing import entries_of
 
         rows = rows_of(queries, self.terms, what="queries").tidy()

@@ -1,10 +1,13 @@
 """Our inverted index against other sparse engines: bytes a posting, build, latency, recall, in one run.
 
 python tests/bench/bench_indexes.py [--documents 20000] [--terms 227] [--engines inverted,scipy,bmp] [--vectors D Q]
+python tests/bench/bench_indexes.py --growth 10000,100000,1000000 --terms 256
 
 Every query goes to every engine before the next query, so that disturbances fall on all alike. Latency is the time of
 one query on one thread; `--clock cpu` counts the processor time of that thread, for machines that others work on too.
-Recall is against exact float32 scores. `--vectors` takes two .npz files of scipy CSR matrices instead of the generator.
+Recall is against exact float32 scores: those of scipy where it is among the engines. `--vectors` takes documents and
+queries instead of the generator, as .npz files of scipy CSR matrices or as folders of stored vectors. `--growth` builds
+the first engine over ever more documents, and fits latency and memory to a power of their number.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from synthetic import Corpus  # noqa: E402
 
 from harness.indexes import create  # noqa: E402
 from harness.measure.memory import peak, reset_peak, resident  # noqa: E402
+from harness.vectors import load_vectors  # noqa: E402
 
 ENGINES = {
     "inverted": ("inverted", {}),
@@ -35,12 +39,13 @@ ENGINES = {
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 
 
-def built(name, documents):
+def built(name, documents, few=None):
     """The index, seconds, and bytes of the peak above what was resident before."""
     engine, params = ENGINES[name]
+    few = documents[:64] if few is None else few
     small = create(engine, **params)
-    small.build(documents[:64])
-    small.search(documents[:1], 2)
+    small.build(few)
+    small.search(few[:1], 2)
     del small
     gc.collect()
     index = create(engine, **params)
@@ -58,10 +63,14 @@ def main():
     asked.add_argument("--engines", default="inverted,inverted-u4,inverted-float32,scipy,bmp")
     asked.add_argument("--vectors", nargs=2, metavar=("DOCUMENTS", "QUERIES"))
     asked.add_argument("--clock", choices=sorted(CLOCKS), default="cpu")
+    asked.add_argument("--growth", metavar="SIZES", help="numbers of documents, with commas between")
     asked.add_argument("-k", type=int, default=100)
     given = asked.parse_args()
+    if given.growth:
+        sizes = [int(size) for size in given.growth.split(",")]
+        return growth(sizes, given)
     if given.vectors:
-        documents, queries = (sparse.csr_matrix(sparse.load_npz(path), dtype=np.float32) for path in given.vectors)
+        documents, queries = (opened(Path(path)) for path in given.vectors)
         queries = queries[: given.queries]
     else:
         corpus = Corpus(per_document=given.terms)
@@ -77,7 +86,10 @@ def main():
     for name in names:
         indexes[name], *facts[name] = built(name, documents)
         print(f"built {name} in {facts[name][0]:.1f} s", file=sys.stderr, flush=True)
-    exact = [np.argsort(-row, kind="stable")[: given.k] for row in exact_scores(documents, queries)]
+    if "scipy" in indexes:
+        exact = indexes["scipy"].search(queries, given.k)[0]
+    else:
+        exact = [np.argsort(-row, kind="stable")[: given.k] for row in exact_scores(documents, queries)]
     clock = CLOCKS[given.clock]
     times = {name: [] for name in names}
     found = {name: [] for name in names}
@@ -105,6 +117,44 @@ def main():
             f"| {name} | {size / documents.nnz:.3f} | {above / size:.2f} | {wall:.1f} | {cpu:.1f} | {p50 * 1e3:.3f} | "
             f"{p99 * 1e3:.3f} | {p50 / base:.2f} | {p99 / tail:.2f} | {recall:.4f} |"
         )
+
+
+def opened(path):
+    """Stored vectors, or those of an .npz file."""
+    return load_vectors(path) if path.is_dir() else sparse.csr_matrix(sparse.load_npz(path), dtype=np.float32)
+
+
+def growth(sizes, given):
+    """A row for each number of documents, and the exponents of a fit to a power of it."""
+    name, clock = given.engines.split(",")[0], CLOCKS[given.clock]
+    corpus = Corpus(per_document=given.terms)
+    queries = opened(Path(given.vectors[1])) if given.vectors else corpus.queries(given.queries)
+    every = opened(Path(given.vectors[0])) if given.vectors else None
+    rows = [queries[row] for row in range(min(given.queries, queries.shape[0]))]
+    print(
+        "| documents | bytes | bytes/posting | build cpu s | build peak MiB | p50 ms | p99 ms |\n|---|---|---|---|---|---|---|"
+    )
+    found = []
+    for size in sizes:
+        blocks = (every[i : min(i + 20_000, size)] for i in range(0, size, 20_000)) if given.vectors else None
+        index, _, busy, above = built(name, blocks or corpus.documents(size), next(corpus.documents(64)))
+        times = []
+        for number, row in enumerate([*rows[:10], *rows]):
+            started = clock()
+            index.search(row, given.k)
+            times += [clock() - started] if number >= 10 else []
+        memory = sum(index.memory().values())
+        p50, p99 = np.median(times), np.quantile(times, 0.99)
+        found.append((memory, p50, p99))
+        per = memory / index.decoded().nnz if size <= 100_000 else float("nan")
+        print(
+            f"| {size} | {memory} | {per:.3f} | {busy:.1f} | {above / 2**20:.0f} | {p50 * 1e3:.3f} | {p99 * 1e3:.3f} |",
+            flush=True,
+        )
+    for label, values in zip(("memory", "p50", "p99"), zip(*found, strict=True), strict=True):
+        slope = np.polyfit(np.log(sizes), np.log(values), 1)[0]
+        print(f"{label} grows with the number of documents to the power of {slope:.3f}")
+    return None
 
 
 def exact_scores(documents, queries):

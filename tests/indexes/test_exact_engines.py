@@ -1,13 +1,16 @@
 """Exact engines equal brute force, ids and order."""
 
+import threading
+
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
 from harness.errors import UserError
-from harness.indexes import create, names, registry
+from harness.indexes import _kernels, create, names, registry
 
 LEVELS = {"u4": 15, "u8": 255, "u16": 65535}
 
@@ -144,6 +147,66 @@ def test_blocks_and_threads_change_nothing():
         np.testing.assert_array_equal(one, other)
     for one, other in zip(whole.search(queries, 50), parts.search(queries, 50, threads=2), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_build_by_two_threads_is_the_same():
+    rng = np.random.default_rng(6)
+    terms = rng.integers(400, size=(150_000, 2)) + np.array([0, 400])
+    data = rng.integers(1, 9, size=300_000).astype(np.float32)
+    documents = sparse.csr_matrix((data, terms.ravel(), np.arange(0, 300_001, 2)), shape=(150_000, 800))
+    one, two = create("inverted"), create("inverted", build_threads=2)
+    one.build(documents)
+    two.build(documents[i : i + 40_000] for i in range(0, 150_000, 40_000))
+    assert (one.documents, len(one.segments)) == (two.documents, len(two.segments)) == (150_000, 3)
+    for segment, other in zip(one.segments, two.segments, strict=True):
+        for array, wanted in zip(other, segment, strict=True):
+            np.testing.assert_array_equal(array, wanted)
+
+
+@pytest.mark.skipif(not _kernels.EXPANDS, reason="this processor has no AVX-512 VBMI2: there is one path only")
+def test_processors_without_the_instruction_that_spreads_bytes_find_the_same(monkeypatch):
+    rng = np.random.default_rng(7)
+    documents, queries = random_csr(rng, 700, 90, 0.4), random_csr(rng, 12, 90, 0.3)
+    index = create("inverted")
+    index.build(documents)
+    assert (index.segments[0].widths == 0).all()
+    spread = index.search(queries, 40)
+    monkeypatch.setitem(_kernels.search_segment, 8, _kernels._searcher(8, False))
+    assert_equal_hits(index.search(queries, 40), spread)
+    assert_equal_hits(spread, brute_force(documents, queries, 40))
+
+
+@pytest.mark.parametrize("name", ["inverted", "bmp", "faiss-flat"])
+def test_as_many_threads_as_asked(name):
+    """Threads alive beside those from before, seen from the outside while batches are searched; 1 adds none."""
+    index = made(name)
+    vectors = np.repeat(vectors_for(name), 40, 0) if name == "faiss-flat" else sparse.vstack([vectors_for(name)] * 40)
+    index.build(vectors)
+    index.search(vectors[:4], 50, threads=1)
+    alone = most_threads(lambda: index.search(vectors[:3000], 50, threads=1))
+    assert alone == 0
+    if registry.get(name).supports.threads:
+        assert most_threads(lambda: index.search(vectors[:3000], 50, threads=3)) in (
+            (3,) if name != "faiss-flat" else (2, 3)
+        )
+
+
+def most_threads(work):
+    """The most threads that there are while it works, above those before and the one that counts."""
+    process, stop, most = psutil.Process(), threading.Event(), []
+
+    def watch():
+        while not stop.is_set():
+            most.append(process.num_threads())
+            stop.wait(0.001)
+
+    before = process.num_threads() + 1
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    stop.set()
+    watcher.join()
+    return max(most) - before
 
 
 @settings(max_examples=25, deadline=None)
