@@ -230,12 +230,12 @@ def _unpack(starts, offsets, widths, gaps, numbers):  # type: ignore[no-untyped-
     for term in range(len(widths)):
         document, width = np.int64(-1), np.int64(widths[term])
         if width == 0:
-            entry, document = np.int64(starts[term]), 0
-            while entry < starts[term + 1]:
-                if gaps[np.int64(offsets[term]) + (document >> 3)] >> (document & 7) & 1:
-                    numbers[entry] = document
-                    entry += 1
-                document += 1
+            place, number = np.int64(starts[term]), 0
+            while place < starts[term + 1]:
+                if gaps[np.int64(offsets[term]) + (number >> 3)] >> (number & 7) & 1:
+                    numbers[place] = number
+                    place += 1
+                number += 1
             continue
         for entry in range(starts[term], starts[term + 1]):
             bit = np.int64(offsets[term]) * 8 + (entry - np.int64(starts[term])) * width
