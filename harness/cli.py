@@ -279,6 +279,25 @@ def export_run(
 
 
 @app.command()
+def ciff(
+    source: Annotated[Path, typer.Argument(help="Folder of sparse vectors, or a CIFF file.")],
+    target: Annotated[Path, typer.Argument(help="The CIFF file, or a new folder, to write.")],
+    levels: Annotated[int, typer.Option(help="Writing: the whole number that the highest weight becomes.")] = 255,
+) -> None:
+    """Exchange documents with other engines: vectors to an inverted index in CIFF, or back."""
+    from harness.ciff import read_ciff, write_ciff
+    from harness.vectors import load_vectors
+
+    if source.is_dir():
+        scale = write_ciff(target, load_vectors(source), levels=levels)
+        typer.echo(f"wrote {target}; a weight is {scale:.6g} x the number in the file")
+    else:
+        target.mkdir(parents=True)
+        info, _ = read_ciff(source, target)
+        typer.echo(f"read {info.rows} documents with {info.stored} postings of {info.columns} terms into {target}")
+
+
+@app.command()
 def grid(
     dimensions: Annotated[int, typer.Option(help="Of the dense vector.")] = 4096,
     terms: Annotated[float, typer.Option(help="Mean terms a document.")] = 512,

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from typer.testing import CliRunner
 
-from harness import ciff
+from harness import ciff, cli
 from harness.errors import UserError
 from harness.indexes import create
-from harness.vectors import load_vectors
+from harness.vectors import load_vectors, write_vectors
 
 # Two documents, the terms "a" (documents 0 and 1, counted 1 and 2) and "b" (document 1, counted 300), written by hand
 # from the definition: each message after its length; numbers that are 0 left out.
@@ -117,3 +118,14 @@ def test_what_cannot_be_written_is_refused(tmp_path):
             ciff.write_ciff(tmp_path / "x", sparse.csr_matrix(np.array([[value, 1]], np.float32)))
     with pytest.raises(UserError, match="dense"):
         ciff.write_ciff(tmp_path / "x", np.ones((2, 2), np.float32))
+
+
+def test_the_command_writes_and_reads(tmp_path):
+    vectors = sparse.csr_matrix(np.array([[1, 0, 2], [0, 0, 4]], np.float32))
+    write_vectors(tmp_path / "in", "sparse", 3, [vectors])
+    runner = CliRunner()
+    wrote = runner.invoke(cli.app, ["ciff", str(tmp_path / "in"), str(tmp_path / "x.ciff"), "--levels", "4"])
+    assert (wrote.exit_code, "is 1 x" in wrote.output) == (0, True)
+    read_ = runner.invoke(cli.app, ["ciff", str(tmp_path / "x.ciff"), str(tmp_path / "out")])
+    assert "2 documents with 3 postings of 3 terms" in read_.output
+    assert (load_vectors(tmp_path / "out") != vectors).nnz == 0

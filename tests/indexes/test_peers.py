@@ -130,6 +130,21 @@ def test_faiss_family(factory, tmp_path):
     assert min(index.memory().values()) >= 0
 
 
+@pytest.mark.parametrize("factory", ["IVF8,Flat", "PQ4x4", "OPQ4_8,IVF4,PQ4x4"])
+@pytest.mark.filterwarnings("ignore")
+def test_the_seed_decides_what_faiss_trains(factory, tmp_path):
+    rows = np.random.default_rng(8).standard_normal((700, 16), np.float32)
+    files = []
+    for number, seed in enumerate((1, 1, 2)):
+        index = create("faiss", factory=factory, seed=seed, training_rows=500)
+        index.build(rows)
+        (tmp_path / str(number)).mkdir()
+        index.save(tmp_path / str(number))
+        files.append((tmp_path / str(number) / "index.faiss").read_bytes())
+    assert files[0] == files[1]
+    assert files[0] != files[2]
+
+
 def test_faiss_says_what_does_not_fit():
     rows = np.random.default_rng(0).random((50, 6), np.float32)
     with pytest.raises(UserError, match="'PQ4'"):
