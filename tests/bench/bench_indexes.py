@@ -124,6 +124,13 @@ def opened(path):
     return load_vectors(path) if path.is_dir() else sparse.csr_matrix(sparse.load_npz(path), dtype=np.float32)
 
 
+def first(matrix, rows):
+    """The first rows of a matrix, nothing copied or read: scipy's slicing would read a mapped file."""
+    found = sparse.csr_matrix((rows, matrix.shape[1]), dtype=np.float32)
+    found.data, found.indices, found.indptr = matrix.data, matrix.indices, matrix.indptr[: rows + 1]
+    return found
+
+
 def growth(sizes, given):
     """A row for each number of documents, and the exponents of a fit to a power of it."""
     name, clock = given.engines.split(",")[0], CLOCKS[given.clock]
@@ -135,10 +142,12 @@ def growth(sizes, given):
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     found = []
     for size in sizes:
-        blocks = (every[i : min(i + 20_000, size)] for i in range(0, size, 20_000)) if given.vectors else None
         stored = []
-        counted = (stored.append(block.nnz) or block for block in blocks or corpus.documents(size))
-        index, _, busy, above = built(name, counted, every[:64] if given.vectors else next(corpus.documents(64)))
+        counted = (stored.append(block.nnz) or block for block in corpus.documents(size))
+        if given.vectors:
+            counted = first(every, size)
+            stored.append(int(every.indptr[size]))
+        index, _, busy, above = built(name, counted, next(corpus.documents(64)))
         times = []
         for number, row in enumerate([*rows[:10], *rows]):
             started = clock()
