@@ -137,6 +137,23 @@ def run(
         raise typer.Exit(1)
 
 
+@app.command()
+def fits(
+    spec_file: SpecFile,
+    memory: Annotated[float, typer.Option("--memory", min=0, help="GB of one accelerator.")] = 80.0,
+    overrides: Overrides = None,
+) -> None:
+    """Estimate the memory of a spec's trainings; do nothing. Exit 1 if one does not fit."""
+    from harness.pipeline.axes import REGISTRIES
+    from harness.pipeline.fits import phases, printed
+    from harness.spec.load import load_spec
+
+    found = phases(load_spec(spec_file, REGISTRIES, overrides or ()))
+    typer.echo(printed(found, memory), nl=False)
+    if any(one.memory.total > memory * 1e9 for one in found):
+        raise typer.Exit(1)
+
+
 @app.command(name="check-model")
 def check_model(
     spec_file: SpecFile,
@@ -267,9 +284,9 @@ def tables(
 @app.command(name="export")
 def export_run(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    form: Annotated[str, typer.Option("--format", help="csv, json, parquet, trec, pyperf, text or badge")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv, json, parquet, trec, mteb, pyperf, text, badge")] = "csv",
     what: Annotated[str, typer.Option("--what", help="records or per-query (csv, json, parquet)")] = "records",
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; a folder for trec.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; a folder for trec and mteb.")] = None,
 ) -> None:
     """Give a run's numbers in another format."""
     from reports.export import export
@@ -295,6 +312,21 @@ def ciff(
         target.mkdir(parents=True)
         info, _ = read_ciff(source, target)
         typer.echo(f"read {info.rows} documents with {info.stored} postings of {info.columns} terms into {target}")
+
+
+@app.command()
+def published(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    scores: Annotated[Path, typer.Argument(help="CSV: a column of models, then one of nDCG@10 a task.")],
+) -> None:
+    """Set a run's scores beside published ones; exit 1 if one is further away than it may be."""
+    from reports.load import load_run
+    from reports.published import compared, printed
+
+    found = compared(load_run(run_folder), scores)
+    typer.echo(printed(found), nl=False)
+    if any(row.word == "fail" for row in found):
+        raise typer.Exit(1)
 
 
 @app.command()

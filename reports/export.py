@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError, allowed
 from harness.records import Record
+from reports.mteb_files import write_mteb
 from reports.pyperf_file import write_pyperf
 from reports.text import badge, summary
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from reports.load import RunData
 
-FORMATS = ("csv", "json", "parquet", "trec", "pyperf", "text", "badge")
+FORMATS = ("csv", "json", "parquet", "trec", "pyperf", "mteb", "text", "badge")
 WHAT = ("records", "per-query")
 RECORD_COLUMNS = tuple(field.name for field in fields(Record))
 QUERY_COLUMNS = ("run", "collection", "system", "query", "metric", "value")
@@ -33,7 +34,7 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
         run: The run.
         form: One of `FORMATS`.
         what: Of csv, json and parquet: "records" or "per-query".
-        out: File to write (a folder for "trec"); needed by parquet, pyperf and trec.
+        out: File to write (a folder for "trec" and "mteb"); needed by parquet, pyperf, trec and mteb.
 
     Returns:
         What is to be printed: the text itself, or where it was written.
@@ -45,11 +46,13 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
         raise UserError(f"there is no export format {form!r}", key="--format", remedy=allowed(form, FORMATS))
     if what not in WHAT:
         raise UserError(f"there is no table {what!r}", key="--what", remedy=allowed(what, WHAT))
-    if out is None and form in ("parquet", "pyperf", "trec"):
+    if out is None and form in ("parquet", "pyperf", "trec", "mteb"):
         raise UserError(f"the format {form!r} needs a place to be written to", key="--out", remedy="add --out PATH")
     try:
         if out is not None and form == "trec":
             return _trec(run, out)
+        if out is not None and form == "mteb":
+            return "".join(f"{path}\n" for path in write_mteb(run, out))
         if out is not None and form == "parquet":
             _parquet(run, what, out)
             return f"{out}\n"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.collections import Document, Judgement, Pair, Query, register
+from harness.collections._suites import SUITES
 from harness.errors import UserError, allowed
 from harness.spec.params import Params
 from harness.versions import installed
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
 class MtebParams(Params):
     """Parameters of a task of mteb."""
 
-    task: str = Field(min_length=1)
+    task: str | None = Field(default=None, min_length=1)
     """Its name in mteb, such as "SciFact" or "NFCorpus"."""
+    suite: Literal["MTEB(eng, v1)", "MTEB(eng, v2)", "BEIR", "NanoBEIR"] | None = None
+    """Instead of a task: all retrieval tasks of this benchmark, each a collection of its own."""
     split: str | None = None
     """Its split; the task's own evaluation split where it is left out ("dev" for MSMARCO)."""
     subset: str = "default"
     """Language or part, for tasks that have several."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.task is None) == (self.suite is None):
+            raise ValueError("name either a task or a suite")
+        return self
 
 
 @register("mteb")
@@ -35,6 +44,15 @@ class MtebTask:
     def __init__(self, params: MtebParams) -> None:
         self.params = params
         self._task: Any = None
+
+    @staticmethod
+    def expanded(settings: dict[str, Any], matrix: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A suite as a matrix of its tasks; what names no known suite is left as it is, to be refused."""
+        suite = settings.get("suite")
+        if not isinstance(suite, str) or suite not in SUITES or "task" in settings or "task" in matrix:
+            return settings, matrix
+        rest = {name: value for name, value in settings.items() if name != "suite"}
+        return rest, {"task": list(SUITES[suite]), **matrix}
 
     def fingerprint(self) -> str:
         """The task's name and the version of mteb, which pins the revision of the data; nothing is imported."""
@@ -67,6 +85,9 @@ class MtebTask:
         metadata = self._loaded().metadata
         return {
             "task": f"{metadata.name} of mteb {installed('mteb')}, split {self._split()}",
+            "split": self._split(),
+            "subset": self.params.subset,
+            "languages": ", ".join(metadata.hf_subsets_to_langscripts.get(self.params.subset, ())),
             "data": f"{metadata.dataset.get('path')} at revision {metadata.dataset.get('revision')}",
             "licence": str(metadata.license),
         }
@@ -86,7 +107,7 @@ class MtebTask:
 
     def _loaded(self) -> Any:
         if self._task is None:
-            self._task = _load(self.params.task)
+            self._task = _load(self.params.task or "")
         return self._task
 
 

@@ -138,6 +138,7 @@ def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) ->
         "encoder": system.encoder.name,
         "encoder_base": system.encoder.base,
         "encoder_type": system.encoder.type,
+        "revision": _revision(system.encoder.params),
         "index": system.index.name,
         "index_type": system.index.type,
         "index_params": system.index.params.model_dump(mode="json"),
@@ -146,6 +147,12 @@ def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) ->
         "reason": f"{bad.stage.label}: {bad.reason}" if bad else "",
         "facts": _facts(one, done),
     }
+
+
+def _revision(params: Any) -> str | None:
+    """The revision of the model that a spec names, its own or its backbone's."""
+    own = getattr(params, "revision", None) or getattr(getattr(params, "backbone", None), "revision", None)
+    return None if own is None else str(own)
 
 
 def _facts(one: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:

@@ -165,6 +165,8 @@ def _parts(source: _Source, axis: str, table: Any, registry: Axis) -> dict[str, 
             )
         pairs = settings.pop("pairs", None) if axis == "encoders" else None
         matrix = settings.pop("matrix", {})
+        if isinstance(matrix, dict) and hasattr(registry.get(kind), "expanded"):
+            settings, matrix = registry.get(kind).expanded(settings, matrix)
         parts[name] = []
         for choice in _choices(source, matrix, (*path, "matrix")):
             chosen = _with(settings, choice)

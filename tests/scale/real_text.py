@@ -28,8 +28,6 @@ path = "{folder}/data"
 [encoders.tiny]
 type = "laconic"
 backbone = {{ model = "{folder}/model" }}
-term_bias = 0.5
-bias_passages = 64
 query_length = 32
 document_length = 96
 document_terms = 64

@@ -1,0 +1,30 @@
+"""Official suites: the retrieval tasks of mteb's benchmarks, as mteb 2.26 names them (held against it by a test)."""
+
+from __future__ import annotations
+
+CQADUPSTACK = tuple(
+    f"CQADupstack{part}Retrieval"
+    for part in (
+        "Android", "English", "Gaming", "Gis", "Mathematica", "Physics", "Programmers", "Stats", "Tex", "Unix",
+        "Webmasters", "Wordpress",
+    )
+)  # fmt: skip
+"""mteb's CQADupstackRetrieval is the mean of these."""
+BEIR = (
+    "ArguAna", "ClimateFEVER", *CQADUPSTACK, "DBPedia", "FEVER", "FiQA2018", "HotpotQA", "MSMARCO", "NFCorpus", "NQ",
+    "QuoraRetrieval", "SCIDOCS", "SciFact", "Touche2020", "TRECCOVID",
+)  # fmt: skip
+SUITES: dict[str, tuple[str, ...]] = {
+    "MTEB(eng, v1)": BEIR,
+    "MTEB(eng, v2)": (
+        "ArguAna", "CQADupstackGamingRetrieval", "CQADupstackUnixRetrieval", "ClimateFEVERHardNegatives",
+        "FEVERHardNegatives", "FiQA2018", "HotpotQAHardNegatives", "SCIDOCS", "TRECCOVID", "Touche2020Retrieval.v3",
+    ),
+    "BEIR": BEIR,
+    "NanoBEIR": (
+        "NanoArguAnaRetrieval", "NanoClimateFeverRetrieval", "NanoDBPediaRetrieval", "NanoFEVERRetrieval",
+        "NanoFiQA2018Retrieval", "NanoHotpotQARetrieval", "NanoMSMARCORetrieval", "NanoNFCorpusRetrieval",
+        "NanoNQRetrieval", "NanoQuoraRetrieval", "NanoSCIDOCSRetrieval", "NanoSciFactRetrieval",
+        "NanoTouche2020Retrieval",
+    ),
+}  # fmt: skip

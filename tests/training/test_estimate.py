@@ -1,0 +1,63 @@
+"""What a training will take, by formula, against what torch counts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness import cli
+from harness.training.estimate import BACKBONES, Shape, training_memory
+from harness.training.params import TrainingParams
+
+ROOT = Path(__file__).parents[2]
+TINY = Shape(layers=2, hidden=32, intermediate=48, heads=4, key_value_heads=2, vocabulary=100, tied=True)
+
+
+@pytest.mark.parametrize(("name", "millions"), [("3.2-1B", 1235.8), ("3.2-3B", 3212.7), ("3.1-8B", 8030.3)])
+def test_published_parameter_counts(name, millions):
+    assert BACKBONES[f"meta-llama/Llama-{name}"].parameters / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_parameters_and_adapters_are_torchs(tied):
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = replace(TINY, tied=tied)
+    config = LlamaConfig(
+        vocab_size=100, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, tie_word_embeddings=tied,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config)
+        assert sum(p.numel() for p in model.parameters()) == shape.parameters
+        maps = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+        model = get_peft_model(model, LoraConfig(r=3, target_modules=maps))
+        assert sum(p.numel() for p in model.parameters() if p.requires_grad) == shape.adapters(3)
+
+
+def test_what_saves_memory_does():
+    shape = BACKBONES["meta-llama/Llama-3.1-8B"]
+    plain = TrainingParams(pairs_per_step=64, lora_rank=32)
+    first = training_memory(shape, plain)
+    for name, settings, part in (
+        ("caching", {"cached_texts": 8}, "activations"),
+        ("recomputing", {"recompute_layers": True}, "activations"),
+        ("halves", {"precision": "bfloat16"}, "activations"),
+    ):
+        other = training_memory(shape, plain.model_copy(update=settings))
+        assert getattr(other, part) < 0.6 * getattr(first, part), name
+    assert training_memory(shape, plain.model_copy(update={"lora_rank": 0})).training == shape.parameters * 12
+    assert training_memory(shape, plain, sparse=False).head < first.head / 20
+
+
+@pytest.mark.parametrize("size", ["1b", "3b", "8b"])
+def test_dry_run_of_the_shipped_specs(size, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAIRS", str(tmp_path))
+    file = str(ROOT / f"experiments/laconic_{size}_train.toml")
+    found = CliRunner().invoke(cli.app, ["fits", file])
+    assert "| laconic | training |" in found.output, found.output
+    assert "| twin | finetuning |" in found.output
+    assert CliRunner().invoke(cli.app, ["fits", file, "--memory", "1"]).exit_code == 1
