@@ -42,7 +42,7 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 def built(name, documents, few=None):
     """The index, seconds, and bytes of the peak above what was resident before."""
     engine, params = ENGINES[name]
-    few = documents[:64] if few is None else few
+    few = first(documents, 64) if few is None else few
     small = create(engine, **params)
     small.build(few)
     small.search(few[:1], 2)

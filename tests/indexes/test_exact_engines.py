@@ -1,5 +1,6 @@
 """Exact engines equal brute force, ids and order."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -310,11 +311,38 @@ def test_bad_vectors_are_refused_or_repaired():
     assert index.search(sparse.csr_matrix(np.eye(5, dtype=np.float32)[[3]]), 1)[1][0, 0] == 5.0
 
 
+@pytest.mark.parametrize("name", ["inverted", "scipy"])
+def test_bad_queries_are_refused_or_repaired_like_bad_documents(name):
+    rng = np.random.default_rng(9)
+    documents, good = random_csr(rng, 60, 12, 0.5), random_csr(rng, 3, 12, 0.6)
+    index = create(name)
+    index.build(documents)
+    wanted = index.search(good, 9)
+    order = np.concatenate([np.arange(a, b)[::-1] for a, b in itertools.pairwise(good.indptr)])
+    unsorted = sparse.csr_matrix((good.data[order], good.indices[order], good.indptr), shape=good.shape)
+    twice = np.repeat(np.arange(good.nnz), 2)
+    halves = sparse.csr_matrix((good.data[twice] / 2, good.indices[twice], good.indptr * 2), shape=good.shape)
+    wide = sparse.csr_matrix(good, dtype=np.float64)
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    for repaired in (unsorted, halves, wide, sparse.coo_matrix(good)):
+        assert_equal_hits(index.search(repaired, 9), wanted)
+    for value, words in ((np.nan, "NaN"), (np.inf, "NaN or infinite"), (-1.0, "negative")):
+        bad = good.copy()
+        bad.data[-1] = value
+        with pytest.raises(UserError, match=words):
+            index.search(bad, 9)
+
+
 def test_work_counts_postings():
     documents = sparse.csr_matrix(np.array([[1, 0, 2], [0, 0, 1], [1, 1, 0]], np.float32))
     index = create("inverted")
     index.build(documents)
     assert index.work(sparse.csr_matrix(np.array([[1, 0, 1]], np.float32)), 2).postings == 4
+    common = sparse.csr_matrix(np.tile(np.array([[1.0, 0.0, 2.0]], np.float32), (64, 1)))
+    index.build(common)
+    assert (index.segments[0].widths == 0).all()
+    found = index.work(sparse.csr_matrix(np.array([[1, 1, 1], [0, 0, 1]], np.float32)), 2)
+    assert (found.postings, found.multiply_adds, found.documents, found.bounds) == (192, 192, 128, 0)
     flat = create("faiss-flat")
     flat.build(documents.toarray())
     assert flat.work(np.ones((2, 3), np.float32), 2).multiply_adds == 2 * 3 * 3
