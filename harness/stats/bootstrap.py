@@ -111,7 +111,9 @@ def paired_ratio(
     if len(one) != len(other) or other.mean() <= 0:
         raise ValueError("the same queries and a positive mean below the line are needed")
     rng = np.random.default_rng(seed)
-    rows = [rng.integers(len(one), size=len(one)) for _ in range(resamples)]
-    drawn = np.asarray([one[row].mean() / max(other[row].mean(), 1e-12) for row in rows])
-    low, high = percentile_interval(drawn, confidence)
+    batch, drawn = max(1, _CELLS // len(one)), []
+    for begin in range(0, resamples, batch):
+        rows = rng.integers(len(one), size=(min(batch, resamples - begin), len(one)))
+        drawn.append(one[rows].mean(axis=1) / np.maximum(other[rows].mean(axis=1), 1e-12))
+    low, high = percentile_interval(np.concatenate(drawn), confidence)
     return float(one.mean() / other.mean()), low, high

@@ -150,8 +150,8 @@ def effect_size(first: ArrayLike, second: ArrayLike) -> float:
     return mean / spread
 
 
-def minimum_detectable_effect(spread: float, n: int, *, confidence: float = 0.95, power: float = 0.8) -> float:
-    """The mean difference that a paired t-test over n pairs finds with this power (Bloom 1995).
+def minimum_detectable_effect(spread: float, n: float, *, confidence: float = 0.95, power: float = 0.8) -> float:
+    """The mean difference that a paired t-test over n pairs finds with this power (noncentral t, Cohen 1988).
 
     Args:
         spread: Standard deviation of the differences.
@@ -162,12 +162,26 @@ def minimum_detectable_effect(spread: float, n: int, *, confidence: float = 0.95
     Returns:
         In the unit of `spread`.
     """
-    from scipy.special import stdtrit
-
     if n < 2:
         raise ValueError("at least 2 pairs are needed")
-    quantiles = stdtrit(n - 1, [(1 + confidence) / 2, power])
-    return float(quantiles.sum() * spread / np.sqrt(n))
+    return _detectable(n, confidence, power) * spread
+
+
+@lru_cache(maxsize=256)
+def _detectable(n: float, confidence: float, power: float) -> float:
+    """In standard deviations."""
+    from scipy.optimize import brentq
+    from scipy.special import nctdtr, stdtrit
+
+    freedom, root = n - 1, float(np.sqrt(n))
+    limit = float(stdtrit(freedom, (1 + confidence) / 2))
+
+    def missing(effect: float) -> float:
+        wrong_side = np.nan_to_num(nctdtr(freedom, effect * root, -limit))  # scipy gives NaN where it is next to 0
+        return float(power - (1 - nctdtr(freedom, effect * root, limit) + wrong_side))
+
+    guess = float((limit + stdtrit(freedom, power)) / root)
+    return float(brentq(missing, 0.3 * guess, 2 * guess, xtol=1e-9))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -82,14 +82,28 @@ def test_mistakes_in_quoted_files_are_named(run_folder, tmp_path):
         table(load_run(run_folder), ("ndcg@10", "index_bytes"), quoted=[("x", {"alpha": 0.5})])
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed")
+ENGINE = next(filter(shutil.which, ("tectonic", "pdflatex", "lualatex", "xelatex")), None)
+
+
+@pytest.mark.skipif(ENGINE is None, reason="no LaTeX engine is installed")
 def test_latex_compiles(run_folder, tmp_path):
-    body = table(load_run(run_folder), ("ndcg@10",), "latex")
-    (tmp_path / "t.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs}\begin{document}" + body + r"\end{document}"
-    )
-    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "t.tex"], cwd=tmp_path, capture_output=True)
-    assert done.returncode == 0
+    """All forms of the table in one document."""
+    run = load_run(run_folder)
+    (tmp_path / "published.csv").write_text(QUOTED_FILE)
+    quoted = read_quoted(tmp_path / "published.csv", run.collections())
+    bodies = [
+        table(run, ("ndcg@10",), "latex"),
+        table(run, ("ndcg@10", "index_bytes_per_document", "latency_total/p50"), "latex"),
+        table(run, ("ndcg@10",), "latex", quoted=quoted),
+    ]
+    packages = r"\usepackage[T1]{fontenc}\usepackage{booktabs}"
+    joined = r"\par ".join(bodies)
+    document = rf"\documentclass{{article}}{packages}\begin{{document}}{joined}\end{{document}}"
+    (tmp_path / "t.tex").write_text(document)
+    arguments = [] if ENGINE == "tectonic" else ["-interaction=nonstopmode", "-halt-on-error"]
+    done = subprocess.run([ENGINE, *arguments, "t.tex"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "t.pdf").stat().st_size > 1000
 
 
 def test_unknown_form_and_metric(run_folder):

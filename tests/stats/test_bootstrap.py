@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats import bootstrap_mean, paired_difference, quantile_interval
+from harness.stats import bootstrap_mean, paired_difference, paired_ratio, quantile_interval
 
 
 def test_mean_agrees_with_scipy():
@@ -79,3 +79,22 @@ def test_quantile_interval_is_not_given_where_the_sample_is_too_small():
     assert quantile_interval(values, 0.99) is None
     with pytest.raises(ValueError, match="quantile"):
         quantile_interval(values, 1.0)
+
+
+def test_quantile_interval_agrees_with_scipy():
+    values = np.random.default_rng(4).lognormal(size=300)
+    for q in (0.1, 0.5, 0.9):
+        theirs = stats.quantile_test(values, q=1.0, p=q).confidence_interval(0.95)
+        _, low, high = quantile_interval(values, q)
+        assert (low, high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_ratio_covers_as_often_as_it_says():
+    """Correlated queries whose true ratio of means is 0.8."""
+    rng, hits, trials = np.random.default_rng(12), 0, 600
+    for trial in range(trials):
+        hard = rng.beta(2, 2, 80)
+        ours = 0.8 * hard + rng.normal(0, 0.05, 80)
+        _, low, high = paired_ratio(ours, hard, seed=trial, resamples=400)
+        hits += low <= 0.8 <= high
+    assert 0.93 <= hits / trials <= 0.97

@@ -92,6 +92,54 @@ def test_minimum_detectable_effect_is_found_as_often_as_it_says():
         minimum_detectable_effect(1.0, 1)
 
 
+DARWIN = np.asarray([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
+"""Crossed less self-fertilised maize, inches; Fisher (1935, chapter III) tests them both ways."""
+SLEEP = (
+    np.asarray([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]),
+    np.asarray([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]),
+)
+"""Student's (1908) hours of sleep, R's data set "sleep"."""
+
+
+def test_fishers_randomisation_of_darwins_maize():
+    assert paired_randomisation(DARWIN, DARWIN * 0, resamples=2**15) == pytest.approx(1726 / 32768)
+    assert randomisations(DARWIN[None], resamples=2**15)[0] == pytest.approx(1726 / 32768)
+    found = paired_t(DARWIN, DARWIN * 0)
+    assert (found.statistic, found.p_value) == pytest.approx((2.148, 0.0497), abs=5e-4)
+
+
+def test_r_on_sleep():
+    """t.test(extra ~ group, data = sleep, paired = TRUE) prints t = -4.0621, df = 9, p-value = 0.002833."""
+    found = paired_t(*SLEEP)
+    assert (found.statistic, found.p_value) == pytest.approx((-4.0621, 0.002833), abs=5e-5)
+    (one,) = compare((SLEEP[0] - SLEEP[1])[None], 0.5)
+    assert (one.low, one.high) == pytest.approx((-2.4598858, -0.7001142), abs=1e-6)
+
+
+def test_r_power_and_adjustment():
+    """pwr.t.test(d = 0.5, power = 0.8, type = "paired") gives n = 33.36713; p.adjust(p, "holm") the other line."""
+    assert minimum_detectable_effect(1.0, 33.36713) == pytest.approx(0.5, abs=1e-6)
+    assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
+
+
+def test_statsmodels_says_the_same():
+    """What statsmodels has too: Holm's correction, two one-sided tests, the power of a paired t-test."""
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    power = pytest.importorskip("statsmodels.stats.power")
+    rng = np.random.default_rng(5)
+    p_values = rng.uniform(0, 0.2, 25)
+    assert holm(p_values.tolist()) == pytest.approx(multitest.multipletests(p_values, method="holm")[1].tolist())
+    for margin in (0.02, 0.05, 0.1):
+        theirs = weightstats.ttost_paired(FIRST, SECOND, -margin, margin)[0]
+        assert tost(FIRST, SECOND, margin).p_value == pytest.approx(theirs)
+        (one,) = compare((FIRST - SECOND)[None], margin)
+        assert one.equivalence == pytest.approx(theirs)
+    for n in (5, 40, 500):
+        theirs = power.TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8, alternative="two-sided")
+        assert minimum_detectable_effect(1.0, n) == pytest.approx(theirs, rel=1e-5)
+
+
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
