@@ -225,8 +225,8 @@ define(
     "bytes",
     "lower",
     (
-        "Anonymous and file-backed memory (smaps_rollup) that loading the index and answering every query"
-        " adds to a fresh worker process that never held the vectors, above the same worker before "
+        "Anonymous memory (smaps_rollup) and pages of newly mapped files that loading the index and answering every "
+        "query adds to a fresh worker process that never held the vectors, above the same worker before "
         "loading. Components: each kind alone, and the proportional share (PSS), which counts pages that other "
         "processes map too by halves, thirds, ..."
     ),

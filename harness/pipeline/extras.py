@@ -172,7 +172,7 @@ def _load(rows: list[Row], add: Callable[..., None]) -> None:
 
 def _encoder_memory(rows: list[Row], add: Callable[..., None]) -> None:
     for row in rows:
-        method = "smaps_rollup, fresh process with the same libraries loaded"
+        method = "smaps_rollup and smaps of newly mapped files, fresh process with the same libraries loaded"
         add("encoder_file_bytes", row["file_bytes"], "size of the model's files")
         add("encoder_resident_bytes", row["anonymous"] + row["file"], method)
         add("encoder_resident_bytes/anonymous", row["anonymous"], method)

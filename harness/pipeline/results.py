@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from harness.spec.models import Spec
 
 RESIDENT = ("anonymous", "file", "pss")
+RESIDENT_METHOD = "smaps_rollup and smaps of newly mapped files, fresh process"
 
 
 def write_run(
@@ -236,8 +237,8 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
         _row(run, one, "identifier_bytes", prepared["identifier_bytes"], "UTF-8 bytes"),
         _row(run, one, "build_seconds", built["build_seconds"], "one build, wall time"),
         _row(run, one, "build_peak_bytes", built["build_peak_bytes"], "VmHWM above the resident size before"),
-        _row(run, one, "resident_bytes", max(served["anonymous"] + served["file"], 0), "smaps_rollup, fresh process"),
-        *(_row(run, one, f"resident_bytes/{n}", max(served[n], 0), "smaps_rollup, fresh process") for n in RESIDENT),
+        _row(run, one, "resident_bytes", max(served["anonymous"] + served["file"], 0), RESIDENT_METHOD),
+        *(_row(run, one, f"resident_bytes/{n}", max(served[n], 0), RESIDENT_METHOD) for n in RESIDENT),
         _row(
             run,
             one,

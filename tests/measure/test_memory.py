@@ -25,6 +25,17 @@ def measure(tmp_path, monkeypatch):
                 before = resident()
                 with open(path, "rb") as file: held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 sum(held[i] for i in range(0, len(held), 4096)); return delta(before)
+            def reclaimed(old, path, report):
+                from harness.measure.memory import mapped_files, newly_mapped
+                def map_file(name):
+                    with open(name, "rb") as file: held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                    sum(held[i] for i in range(0, len(held), 4096)); return held
+                library = map_file(old)
+                files, before = mapped_files(), resident()
+                held = map_file(path)
+                library.madvise(mmap.MADV_DONTNEED)
+                new, after = newly_mapped(files), resident()
+                return [new.file, new.pss, after.file - before.file]
             def garbage(report):
                 waste = [bytes(1000) for _ in range(50_000)]; del waste; gc.collect()
                 before = resident(); held = np.ones(100 * MIB, np.uint8); return delta(before)
@@ -68,6 +79,15 @@ def test_mapped_file_is_file_backed(measure, tmp_path):
     anonymous, file = measure("mapped", path=str(path))
     assert file == pytest.approx(64 * MIB, rel=0.05)
     assert abs(anonymous) < 5 * MIB
+
+
+def test_pages_that_the_kernel_takes_away_meanwhile_are_not_subtracted(measure, tmp_path):
+    for name, size in (("old", 40), ("with space (deleted)", 64)):
+        (tmp_path / name).write_bytes(b"x" * (size * MIB))
+    file, share, growth = measure("reclaimed", old=str(tmp_path / "old"), path=str(tmp_path / "with space (deleted)"))
+    assert growth < 30 * MIB  # what a difference of all pages would say
+    assert file == pytest.approx(64 * MIB, rel=0.01)
+    assert share == pytest.approx(64 * MIB, rel=0.01)
 
 
 def test_pages_of_two_processes_are_shared_and_count_by_halves(measure, tmp_path):

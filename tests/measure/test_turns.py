@@ -33,6 +33,12 @@ def works(report, ask):
     ask({"turn": 0}); time.sleep(1.5); return "there"
 def idle(report, ask):
     before = time.process_time(); ask({"turn": 1}); return time.process_time() - before
+def waits_to_die(path, report, ask):
+    note(path, str(os.getpid())); ask({"turn": 0}); ask({"turn": 1}); return "there"
+def kills(path, report, ask):
+    ask({"turn": 0})
+    with open(path) as file: os.kill(int(file.read()), 9)
+    ask({"turn": 1}); return "there"
 def strange(report, ask): return ask("what is this?")
 """
 
@@ -89,6 +95,13 @@ def test_one_that_dies_does_not_stop_the_others(order, tmp_path):
     found = run_in_turns(orders)
     assert [one.status for one in found] == ["failed", "ok", "ok"]
     assert "exit code 3" in found[0].reason
+
+
+def test_one_that_is_killed_while_it_waits_is_missed_at_its_next_turn(order, tmp_path):
+    path = str(tmp_path / "pid")
+    killed, other = run_in_turns([order("waits_to_die", path=path), order("kills", path=path)])
+    assert (killed.status, other.status, other.result) == ("killed", "ok", "there")
+    assert "SIGKILL" in killed.reason
 
 
 @pytest.mark.parametrize(

@@ -37,26 +37,28 @@ def served_memory(
     """Resident memory that loading an index and answering every query adds to a warmed, otherwise empty process.
 
     Returns:
-        Anonymous and file-backed bytes and proportional share (PSS) added, and the empty process' own.
+        Anonymous bytes added, bytes of newly mapped files, their proportional share (PSS), how much all file-backed
+        pages grew (libraries included, which may shrink), and the empty process' own.
     """
-    from harness.measure.memory import resident
+    from harness.measure.memory import mapped_files, newly_mapped, resident
 
     queries = load_vectors(Path(vectors) / "queries")
     warm(type, params, "sparse" if hasattr(queries, "indptr") else "dense")
     # Touch the queries before the first reading: they are the load, not the index.
     float(np.asarray(queries.sum()))
     gc.collect()
-    before = resident()
+    files, before = mapped_files(), resident()
     engine = open_index(type, index)
     for row in range(queries.shape[0]):
         engine.search(queries[row : row + 1], k)
     gc.collect()
-    after = resident()
+    after, mapped = resident(), newly_mapped(files)
     report(1, 1, "measured")
     return {
         "anonymous": after.anonymous - before.anonymous,
-        "file": after.file - before.file,
-        "pss": after.pss - before.pss,
+        "file": mapped.file,
+        "pss": after.anonymous - before.anonymous + mapped.pss,
+        "all_files": after.file - before.file,
         "baseline": before.rss,
         "queries": int(queries.shape[0]),
     }
@@ -76,10 +78,10 @@ def encoder_memory(
     """Resident memory that loading an encoder adds to a process with the same libraries, and the peak of a batch.
 
     Returns:
-        Anonymous and file-backed bytes added, bytes of the model's files, peak (VmHWM) of encoding the first documents
-        as one batch above the resident size before, and how many tokens these have.
+        Anonymous bytes added, bytes of newly mapped files, bytes of the model's files, peak (VmHWM) of encoding the
+        first documents as one batch above the resident size before, and how many tokens these have.
     """
-    from harness.measure.memory import peak, reset_peak, resident
+    from harness.measure.memory import mapped_files, newly_mapped, peak, reset_peak, resident
 
     texts = [text for _, text in islice(read_texts(Path(collection) / "documents.jsonl"), batch)]
 
@@ -89,11 +91,11 @@ def encoder_memory(
     report(0, 2, "loading")
     import_what(load)
     gc.collect()
-    before = resident()
+    files, before = mapped_files(), resident()
     encoder = load()
     encoder.encode_documents(texts[:1])  # weights that are mapped come in only now
     gc.collect()
-    after = resident()
+    after, mapped = resident(), newly_mapped(files)
     report(1, 2, "encoding")
     resettable = reset_peak()
     low = after.rss if resettable else peak()
@@ -102,7 +104,7 @@ def encoder_memory(
     report(2, 2, "measured")
     return {
         "anonymous": after.anonymous - before.anonymous,
-        "file": after.file - before.file,
+        "file": mapped.file,
         "file_bytes": sum(path.stat().st_size for path in Path(model).rglob("*") if path.is_file()),
         "activation": max(highest - low, 0),
         "batch": len(texts),
