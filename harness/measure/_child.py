@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import importlib
@@ -43,7 +44,8 @@ def main() -> int:
         except UserError as error:
             send(error=str(error), expected=True, peak=_peak())
         except Exception as error:  # whatever it is becomes a status with its reason
-            traceback.print_exc()
+            with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+                traceback.print_exc()
             if isinstance(error, MemoryError):
                 send(error=f"out of memory: {error or 'an allocation failed'}", oom=True, peak=_peak())
             elif (path := _full_disk(error)) is not None:

@@ -277,3 +277,11 @@ def test_json_only(functions):
     with pytest.raises(TypeError):
         functions("add", a=object(), b=1)
     assert json.dumps(functions("add", a=1.5, b=2).result) == "3.5"
+
+
+def test_a_full_disk_is_told_even_when_the_log_lies_on_it(functions):
+    """Writing the traceback fails, too; the reason must come through all the same."""
+    outcome = run_isolated("worker_functions:full", {}, log=Path("/dev/full"), allow=("worker_functions",))
+    assert outcome.status == "failed"
+    assert outcome.expected
+    assert "no space is left on the disk" in outcome.reason
