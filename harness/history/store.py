@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from harness.history.entry import Entry
     from harness.history.schema import Table
+
+STALE_SECONDS = 3600.0
+"""A file in the making that nobody has touched for so long belongs to a killed writer."""
 
 
 class History:
@@ -46,7 +50,7 @@ class History:
         import pyarrow.parquet as pq
 
         path = self.runs / entry.file_name
-        partial = self.runs / f"{entry.id}.{os.getpid()}.{uuid4().hex[:8]}.partial"
+        partial = self.runs / f"{entry.id}.{uuid4().hex[:8]}.partial"
         try:
             self.runs.mkdir(parents=True, exist_ok=True)
             self._sweep()
@@ -134,11 +138,13 @@ class History:
         return gone
 
     def _sweep(self) -> None:
-        """Remove what writers that no longer live left behind."""
+        """Remove what killed writers left behind; a writer that lives, here or on another machine, is not that slow."""
         for path in self.runs.glob("*.partial"):
-            owner = path.name.split(".")[1]
-            if owner.isdigit() and not _alive(int(owner)):
-                path.unlink(missing_ok=True)
+            try:
+                if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                    path.unlink()
+            except FileNotFoundError:  # another writer was quicker
+                continue
 
 
 def created_of(path: Path) -> datetime:
@@ -147,16 +153,6 @@ def created_of(path: Path) -> datetime:
         return datetime.strptime(path.name.partition("-")[0], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         raise UserError("not a part of a history", file=path, remedy="move it out of this folder") from None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _flush(folder: Path) -> None:

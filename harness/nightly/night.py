@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from harness.measure.null import AGAIN, doubled
 from harness.nightly import findings as judge
 from harness.nightly import summaries
 from harness.nightly.compare import differences
+from harness.nightly.outcome import Night
 from harness.nightly.thresholds import threshold
 from harness.pipeline.execute import Executor
 from harness.pipeline.graph import in_order, system_stages
@@ -35,35 +36,6 @@ if TYPE_CHECKING:
 
 KEPT = ("prepare", "pairs", "fit")
 """What a second measurement takes from the store: the data and the trained models."""
-
-
-@dataclass
-class Night:
-    """What a nightly run found, for the page and the summaries."""
-
-    id: str
-    name: str
-    created: str
-    folder: Path
-    state: str = "good"
-    findings: list[Finding] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    watched: list[Key] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    news: list[tuple[str, list[str]]] = field(default_factory=list)
-
-    @property
-    def headline(self) -> str:
-        """One line."""
-        count = sum(not finding.accepted for finding in self.findings)
-        if count:
-            return f"{count} regression{'s' if count > 1 else ''}"
-        return f"{len(self.failed)} not measured" if self.failed else "nothing regressed"
-
-    @property
-    def exit_code(self) -> int:
-        """0: good; 1: something regressed; 2: something could not be measured."""
-        return {"good": 0, "regressed": 1}.get(self.state, 2)
 
 
 def run_nightly(

@@ -131,10 +131,10 @@ class Timer:
         )  # fmt: skip
         self._read()
 
-    def time(self, seed: str) -> list[list[int]]:
-        """[encode, search] nanoseconds of each query, in the queries' order."""
+    def time(self, places: Sequence[int]) -> list[list[int]]:
+        """Nanoseconds of each of these queries: [encode, search] by the clock, the same of the processor."""
         assert self.process.stdin is not None  # noqa: S101 - it is a pipe
-        self.process.stdin.write(seed + "\n")
+        self.process.stdin.write(json.dumps(list(places)) + "\n")
         self.process.stdin.flush()
         found: list[list[int]] = self._read()
         return found

@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +17,7 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.errors import UserError
 from harness.history import History, entry_of, schema
-from harness.history.store import created_of
+from harness.history.store import STALE_SECONDS, created_of
 
 KILLED = """
 import sys, time
@@ -31,6 +34,7 @@ History(Path(sys.argv[1])).add(entry_of(Path(sys.argv[2])))
 """
 ADDS = """
 import sys
+import time
 from pathlib import Path
 from harness.history import History, entry_of
 for run in sys.argv[2:]:
@@ -70,8 +74,9 @@ def test_a_killed_writer_leaves_the_history_whole(run, tmp_path):
     assert writer.stdout.readline() == "written\n"
     os.kill(writer.pid, signal.SIGKILL)
     writer.communicate()
-    assert len(list(kept.runs.glob("*.partial"))) == 1
+    (left,) = kept.runs.glob("*.partial")
     assert kept.table().equals(before)
+    os.utime(left, (time.time() - STALE_SECONDS - 1,) * 2)
     kept.add(entry_of(run(day=3)))
     assert list(kept.runs.glob("*.partial")) == []
     assert kept.table().num_rows == 2
@@ -88,9 +93,10 @@ def test_two_writers_lose_nothing(run, tmp_path):
 
 
 def test_a_living_writers_file_is_not_swept(run, tmp_path):
+    """Whoever writes it: processes of other machines and containers have numbers that say nothing here."""
     kept = History(tmp_path / "h")
     kept.runs.mkdir(parents=True)
-    living = kept.runs / f"x.{os.getpid()}.y.partial"
+    living = kept.runs / "x.y.partial"
     living.touch()
     kept.add(entry_of(run()))
     assert living.exists()
@@ -112,15 +118,25 @@ def test_earlier_versions_are_migrated_and_later_ones_refused(run, tmp_path, mon
     assert caught.value.file == kept.files()[1]
 
 
-def test_version_1_is_read(run, tmp_path):
+def test_a_file_of_version_1_is_read_beside_newer_ones(run, tmp_path):
+    """version1.parquet was written by the code of that time (commit caaf2b7)."""
     kept = History(tmp_path / "h")
-    kept.add(entry_of(run()))
-    (path,) = kept.files()
-    table = pq.read_table(path, partitioning=None).drop_columns(["state", "confirms", "definition"])
-    facts = json.loads(table.schema.metadata[schema.KEY])
-    pq.write_table(table.replace_schema_metadata({schema.KEY: json.dumps({**facts, "schema": 1})}), path)
-    (row,) = kept.table().to_pylist()
-    assert (row["state"], row["confirms"], row["definition"], row["value"]) == ("", "", "", 1000.0)
+    kept.add(entry_of(run(day=4)))
+    old = Path(__file__).with_name("version1.parquet")
+    assert json.loads(pq.read_metadata(old).metadata[schema.KEY])["schema"] == 1
+    shutil.copy(old, kept.runs / "20260103T030000-e13fa28cf5984859.parquet")
+    first, second, newer = kept.table().to_pylist()
+    assert (first["state"], first["confirms"], first["definition"]) == ("", "", "")
+    assert [(row["system"], row["metric"], row["value"]) for row in (first, second)] == [
+        ("BM25", "index_bytes", 1000.0),
+        ("BM25", "latency_total/p50", 0.00125),
+    ]
+    assert first["created"].day == 3
+    assert newer["system"] == "s"
+    (count,) = kept.query("select count(*) from records where revision = repeat('c', 40)")[1]
+    assert count == (2,)
+    before = old.read_bytes()
+    assert (kept.runs / "20260103T030000-e13fa28cf5984859.parquet").read_bytes() == before
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 nonsense PAR1"])

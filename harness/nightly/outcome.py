@@ -1,0 +1,41 @@
+"""What a nightly run found, for the page, the summaries and the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.history.series import Key
+    from harness.nightly.findings import Finding
+
+
+@dataclass
+class Night:
+    """What a nightly run found, for the page and the summaries."""
+
+    id: str
+    name: str
+    created: str
+    folder: Path
+    state: str = "good"
+    findings: list[Finding] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    watched: list[Key] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    news: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    @property
+    def headline(self) -> str:
+        """One line."""
+        count = sum(not finding.accepted for finding in self.findings)
+        if count:
+            return f"{count} regression{'s' if count > 1 else ''}"
+        return f"{len(self.failed)} not measured" if self.failed else "nothing regressed"
+
+    @property
+    def exit_code(self) -> int:
+        """0: good; 1: something regressed; 2: something could not be measured."""
+        return {"good": 0, "regressed": 1}.get(self.state, 2)
