@@ -142,12 +142,20 @@ class Plot:
         more = {"stroke-dasharray": _DASHES[dash % len(_DASHES)]} if dash % len(_DASHES) else {}
         self._add("path", {"d": _path(placed), "class": f"line {kind}", **more})
 
-    def point(self, x: float, y: float, place: int, title: str, *, hollow: bool = False) -> None:
-        """A marker whose shape and colour belong to series `place`."""
+    def point(self, x: float, y: float, place: int, title: str, *, hollow: bool = False, link: str = "") -> None:
+        """A marker whose shape and colour belong to series `place`; with a link, it leads there."""
         at = f"translate({_n(self._x(x))} {_n(self._y(y))})"
         kind = f"mark {colour(place)}{' hollow' if hollow else ''}"
-        mark = self._add("path", {"d": _MARKERS[place % len(_MARKERS)], "transform": at, "class": kind})
+        within = self._add("a", {"href": link, "tabindex": "-1"}) if link else self.root
+        mark = Xml.SubElement(within, "path", {"d": _MARKERS[place % len(_MARKERS)], "transform": at, "class": kind})
         Xml.SubElement(mark, "title").text = title
+
+    def band(self, x: tuple[float, float], y: tuple[float, float], kind: str) -> None:
+        """A shaded rectangle behind what is drawn later."""
+        left, right = (self._x(end) for end in x)
+        bottom, top = (self._y(end) for end in y)
+        box = {"x": _n(left), "y": _n(top), "width": _n(right - left), "height": _n(max(bottom - top, 0))}
+        self._add("rect", {**box, "class": f"band {kind}"})
 
     def whisker(self, x: tuple[float, float], y: tuple[float, float], place: int) -> None:
         """An interval: from (x[0], y[0]) to (x[1], y[1])."""

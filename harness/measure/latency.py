@@ -222,6 +222,18 @@ def summarise(
     return hierarchical(times, supported(times.shape[1], times.shape[2]), confidence=confidence, seed=seed)
 
 
+def least(query: Ints, seconds: Floats) -> float:
+    """Mean over queries of each one's shortest time, over all processes and repeats, in seconds.
+
+    Args:
+        query: Number of the query of each row, from 0.
+        seconds: Time of each row.
+    """
+    shortest = np.full(int(query.max()) + 1, np.inf)
+    np.minimum.at(shortest, query, seconds)
+    return float(shortest[np.isfinite(shortest)].mean())
+
+
 def supported(queries: int, repeats: int) -> dict[str, float]:
     """The percentiles that so many queries and repeats in a process can support, by name."""
 

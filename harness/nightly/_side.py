@@ -1,4 +1,4 @@
-"""One revision's part of an interleaved comparison: times a pass over the queries each time it is told to.
+"""One revision's part of an interleaved comparison: times the queries that it is told to, a few at a time.
 
 Run by path, with the revision's own interpreter, so that it measures that revision's code; it uses only what every
 revision of this package has. Orders come as lines on standard input, answers leave as JSON lines on standard output.
@@ -15,7 +15,10 @@ from typing import Any
 
 
 def serve(order: dict[str, Any]) -> None:
-    """Load encoder and index, say so, then answer ``go SEED`` with [encode, search] nanoseconds of each query."""
+    """Load encoder and index, say so, then answer each line of queries' numbers with a row for each of them.
+
+    A row is [encode, search, encode, search] in nanoseconds: by the clock, then of the processor, all threads.
+    """
     from harness.pipeline.axes import REGISTRIES
     from harness.pipeline.steps.encode import open_type
     from harness.pipeline.steps.index import open_index
@@ -39,12 +42,11 @@ def serve(order: dict[str, Any]) -> None:
         end, used_end = perf_counter_ns(), process_time_ns()
         return middle - begin, end - resumed, used_middle - used, used_end - used_middle
 
-    for text in (texts * 3)[: max(10, measure.warmup)]:
-        one(text)
+    warm = [sum(one(text)[2:]) for text in (texts * 3)[: max(10, measure.warmup)]]
     gc.collect()
     gc.freeze()
     gc.disable()
-    say({"ready": len(texts)})
+    say({"queries": len(texts), "nanoseconds": sorted(warm)[len(warm) // 2]})
     for line in sys.stdin:
         places = json.loads(line)
         one(texts[places[0]])  # the first after a pause finds cold caches

@@ -15,6 +15,8 @@ from reports.values import label, number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from harness.records import Direction, Record
     from harness.spec.nightly import ThresholdSpec
     from reports.load import RunData
@@ -72,7 +74,13 @@ class Change:
         return text + (f"; {self.note}" if self.note else "")
 
 
-def changes(base: RunData, head: RunData, given: Mapping[str, ThresholdSpec], note: str = "") -> list[Change]:
+def changes(
+    base: RunData,
+    head: RunData,
+    given: Mapping[str, ThresholdSpec],
+    note: str = "",
+    confidence: float = CONFIDENCE,
+) -> list[Change]:
     """A verdict on every metric that either run has, but those that nothing is said of by default (`thresholds`).
 
     Args:
@@ -80,19 +88,26 @@ def changes(base: RunData, head: RunData, given: Mapping[str, ThresholdSpec], no
         head: The later one.
         given: The spec's thresholds.
         note: A reservation that every verdict is under (the machines differ, say).
+        confidence: Of the intervals of what varies.
     """
     before, after = base.cells(), head.cells()
     found = []
     for key in [*before, *(key for key in after if key not in before)]:
         limit = threshold(key[2], given)
         if limit is not None:
-            one = judge(key, before.get(key), after.get(key), limit, base, head)
+            one = judge(key, before.get(key), after.get(key), limit, base, head, confidence)
             found.append(replace(one, note="; ".join(part for part in (one.note, note) if part)))
     return found
 
 
 def judge(
-    key: Key, old: Record | None, new: Record | None, limit: ThresholdSpec, base: RunData, head: RunData
+    key: Key,
+    old: Record | None,
+    new: Record | None,
+    limit: ThresholdSpec,
+    base: RunData,
+    head: RunData,
+    confidence: float = CONFIDENCE,
 ) -> Change:
     """The verdict on one metric."""
     if old is None or new is None:
@@ -112,7 +127,21 @@ def judge(
     pair = base.quality.get(key), head.quality.get(key)
     if pair[0] and pair[1]:
         return _of_queries(plain, pair[0], pair[1], limit, kind.direction)
-    return _of_times(plain, limit, base, head, kind.direction)
+    return _of_times(plain, limit, base, head, kind.direction, confidence)
+
+
+def of_processor(
+    key: Key, base: NDArray[np.float64], head: NDArray[np.float64], limit: ThresholdSpec, confidence: float
+) -> Change:
+    """The verdict on processor time that was taken in turns: seconds, pairs x passes x queries."""
+    from harness.stats.turns import ratio_in_turns
+
+    before = float(np.median(base, axis=(0, 1)).mean())
+    value, low, high = ratio_in_turns(head, base, confidence=confidence)
+    found = Change(key, "no change", before, before * value, low, high)
+    if low <= 1 <= high:
+        return found
+    return replace(found, word=word(before, before * value, limit, metric_of(key[2]).direction))
 
 
 def word(old: float, new: float, limit: ThresholdSpec, direction: Direction) -> Word:
@@ -143,24 +172,28 @@ def _of_queries(
     return replace(plain, word=verdict, base=before, head=after, queries=tuple(moved), note=note)
 
 
-def _of_times(plain: Change, limit: ThresholdSpec, base: RunData, head: RunData, direction: Direction) -> Change:
+def _of_times(
+    plain: Change, limit: ThresholdSpec, base: RunData, head: RunData, direction: Direction, confidence: float
+) -> Change:
     """What varies from run to run: the interval of the ratio decides, where there are samples."""
     from harness.stats.levels import percentile_ratio
 
     collection, system, name = plain.key
     name, _, part = name.partition("/")
-    side = name.removeprefix("latency_")
+    side = name.removeprefix("latency_").removesuffix("_least")
     old, new = (run.latency.get((collection, system), {}).get(side) for run in (base, head))
     assert plain.base is not None  # noqa: S101 - `judge` has both values
     assert plain.head is not None  # noqa: S101
-    if old is None or new is None or not name.startswith("latency_"):
+    if old is None or new is None or side == name:
         if _inside(plain.base, plain.head, limit):
             return replace(plain, word="within noise", note="measured once in each run")
         return replace(plain, word=word(plain.base, plain.head, limit, direction), note="measured once in each run")
     if old.shape[1] != new.shape[1]:
         return replace(plain, word="not comparable", note="the runs timed different numbers of queries")
+    if name.endswith("_least"):
+        old, new, part = old.min(axis=2), new.min(axis=2), "mean"
     q = None if part == "mean" else float(part.removeprefix("p")) / 100
-    value, low, high = percentile_ratio(new, old, q, confidence=CONFIDENCE)
+    value, low, high = percentile_ratio(new, old, q, confidence=confidence)
     rows = old.reshape(len(old), -1)
     before = float((rows.mean(axis=1) if q is None else np.quantile(rows, q, axis=1)).mean())
     found = replace(plain, base=before, head=before * value, low=low, high=high)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 from harness.history.entry import machine_of
-from harness.nightly.changes import Change, Word, changes
+from harness.nightly.changes import CONFIDENCE, Change, Word, changes
 from reports.load import load_run
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ SHOWN_QUERIES = 5
 
 
 def compare_runs(
-    base: Path, head: Path, given: Mapping[str, ThresholdSpec] | None = None, *, force: bool = False
+    base: Path,
+    head: Path,
+    given: Mapping[str, ThresholdSpec] | None = None,
+    *,
+    force: bool = False,
+    confidence: float = CONFIDENCE,
 ) -> list[Change]:
     """A verdict on every metric of two finished runs.
 
@@ -30,6 +35,7 @@ def compare_runs(
         head: Folder of the later run.
         given: Thresholds; by default those in the later run's own spec.
         force: Compare although data or machine differ; every verdict then says so.
+        confidence: Of the intervals of what varies.
 
     Raises:
         UserError: A folder holds no finished run; data or machine differ and `force` is not given.
@@ -42,7 +48,8 @@ def compare_runs(
             file=head,
             remedy="compare runs of one machine on the same data, or give --force; every verdict then says so",
         )
-    return changes(old, new, thresholds_of(new) if given is None else given, "; ".join(different))
+    limits = thresholds_of(new) if given is None else given
+    return changes(old, new, limits, "; ".join(different), confidence)
 
 
 def differences(base: RunData, head: RunData) -> list[str]:

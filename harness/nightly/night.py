@@ -167,7 +167,8 @@ def _tell(night: Night, spec: Spec, history: History, out: Path) -> None:
     ends = {"last night": night_before(known), "last week": datetime.fromisoformat(night.created) - timedelta(days=7)}
     if spec.head.nightly.release:
         ends["the release"] = _release(known, spec.head.nightly.release)
-    night.news = [(title, news(watched, end)) for title, end in ends.items() if end is not None]
+    night.since = {title: end for title, end in ends.items() if end is not None}
+    night.news = [(title, news(watched, end)) for title, end in night.since.items()]
     _write(out / "junit.xml", summaries.junit(night))
     _write(out / "summary.md", summaries.markdown(night))
     path = out / "feed.json"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from harness.history.series import Key
@@ -25,6 +26,8 @@ class Night:
     failed: list[tuple[str, str]] = field(default_factory=list)
     watched: list[Key] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    since: dict[str, datetime] = field(default_factory=dict)
+    """The times that changes are told since: last night, last week, the release."""
     news: list[tuple[str, list[str]]] = field(default_factory=list)
 
     @property

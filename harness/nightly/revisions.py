@@ -112,11 +112,14 @@ def parts_of(side: Side, store: Path) -> dict[tuple[str, str], dict[str, str]]:
 
 
 class Timer:
-    """A process that times passes over the queries with one side's code, when told to.
+    """A process that times queries with one side's code, when told to.
+
+    `queries` is how many there are, `nanoseconds` what one took of the processor while warming up (median).
 
     Args:
         side: The revision.
         order: What `_side.serve` needs.
+        threads: For the libraries.
 
     Raises:
         UserError: It ended before it was ready.
@@ -129,15 +132,20 @@ class Timer:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=_environment(threads),
         )  # fmt: skip
-        self._read()
+        ready = self._read()
+        self.queries, self.nanoseconds = int(ready["queries"]), int(ready["nanoseconds"])
 
     def time(self, places: Sequence[int]) -> list[list[int]]:
-        """Nanoseconds of each of these queries: [encode, search] by the clock, the same of the processor."""
+        """A row of nanoseconds for each of these queries: [encode, search] by the clock, the same of the processor."""
         assert self.process.stdin is not None  # noqa: S101 - it is a pipe
         self.process.stdin.write(json.dumps(list(places)) + "\n")
         self.process.stdin.flush()
         found: list[list[int]] = self._read()
         return found
+
+    def bind(self, processor: int) -> None:
+        """Keep the thread that times on one processor (Linux)."""
+        os.sched_setaffinity(self.process.pid, {processor})
 
     def close(self) -> None:
         """End it."""

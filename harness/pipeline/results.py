@@ -323,6 +323,10 @@ def _latency(run: str, one: SystemStages, done: Mapping[str, Done]) -> tuple[lis
         for side in ("encode", "search", "total")
         for name, (value, low, high) in found[side].items()
     ]
+    rows += [
+        _row(run, one, f"{side}_least", value, "shortest of a query's times, mean over queries", n=found["n"])
+        for side, value in found["least"].items()
+    ]
     with np.load(_files(done, one.summary) / "samples.npz") as samples:
         return rows, dict(samples)
 

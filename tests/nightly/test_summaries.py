@@ -71,7 +71,10 @@ def test_the_page_marks_the_step_and_escapes_names(tmp_path):
     assert "null control" in text
     assert "step +" in text
     assert "machine, data or definition changed" in text
-    assert "The same in every run." in text
+    assert '<td class="told">+3.00%</td>' in text
+    assert "<td>exact</td>" in text
+    assert 'class="state regressed"' in text
+    assert "30 earlier runs" in text
 
 
 @pytest.mark.browser
@@ -79,6 +82,8 @@ def test_the_page_marks_the_step_and_escapes_names(tmp_path):
 def test_the_page_in_a_browser(tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")
     series = known(tmp_path)
+    (tmp_path / "n39").mkdir()
+    (tmp_path / "n39/report.html").write_text("x")
     page_file = tmp_path / "index.html"
     write_trend(page_file, told(), {k: v for k, v in series.items() if not k[2].startswith("smallest")}, series)
     problems, requests = [], []
@@ -92,6 +97,14 @@ def test_the_page_in_a_browser(tmp_path):
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.locator("figure > svg").count() == 2
             assert page.locator("figure > svg").first.bounding_box()["width"] > 200
+            first = page.locator("svg .band").first.bounding_box()
+            assert first["width"] > 0
+            assert first["height"] > 0
+            assert page.locator("svg a[href]").count() == 2  # the one report that is kept, in both figures
+            assert page.locator(".state strong").inner_text() == "1 regression"
+            text = page.locator("figure > svg").first.locator("text")
+            sizes = [box["height"] for box in (text.nth(i).bounding_box() for i in range(text.count())) if box]
+            assert min(sizes) > 8
         browser.close()
     assert problems == []
     assert set(requests) == {page_file.as_uri()}

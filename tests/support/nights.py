@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from harness.stats.changes import SUSPICION, newest
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Noise of a night's value, relative.
+    """Noise of a night's value, relative; spreads are robust (of a normal distribution's middle).
 
     `within`: of one measurement, Student's t with `freedom` degrees. `between`: of the night, for all systems of a
     machine together, autoregressive with `correlation`. `spikes`: share of measurements that a neighbour slows down,
@@ -46,7 +47,7 @@ def simulate(rng, nights, series, kind, step_at=None, step=0.05):
     level = speed[machines] * np.exp(common)[:, None]
     if step_at is not None:
         level[step_at:, 0] *= 1 + step
-    scale = kind.within / np.sqrt(kind.freedom / (kind.freedom - 2))
+    scale = kind.within / (1.4826 * stats.t.ppf(0.75, kind.freedom))
 
     def measured():
         noise = scale * rng.standard_t(kind.freedom, (nights, series))
@@ -56,11 +57,18 @@ def simulate(rng, nights, series, kind, step_at=None, step=0.05):
     return Page(measured(), measured(), [f"m{m}" for m in machines])
 
 
-def alarms(page):
+def ours(stretch, *, twice):
+    """(first night after the step, sign) of a step found with the last night, None where there is none."""
+    step = newest(np.asarray(stretch)) if twice else newest(np.asarray(stretch), SUSPICION, 0.0)
+    return None if step is None else (step.first, step.score)
+
+
+def alarms(page, method=ours):
     """(night, series, first night after the step) of every alarm that a nightly run would give on this page.
 
     As the nightly run does it: what tonight's value suggests is measured again, and of both the one counts that says
-    less; it is an alarm where that one still says enough.
+    less; it is an alarm where that one still says enough. `method` is called with the values of one machine since the
+    last step, tonight's last.
     """
     found = []
     for series in range(page.values.shape[1]):
@@ -70,14 +78,46 @@ def alarms(page):
             places.append(night)
             first, second = page.values[night, series], page.again[night, series]
             stretch.append(first)
-            suspected = newest(np.asarray(stretch), SUSPICION, 0.0)
+            suspected = method(stretch, twice=False)
             if suspected is None:
                 continue
-            stretch[-1] = min(first, second) if suspected.score > 0 else max(first, second)
-            step = newest(np.asarray(stretch))
+            stretch[-1] = min(first, second) if suspected[1] > 0 else max(first, second)
+            step = method(stretch, twice=True)
             if step is None:
                 continue
-            if step.score > 0:
-                found.append((night, series, places[step.first]))
-            stretches[machine] = (places[step.first :], stretch[step.first :])
+            if step[1] > 0:
+                found.append((night, series, places[step[0]]))
+            stretches[machine] = (places[step[0] :], stretch[step[0] :])
     return found
+
+
+def fitted(folder, metrics=("encode_least", "search_least", "total_least")):
+    """The noise of a history's nights, of these metrics: of the night in common, and of each series on top of it.
+
+    Series of which a step was found are left out: what is fitted is noise.
+    """
+    from harness.history import History
+    from harness.history.series import series
+
+    known = series(History(folder).table().to_pylist())
+    rows = [
+        np.log([night.value for night in nights if night.label == nights[-1].label])
+        for (_, system, metric), nights in known.items()
+        if metric in metrics and "(again)" not in system
+    ]
+    nights = min(len(row) for row in rows)
+    values = np.stack([row[-nights:] - np.median(row[-nights:]) for row in rows], axis=1)
+    common = np.median(values, axis=1)
+    own = (values - common[:, None]).ravel()
+    spread, between = (1.4826 * np.median(np.abs(part - np.median(part))) for part in (own, common))
+    clipped = np.clip(common / max(between, 1e-9), -4, 4)
+    correlation = float(np.corrcoef(clipped[:-1], clipped[1:])[0, 1]) if between else 0.0
+    freedom = float(np.clip(stats.t.fit(own / spread, floc=0)[0], 2.1, 30))
+    far = own > 5 * spread
+    return Kind(
+        within=float(spread), freedom=freedom, between=float(between), correlation=float(np.clip(correlation, 0, 0.9)),
+        spikes=float(far.mean()), spike=float(own[far].mean()) if far.any() else 0.0,
+    )  # fmt: skip
+
+
+MEASURED = Kind()

@@ -46,5 +46,6 @@ def told():
     night.failed = [("build x", "oom: held too much")]
     night.watched = [("alpha", "t", "index_bytes"), ("alpha", "t", "ndcg@10")]
     night.state = "regressed"
+    night.since = {"last night": START + timedelta(days=38), "last week": START + timedelta(days=32)}
     night.news = [("last night", ["something changed"]), ("last week", [])]
     return night

@@ -70,9 +70,9 @@ def latencies(*, out: str, confidence: float, seed: int, report: Progress, **pro
         **processes: ``process0`` and so on: folders of the processes' own samples.
 
     Returns:
-        {encode, search, total: {percentile or mean: (value, low, high)}, n: rows}; seconds.
+        {encode, search, total: {percentile or mean: (value, low, high)}, least: {side: value}, n: rows}; seconds.
     """
-    from harness.measure.latency import summarise
+    from harness.measure.latency import least, summarise
 
     parts: dict[str, list[Any]] = {name: [] for name in ("process", *SAMPLES)}
     for number in range(len(processes)):
@@ -87,5 +87,6 @@ def latencies(*, out: str, confidence: float, seed: int, report: Progress, **pro
         side: summarise(joined["process"], joined["query"], seconds, confidence=confidence, seed=seed)
         for side, seconds in sides.items()
     }
+    result["least"] = {side: least(joined["query"], seconds) for side, seconds in sides.items()}
     report(1, 1, "summarised")
     return {**result, "n": len(joined["query"])}

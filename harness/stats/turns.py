@@ -1,0 +1,49 @@
+"""Two things timed in turns, query by query: their ratio, with an interval that single bad processes do not widen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Estimate: TypeAlias = tuple[float, float, float]
+
+
+def ratio_in_turns(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """How many times as long the first one takes as the second: (value, low, high).
+
+    Of each pair of processes the median of the ratios counts, each of one query's two times in one pass, which were
+    taken within milliseconds of each other: what slows the machine for longer falls on both. Over the pairs the median
+    counts too (of processes, a few have an unlucky layout of memory), with the interval of its order statistics (the
+    inverted sign test; Thompson 1936): it needs no assumption about the noise, and covers at least as often as
+    `confidence` says, where so few pairs can at all.
+
+    Args:
+        first: Pairs x passes x queries, positive; row i was timed in turns with row i of `second`.
+        second: The same shape.
+        confidence: Of the interval.
+
+    Raises:
+        ValueError: Shapes differ, or a value is not positive.
+    """
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if one.shape != other.shape or one.ndim != 3 or not one.size or not min(one.min(), other.min()) > 0:
+        raise ValueError("two arrays of positive times are needed, pairs x passes x queries")
+    ratios = np.sort(np.median(np.log(one / other).reshape(len(one), -1), axis=1))
+    low, high = _limits(ratios, confidence)
+    return float(np.exp(np.median(ratios))), float(np.exp(low)), float(np.exp(high))
+
+
+def _limits(ordered: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    """The innermost order statistics that cover the median often enough; the outermost where none do."""
+    from scipy import stats
+
+    count = len(ordered)
+    out = int(stats.binom.ppf((1 - confidence) / 2, count, 0.5))
+    while out > 0 and 2 * stats.binom.cdf(out - 1, count, 0.5) > 1 - confidence:
+        out -= 1
+    out = max(out, 1)
+    return float(ordered[out - 1]), float(ordered[count - out])
