@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.errors import UserError
 from harness.nightly.changes import of_processor
 from harness.nightly.compare import compare_runs
 from harness.nightly.revisions import Timer, parts_of, prepare, run_untimed
@@ -34,8 +35,10 @@ SLICE_SECONDS = 0.02
 """Processor time after which the other side has its turn."""
 LONGEST_SLICE = 25
 """Queries after which it has it in any case."""
-CONFIDENCE = 0.998
-"""Of the intervals of times: there are a dozen in a comparison, and one comparison in twenty may be wrong at most."""
+CONFIDENCE = 0.99
+"""Of the intervals of processor time."""
+OF_WALLS = 0.998
+"""Of those of latencies: there are six of a system, and no threshold keeps a machine's unrest out of them."""
 COLUMNS = ("encode", "search", "encode_cpu", "search_cpu")
 Times = dict[tuple[str, str], "NDArray[np.float64]"]
 """Seconds of (collection, system): pairs x rounds x queries x `COLUMNS`."""
@@ -81,7 +84,7 @@ def compare_revisions(
     for side, taken in zip(sides, times, strict=True):
         _write_times(side, taken)
     given = dict(checked.head.nightly.thresholds)
-    found = compare_runs(sides[0].folder, sides[1].folder, given, confidence=CONFIDENCE)
+    found = compare_runs(sides[0].folder, sides[1].folder, given, confidence=OF_WALLS)
     # These two come from the untimed part, and what was taken in turns says more.
     found = [one for one in found if not one.key[2].endswith(("_cpu", "_least"))]
     for cell in times[0]:
@@ -127,15 +130,21 @@ def _pair(
     """
     timers: dict[int, Timer] = {}
     order = (0, 1) if number % 2 == 0 else (1, 0)
-    processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    processors = sorted(os.sched_getaffinity(0)) if threads == 1 and hasattr(os, "sched_getaffinity") else []
     try:
         for place in order:
             timers[place] = Timer(sides[place], orders[place], threads)
-            if threads == 1 and processors:
-                timers[place].bind(processors[number % len(processors)])
-        queries = timers[0].queries
+        ready = [timers[place].ready() for place in (0, 1)]
+        for timer in timers.values() if processors else ():
+            timer.bind(processors[number % len(processors)])
+        queries = ready[0][0]
+        if queries != ready[1][0]:
+            raise UserError(
+                f"{sides[0].name} and {sides[1].name} ask different numbers of queries, {queries} and {ready[1][0]}",
+                remedy="compare revisions that ask the same queries",
+            )
+        size = int(SLICE_SECONDS * 1e9 / max(nanoseconds for _, nanoseconds in (*ready, (0, 1))))
         taken = np.zeros((2, rounds, queries, len(COLUMNS)))
-        size = int(SLICE_SECONDS * 1e9 / max(*(timer.nanoseconds for timer in timers.values()), 1))
         for turn, (passed, places) in enumerate(_slices(number, rounds, queries, min(max(size, 1), LONGEST_SLICE))):
             for place in order if turn % 2 == 0 else order[::-1]:
                 taken[place, passed, places] = timers[place].time(places)

@@ -114,15 +114,10 @@ def parts_of(side: Side, store: Path) -> dict[tuple[str, str], dict[str, str]]:
 class Timer:
     """A process that times queries with one side's code, when told to.
 
-    `queries` is how many there are, `nanoseconds` what one took of the processor while warming up (median).
-
     Args:
         side: The revision.
         order: What `_side.serve` needs.
         threads: For the libraries.
-
-    Raises:
-        UserError: It ended before it was ready.
     """
 
     def __init__(self, side: Side, order: dict[str, Any], threads: int) -> None:
@@ -132,8 +127,19 @@ class Timer:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=_environment(threads),
         )  # fmt: skip
-        ready = self._read()
-        self.queries, self.nanoseconds = int(ready["queries"]), int(ready["nanoseconds"])
+
+    def ready(self) -> tuple[int, int]:
+        """Wait until it is: the number of queries, and nanoseconds that one took of the processor (median).
+
+        Raises:
+            UserError: It ended before.
+        """
+        found = self._read()
+        return int(found["queries"]), int(found["nanoseconds"])
+
+    def bind(self, processor: int) -> None:
+        """Keep the thread that times on one processor (Linux)."""
+        os.sched_setaffinity(self.process.pid, {processor})
 
     def time(self, places: Sequence[int]) -> list[list[int]]:
         """A row of nanoseconds for each of these queries: [encode, search] by the clock, the same of the processor."""
@@ -142,10 +148,6 @@ class Timer:
         self.process.stdin.flush()
         found: list[list[int]] = self._read()
         return found
-
-    def bind(self, processor: int) -> None:
-        """Keep the thread that times on one processor (Linux)."""
-        os.sched_setaffinity(self.process.pid, {processor})
 
     def close(self) -> None:
         """End it."""
