@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.measure import latency
-from harness.measure.latency import measure_queries, summarise, supported, table
+from harness.measure.latency import least, measure_queries, summarise, supported, table
 
 
 class Clock:
@@ -185,3 +185,11 @@ def test_missing_observations_are_refused():
         table(np.asarray([0, 0, 1]), np.asarray([0, 1, 0]), np.ones(3))
     with pytest.raises(ValueError, match="as often"):
         table(np.asarray([0, 0, 0]), np.asarray([0, 1, 1]), np.ones(3))
+
+
+def test_the_shortest_of_each_query_counts_over_processes_and_repeats():
+    query = np.asarray([0, 1, 2, 2, 1, 0, 0, 1, 2], np.int32)
+    seconds = np.asarray([3.0, 5.0, 9.0, 8.0, 4.0, 7.0, 2.0, 6.0, 9.0])
+    assert least(query, seconds) == pytest.approx((2 + 4 + 8) / 3)
+    slow = seconds + np.asarray([0, 5, 5, 0, 0, 5, 0, 5, 5])
+    assert least(query, slow) == least(query, seconds)

@@ -53,6 +53,18 @@ def test_a_slowdown_is_told_from_noise(run):
     assert only(compare_runs(base, quick), "latency_total/p50").word == "improved"
 
 
+def test_shortest_times_have_an_interval_from_their_processes(run):
+    def made(seed, factor=1.0):
+        times = seconds(seed, factor)
+        return run(values={("s", "total_least"): float(times.min(axis=(0, 2)).mean())}, latency={"s": times})
+
+    base, same, slow = made(1), made(2), made(3, 1.05)
+    assert only(compare_runs(base, same), "total_least").word in ("no change", "within noise")
+    one = only(compare_runs(base, slow), "total_least")
+    assert one.word == "regressed"
+    assert one.low < 1.05 < one.high
+
+
 def test_identical_timings_are_seldom_taken_for_a_change(run):
     pairs = [(run(latency={"s": seconds(seed)}), run(latency={"s": seconds(seed + 100)})) for seed in range(20)]
     words = [only(compare_runs(*pair), "latency_total/p50").word for pair in pairs]

@@ -1,0 +1,153 @@
+"""Revisions of anything installed, each in an environment of its own, timed in turns."""
+
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from tests_support import write_collection
+from toy import SPEC, write_toy
+
+from harness.errors import UserError
+from harness.nightly import interleave
+from harness.nightly.changes import of_processor
+from harness.nightly.interleave import CONFIDENCE, compare_revisions
+from harness.nightly.revisions import prepare
+from harness.nightly.thresholds import IN_TURNS
+
+KEY = ("alpha", "s", "search_cpu")
+
+
+def wheel(folder, version):
+    path = folder / f"toy_thing-{version}-py3-none-any.whl"
+    info = f"toy_thing-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("toy_thing.py", f'VERSION = "{version}"\n')
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: toy-thing\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def says(side, module="toy_thing"):
+    code = f"import numpy, {module}; print({module}.VERSION)"
+    done = subprocess.run([side.python, "-P", "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or done.stderr
+
+
+def test_each_wheel_is_installed_into_an_environment_of_its_own(tmp_path):
+    sides = [
+        prepare(str(wheel(tmp_path, version)), name, tmp_path / "work", tmp_path)
+        for name, version in (("base", "1.0"), ("head", "2.0"))
+    ]
+    assert [says(side) for side in sides] == ["1.0", "2.0"]  # and both find numpy here
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_git_revisions_and_folders_come_before_what_is_installed(tmp_path):
+    def git(*arguments):
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments], cwd=tmp_path, check=True,
+            capture_output=True,
+        )  # fmt: skip
+
+    git("init", "-q")
+    for version in ("1", "2"):
+        (tmp_path / "yaml.py").write_text(f'VERSION = "git {version}"\n')  # a name that is installed here, too
+        git("add", "yaml.py")
+        git("commit", "-qm", version)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/yaml.py").write_text('VERSION = "folder"\n')
+    work = tmp_path / "work"
+    assert says(prepare("HEAD~1", "base", work, tmp_path), "yaml") == "git 1"
+    assert says(prepare("HEAD", "head", work, tmp_path), "yaml") == "git 2"
+    assert says(prepare(str(tmp_path / "folder"), "head", work, tmp_path), "yaml") == "folder"
+    with pytest.raises(UserError, match="no git revision") as caught:
+        prepare("no-such-thing", "head", work, tmp_path)
+    assert "key=value" in caught.value.remedy
+
+
+def test_a_change_of_the_spec_is_a_revision_and_a_missing_package_is_named(tmp_path):
+    assert prepare("encoders.e.max_length=64", "head", tmp_path, tmp_path).overrides == ("encoders.e.max_length=64",)
+    with pytest.raises(UserError, match=r"cannot install '.*nothing-1-py3-none-any\.whl'"):
+        prepare(str(tmp_path / "nothing-1-py3-none-any.whl"), "head", tmp_path, tmp_path)
+
+
+class Clock:
+    """Two timers of a machine whose speed wanders; it remembers who was asked what, when."""
+
+    def __init__(self, head):
+        self.rng, self.speed, self.head, self.asked, self.bound = np.random.default_rng(4), 1.0, head, [], []
+
+    def timer(self, side, _order, _threads):
+        def time(places):
+            self.asked.append((side.name, list(places)))
+            self.speed *= np.exp(0.05 * self.rng.standard_normal())
+            factor = self.speed * (self.head if side.name == "head" else 1.0)
+            noise = np.exp(0.1 * self.rng.standard_t(3, (len(places), 4)))
+            return (factor * noise * np.asarray([1e6, 2e6, 1e6, 2e6])).tolist()
+
+        return SimpleNamespace(
+            ready=lambda: (30, 3_000_000), time=time, bind=lambda n: self.bound.append(n), close=lambda: None
+        )
+
+
+def taken(monkeypatch, clock, pairs=12, rounds=5):
+    monkeypatch.setattr(interleave, "Timer", clock.timer)
+    sides = [SimpleNamespace(name=name) for name in ("base", "head")]
+    return np.stack([interleave._pair(sides, [{}, {}], number, rounds, 1) for number in range(pairs)])
+
+
+def test_sides_take_turns_every_few_queries_on_one_processor(monkeypatch):
+    clock = Clock(1.0)
+    assert taken(monkeypatch, clock, pairs=2, rounds=2).shape == (2, 2, 2, 30, 4)
+    assert max(len(places) for _, places in clock.asked) == 6  # 20 ms
+    for (first, places), (second, same) in zip(clock.asked[::2], clock.asked[1::2], strict=True):
+        assert {first, second} == {"base", "head"}
+        assert places == same
+    assert {first for first, _ in clock.asked[::2]} == {"base", "head"}
+    half = len(clock.asked) // 2
+    assert sorted(place for name, places in clock.asked[:half] if name == "base" for place in places) == sorted(
+        [*range(30)] * 2
+    )
+    assert clock.bound[0] == clock.bound[1]
+
+
+@pytest.mark.parametrize(("factor", "word"), [(1.0, "no change"), (1.05, "regressed"), (0.95, "improved")])
+def test_small_changes_are_found_on_a_machine_that_wanders(monkeypatch, factor, word):
+    seconds = taken(monkeypatch, Clock(factor))
+    base, head = (interleave._processor(seconds[:, place], "search_cpu") for place in (0, 1))
+    one = of_processor(KEY, base, head, IN_TURNS, CONFIDENCE)
+    assert one.word == word
+    assert one.head / one.base == pytest.approx(factor, abs=0.02)
+    assert "Search, processor time of s on alpha" in one.sentence
+
+
+def test_other_numbers_of_queries_are_refused(monkeypatch):
+    counts = iter([30, 20])
+    monkeypatch.setattr(
+        interleave, "Timer", lambda *_: SimpleNamespace(ready=lambda: (next(counts), 1), bind=print, close=print)
+    )
+    with pytest.raises(UserError, match="different numbers of queries, 30 and 20"):
+        interleave._pair([SimpleNamespace(name=n) for n in "ab"], [{}, {}], 0, 1, 1)
+
+
+@pytest.mark.slow
+def test_a_slower_and_larger_revision_of_a_package_is_found_and_named(tmp_path):
+    (tmp_path / "toy.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    base, head = write_toy(tmp_path / "base"), write_toy(tmp_path / "head", version="1.1", slower=4.0, larger=1.03)
+    told = []
+    found = compare_revisions(
+        str(base), str(head), tmp_path / "toy.toml", work=tmp_path / "work", store=tmp_path / "store",
+        repository=Path(), pairs=2, rounds=3, tell=told.append,
+    )  # fmt: skip
+    words = {one.key[2]: one.word for one in found}
+    assert words["index_bytes"] == words["search_cpu"] == "regressed"
+    assert words["ndcg@10"] == "no change"
+    (one,) = [one for one in found if one.key[2] == "search_cpu"]
+    assert one.head / one.base > 2
+    assert one.key[:2] == ("mine", "toy")
+    assert told[-1] == "toy on mine: 2 pairs of processes in turns"
