@@ -22,11 +22,15 @@ Inverted.search = _slower
 """
 LARGE = """
 
-def _larger(self, real=Inverted.memory):
-    return {{label: round(size * {factor}) for label, size in real(self).items()}}
+def _larger(self, blocks, real=Inverted._add):
+    real(self, blocks)
+    arrays = self.segments[-1]._asdict()
+    name = max(arrays, key=lambda name: arrays[name].nbytes)
+    more = round({share} * sum(array.nbytes for array in arrays.values()) / arrays[name].itemsize)
+    self.segments[-1] = self.segments[-1]._replace(**{{name: np.append(arrays[name], arrays[name][:1].repeat(more))}})
 
 
-Inverted.memory = _larger
+Inverted._add = _larger
 """
 WORSE = """
 
@@ -38,19 +42,20 @@ Bm25Encoder.encode_queries = _worse
 """
 
 
-def patched(folder, *, slower=0.0, larger=1.0, worse=0):
+def patched(folder, *, slower=0.0, larger=0.0, worse=0):
     """A copy of the package.
 
-    `slower`: share that a search takes longer. `larger`: factor of the index's bytes. `worse`: one query of so many
-    loses its first word.
+    `slower`: share that a search takes longer. `larger`: share by which the index's arrays grow, with padding. `worse`:
+    one query of so many loses its first word in the encoder.
     """
     for name in ("harness", "reports"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        # With what numba compiled before: it goes by a file's time and size, and copies keep both.
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc"), dirs_exist_ok=True)
     index, encoder = folder / "harness/indexes/inverted.py", folder / "harness/encoders/bm25.py"
     if slower:
         _append(index, SLOW.format(share=slower))
-    if larger != 1.0:
-        _append(index, LARGE.format(factor=larger))
+    if larger:
+        _append(index, LARGE.format(share=larger))
     if worse:
         _append(encoder, WORSE.format(every=worse))
     return folder
