@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+SCORES = 1 << 24
+"""Attention scores that are held at once; more are left to the fused kernel, which holds none."""
+
+
 class Layout:
     """Where packed tokens lie in texts x longest, and which of these attend to which."""
 
@@ -42,11 +46,19 @@ class Layout:
 
     def attend(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Scaled dot-product attention within each text; tokens x heads x size each, to tokens x (heads * size)."""
+        parts = self.spread(queries), self.spread(keys), self.spread(values)
+        scores = self.texts * queries.shape[1] * self.longest**2
+        slow = queries.dtype == torch.bfloat16 and queries.device.type == "cpu" and not self.causal
+        if slow and scores <= SCORES and not torch.is_grad_enabled():
+            return self.gather(self._plainly(*parts))
         mixed = functional.scaled_dot_product_attention(
-            self.spread(queries),
-            self.spread(keys),
-            self.spread(values),
-            attn_mask=self.mask,
-            is_causal=self.causal and self.even,
+            *parts, attn_mask=self.mask, is_causal=self.causal and self.even
         )
         return self.gather(mixed)
+
+    def _plainly(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Attention as two products and a softmax: in bfloat16, twice as fast as the processor's fused kernel."""
+        scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+        if self.mask is not None:
+            scores.masked_fill_(~self.mask, float("-inf"))
+        return scores.softmax(-1) @ values

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from harness.vectors import Kind
 
 
+TOKENS = 2048
+"""Tokens of a batch on a processor: what one step writes, the next finds in the cache, and no memory is mapped anew."""
+
+
 class Shape(Protocol):
     """Sizes of a backbone."""
 
@@ -75,7 +79,8 @@ class Model:
         self, ids: Sequence[Sequence[int]], batch_size: int
     ) -> Iterator[tuple[list[int], torch.Tensor, list[int]]]:
         """Places, packed states and lengths of one batch after the other; empty texts are left out."""
-        for places in by_length([len(text) for text in ids], batch_size):
+        most = TOKENS if self.head.device.type == "cpu" else None
+        for places in by_length([len(text) for text in ids], batch_size, most):
             tokens, lengths = pack(ids, places)
             yield places, self.backbone(tokens.to(self.head.device), lengths), lengths
 

@@ -47,11 +47,20 @@ class Tokeniser:
         return [encoding.ids for encoding in found]
 
 
-def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Places of non-empty texts, longest first, `size` at a time."""
+def by_length(lengths: Sequence[int], size: int, tokens: int | None = None) -> Iterator[list[int]]:
+    """Places of non-empty texts, longest first, at most `size` at a time.
+
+    Args:
+        lengths: Tokens of each text.
+        size: Texts in a batch.
+        tokens: Places in a batch, texts times the longest of them; a text that alone has more stands alone.
+    """
     order = sorted((place for place, length in enumerate(lengths) if length), key=lambda place: -lengths[place])
-    for begin in range(0, len(order), size):
-        yield order[begin : begin + size]
+    begin = 0
+    while begin < len(order):
+        fit = size if tokens is None else min(size, max(tokens // lengths[order[begin]], 1))
+        yield order[begin : begin + fit]
+        begin += fit
 
 
 def pack(ids: Sequence[Sequence[int]], places: Sequence[int]) -> tuple[torch.Tensor, list[int]]:

@@ -40,12 +40,26 @@ def max_logits(
         Texts x terms, float32.
     """
     rows = padded_rows(lengths).to(hidden.device)
-    tokens = hidden[rows.flatten()]
+    tokens = hidden if min(lengths) == max(lengths) else hidden[rows.flatten()]
     found = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
+    whole = hidden.dtype == torch.bfloat16 and hidden.device.type == "cpu" and bool(hidden.isfinite().all())
     for begin in range(0, weight.shape[0], CHUNK):
-        logits = tokens @ weight[begin : begin + CHUNK].T
-        found[:, begin : begin + CHUNK] = logits.view(*rows.shape, -1).amax(1)
+        logits = (tokens @ weight[begin : begin + CHUNK].T).view(*rows.shape, -1)
+        found[:, begin : begin + CHUNK] = _largest_bfloat16(logits) if whole else logits.amax(1)
     return found if bias is None else found.add_(bias.float())
+
+
+def _largest_bfloat16(logits: torch.Tensor) -> torch.Tensor:
+    """`logits.amax(1)` of finite values by comparing their bits as integers, which a processor does four times as fast.
+
+    Positive numbers are ordered as their bits are, negative ones the other way round.
+    """
+    bits = logits.view(torch.int16)
+    largest = bits.amax(1)
+    negative = largest < 0
+    if negative.any():
+        largest = torch.where(negative, bits.amin(1), largest)
+    return largest.view(torch.bfloat16)
 
 
 class MaxHead(torch.autograd.Function):

@@ -98,6 +98,23 @@ def test_a_text_alone_is_a_text_in_a_batch(llama_folder, tmp_path, texts):
         close(encoder.encode_documents([text]), row[None])
 
 
+def test_batches_hold_texts_of_like_length_and_no_more_tokens_than_the_cache_takes():
+    from harness.encoders._text import by_length
+
+    lengths = [3, 0, 9, 5, 9, 1, 40, 2]
+    assert list(by_length(lengths, 3)) == [[6, 2, 4], [3, 0, 7], [5]]
+    assert list(by_length(lengths, 3, 20)) == [[6], [2, 4], [3, 0, 7], [5]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_small_batches_give_the_vectors_of_large_ones(llama_folder, tmp_path, texts, monkeypatch, dtype):
+    encoder, _ = made(llama_folder, tmp_path / "m", dtype=dtype)
+    whole = encoder.encode_documents(texts * 3)
+    monkeypatch.setattr("harness.encoders._packed.TOKENS", 7)
+    small = encoder.encode_documents(texts * 3)
+    assert abs(whole - small).max() < (1e-5 if dtype == "float32" else 0.1)
+
+
 def test_the_attention_of_the_spec_reaches_the_saved_model(llama_folder, tmp_path):
     for attention, same in (("bidirectional", False), ("causal", True)):
         encoder, _ = made(llama_folder, tmp_path / attention, attention=attention)

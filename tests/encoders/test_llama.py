@@ -56,6 +56,20 @@ def test_states_are_those_of_transformers(causal, rope, lengths):
     assert torch.allclose(found, expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("lengths", [[5, 1, 30, 12], [7, 7], [1]])
+def test_bfloat16_attention_is_near_that_of_the_fused_kernel(monkeypatch, lengths):
+    _, ours = both(causal=False)
+    ours = ours.bfloat16()
+    ids = torch.randint(0, 40, (sum(lengths),))
+    with torch.no_grad():
+        plain = ours(ids, lengths).float()
+        monkeypatch.setattr("harness.encoders._layout.SCORES", 0)
+        monkeypatch.setattr("harness.encoders._layout.Layout._plainly", None)
+        fused = ours(ids, lengths).float()
+    assert torch.allclose(plain, fused, atol=0.1)
+    assert torch.cosine_similarity(plain, fused).min() > 0.999
+
+
 @pytest.mark.parametrize("causal", [True, False])
 def test_a_later_token_changes_an_earlier_state_only_without_the_causal_mask(causal):
     _, ours = both(causal)

@@ -81,6 +81,24 @@ def test_the_head_is_the_plain_one_and_so_are_its_gradients(monkeypatch):
         assert torch.allclose(mine.grad, other.grad, atol=1e-5)
 
 
+@pytest.mark.parametrize("shift", [-30.0, 0.0, 30.0])
+def test_the_largest_bfloat16_logits_are_those_of_the_plain_maximum(shift):
+    """All negative, mixed and all positive."""
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(17, 8).bfloat16(), torch.randn(30, 8).bfloat16()
+    hidden[:, 0], weight[:, 0] = 1.0, shift
+    expected = torch.stack([torch.nn.functional.linear(part, weight).amax(0) for part in hidden.split(LENGTHS)])
+    found = max_logits(hidden, LENGTHS, weight)
+    assert torch.equal(found, expected.float())
+    assert (bool((found < 0).any()), bool((found > 0).any())) == (shift <= 0, shift >= 0)
+
+
+def test_what_is_not_a_number_stays_so_in_bfloat16():
+    hidden, weight = torch.randn(17, 8).bfloat16(), torch.randn(30, 8).bfloat16()
+    hidden[5] = -float("nan")
+    assert max_logits(hidden, LENGTHS, weight)[2].isnan().all()
+
+
 def test_the_sparse_loss_is_that_of_sentence_transformers():
     from sentence_transformers.sparse_encoder.losses import FlopsLoss, SparseMultipleNegativesRankingLoss
 
