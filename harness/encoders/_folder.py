@@ -41,6 +41,7 @@ class Contract:
     dimensions: int | None = None
     normalise: bool = True
     special_tokens: bool = False
+    output: Literal["float32", "float16", "int8"] = "float32"
 
 
 @dataclass(frozen=True)

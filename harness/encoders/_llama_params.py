@@ -41,6 +41,9 @@ class LlamaParams(Params):
     """Of weights and arithmetic while encoding; auto is bfloat16 where the processor multiplies it, else float32."""
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     """Where to encode and train."""
+    processes: int = Field(default=1, ge=1)
+    """Processes that share every training batch, each with a device of its own where `device` is cuda; passages of all
+    of them are negatives of every query."""
     training: TrainingParams | None = None
     """Train on the pairs of the spec; used as it is where it is left out."""
     adapter: str | None = None
@@ -133,3 +136,6 @@ class DenseTwinParams(LlamaParams):
     """Mean of all tokens' states, or the last token's."""
     dimensions: int | None = Field(default=None, ge=1)
     """Keep the first dimensions only; all where it is left out."""
+    output: Literal["float32", "float16", "int8"] = "float32"
+    """Precision of a vector's values; int8 has 255 steps between minus and plus its largest value. They are rounded, and
+    stay float32 outside: how many bytes an index spends on them is its own codec's choice."""

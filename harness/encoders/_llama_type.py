@@ -124,6 +124,7 @@ def train_model(
     Raises:
         UserError: There are no pairs, no hard negatives where they are asked for, or what the loop finds wrong.
     """
+    from harness.training.devices import find
     from harness.training.loop import train
     from harness.training.objectives import Batch, SparseObjective
 
@@ -136,6 +137,7 @@ def train_model(
             key="training.negatives",
             remedy="mine some: laconic-bench mine --help",
         )
+    devices = find(params.device)
     tokeniser = Tokeniser(model.tokenizer, model.contract)
     # Adapters on scaled projections shrink with them.
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
@@ -168,6 +170,7 @@ def train_model(
             checkpoints=checkpoints / f"phase{number}" if checkpoints else None,
             terms=len(head.weight) if isinstance(head, SparseObjective) else None,
             factors=factors if len(phases) == 1 else None,
+            devices=devices,
         )
         curve += [{**row, "step": before + row["step"]} for row in rows]
         seen += len(rows) * phase.pairs_per_step

@@ -200,7 +200,8 @@ class PackedDense(PackedEncoder):
 
     def _encode(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
         def of_batch(states: torch.Tensor, lengths: list[int]) -> NDArray[np.float32]:
-            return np.asarray(pool(states.float(), lengths, self.model.contract).cpu().numpy(), np.float32)
+            rows = np.asarray(pool(states.float(), lengths, self.model.contract).cpu().numpy(), np.float32)
+            return rounded(rows, self.model.contract.output)
 
         found = self.rows(texts, role, of_batch, np.zeros(self.width, np.float32))
         return np.stack(found) if found else np.zeros((0, self.width), np.float32)
@@ -231,6 +232,16 @@ def pool(states: torch.Tensor, lengths: Sequence[int], contract: Contract) -> to
         rows = sums / sizes[:, None]
     rows = rows[:, : contract.dimensions]
     return torch.nn.functional.normalize(rows, dim=1) if contract.normalise else rows
+
+
+def rounded(rows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+    """Rows with their values rounded to float16, or to 255 even steps between minus and plus each row's largest."""
+    if output == "float16":
+        return rows.astype(np.float16).astype(np.float32)
+    if output == "int8":
+        step = np.maximum(np.abs(rows).max(1, keepdims=True) / 127, np.finfo(np.float32).tiny)
+        return np.asarray(np.rint(rows / step) * step, np.float32)
+    return rows
 
 
 def largest_weights(largest: NDArray[np.float32], keep: int | None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

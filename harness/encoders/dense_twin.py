@@ -58,6 +58,7 @@ class DenseTwin:
         from harness.encoders._folder import Contract
         from harness.encoders._llama_type import prepare, train_model
         from harness.encoders._packed import pool
+        from harness.training.devices import writes
 
         params = self.params
         lengths = (params.query_length, params.document_length)
@@ -71,6 +72,7 @@ class DenseTwin:
                 pooling=params.pooling,
                 dimensions=params.dimensions,
                 special_tokens=params.special_tokens,
+                output=params.output,
             ),
         )
         hidden = model.backbone.shape.hidden
@@ -93,9 +95,10 @@ class DenseTwin:
                 return DenseObjective(lambda states, sizes: pool(states, sizes, model.contract), phase)
 
             facts |= train_model(model, objective, params, list(pairs or ()), seed, progress, self.checkpoints, factors)
-            if factors:
+            if factors and writes():
                 _shipped.save(directory / _shipped.FOLDER, "dense", params, backbone, factors)
-        model.save(directory)
+        if writes():
+            model.save(directory)
         return facts
 
     def load(self, directory: Path, *, threads: int = 1) -> PackedDense:

@@ -62,6 +62,7 @@ class Laconic:
         """Convert the backbone, compute the bias, train; see the spec for which of these."""
         from harness.encoders import _shipped
         from harness.encoders._llama_type import prepare, train_model
+        from harness.training.devices import writes
 
         params = self.params
         model = prepare(params, _contract(params))
@@ -84,9 +85,10 @@ class Laconic:
             facts |= train_model(model, objective, params, examples, seed, progress, self.checkpoints, factors)
         weights = terms.tensors(len(model.head))
         _shipped.weigh(model, weights)
-        if factors:
+        if factors and writes():
             _shipped.save(directory / _shipped.FOLDER, "sparse", params, backbone, factors, weights)
-        model.save(directory)
+        if writes():
+            model.save(directory)
         return facts
 
     def load(self, directory: Path, *, threads: int = 1) -> PackedSparse:

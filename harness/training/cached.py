@@ -1,4 +1,4 @@
-"""A large batch in little memory: gradient caching (Gao et al., arXiv 2101.06983) and validation, both in chunks."""
+"""Gradients of a batch: at once, in little memory (gradient caching, arXiv 2101.06983), or on many devices."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from harness.training.devices import ALONE, Devices
 from harness.training.flops import counter
 
 if TYPE_CHECKING:
@@ -16,20 +17,31 @@ if TYPE_CHECKING:
 
 
 def backward(
-    backbone: torch.nn.Module, objective: Objective, batch: Batch, done: float, size: int
+    backbone: torch.nn.Module,
+    objective: Objective,
+    batch: Batch,
+    done: float,
+    size: int | None = None,
+    devices: Devices = ALONE,
 ) -> tuple[float, dict[str, float]]:
-    """Add a whole batch's gradients while the activations of `size` texts at most are held.
+    """Add the gradients of a whole batch's loss, as far as they come from this process's texts.
 
-    The vectors of all texts are made without a graph, the loss gives the gradient of each, and a second pass carries
-    these into the weights, chunk by chunk. The result is that of one large pass but for the order of additions.
+    Vectors are made apart from the loss, which gives the gradient of each; these are then carried into the weights. So
+    the loss may look at vectors of other processes, and at more of them than there is memory for activations: with a
+    `size`, vectors are first made without a graph, and a second time, so many texts at a time, for the backward pass.
+    The result is that of one large pass but for the order of additions.
 
     Returns:
-        The loss, operations (the second pass over the texts counts as backward) and parts.
+        The loss, operations (a second pass over the texts counts as backward) and parts.
     """
     objective.start(batch)
-    with torch.no_grad(), counter() as forward:
-        made = [objective.vectors(backbone(ids, lengths), lengths) for ids, lengths in chunks(batch, size)]
-    vectors = torch.cat(made).requires_grad_()
+    own = batch if devices.count == 1 else batch.only(devices.share(len(batch.lengths)))
+    made: list[torch.Tensor] = []
+    with torch.set_grad_enabled(size is None), counter() as forward:
+        for ids, lengths in _parts(own, size, devices):
+            made.append(objective.vectors(backbone(ids, lengths), lengths))
+    mine = torch.cat(made).detach()
+    vectors = devices.gather(mine, len(batch.lengths)).requires_grad_()
     loss, parts = objective.compare(vectors[: batch.pairs], vectors[batch.pairs :], done)
     value = loss.item()
     if not math.isfinite(value):
@@ -37,33 +49,46 @@ def backward(
     with counter() as back:
         loss.backward()
         assert vectors.grad is not None  # noqa: S101 - they are what the loss is made of
+        flow = vectors.grad[list(devices.share(len(vectors)))]
         begin = 0
-        for ids, lengths in chunks(batch, size):
-            objective.vectors(backbone(ids, lengths), lengths).backward(vectors.grad[begin : begin + len(lengths)])
+        for number, (ids, lengths) in enumerate(_parts(own, size, devices)):
+            rows = made[number] if size is None else objective.vectors(backbone(ids, lengths), lengths)
+            rows.backward(flow[begin : begin + len(lengths)])
             begin += len(lengths)
     operations = {"forward": float(forward.get_total_flops()), "backward": float(back.get_total_flops())}
-    return value, {**operations, **parts}
+    return value, {**devices.total(operations), **parts}
+
+
+def _parts(batch: Batch, size: int | None, devices: Devices) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
+    """A batch in chunks of `size` texts; without, in its queries and its passages, whose lengths differ."""
+    if size is not None:
+        yield from chunks(batch, size, devices)
+        return
+    for ids, lengths in batch.sides(batch.ids):
+        if lengths:
+            yield ids.to(devices.device), lengths
 
 
 @torch.no_grad()
-def ndcg(backbone: torch.nn.Module, objective: Objective, batch: Batch, size: int) -> float:
+def ndcg(backbone: torch.nn.Module, objective: Objective, batch: Batch, size: int, devices: Devices = ALONE) -> float:
     """Mean nDCG@10 of finding each query's own passage among all passages of a batch; of equal scores, it comes last.
 
     All terms are looked at, and none is cut off.
     """
     objective.start(None)
-    vectors = torch.cat([objective.vectors(backbone(ids, lengths), lengths) for ids, lengths in chunks(batch, size)])
+    parts = chunks(batch, size, devices)
+    vectors = torch.cat([objective.vectors(backbone(ids, lengths), lengths) for ids, lengths in parts])
     scores = vectors[: batch.pairs] @ vectors[batch.pairs :].T
     own = scores.diagonal()[:, None]
     ranks = (scores >= own).sum(1)
     return float(torch.where(ranks <= 10, 1 / torch.log2(ranks + 1.0), 0.0).mean())
 
 
-def chunks(batch: Batch, size: int) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
-    """Packed ids and lengths of `size` texts at a time."""
+def chunks(batch: Batch, size: int, devices: Devices) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
+    """Packed ids and lengths of `size` texts at a time, on this process's device."""
     begin = 0
     for first in range(0, len(batch.lengths), size):
         lengths = batch.lengths[first : first + size]
         end = begin + sum(lengths)
-        yield batch.ids[begin:end], lengths
+        yield batch.ids[begin:end].to(devices.device), lengths
         begin = end

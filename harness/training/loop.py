@@ -13,8 +13,7 @@ import torch
 from harness.errors import UserError
 from harness.training import checkpoint
 from harness.training.cached import backward, ndcg
-from harness.training.flops import counter
-from harness.training.objectives import loss
+from harness.training.devices import ALONE, Devices
 from harness.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ def train(
     factors: dict[str, torch.Tensor] | None = None,
     checkpoints: Path | None = None,
     terms: int | None = None,
+    devices: Devices = ALONE,
 ) -> list[dict[str, float]]:
     """Train `backbone` in place (adapters are merged at the end) and return the curve, one row a step.
 
@@ -59,6 +59,8 @@ def train(
         checkpoints: A folder of this training alone. What is found there is gone on from, to the same weights bit by
             bit.
         terms: Size of the vocabulary of a sparse model.
+        devices: Where to train, and which of several processes this is. All of them return the same weights and curve;
+            the first alone writes checkpoints and tells its progress.
 
     Returns:
         Rows of step, loss, learning_rate, floating point operations (forward, backward), the parts of the objective,
@@ -75,6 +77,8 @@ def train(
             remedy="use a collection with more pairs, or a smaller batch",
         )
     torch.manual_seed(seed)
+    backbone.to(devices.device)
+    objective.to(devices.device)
     trained = _trainable(backbone, params, lora_scale or {})
     groups: list[dict[str, Any]] = [{"params": trained, "lr": params.learning_rate}]
     groups += [{"params": [p], "lr": params.learning_rate * factor} for p, factor in objective.parameters()]
@@ -90,13 +94,15 @@ def train(
     for step, batch in enumerate(islice(batches(pairs, params, seed), len(curve), None), start=len(curve)):
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate(step, params)
-        value, parts = _gradients(backbone, objective, _tokens(tokenise, batch), step / params.steps, params)
+        tokens = _tokens(tokenise, batch)
+        value, parts = _gradients(backbone, objective, tokens, step / params.steps, params, devices)
         if not math.isfinite(value):
             raise UserError(
                 f"the loss is {value} at step {step + 1}",
                 key="training.learning_rate",
                 remedy="train with a smaller learning rate, or in float32",
             )
+        devices.add(everything)
         torch.nn.utils.clip_grad_norm_(everything, params.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -104,16 +110,19 @@ def train(
         row = {"step": done, "loss": value, "learning_rate": optimizer.param_groups[0]["lr"], **parts}
         watch.see(done, parts)
         if held and (done % params.validate_every == 0 or done == params.steps):
-            with _precision(params):
-                row["validation_ndcg@10"] = ndcg(backbone, objective, _tokens(tokenise, held), VALIDATED)
+            with _precision(params, devices):
+                row["validation_ndcg@10"] = ndcg(backbone, objective, _tokens(tokenise, held), VALIDATED, devices)
         curve.append(row)
-        if checkpoints and (done % params.checkpoint_every == 0 or done == params.steps):
+        if checkpoints and devices.first and (done % params.checkpoint_every == 0 or done == params.steps):
             checkpoint.save(checkpoints, done, everything, optimizer, objective, curve, about)
-        if progress:
+        if progress and devices.first:
             progress(done, params.steps, f"loss {value:.3f}")
     if params.recompute_layers:
         _recompute(backbone, undo=True)
+    devices.wait()
     merged = _merge(backbone)
+    backbone.cpu()
+    objective.to(torch.device("cpu"))
     if factors is not None:
         factors.update(merged)
     # A second phase must not find traces of the first's adapters.
@@ -123,19 +132,16 @@ def train(
 
 
 def _gradients(
-    backbone: torch.nn.Module, objective: Objective, tokens: Batch, done: float, params: TrainingParams
+    backbone: torch.nn.Module,
+    objective: Objective,
+    tokens: Batch,
+    done: float,
+    params: TrainingParams,
+    devices: Devices = ALONE,
 ) -> tuple[float, dict[str, float]]:
     """Loss of one batch, operations and parts; its gradients are added to the parameters."""
-    with _precision(params):
-        if params.cached_texts is not None:
-            return backward(backbone, objective, tokens, done, params.cached_texts)
-        with counter() as forward:
-            value, parts = loss(objective, backbone(tokens.ids, tokens.lengths), tokens, done)
-    with counter() as back:
-        if math.isfinite(value.item()):
-            value.backward()
-    operations = {"forward": float(forward.get_total_flops()), "backward": float(back.get_total_flops())}
-    return value.item(), {**operations, **parts}
+    with _precision(params, devices):
+        return backward(backbone, objective, tokens, done, params.cached_texts, devices)
 
 
 def _tokens(tokenise: Callable[[list[str], list[str]], Batch], batch: Sequence[Example]) -> Batch:
@@ -143,8 +149,8 @@ def _tokens(tokenise: Callable[[list[str], list[str]], Batch], batch: Sequence[E
     return tokenise([example[0] for example in batch], [example[1] for example in batch] + negatives)
 
 
-def _precision(params: TrainingParams) -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=params.precision == "bfloat16")
+def _precision(params: TrainingParams, devices: Devices) -> torch.autocast:
+    return torch.autocast(devices.kind, torch.bfloat16, enabled=params.precision == "bfloat16")
 
 
 def _recompute(backbone: torch.nn.Module, undo: bool = False) -> None:
@@ -261,8 +267,8 @@ def _merge(backbone: torch.nn.Module) -> dict[str, torch.Tensor]:
                 adapted: Any = child
                 path = f"{place}.{name}" if place else name
                 for active in adapted.active_adapters:
-                    factors[f"{path}.down"] = adapted.lora_A[active].weight.detach().clone()
-                    factors[f"{path}.up"] = adapted.lora_B[active].weight.detach() * adapted.scaling[active]
+                    factors[f"{path}.down"] = adapted.lora_A[active].weight.detach().clone().cpu()
+                    factors[f"{path}.up"] = (adapted.lora_B[active].weight.detach() * adapted.scaling[active]).cpu()
                 adapted.merge()
                 setattr(parent, name, adapted.get_base_layer())
     for parameter in backbone.parameters():

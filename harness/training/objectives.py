@@ -25,14 +25,20 @@ class Batch:
     """
 
     def __init__(self, queries: Sequence[Sequence[int]], passages: Sequence[Sequence[int]]) -> None:
-        texts = [*queries, *passages]
+        self.texts = texts = [*queries, *passages]
         self.pairs = len(queries)
         self.lengths = [len(text) for text in texts]
         self.ids = torch.tensor([token for text in texts for token in text])
         self.query_tokens = sum(self.lengths[: self.pairs])
 
+    def only(self, places: Sequence[int]) -> Batch:
+        """The texts at these ascending places."""
+        chosen = [self.texts[place] for place in places]
+        queries = sum(place < self.pairs for place in places)
+        return Batch(chosen[:queries], chosen[queries:])
+
     def sides(self, hidden: torch.Tensor) -> tuple[tuple[torch.Tensor, list[int]], tuple[torch.Tensor, list[int]]]:
-        """Packed states and lengths of the queries, and of the passages."""
+        """Packed rows and lengths of the queries, and of the passages."""
         queries = hidden[: self.query_tokens], self.lengths[: self.pairs]
         return queries, (hidden[self.query_tokens :], self.lengths[self.pairs :])
 
@@ -42,6 +48,10 @@ class Objective(Protocol):
 
     def parameters(self) -> list[tuple[torch.nn.Parameter, float]]:
         """What the head itself trains, each with a factor on the learning rate."""
+        ...
+
+    def to(self, device: torch.device) -> None:
+        """Move all that it holds."""
         ...
 
     def start(self, batch: Batch | None) -> None:
@@ -65,15 +75,6 @@ class Objective(Protocol):
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Go on from there."""
         ...
-
-
-def loss(
-    objective: Objective, hidden: torch.Tensor, batch: Batch, done: float
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """The loss of a batch's packed states, and its parts."""
-    objective.start(batch)
-    queries, passages = (objective.vectors(states, lengths) for states, lengths in batch.sides(hidden))
-    return objective.compare(queries, passages, done)
 
 
 def contrast(scores: torch.Tensor) -> torch.Tensor:
@@ -126,9 +127,17 @@ class SparseObjective:
         found = [] if self.bias is None else [(self.bias, self.params.bias_learning_rate)]
         return found if self.log_scale is None else [*found, (self.log_scale, self.params.scale_learning_rate)]
 
+    def to(self, device: torch.device) -> None:
+        """The head, and what is trained of it; the sample is drawn on the processor."""
+        self.weight = self.weight.to(device)
+        for parameter, _ in self.parameters():
+            parameter.data = parameter.data.to(device)
+
     def start(self, batch: Batch | None) -> None:
         """Draw the terms that this step looks at."""
-        self.terms, self.share = (None, torch.ones(1)) if batch is None else self._sample(batch)
+        terms, share = (None, torch.ones(1)) if batch is None else self._sample(batch)
+        self.terms = None if terms is None else terms.to(self.weight.device)
+        self.share = share.to(self.weight.device)
 
     def vectors(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """Weights of the terms looked at."""
@@ -196,6 +205,9 @@ class DenseObjective:
     def parameters(self) -> list[tuple[torch.nn.Parameter, float]]:
         """Pooling has none."""
         return []
+
+    def to(self, device: torch.device) -> None:
+        """Pooling holds nothing."""
 
     def start(self, batch: Batch | None) -> None:
         """Nothing is drawn."""

@@ -1,5 +1,7 @@
 """The dense twin against sentence-transformers, and its own options."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,23 @@ def test_first_dimensions_normalised_again(llama_folder, tmp_path, texts):
 def test_more_dimensions_than_there_are(llama_folder, tmp_path):
     with pytest.raises(UserError, match="gives 32 dimensions, not 33"):
         made(llama_folder, tmp_path / "m", dimensions=33)
+
+
+def test_output_of_fewer_bits_is_rounded_and_saved_with_the_model(llama_folder, tmp_path, texts):
+    exact = made(llama_folder, tmp_path / "a").encode_documents(texts)
+    half = made(llama_folder, tmp_path / "b", output="float16").encode_documents(texts)
+    np.testing.assert_array_equal(half, exact.astype(np.float16).astype(np.float32))
+    assert np.abs(half - exact).max() > 0
+    encoder = made(llama_folder, tmp_path / "c", output="int8", document_prefix="")
+    assert json.loads((tmp_path / "c" / "contract.json").read_text())["output"] == "int8"
+    rows = encoder.encode_documents([*texts, "sort"])
+    plain = made(llama_folder, tmp_path / "d", document_prefix="").encode_documents([*texts, "sort"])
+    assert not rows[1].any()
+    for row, whole in zip(np.delete(rows, 1, 0), np.delete(plain, 1, 0), strict=True):
+        steps = row / (np.abs(whole).max() / 127)
+        np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
+        assert np.abs(steps).max() == pytest.approx(127)
+        assert np.abs(row - whole).max() <= np.abs(whole).max() / 253
 
 
 def test_an_empty_text_without_prefix_is_zero(llama_folder, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from functools import cache
 from pathlib import Path
@@ -43,8 +44,15 @@ def fit(
 ) -> dict[str, Any]:
     """Make the model: train it, fit its statistics to a corpus, or bring a published one into place.
 
-    A killed training goes on from what it left in `checkpoints`.
+    A killed training goes on from what it left in `checkpoints`. One in several processes is handed on to
+    `harness.pipeline.steps.together`.
     """
+    processes = int(params.get("processes", 1))
+    if processes > 1 and params.get("training") and "WORLD_SIZE" not in os.environ:
+        from harness.pipeline.steps.together import fit_together
+
+        given = {"out": out, "type": type, "params": params, "seed": seed, "threads": threads}
+        return fit_together({**given, "corpus": corpus, "pairs": pairs, "checkpoints": checkpoints}, processes, report)
     _set_torch_threads(threads)
     started = time.perf_counter()
     made: Any = open_type(type, params)

@@ -1,0 +1,64 @@
+"""Training in two processes over gloo gives the model of one process."""
+
+import json
+
+import numpy as np
+import pytest
+
+from harness.encoders import registry
+from harness.errors import UserError
+from harness.pipeline.steps.encode import fit
+
+WORDS = "the a of list sort number graph node path matrix sum mean fast slow tree find passage query".split()  # noqa: SIM905
+PAIRS = [
+    {"query": f"{WORDS[n]} {WORDS[-n]}", "positive": f"{WORDS[n + 3]} {WORDS[n + 5]}", "negatives": [f"{WORDS[n]} a"]}
+    for n in range(1, 9)
+]
+TRAINING = {"steps": 6, "pairs_per_step": 5, "negatives": 1, "learning_rate": 0.01, "lora_rank": 4}
+
+
+def trained(folder, model, type, processes, pairs=PAIRS, **training):
+    (folder / "pairs").mkdir(parents=True)
+    (folder / "pairs" / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    (folder / "out").mkdir()
+    params = {"backbone": {"model": str(model)}, "training": {**TRAINING, **training}, "processes": processes}
+    params |= {"term_bias": 0.5} if type == "laconic" else {}
+    told = []
+    result = fit(
+        out=str(folder / "out"),
+        type=type,
+        params=params,
+        seed=1,
+        threads=1,
+        report=lambda *now: told.append(now),
+        pairs=str(folder / "pairs"),
+        checkpoints=str(folder / "checkpoints"),
+    )
+    maker = registry.get(type)
+    rows = maker(maker.Params(**params)).load(folder / "out").encode_documents(WORDS)
+    return (rows.toarray() if hasattr(rows, "toarray") else rows), result["facts"], told
+
+
+@pytest.mark.parametrize(
+    ("type", "training"),
+    [("laconic", {"sampled_terms": 20, "validation_pairs": 2}), ("dense-twin", {"cached_texts": 2})],
+)
+def test_two_processes_train_the_model_of_one(llama_folder, tmp_path, type, training):
+    """Five pairs and five negatives, so that the shares are not equal."""
+    alone, facts, _ = trained(tmp_path / "one", llama_folder, type, 1, **training)
+    together, others, told = trained(tmp_path / "two", llama_folder, type, 2, **training)
+    # AdamW makes steps of one size of gradients of any size, rounding errors included.
+    np.testing.assert_allclose(together, alone, atol=1e-3)
+    assert [now[0] for now in told] == [1, 2, 3, 4, 5, 6]
+    for one, other in zip(facts["curve"], others["curve"], strict=True):
+        # The passes are other ones, each with its own padding, so operations are alike and no more.
+        for figures in (one, other):
+            assert figures.pop("forward") > 0 and figures.pop("backward") > 0
+        assert other == pytest.approx(one, rel=1e-3, abs=1e-5)
+    untrained, _, _ = trained(tmp_path / "none", llama_folder, type, 1, learning_rate=1e-9)
+    assert np.abs(untrained - alone).max() > 0.01
+
+
+def test_what_goes_wrong_in_a_process_is_told(llama_folder, tmp_path):
+    with pytest.raises(UserError, match=r"2 training pairs are fewer than one batch of 5(.|\n)*remedy"):
+        trained(tmp_path, llama_folder, "dense-twin", 2, pairs=PAIRS[:2])
