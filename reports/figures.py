@@ -172,27 +172,6 @@ def memory_bars(run: RunData, collection: str, caption: str) -> Figure | None:
     return Figure(caption, plot.svg(), legend, ("System", *parts, "Sum"), rows)
 
 
-def training_curves(run: RunData, caption: str) -> Figure | None:
-    """Loss by step, each encoder divided by its own first loss: losses of different scores are not comparable."""
-    curves = {
-        encoder: [(float(row["step"]), float(row["loss"])) for row in rows if "step" in row and "loss" in row]
-        for encoder, rows in run.training.items()
-    }
-    curves = {encoder: points for encoder, points in curves.items() if points and points[0][1]}
-    if not curves:
-        return None
-    shares = {encoder: [(step, loss / points[0][1]) for step, loss in points] for encoder, points in curves.items()}
-    x = Axis.around("step", [step for points in shares.values() for step, _ in points])
-    plot = Plot(x, Axis.around("loss / first loss", [y for points in shares.values() for _, y in points]))
-    legend, rows = [], []
-    for place, (encoder, points) in enumerate(shares.items()):
-        plot.line(points[:: max(1, len(points) // 300)], colour(place), dash=place // 3)
-        legend.append((swatch(place, line=place // 3), encoder))
-        losses = curves[encoder]
-        rows.append((encoder, f"{losses[-1][0]:g}", f"{losses[0][1]:.4g}", f"{losses[-1][1]:.4g}"))
-    return Figure(caption, plot.svg(), legend, ("Encoder", "Steps", "First loss", "Last loss"), rows)
-
-
 def _ridges(
     found: Mapping[str, np.ndarray],
     caption: str,

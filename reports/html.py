@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from harness.records import METRICS
-from reports import across, collection, conditions, figures, glance, grid, scaling
+from reports import across, collection, conditions, glance, grid, scaling, training
 from reports.load import RunData, load_run
 from reports.values import number
 
@@ -57,7 +57,6 @@ def page(run: RunData) -> str:
         lstrip_blocks=True,
     )
     script, style = (loader.get_source(environment, name)[0] for name in ("page.js", "page.css"))
-    training = figures.training_curves(run, "Loss by step, relative to the first.")
     shown = [collection.shown(run, name, place) for place, name in enumerate(run.collections())]
     overview = across.overview(run)
     return environment.get_template("report.html").render(
@@ -69,7 +68,7 @@ def page(run: RunData) -> str:
         takeaways=overview["takeaways"] if overview else [pair for one in shown for pair in one["takeaways"]],
         grid=grid.section(run),
         scaling=scaling.section(run),
-        training=training,
+        training=training.curves(run),
         conditions={"columns": conditions.COLUMNS, "rows": conditions.table(run.conditions)},
         metrics=METRICS.values(),
         number=number,

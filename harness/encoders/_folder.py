@@ -42,6 +42,9 @@ class Contract:
     normalise: bool = True
     special_tokens: bool = False
     output: Literal["float32", "float16", "int8"] = "float32"
+    dtype: str = "float32"
+    device: str = "cpu"
+    """Dtype and device are those that the spec asked for; the weights lie here as float32."""
 
 
 @dataclass(frozen=True)

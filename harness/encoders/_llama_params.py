@@ -137,5 +137,5 @@ class DenseTwinParams(LlamaParams):
     dimensions: int | None = Field(default=None, ge=1)
     """Keep the first dimensions only; all where it is left out."""
     output: Literal["float32", "float16", "int8"] = "float32"
-    """Precision of a vector's values; int8 has 255 steps between minus and plus its largest value. They are rounded, and
-    stay float32 outside: how many bytes an index spends on them is its own codec's choice."""
+    """Precision of the values; int8 has 255 steps from minus to plus the largest of a vector. They are rounded and stay
+    float32 outside: how many bytes an index spends on them is its own codec's choice."""

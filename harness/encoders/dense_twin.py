@@ -73,6 +73,8 @@ class DenseTwin:
                 dimensions=params.dimensions,
                 special_tokens=params.special_tokens,
                 output=params.output,
+                dtype=params.dtype,
+                device=params.device,
             ),
         )
         hidden = model.backbone.shape.hidden

@@ -112,6 +112,8 @@ def _contract(params: LaconicParams) -> Contract:
         query_terms=params.query_terms,
         document_terms=params.document_terms,
         special_tokens=params.special_tokens,
+        dtype=params.dtype,
+        device=params.device,
     )
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CHUNK = 4096
-"""Terms at a time: their logits stay in the processor's cache, and no more than tokens x CHUNK is ever held."""
+"""Terms at a time, at most."""
+LOGITS = 1 << 21
+"""Logits at a time on a processor: they stay in its cache, and the system need not map memory anew for each chunk."""
+
+
+def terms_at_a_time(tokens: torch.Tensor) -> int:
+    """How many terms' logits are held at once; never more than tokens x CHUNK logits."""
+    return CHUNK if tokens.device.type != "cpu" else min(max(LOGITS // len(tokens), 256), CHUNK)
 
 
 def padded_rows(lengths: Sequence[int]) -> torch.Tensor:
@@ -43,10 +51,17 @@ def max_logits(
     tokens = hidden if min(lengths) == max(lengths) else hidden[rows.flatten()]
     found = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
     whole = hidden.dtype == torch.bfloat16 and hidden.device.type == "cpu" and bool(hidden.isfinite().all())
-    for begin in range(0, weight.shape[0], CHUNK):
-        logits = (tokens @ weight[begin : begin + CHUNK].T).view(*rows.shape, -1)
-        found[:, begin : begin + CHUNK] = _largest_bfloat16(logits) if whole else logits.amax(1)
-    return found if bias is None else found.add_(bias.float())
+    size = terms_at_a_time(tokens)
+    # Added before logits are rounded to bfloat16: a bias takes most of a logit away, and would leave the rounding error.
+    inside = bias.bfloat16() if whole and bias is not None else None
+    for begin in range(0, weight.shape[0], size):
+        part = weight[begin : begin + size]
+        logits = functional.linear(tokens, part, None if inside is None else inside[begin : begin + size])
+        logits = logits.view(*rows.shape, -1)
+        found[:, begin : begin + size] = _largest_bfloat16(logits) if whole else logits.amax(1)
+    if bias is None:
+        return found
+    return found.add_(bias.float() if inside is None else bias.float() - inside.float())
 
 
 def _largest_bfloat16(logits: torch.Tensor) -> torch.Tensor:
@@ -78,13 +93,14 @@ class MaxHead(torch.autograd.Function):
         tokens = hidden.detach()[rows.flatten()]
         values = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
         texts, terms, sources = [], [], []
-        for begin in range(0, weight.shape[0], CHUNK):
-            part = weight.detach()[begin : begin + CHUNK]
+        size = terms_at_a_time(tokens)
+        for begin in range(0, weight.shape[0], size):
+            part = weight.detach()[begin : begin + size]
             logits = (tokens @ part.T).view(*rows.shape, -1)
             best = logits.amax(1).float()
             if bias is not None:
-                best = best + bias.detach()[begin : begin + CHUNK].float()
-            values[:, begin : begin + CHUNK] = best
+                best = best + bias.detach()[begin : begin + size].float()
+            values[:, begin : begin + size] = best
             text, term = torch.nonzero(best > 0, as_tuple=True)
             # Only active terms need the token they come from.
             place = torch.cat([logits[t].index_select(1, term[text == t]).argmax(0) for t in range(len(lengths))])

@@ -112,7 +112,7 @@ def peer(folder: Path, asked, pairs, marks: list):
     data = Dataset.from_dict({"query": [q for q, _ in rows], "document": [d for _, d in rows]})
     model = SparseEncoder(str(folder), device="cpu")
     model.max_seq_length = asked["length"]
-    for module in model[1:]:
+    for module in list(model)[1:]:
         module.requires_grad_(False)
     model.add_adapter(LoraConfig(r=8, lora_alpha=16, target_modules=PLACES))
     model[0].auto_model.config.is_causal = False
@@ -198,7 +198,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        params = LaconicParams(backbone=GGUF, layers=given.layers, embedding_scale=30.0, term_bias=3.0)
+        sizes = {"layers": given.layers, "document_length": given.length, "bias_passages": 32}
+        params = LaconicParams(backbone=GGUF, embedding_scale=30.0, term_bias=3.0, **sizes)
         Laconic(params).fit(folder, pairs=iter(read_pairs(given.pairs, 256)), seed=0)
         print(
             f"SmolLM2-135M, {given.layers} layers: {given.steps} steps of {given.batch} pairs, {given.length} tokens, "

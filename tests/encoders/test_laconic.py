@@ -124,6 +124,24 @@ def test_the_attention_of_the_spec_reaches_the_saved_model(llama_folder, tmp_pat
         assert torch.equal(first, second) is same
 
 
+def test_all_of_the_contract_is_saved_with_the_model(llama_folder, tmp_path):
+    contract = {
+        "query_prefix": "q ",
+        "document_prefix": "d ",
+        "query_length": 7,
+        "document_length": 9,
+        "query_terms": 3,
+        "document_terms": 4,
+        "special_tokens": True,
+        "dtype": "bfloat16",
+        "device": "cpu",
+    }
+    Laconic(LaconicParams(backbone=str(llama_folder), attention="causal", **contract)).fit(tmp_path)
+    saved = json.loads((tmp_path / "contract.json").read_text())
+    assert {key: saved[key] for key in contract} == contract
+    assert json.loads((tmp_path / "config.json").read_text())["is_causal"] is True
+
+
 def test_no_special_token_and_no_more_than_the_length(llama_folder, tmp_path):
     encoder, _ = made(llama_folder, tmp_path / "m")
     assert len(encoder.tokeniser.ids(["sort"], "query")[0]) == 2

@@ -55,6 +55,30 @@ def test_a_learned_model_is_checked_before_it_encodes_and_a_lexical_one_is_not(s
     assert learned.check in learned.all()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "attention=causal",
+        "query_prefix=q",
+        "document_prefix=d",
+        "special_tokens=true",
+        "query_length=8",
+        "document_length=8",
+        "dtype=bfloat16",
+        "device=cuda",
+        "pooling=last",
+        "dimensions=8",
+        "output=int8",
+        "layers=1",
+    ],
+)
+def test_every_item_of_the_contract_makes_another_model_and_other_vectors(spec, change):
+    changed = load_spec(spec.file, REGISTRIES, [f"encoders.twin.{change}"])
+    before, after = system_stages(spec, "here")[1], system_stages(changed, "here")[1]
+    assert before.fit.key != after.fit.key and before.encode.key != after.encode.key
+    assert before.prepare.key == after.prepare.key
+
+
 def test_reporting_instead_of_refusing_makes_no_vector_anew(spec, tmp_path):
     changed = load_spec(spec.file, REGISTRIES, ["measure.invalid_models=report"])
     before, after = system_stages(spec, "here")[1], system_stages(changed, "here")[1]

@@ -71,7 +71,9 @@ def build(folder, collections=("alpha", "beta")):
     write_records(folder / "records.jsonl", rows)
     (folder / "per_query.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
     (folder / "training.jsonl").write_text(
-        '{"encoder": "e", "step": 1, "loss": 4.0}\n{"encoder": "e", "step": 2, "loss": 2.0}\n'
+        '{"encoder": "e", "step": 1, "loss": 4.0, "active_document": 90.0}\n'
+        '{"encoder": "e", "step": 2, "loss": 2.0, "active_document": 80.0, "validation_ndcg@10": 0.5}\n'
+        '{"encoder": "twin", "step": 1, "loss": 3.0}\n'
     )
     np.savez(folder / "latency.npz", **latency)
     np.savez(folder / "active.npz", **{"0/document_terms": [80, 90, 120], "0/document_vectors": [3, 4, 1]})

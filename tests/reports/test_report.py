@@ -120,7 +120,7 @@ def test_page_is_whole_escaped_and_self_contained(run_folder):
     assert "&lt;script&gt;alert(1)" in text
     assert "held too much" in text
     assert "one broken line" in text
-    assert text.count("<figure") == 2 * 8 + 4
+    assert text.count("<figure") == 2 * 8 + 6
     assert "analytic" in text
     for address in re.findall(r'(?:src|href)="([^"]*)"', text):
         assert address.startswith("#") or address in {

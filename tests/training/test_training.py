@@ -98,6 +98,16 @@ def test_the_largest_bfloat16_logits_are_those_of_the_plain_maximum(shift):
     assert (bool((found < 0).any()), bool((found > 0).any())) == (shift <= 0, shift >= 0)
 
 
+def test_a_bias_takes_away_no_more_than_itself_in_bfloat16():
+    """Logits near 100 are rounded to halves; what is left of them after the bias is not."""
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(17, 8).bfloat16(), torch.randn(30, 8).bfloat16()
+    hidden[:, 0], weight[:, 0] = 10.0, 10.0
+    bias = -100.3 + torch.rand(30)
+    expected = torch.stack([(part.float() @ weight.float().T).amax(0) for part in hidden.split(LENGTHS)]) + bias
+    assert torch.allclose(max_logits(hidden, LENGTHS, weight, bias), expected, atol=0.03)
+
+
 def test_what_is_not_a_number_stays_so_in_bfloat16():
     hidden, weight = torch.randn(17, 8).bfloat16(), torch.randn(30, 8).bfloat16()
     hidden[5] = -float("nan")
@@ -345,7 +355,8 @@ def test_cached_gradients_are_those_of_the_whole_batch(kind):
             objective = SparseObjective(model.embed_tokens.weight, bias, settings(sampled_terms=40), 3)
         tokens = _tokens(tokenise, next(batches(pairs, params, 0)))
         value, parts = _gradients(model, objective, tokens, 1.0, params)
-        assert parts.pop("backward") > 0
+        # Texts of other lengths stand together, so that other places are filled up.
+        assert parts.pop("forward") > 0 and parts.pop("backward") > 0
         gradients = [model.up_proj.weight.grad] + ([objective.bias.grad] if kind == "sparse" else [])
         found.append((value, parts, gradients))
     (one, parts, gradients), (other, more, others) = found
