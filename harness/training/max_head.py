@@ -52,7 +52,7 @@ def max_logits(
     found = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
     whole = hidden.dtype == torch.bfloat16 and hidden.device.type == "cpu" and bool(hidden.isfinite().all())
     size = terms_at_a_time(tokens)
-    # Added before logits are rounded to bfloat16: a bias takes most of a logit away, and would leave the rounding error.
+    # Added before logits are rounded to bfloat16: a bias takes most of a logit away, and leaves its rounding error.
     inside = bias.bfloat16() if whole and bias is not None else None
     for begin in range(0, weight.shape[0], size):
         part = weight[begin : begin + size]
