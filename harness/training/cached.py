@@ -36,12 +36,14 @@ def backward(
     """
     objective.start(batch)
     own = batch if devices.count == 1 else batch.only(devices.share(len(batch.lengths)))
-    made: list[torch.Tensor] = []
     with torch.set_grad_enabled(size is None), counter() as forward:
-        for ids, lengths in _parts(own, size, devices):
-            made.append(objective.vectors(backbone(ids, lengths), lengths))
-    mine = torch.cat(made).detach()
-    vectors = devices.gather(mine, len(batch.lengths)).requires_grad_()
+        if size is None:
+            hidden = backbone(own.ids.to(devices.device), own.lengths)
+            made = [objective.vectors(rows, lengths) for rows, lengths in own.sides(hidden) if lengths]
+        else:
+            made = [objective.vectors(backbone(ids, lengths), lengths) for ids, lengths in chunks(own, size, devices)]
+    mine = torch.cat(made)
+    vectors = devices.gather(mine.detach(), len(batch.lengths)).requires_grad_()
     loss, parts = objective.compare(vectors[: batch.pairs], vectors[batch.pairs :], done)
     value = loss.item()
     if not math.isfinite(value):
@@ -50,23 +52,15 @@ def backward(
         loss.backward()
         assert vectors.grad is not None  # noqa: S101 - they are what the loss is made of
         flow = vectors.grad[list(devices.share(len(vectors)))]
-        begin = 0
-        for number, (ids, lengths) in enumerate(_parts(own, size, devices)):
-            rows = made[number] if size is None else objective.vectors(backbone(ids, lengths), lengths)
-            rows.backward(flow[begin : begin + len(lengths)])
-            begin += len(lengths)
+        if size is None:
+            mine.backward(flow)
+        else:
+            begin = 0
+            for ids, lengths in chunks(own, size, devices):
+                objective.vectors(backbone(ids, lengths), lengths).backward(flow[begin : begin + len(lengths)])
+                begin += len(lengths)
     operations = {"forward": float(forward.get_total_flops()), "backward": float(back.get_total_flops())}
     return value, {**devices.total(operations), **parts}
-
-
-def _parts(batch: Batch, size: int | None, devices: Devices) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
-    """A batch in chunks of `size` texts; without, in its queries and its passages, whose lengths differ."""
-    if size is not None:
-        yield from chunks(batch, size, devices)
-        return
-    for ids, lengths in batch.sides(batch.ids):
-        if lengths:
-            yield ids.to(devices.device), lengths
 
 
 @torch.no_grad()

@@ -2,9 +2,9 @@
 
     python tests/bench/bench_encoding.py --documents 2000 --texts ../shared/collections/scifact/corpus.jsonl
 
-Both sides open the same folder, read the same texts with the same contract, and run in processes of their own, one
-after the other. Printed are tokens a second of processor time (all threads) and by the clock, peak memory above the
-loaded model, and the largest difference of vectors. On a machine in use, compare processor time.
+All sides open the same folder, read the same texts with the same contract, and run in processes of their own, one after
+the other or `--together`. Printed are tokens a second of processor time and by the clock, peak memory above the loaded
+model, and the largest difference of vectors. On a machine in use, compare processor time taken together.
 """
 
 from __future__ import annotations
@@ -81,13 +81,23 @@ def child(side: str, folder: str, texts: str, out: str, threads: int) -> None:
     print(json.dumps({"seconds": seconds, "processor": worked, "bytes": above}))
 
 
-def measure(side: str, folder: Path, texts: Path, threads: int) -> tuple[dict[str, float], object]:
+def measure(
+    sides: list[str], folder: Path, texts: Path, threads: int, together: bool
+) -> dict[str, tuple[dict, object]]:
+    """One process a side: one after the other, or all at once, so that what disturbs one disturbs all."""
     from scipy import sparse
 
-    out = texts.with_name(f"{folder.name}-{side}.npz")
-    command = [sys.executable, __file__, "--child", side, str(folder), str(texts), str(out), "--threads", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    return json.loads(done.stdout.splitlines()[-1]), sparse.load_npz(out)
+    outs = {side: texts.with_name(f"{folder.name}-{side}.npz") for side in sides}
+    started, said = {}, {}
+    for side, out in outs.items():
+        options = ["--child", side, str(folder), str(texts), str(out), "--threads", str(threads)]
+        started[side] = subprocess.Popen(
+            [sys.executable, __file__, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+        )
+        if not together:
+            said[side] = started[side].communicate()[0]
+    said |= {side: one.communicate()[0] for side, one in started.items() if side not in said}
+    return {side: (json.loads(said[side].splitlines()[-1]), sparse.load_npz(out)) for side, out in outs.items()}
 
 
 def main() -> None:
@@ -96,6 +106,7 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared/collections/scifact/corpus.jsonl")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--models", default="smollm2,random")
+    parser.add_argument("--together", action="store_true", help="all sides at the same time")
     parser.add_argument("--child", nargs=4)
     asked = parser.parse_args()
     if asked.child:
@@ -119,11 +130,12 @@ def main() -> None:
             maker = Laconic(LaconicParams(backbone=backbone))
             maker.fit(folder)
             tokens = sum(maker.load(folder).count_tokens(json.loads(texts.read_text()), "document"))
-            peer, theirs = measure("peer", folder, texts, asked.threads)
+            sides = ["peer", "float32", "bfloat16"]
             print(f"{label}: {asked.documents} documents, {tokens} tokens, {asked.threads} threads, load {load()}")
+            results = measure(sides, folder, texts, asked.threads, asked.together)
+            peer, theirs = results.pop("peer")
             show("SparseEncoder float32", peer, tokens, "")
-            for dtype in ("float32", "bfloat16"):
-                found, mine = measure(dtype, folder, texts, asked.threads)
+            for dtype, (found, mine) in results.items():
                 difference = float(abs(mine - theirs).max())
                 by_clock = peer["seconds"] / found["seconds"]
                 show(
