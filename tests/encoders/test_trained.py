@@ -94,28 +94,3 @@ def test_each_phase_has_the_pairs_that_it_asks_for(llama_folder, tmp_path, monke
 def test_a_second_phase_alone():
     with pytest.raises(ValueError, match="finetuning needs training"):
         LaconicParams(backbone="x", finetuning=PHASE)
-
-
-def test_a_llama_learns_32_pairs_by_heart_and_a_larger_lambda_leaves_fewer_terms(llama_folder, tmp_path):
-    """Two words ask for two others: what belongs together must be learnt through attention and layers."""
-    from itertools import combinations
-
-    words = "the a of list sort number graph node path matrix sum mean fast slow tree find é 日".split()  # noqa: SIM905
-    asked, given = words[:9], words[9:]
-    two = list(zip(combinations(asked, 2), reversed(list(combinations(given, 2))), strict=True))[:32]
-    pairs = [Pair(" ".join(query), " ".join(passage)) for query, passage in two]
-    active = []
-    for weight in (0.0, 0.3):
-        training = {"steps": 60, "pairs_per_step": 32, "learning_rate": 0.03, "lora_rank": 8, "warmup": 0.1}
-        training |= {"regularise_queries": weight, "regularise_documents": weight, "stop_on_collapse": False}
-        maker = Laconic(LaconicParams(backbone=str(llama_folder), training=training, term_bias=0.5))
-        (tmp_path / str(weight)).mkdir()
-        facts = maker.fit(tmp_path / str(weight), pairs=iter(pairs), seed=1)
-        encoder = maker.load(tmp_path / str(weight))
-        documents = encoder.encode_documents([pair.positive for pair in pairs])
-        scores = (encoder.encode_queries([pair.query for pair in pairs]) @ documents.T).toarray()
-        active.append(documents.nnz)
-        if weight == 0:
-            assert list(np.argmax(scores, axis=1)) == list(range(32))
-            assert facts["curve"][0]["contrast"] > 2 > 0.2 > facts["curve"][-1]["contrast"]
-    assert active[1] < 0.8 * active[0]
