@@ -22,15 +22,15 @@ Inverted.search = _slower
 """
 LARGE = """
 
-def _larger(self, blocks, real=Inverted._add):
-    real(self, blocks)
+def _larger(self, vectors, real=Inverted.build):
+    real(self, vectors)
     arrays = self.segments[-1]._asdict()
     name = max(arrays, key=lambda name: arrays[name].nbytes)
     more = round({share} * sum(array.nbytes for array in arrays.values()) / arrays[name].itemsize)
     self.segments[-1] = self.segments[-1]._replace(**{{name: np.append(arrays[name], arrays[name][:1].repeat(more))}})
 
 
-Inverted._add = _larger
+Inverted.build = _larger
 """
 WORSE = """
 
