@@ -30,7 +30,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 DEFAULT_STORE = Path(".laconic-bench")
 
 
-def _load(file: Path, overrides: list[str] | None, only: list[str] | None, null: bool = False) -> Any:
+def _load(
+    file: Path, overrides: list[str] | None, only: list[str] | None, null: bool = False, machine: str | None = None
+) -> Any:
     from harness.errors import allowed
     from harness.measure.environment import machine_fingerprint
     from harness.pipeline.axes import REGISTRIES
@@ -50,7 +52,7 @@ def _load(file: Path, overrides: list[str] | None, only: list[str] | None, null:
 
         spec = doubled(spec, wanted)
         wanted += [twin_of(name) for name in wanted]
-    systems = system_stages(spec, machine_fingerprint(), wanted)
+    systems = system_stages(spec, machine or machine_fingerprint(), wanted)
     return spec, systems, in_order(systems, spec.head.seed)
 
 
@@ -106,9 +108,17 @@ def run(
         bool, typer.Option("--null", help="Time each system (with --only: that one) twice, under two names.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed, and the report's path.")] = False,
+    executor: Annotated[str, typer.Option("--executor", help="Where stages run: local or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option("--address", help="Of a Ray cluster; without it Ray is started here.")
+    ] = None,
+    artefacts: Annotated[
+        str | None, typer.Option("--artefacts", help="URL (fsspec) of the store that all nodes of a cluster reach.")
+    ] = None,
 ) -> None:
     """Run an experiment and write its report; what is stored already is reused."""
-    from harness.pipeline.execute import KEPT, Executor
+    from harness.pipeline.execute import KEPT
+    from harness.pipeline.executors import place
     from harness.pipeline.progress import Lines
     from harness.pipeline.results import write_run
     from harness.pipeline.store import Store
@@ -121,9 +131,10 @@ def run(
         raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed, disturbed, apart")
     # A system and its twin say nothing of the machine unless they were timed in turns.
     again[retry] = (*again[retry], *(("apart",) if null else ()))
-    spec, systems, stages = _load(spec_file, overrides, only, null)
-    executor = Executor(Store(store), spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=again[retry])
-    done = executor.run(stages)
+    kept = Store(store)
+    where = place(executor, kept, address=address, artefacts=artefacts)
+    spec, systems, stages = _load(spec_file, overrides, only, null, where.machine)
+    done = where.make(kept, spec.head.measure, Lines(quiet=quiet), fresh=fresh, retry=again[retry]).run(stages)
     folder = out or Path("runs") / (f"{spec.name}-null" if null else spec.name)
     write_run(folder, spec, systems, stages, done)
     reused = sum(d.reused and d.status == "ok" for d in done.values())

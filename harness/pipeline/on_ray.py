@@ -1,0 +1,263 @@
+"""Run stages on a Ray cluster: what can go on at the same time does, a measuring stage has its node for itself."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.pipeline.execute import KEPT, Done, Executor, Watcher
+from harness.pipeline.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.pipeline.shared import SharedStore
+    from harness.pipeline.stage import Stage
+    from harness.spec.models import MeasureSpec
+
+TRIES = 4
+"""How often a stage is begun whose node or worker was lost."""
+NODE_STORE = "LACONIC_BENCH_NODE_STORE"
+"""Environment variable of a node: the folder of its own artefacts; one below the temporary folder by default."""
+READ_BY_DRIVER = ("quality", "summary")
+"""Kinds of which the run folder needs files; of the others it needs only what their manifest says."""
+
+
+class Cluster:
+    """A connection to Ray.
+
+    Args:
+        address: Of the cluster's head; None starts Ray on this machine.
+
+    Raises:
+        UserError: Ray is not installed, or there is no cluster at the address.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        try:
+            import ray
+        except ImportError:
+            remedy = 'python -m pip install "laconic-bench[ray]"'
+            raise UserError("Ray is not installed", key="--executor", remedy=remedy) from None
+        self.ray: Any = ray
+        try:
+            if not ray.is_initialized():
+                ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="ERROR")
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"there is no Ray cluster at {address}: {error}",
+                key="--address",
+                remedy="start it with ray start --head",
+            ) from None
+        self._machines: dict[str, str] = {}
+
+    def nodes(self) -> dict[str, int]:
+        """Processors of each living node that has any, by its identifier."""
+        every = ((node["NodeID"], node) for node in self.ray.nodes() if node["Alive"])
+        return {name: int(node["Resources"]["CPU"]) for name, node in every if node["Resources"].get("CPU", 0) >= 1}
+
+    def machines(self) -> dict[str, str]:
+        """Fingerprint of every living node's machine, by its identifier: times are kept under it."""
+        for name in self.nodes():
+            if name not in self._machines:
+                try:
+                    self._machines[name] = self.ray.get(self.task(_fingerprint, node=name, cpus=0).remote())
+                except self.ray.exceptions.RayError:
+                    continue  # it was lost meanwhile
+        return {name: self._machines[name] for name in self.nodes() if name in self._machines}
+
+    def machine(self) -> str:
+        """The fingerprint that most nodes have: times are taken on those alone.
+
+        Raises:
+            UserError: No node lives.
+        """
+        found = sorted(self.machines().values())
+        if not found:
+            raise UserError("the Ray cluster has no node with a processor", key="--address", remedy="start one")
+        return max(found, key=found.count)
+
+    def task(self, function: Any, *, cpus: float, memory: int | None = None, node: str | None = None) -> Any:
+        """A function as a task with these resources; `node` binds it to one."""
+        options: dict[str, Any] = {"num_cpus": cpus, "max_retries": 0, "memory": memory}
+        if node is not None:
+            strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+            options["scheduling_strategy"] = strategy(node, soft=False)
+        return self.ray.remote(function).options(**options)
+
+
+class RayExecutor(Executor):
+    """Runs stages on a cluster; every node works as `Executor` does, with a store of its own.
+
+    A stage's artefact is copied to the shared store as soon as it is finished, so a lost node loses what it was doing
+    and nothing else; that is begun again on another one.
+
+    Args:
+        cluster: Where to.
+        shared: Where artefacts are kept.
+        store: Of the driver: what the run folder is written from, and why stages failed.
+        measure: Limits of a stage.
+        watcher: Is told what happens.
+        fresh: As for `Executor`.
+        retry: As for `Executor`.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        shared: SharedStore,
+        store: Store,
+        measure: MeasureSpec,
+        watcher: Watcher,
+        *,
+        fresh: bool = False,
+        retry: Iterable[str] = (),
+    ) -> None:
+        super().__init__(store, measure, watcher, fresh=fresh, retry=retry)
+        self.cluster, self.shared = cluster, shared
+        self._numbers: dict[str, int] = {}
+        self._tries: dict[str, int] = {}
+
+    def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
+        """Run all stages, each as soon as its inputs are there. Returns how each ended, by key."""
+        self._numbers = {stage.key: number for number, stage in enumerate(stages, start=1)}
+        units: dict[str, list[Stage]] = {}
+        for stage in stages:
+            units.setdefault(stage.round or stage.key, []).append(stage)
+        waiting = list(units.values())
+        going: dict[Any, list[Stage]] = {}
+        while waiting or going:
+            for unit in [unit for unit in waiting if self._ready(unit)]:
+                waiting.remove(unit)
+                if todo := self._settled(unit):
+                    going[self._submit(todo)] = todo
+            if not going:
+                continue
+            ended, _ = self.cluster.ray.wait(list(going), num_returns=1)
+            unit = going.pop(ended[0])
+            try:
+                self._take(unit, self.cluster.ray.get(ended[0]))
+            except self.cluster.ray.exceptions.RayError as error:
+                if self._lost(unit, error):
+                    going[self._submit(unit)] = unit
+        return {stage.key: self.done[stage.key] for stage in stages}
+
+    def _ready(self, unit: list[Stage]) -> bool:
+        return all(needed.key in self.done for stage in unit for needed in (*stage.inputs.values(), *stage.after))
+
+    def _settled(self, unit: list[Stage]) -> list[Stage]:
+        """Note those that are stored, failed before or cannot begin; return the others."""
+        todo = []
+        for stage in unit:
+            known = self._known(stage)
+            if known is None:
+                todo.append(stage)
+            else:
+                self._end(stage, known)
+        return todo
+
+    def _stored(self, stage: Stage) -> Any:
+        return self._fetched(stage) if self.shared.has(stage.key) else None
+
+    def _fetched(self, stage: Stage) -> Any:
+        if stage.kind in READ_BY_DRIVER:
+            return self.shared.pull(stage.key, self.store)
+        return self.shared.described(stage.key, self.store)
+
+    def _submit(self, unit: list[Stage]) -> Any:
+        for stage in unit:
+            self._tries[stage.key] = self._tries.get(stage.key, 0) + 1
+            self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
+        nodes, node = self.cluster.nodes(), None
+        cpus = float(max(1, min(max(stage.threads for stage in unit), max(nodes.values(), default=1))))
+        if any(stage.timed for stage in unit):
+            wanted = {str(stage.about["machine"]) for stage in unit}
+            fit = [name for name, machine in sorted(self.cluster.machines().items()) if {machine} == wanted]
+            if not fit:
+                raise UserError(
+                    "no living node is the machine that these times belong to", key="--address",
+                    remedy="start one of the same kind, or run again: the times are then those of the others",
+                )  # fmt: skip
+            node = fit[sum(self._tries.values()) % len(fit)]
+            cpus = float(nodes.get(node, 1))  # all of them: nothing else runs there meanwhile
+        inputs = {needed.key: needed for stage in unit for needed in stage.inputs.values()}
+        ready = {needed.key: needed for stage in unit for needed in stage.after}
+        task = self.cluster.task(_made_here, cpus=cpus, memory=self.measure.memory_limit, node=node)
+        return task.remote(unit, list(inputs.values()), list(ready.values()), self.shared.url, self.measure)
+
+    def _take(self, unit: list[Stage], outcomes: list[tuple[str, str, float]]) -> None:
+        for stage, (status, reason, seconds) in zip(unit, outcomes, strict=True):
+            if status == "ok":
+                self.store.clear_failure(stage.key)
+                self._end(stage, Done(stage, "ok", self._fetched(stage), seconds=seconds))
+            else:
+                self.store.note_failure(stage.key, status, reason)
+                self._end(stage, Done(stage, status, reason=reason, seconds=seconds))  # type: ignore[arg-type]
+
+    def _lost(self, unit: list[Stage], error: Exception) -> bool:
+        """Whether a unit whose task ended without an answer is to be begun again."""
+        ray = self.cluster.ray.exceptions
+        own = isinstance(error, ray.RayTaskError)
+        again = not own and max(self._tries[stage.key] for stage in unit) < TRIES
+        what = str(error).strip().splitlines()[-1] if own else f"its node or worker was lost ({type(error).__name__})"
+        for stage in unit:
+            if again:
+                self.watcher.note(f"{stage.label}: {what}; begun again elsewhere")
+            else:
+                self._end(stage, Done(stage, "failed" if own else "killed", reason=what))
+        return again
+
+    def _end(self, stage: Stage, done: Done) -> None:
+        self.done[stage.key] = done
+        self.watcher.end(done, self._numbers[stage.key], len(self._numbers))
+
+
+class _Silent:
+    """Says nothing: the driver does."""
+
+    def begin(self, stage: Stage, number: int, total: int) -> None:
+        """Nothing."""
+
+    def progress(self, done: int, total: int | None, text: str) -> None:
+        """Nothing."""
+
+    def end(self, done: Done, number: int, total: int) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+
+def _fingerprint() -> str:
+    from harness.measure.environment import machine_fingerprint
+
+    return machine_fingerprint()
+
+
+def _made_here(
+    unit: list[Stage], inputs: list[Stage], ready: list[Stage], url: str, measure: MeasureSpec
+) -> list[tuple[str, str, float]]:
+    """Make a unit on this node, from artefacts of the shared store, and put what it made there."""
+    import ray
+
+    from harness.pipeline.shared import SharedStore
+
+    node = ray.get_runtime_context().get_node_id()
+    here = Path(tempfile.gettempdir()) / f"laconic-bench-{getpass.getuser()}"
+    store = Store(Path(os.environ.get(NODE_STORE, here)) / node[:16])
+    shared = SharedStore(url)
+    executor = Executor(store, measure, _Silent(), fresh=True, retry=KEPT)
+    executor.done = {one.key: Done(one, "ok", shared.pull(one.key, store), reused=True) for one in inputs}
+    executor.done |= {one.key: Done(one, "ok") for one in ready if one.key not in executor.done}
+    executor.run(unit)
+    outcomes: list[tuple[str, str, float]] = []
+    for stage in unit:
+        done = executor.done[stage.key]
+        if done.artefact is not None:
+            shared.push(done.artefact)
+        outcomes.append((done.status, done.reason, done.seconds))
+    return outcomes

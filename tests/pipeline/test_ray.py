@@ -1,0 +1,138 @@
+"""The same experiment on a cluster: same records, and a lost node loses nothing that was finished."""
+
+import threading
+import time
+
+import pytest
+from tests_support import SPEC, write_collection
+
+from harness.errors import UserError
+from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.execute import Executor
+from harness.pipeline.executors import place
+from harness.pipeline.graph import in_order, system_stages
+from harness.pipeline.shared import SharedStore
+from harness.pipeline.store import DamagedError, Store
+from harness.spec.load import load_spec
+
+EXACT = ("quality", "search", "work", "encode")
+
+
+class Told:
+    """Keeps what it is told; `at` is called when a stage of this kind begins."""
+
+    def __init__(self, kind="", at=None):
+        self.kind, self.at, self.begun, self.ended, self.notes = kind, at, [], [], []
+
+    def begin(self, stage, number, total):
+        self.begun.append(stage.label)
+        if stage.kind == self.kind and self.at:
+            threading.Thread(target=self.at).start()
+            self.at = None
+
+    def progress(self, done, total, text):
+        pass
+
+    def end(self, done, number, total):
+        self.ended.append((done.stage.label, done.status, done.reused))
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture
+def spec(tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text(SPEC.format(folder=write_collection(tmp_path)))
+    return load_spec(file, REGISTRIES)
+
+
+def results(done):
+    """What does not depend on the clock, of every stage."""
+    return {
+        d.stage.label: {k: v for k, v in d.artefact.result.items() if k not in ("seconds", "document", "query")}
+        for d in done.values()
+        if d.stage.kind in EXACT
+    }
+
+
+def test_artefacts_travel_whole_or_not_at_all(tmp_path, spec):
+    """Between a local store and one that fsspec reaches (its memory here): verified, and damage is found."""
+    store, other = Store(tmp_path / "one"), Store(tmp_path / "other")
+    stages = in_order(system_stages(spec, "m"), 1)[:1]
+    artefact = Executor(store, spec.head.measure, Told()).run(stages)[stages[0].key].artefact
+    shared = SharedStore("memory://artefacts")
+    assert not shared.has(artefact.key)
+    shared.push(artefact)
+    assert shared.described(artefact.key, other).result == artefact.result
+    assert not other.has(artefact.key)
+    pulled = shared.pull(artefact.key, other)
+    assert {p.name: p.read_bytes() for p in pulled.files.iterdir()} == {
+        p.name: p.read_bytes() for p in artefact.files.iterdir()
+    }
+    path = f"{shared.root}/objects/{artefact.key[:2]}/{artefact.key}/files/documents.jsonl"
+    shared.files.pipe_file(path, shared.files.cat_file(path)[:-1] + b"x")
+    with pytest.raises(DamagedError, match="checksum"):
+        shared.pull(artefact.key, Store(tmp_path / "third"))
+    assert not Store(tmp_path / "third").has(artefact.key)
+    with pytest.raises(DamagedError, match="no artefact"):
+        shared.pull("0" * 64, other)
+
+
+def test_executors_are_named(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(UserError, match="did you mean 'local'"):
+        place("loca", store)
+    with pytest.raises(UserError, match="add --executor ray"):
+        place("local", store, address="auto")
+
+
+@pytest.mark.slow
+def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
+    """A node is killed in the middle of encoding: begun again on another, the same results, measured alone."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.cluster_utils import Cluster as LocalCluster
+
+    from harness.pipeline.on_ray import Cluster, RayExecutor
+
+    monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
+    nodes = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    first, second = nodes.add_node(num_cpus=2), nodes.add_node(num_cpus=2)
+    try:
+        nodes.connect(namespace="test")
+        cluster = Cluster(None)
+
+        nodes_by_id = {node.node_id[:16]: node for node in (first, second)}
+        encode = next(stage for stage in in_order(system_stages(spec, "m"), 1) if stage.kind == "encode")
+
+        def kill_who_encodes():
+            """Wait until a node works on it, and end that node."""
+            for _ in range(3000):
+                found = list((tmp_path / "nodes").glob(f"*/unfinished/{encode.key[:16]}-*"))
+                if found:
+                    nodes.remove_node(nodes_by_id[found[0].parents[1].name], allow_graceful=False)
+                    return
+                time.sleep(0.02)
+
+        told = Told("encode", kill_who_encodes)
+        shared = SharedStore(str(tmp_path / "shared"))
+        stages = in_order(system_stages(spec, cluster.machine()), 1)
+        done = RayExecutor(cluster, shared, Store(tmp_path / "driver"), spec.head.measure, told).run(stages)
+        assert {d.status for d in done.values()} == {"ok"}, [(d.stage.label, d.reason) for d in done.values()]
+        assert any("begun again elsewhere" in note for note in told.notes), told.notes
+        before = [label for label, _, _ in told.ended][: told.begun.index("encode bm25 / mine")]
+        assert all(told.begun.count(label) == 1 for label in before), "what was finished is not begun again"
+        found = results(done)
+        again = Told()
+        done = RayExecutor(cluster, shared, Store(tmp_path / "other"), spec.head.measure, again).run(stages)
+        assert again.begun == []
+        assert all(reused for _, _, reused in again.ended)
+    finally:
+        import ray
+
+        ray.shutdown()
+        nodes.shutdown()
+    wanted = results(
+        Executor(Store(tmp_path / "local"), spec.head.measure, Told()).run(in_order(system_stages(spec, "m"), 1))
+    )
+    assert found == wanted
