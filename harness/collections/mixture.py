@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +33,9 @@ class Source(Params):
     """Leave out so many pairs of the shuffled source: what settings are chosen on is kept out of training."""
     limit: int | None = Field(default=None, ge=1)
     """Take at most so many after those; all where it is left out."""
+    sentence: bool = False
+    """Ask with a sentence drawn from the passage, which loses it and gets the query, a title, as its beginning (inverse
+    cloze task, arXiv 1906.00300). Passages of fewer than three sentences are left out."""
 
     @field_validator("file")
     @classmethod
@@ -91,7 +95,8 @@ class Mixture:
         for source in self.params.sources:
             found = list(_read(_path(source.file)) if source.file else _open(source.collection or {}).pairs())
             random.Random(self.params.seed).shuffle(found)  # noqa: S311 - an order, not a secret
-            yield from found[source.skip :][: source.limit]
+            taken = found[source.skip :][: source.limit]
+            yield from _cloze(taken, self.params.seed) if source.sentence else taken
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""
@@ -99,6 +104,17 @@ class Mixture:
             Path(s.file).parent.name if s.file else str((s.collection or {}).get("type")) for s in self.params.sources
         ]
         return {"source": f"training pairs of {', '.join(names)}"}
+
+
+def _cloze(pairs: list[Pair], seed: int) -> Iterator[Pair]:
+    """A sentence of each passage as the query of the rest; those of 8 to 40 words are asked with."""
+    drawn = random.Random(f"sentence {seed}")  # noqa: S311 - a sample, not a secret
+    for pair in pairs:
+        sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z])", pair.positive)
+        fit = [place for place, text in enumerate(sentences) if 8 <= len(text.split()) <= 40]
+        if len(sentences) >= 3 and fit:
+            asked = sentences.pop(drawn.choice(fit))
+            yield Pair(asked, " ".join([pair.query, *sentences]), pair.negatives)
 
 
 def _path(name: str) -> Path:

@@ -85,6 +85,8 @@ class LlamaParams(Params):
             found["special tokens"] = 1.0
         if self.training is not None and self.training.sampled_terms is not None:
             found["terms sampled in the loss"] = float(self.training.sampled_terms)
+        if self.training is not None and self.training.topics is not None:
+            found["topics that batches are drawn from"] = float(self.training.topics)
         return found
 
 

@@ -55,7 +55,7 @@ def save(
     terms: Mapping[str, torch.Tensor] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write an adapter as float16.
+    """Write an adapter, in float32: what is loaded has the vectors of what was trained.
 
     Args:
         folder: Made if it is missing.
@@ -66,12 +66,11 @@ def save(
         terms: ``scale`` and ``bias``, one for each term.
         facts: More for a reader.
     """
-    import torch
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {**factors, **{f"terms.{name}": tensor for name, tensor in (terms or {}).items()}}
-    save_file({name: t.detach().to(torch.float16).contiguous() for name, t in tensors.items()}, str(folder / TENSORS))
+    save_file({name: t.detach().float().contiguous() for name, t in tensors.items()}, str(folder / TENSORS))
     about = {"kind": kind, "backbone": dict(backbone), "base": _base(params), **(facts or {})}
     (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 

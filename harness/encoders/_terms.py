@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.encoders._packed import Model
     from harness.training.params import TrainingParams
 
-COUNTED = 6_000
+COUNTED = 20_000
 """Passages that document frequencies are counted in."""
 FEW = 20
 """Fewer passages than this say nothing of a term's spread."""

@@ -14,6 +14,7 @@ from harness.errors import UserError
 from harness.training import checkpoint
 from harness.training.cached import backward, ndcg
 from harness.training.devices import ALONE, Devices
+from harness.training.topics import arrange, topics
 from harness.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -197,9 +198,10 @@ def batches(pairs: Sequence[Example], params: TrainingParams, seed: int) -> Iter
     """`params.steps` batches, the pairs shuffled anew for each pass; no text stands twice in a batch.
 
     A passage that answers two queries of one batch would be a negative of both. Of a pair's own hard negatives,
-    `params.negatives` are drawn.
+    `params.negatives` are drawn. With `params.topics`, a batch's pairs are of one topic, but for the last of a pass.
     """
     drawn = random.Random(seed)  # noqa: S311 - an order, not a secret
+    labels = None if params.topics is None else topics([" ".join(pair[:2]) for pair in pairs], params.topics, seed)
     waiting: list[int] = []
     for _ in range(params.steps):
         batch: list[Example] = []
@@ -215,7 +217,10 @@ def batches(pairs: Sequence[Example], params: TrainingParams, seed: int) -> Iter
                     )
                 waiting = list(range(len(pairs)))
                 drawn.shuffle(waiting)
-                waiting = [place for place in waiting if place not in set(later)]
+                if labels is not None:  # taken from the end
+                    waiting = arrange(waiting, labels, params.pairs_per_step, drawn)[::-1]
+                aside = set(later)
+                waiting = [place for place in waiting if place not in aside]
             example = pairs[place := waiting.pop()]
             query, passage = example[0], example[1]
             if query in seen or passage in seen:

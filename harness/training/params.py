@@ -55,6 +55,9 @@ class TrainingParams(Params):
     negatives: int = Field(default=0, ge=0)
     """Hard negatives a pair, of those that it brings, in the batch besides the other pairs' passages; LACONIC's second
     phase has 15."""
+    topics: int | None = Field(default=None, ge=2)
+    """Sort the pairs into so many topics and make each batch of one, so that its other passages are harder negatives
+    (arXiv 2104.06967); batches of all topics where it is left out, as in LACONIC."""
     cached_texts: int | None = Field(default=None, ge=1)
     """Gradient caching: hold the activations of so many texts at a time, whatever the batch is; of all where it is left
     out. The same gradients for a third more arithmetic."""

@@ -42,6 +42,24 @@ def test_sources_follow_each_other_and_may_be_collections(files, tmp_path):
     assert not any(p.query.startswith("b query") for p in found[20:])
 
 
+def test_a_sentence_asks_for_the_passage_that_lost_it(tmp_path):
+    text = "Short one. {0} is a sentence long enough to be asked with. And {0} is the rest, which has eight words too."
+    rows = [{"query": f"Title {n}", "positive": text.format(f"Thing{n}")} for n in range(20)]
+    rows.append({"query": "Too few", "positive": "There are but two sentences in this text here. That is not enough."})
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"file": str(tmp_path / "c.jsonl"), "sentence": True}
+    found = pairs(source)
+    assert len(found) == 20
+    assert found == pairs(source) != pairs(source, seed=2)
+    assert {pair.query.split()[0] == "And" for pair in found} == {True, False}
+    for pair in found:
+        number = pair.positive.split()[1]
+        whole = text.format(f"Thing{number}")
+        assert pair.positive.startswith(f"Title {number} Short one.")
+        assert pair.query in whole and pair.query not in pair.positive
+        assert sorted(f"Title {number} {whole}".split()) == sorted(f"{pair.positive} {pair.query}".split())
+
+
 def test_the_fingerprint_follows_the_files(files):
     mixture = Mixture(MixtureParams(sources=[{"file": str(files / "a.jsonl")}]))
     before = mixture.fingerprint()
