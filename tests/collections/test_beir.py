@@ -127,7 +127,7 @@ def test_what_is_broken_is_tolerated_whatever_it_is(tmp_path):
     (tmp_path / "qrels").mkdir()
     good, deep, binary = b'{"_id": "a", "text": "x"}', b"[" * 100_000, b'{"_id": "b", "text": "\xc3\xa4\xff"}'
     (tmp_path / "corpus.jsonl").write_bytes(b"\n".join([good, deep, binary]))
-    for tolerate, words in ((0, "2: not JSON: nested too deeply"), (1, r"3: not UTF-8 \(byte 23 of the line\)")):
+    for tolerate, words in ((0, "2: not JSON: nested too deeply"), (1, r"3: not UTF-8 \(byte 24 of the line\)")):
         with pytest.raises(UserError, match=words):
             list(Beir(BeirParams(path=str(tmp_path), tolerate=tolerate)).documents())
     collection = Beir(BeirParams(path=str(tmp_path), tolerate=2))
