@@ -1,9 +1,11 @@
 """Revisions of anything installed, each in an environment of its own, timed in turns."""
 
+import json
+import os
 import shutil
 import subprocess
+import sys
 import zipfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +16,7 @@ from toy import SPEC, write_toy
 from harness.errors import UserError
 from harness.nightly import interleave
 from harness.nightly.changes import of_processor
-from harness.nightly.interleave import CONFIDENCE, compare_revisions
+from harness.nightly.interleave import CONFIDENCE
 from harness.nightly.revisions import prepare
 from harness.nightly.thresholds import IN_TURNS
 
@@ -137,17 +139,21 @@ def test_other_numbers_of_queries_are_refused(monkeypatch):
 
 @pytest.mark.slow
 def test_a_slower_and_larger_revision_of_a_package_is_found_and_named(tmp_path):
+    """As for a user who has some version of the package installed, and compares two others."""
     (tmp_path / "toy.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
     base, head = write_toy(tmp_path / "base"), write_toy(tmp_path / "head", version="1.1", slower=4.0, larger=1.03)
-    told = []
-    found = compare_revisions(
-        str(base), str(head), tmp_path / "toy.toml", work=tmp_path / "work", store=tmp_path / "store",
-        repository=Path(), pairs=2, rounds=3, tell=told.append,
+    here = os.pathsep.join([str(write_toy(tmp_path / "site")), *(p for p in sys.path if p)])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from harness.cli import main; main()"),
+            *("compare", base, head, "--spec", "toy.toml", "--pairs", "2", "--rounds", "3", "--json"),
+        ],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": here}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    words = {one.key[2]: one.word for one in found}
-    assert words["index_bytes"] == words["search_cpu"] == "regressed"
-    assert words["ndcg@10"] == "no change"
-    (one,) = [one for one in found if one.key[2] == "search_cpu"]
-    assert one.head / one.base > 2
-    assert one.key[:2] == ("mine", "toy")
-    assert told[-1] == "toy on mine: 2 pairs of processes in turns"
+    assert done.returncode == 1, done.stderr
+    assert "toy on mine: 2 pairs of processes in turns" in done.stderr
+    found = {one["key"][2]: one for one in json.loads(done.stdout)}
+    assert found["index_bytes"]["word"] == found["search_cpu"]["word"] == "regressed"
+    assert found["ndcg@10"]["word"] == "no change"
+    assert found["search_cpu"]["head"] / found["search_cpu"]["base"] > 2
+    assert "Search, processor time of toy on mine: regressed" in found["search_cpu"]["sentence"]

@@ -35,7 +35,7 @@ Inverted.build = _larger
 WORSE = """
 
 def _worse(self, texts, real=Bm25Encoder.encode_queries):
-    return real(self, [" ".join(t.split()[1:]) if sum(t.encode()) % {every} == 0 else t for t in texts])
+    return real(self, [" ".join(t.split()[:4]) if sum(t.encode()) % {every} == 0 else t for t in texts])
 
 
 Bm25Encoder.encode_queries = _worse
@@ -46,7 +46,7 @@ def patched(folder, *, slower=0.0, larger=0.0, worse=0):
     """A copy of the package.
 
     `slower`: share that a search takes longer. `larger`: share by which the index's arrays grow, with padding. `worse`:
-    one query of so many loses its first word in the encoder.
+    one query of so many is cut to four words by the encoder.
     """
     for name in ("harness", "reports"):
         # With what numba compiled before: it goes by a file's time and size, and copies keep both.
