@@ -225,33 +225,52 @@ def ranked(keys, held, ids, scores):  # type: ignore[no-untyped-def]
         ids[place], scores[place] = 0xFFFFFFFF - (key & 0xFFFFFFFF), key >> 32
 
 
+@njit(cache=True, nogil=True)
+def contribution(impacts, entry, factor, table, bits):  # type: ignore[no-untyped-def]
+    """What an entry adds: from the table of all products where impacts are of 4 or 8 bits, else by multiplying."""
+    if bits == 8:
+        return table[np.int64(impacts[entry])]
+    if bits == 4:
+        pair = np.int64(impacts[entry >> np.uint64(1)])
+        return table[(pair >> (np.int64(entry & np.uint64(1)) << 2)) & 15]
+    return factor * np.float32(impacts[entry])
+
+
+@njit(cache=True, nogil=True)
+def add_bits(first, words, entries, factors, gaps, impacts, scores):  # type: ignore[no-untyped-def]
+    """What `add_spread` does, on processors without its instruction: set bits are visited one by one."""
+    one = np.uint64(1)
+    for term in range(len(words)):
+        left = load_bits(gaps, words[term] << np.uint64(3))
+        words[term] += np.uint64(8)
+        while left:
+            document = first + np.int64(ones((left & (np.uint64(0) - left)) - one))
+            scores[document] += factors[term] * np.float32(impacts[entries[term]])
+            entries[term] += one
+            left &= left - one
+
+
 def _searcher(bits: int, expands: bool) -> Any:
-    """The search of one segment, compiled for impacts of so many bits: a choice inside its loop would cost a third."""
+    """The search of one segment, compiled for impacts of so many bits: a choice inside its loop would cost a third.
+
+    It is one function that encloses two plain values: numba finds what it compiled again, in another process, only
+    where no compiled function is enclosed.
+    """
 
     @njit(cache=True, nogil=True)
-    def contribution(impacts, entry, factor, table):  # type: ignore[no-untyped-def]
-        """What an entry adds: from the table of all products where impacts are of 4 or 8 bits, else by multiplying."""
-        if bits == 8:
-            return table[np.int64(impacts[entry])]
-        if bits == 4:
-            pair = np.int64(impacts[entry >> np.uint64(1)])
-            return table[(pair >> (np.int64(entry & np.uint64(1)) << 2)) & 15]
-        return factor * np.float32(impacts[entry])
+    def search_segment(columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
+        """Score one segment's documents for one query and keep the best; see `select`.
 
-    @njit(cache=True, nogil=True)
-    def accumulate(columns, weights, segment, scores, words, entries, factors):  # type: ignore[no-untyped-def]
-        """Add every term's contribution to its documents in float32, terms in the order given; bitmaps are left.
-
-        An escape has weight 0: it moves on and adds nothing. Four distances of up to 14 bits are in any 64 bits that
-        begin at the first one's byte: they are loaded together.
-
-        Returns:
-            The number of bitmaps met, whose first byte, first impact and factor are now in the last three arrays.
+        Every term's contribution is added to its documents in float32, terms in the order given; terms with bitmaps
+        are added last, 64 documents at a time. An escape has weight 0: it moves on and adds nothing. Four distances of
+        up to 14 bits are in any 64 bits that begin at the first one's byte: they are loaded together. `scores` is as
+        long as a whole number of groups.
         """
         present, ranks, starts, offsets = segment.present, segment.ranks, segment.starts, segment.offsets
         widths, scales, gaps, impacts = segment.widths, segment.scales, segment.gaps, segment.impacts
+        words, entries = np.empty(len(columns), np.uint64), np.empty(len(columns), np.uint64)
+        factors, table, bitmaps = np.empty(len(columns), np.float32), np.empty(256, np.float32), 0
         one, two, three, four, seven = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(7)
-        table, bitmaps = np.empty(256, np.float32), 0
         for place in range(len(columns)):
             term = place_of(columns[place], present, ranks)
             if term < 0:
@@ -276,49 +295,25 @@ def _searcher(bits: int, expands: bool) -> Any:
                 read >>= width
                 third = second + (read & mask) + one
                 document = third + ((read >> width) & mask) + one
-                scores[first] += contribution(impacts, entry, factor, table)
-                scores[second] += contribution(impacts, entry + one, factor, table)
-                scores[third] += contribution(impacts, entry + two, factor, table)
-                scores[document] += contribution(impacts, entry + three, factor, table)
+                scores[first] += contribution(impacts, entry, factor, table, bits)
+                scores[second] += contribution(impacts, entry + one, factor, table, bits)
+                scores[third] += contribution(impacts, entry + two, factor, table, bits)
+                scores[document] += contribution(impacts, entry + three, factor, table, bits)
                 bit += width << two
                 entry += four
             for _ in range(count - (quads << two)):
                 document += ((load_bits(gaps, bit) >> (bit & seven)) & mask) + one
-                scores[document] += contribution(impacts, entry, factor, table)
+                scores[document] += contribution(impacts, entry, factor, table, bits)
                 bit += width
                 entry += one
-        return bitmaps
-
-    @njit(cache=True, nogil=True)
-    def add_bitmaps(first, words, entries, factors, gaps, impacts, scores):  # type: ignore[no-untyped-def]
-        """Add to the scores of 64 documents what the terms with bitmaps contribute; see `add_spread`."""
-        if expands:
-            add_spread(scores, first, words, entries, factors, gaps, impacts)
-            return
-        one = np.uint64(1)
-        for term in range(len(words)):
-            left = load_bits(gaps, words[term] << np.uint64(3))
-            words[term] += np.uint64(8)
-            while left:
-                document = first + np.int64(ones((left & (np.uint64(0) - left)) - one))
-                scores[document] += factors[term] * np.float32(impacts[entries[term]])
-                entries[term] += one
-                left &= left - one
-
-    @njit(cache=True, nogil=True)
-    def search_segment(columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
-        """Score one segment's documents for one query and keep the best; see `select`.
-
-        `scores` is as long as a whole number of groups.
-        """
-        words, entries = np.empty(len(columns), np.uint64), np.empty(len(columns), np.uint64)
-        factors = np.empty(len(columns), np.float32)
-        bitmaps = accumulate(columns, weights, segment, scores, words, entries, factors)
         words, entries, factors = words[:bitmaps], entries[:bitmaps], factors[:bitmaps]
         as_bits, highest = scores.view(np.int32), np.empty(len(scores) // GROUP, np.int32)
         for group in range(len(highest)):
             if bits == 8:
-                add_bitmaps(group * GROUP, words, entries, factors, segment.gaps, segment.impacts, scores)
+                if expands:
+                    add_spread(scores, group * GROUP, words, entries, factors, gaps, impacts)
+                else:
+                    add_bits(group * GROUP, words, entries, factors, gaps, impacts, scores)
             highest[group] = highest_of(as_bits, group)
         return select(scores, highest, base, keys, held)
 

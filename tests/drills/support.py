@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from tests_support import SPEC, write_collection
 
 COMMAND = [sys.executable, "-c", "from harness.start import main; main()"]
-TIMED = ("latency", "seconds", "resident", "peak", "per_second")
+TIMED = ("latency", "least", "seconds", "resident", "peak", "per_second", "_cpu")
 
 
 def prepared(folder, extra=""):
