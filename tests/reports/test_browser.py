@@ -41,7 +41,7 @@ def test_page(run_folder, width, scheme):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         measure = "figures => figures.map(f => f.getBoundingClientRect()).map(box => [box.width, box.height])"
         boxes = page.locator("figure > svg").evaluate_all(measure)
-        assert len(boxes) == 20
+        assert len(boxes) == 22
         assert all(wide > 200 and high > 50 for wide, high in boxes)
         table = page.locator("table.sortable").first
         cells = table.locator("tbody tr th")
