@@ -62,7 +62,7 @@ def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str 
         rows.sort(key=lambda row: row.value, reverse=metric(name).direction == "higher")
         first, second = rows[:2]
         value, other = (number(row.value, row.unit) for row in (first, second))
-        chance = "" if metric(name).exact else " beyond chance" if best.get(name) else " not beyond chance"
+        chance = "" if metric(name).exact else " beyond chance" if best.get(name) else " not shown to be beyond chance"
         said = f"{words.format(value)}{',' * bool(chance)}{chance}"
         found.append((heading, f"{first.system}: {said}. Then {second.system}, {other}."))
     pairs = [
