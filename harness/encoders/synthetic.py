@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from abc import ABC, abstractmethod
 from pathlib import Path  # noqa: TC003 - the protocol's methods are looked at when the program runs
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -49,15 +50,15 @@ class SyntheticDenseParams(Params):
     """Of everything."""
 
 
-class _Encoder:
+class _Encoder(ABC):
     """What both kinds share: nothing is read, and no arithmetic of a model is done."""
 
     kind: Kind
     width: int
 
+    @abstractmethod
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """The vectors of the documents that the texts are numbers of."""
-        raise NotImplementedError
 
     def count_flops(self, tokens: int) -> float:
         """None."""
