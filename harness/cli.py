@@ -278,8 +278,8 @@ def list_names(
 ) -> None:
     """List what specs can name."""
     from harness.errors import allowed
+    from harness.metrics import METRICS
     from harness.pipeline.axes import REGISTRIES
-    from harness.records import METRICS
 
     known = {axis: getattr(REGISTRIES, axis).names for axis in ("collections", "encoders", "indexes")} | {
         "metrics": lambda: list(METRICS)

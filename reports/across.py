@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.records import metric, record
+from harness.metrics import metric
+from harness.records import record
 from reports import figures, glance
 from reports.collection import SUMMARY, cell
 from reports.compare import ALPHA, best, settled

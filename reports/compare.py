@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.records import metric
+from harness.metrics import metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

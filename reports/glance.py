@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.records import metric
+from harness.metrics import metric
 from harness.stats.pareto import pareto_front
 from reports.values import number
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from harness.records import METRICS
+from harness.metrics import METRICS
 from reports import across, collection, conditions, glance, grid, scaling, training
 from reports.load import RunData, load_run
 from reports.values import number

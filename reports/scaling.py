@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.claims.memory import DENSE, LLAMA_TERMS, MS_MARCO, SPARSE
 from harness.claims.readings import DIMENSIONS, TERMS_KEPT
-from harness.records import METRICS
+from harness.metrics import METRICS
 from harness.stats.scaling import Law, Prediction, choose, held_out, predict
 from reports.figures import Figure
 from reports.svg import Axis, Plot, colour, swatch

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError, allowed
-from harness.records import METRICS, metric
+from harness.metrics import METRICS, metric
 from reports.compare import ranked, superiors
 from reports.values import label
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.records import metric as metric_of
+from harness.metrics import metric as metric_of
 from harness.stats.changes import FEWEST, Step, noise, steps
 from reports.figures import Figure
 from reports.svg import Axis, Plot, swatch

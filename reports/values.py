@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from harness.records import METRICS, Record
+from typing import TYPE_CHECKING
+
+from harness.metrics import METRICS
+
+if TYPE_CHECKING:
+    from harness.records import Record
 
 
 def label(name: str) -> str:

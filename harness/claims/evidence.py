@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from harness.records import metric
+from harness.metrics import metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

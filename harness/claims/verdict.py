@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.claims.evidence import Evidence, Side, disturbance, obstacle
 from harness.claims.words import RATIOS, finding, floor
-from harness.records import metric
+from harness.metrics import metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

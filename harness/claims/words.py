@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.records import metric
+from harness.metrics import metric
 
 if TYPE_CHECKING:
     from harness.claims.evidence import Side

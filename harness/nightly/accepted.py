@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field, ValidationError
 
 from harness.errors import UserError
-from harness.records import METRICS
-from harness.records import metric as metric_of
+from harness.metrics import METRICS
+from harness.metrics import metric as metric_of
 from harness.spec.params import Params
 from harness.spec.toml import key_text, line_of, read_toml
 

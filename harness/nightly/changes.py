@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from harness.metrics import metric as metric_of
 from harness.nightly.thresholds import threshold
-from harness.records import metric as metric_of
 from reports.values import label, number
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.records import Direction, Record
+    from harness.metrics import Direction
+    from harness.records import Record
     from harness.spec.nightly import ThresholdSpec
     from reports.load import RunData
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from harness.measure.null import AGAIN
+from harness.metrics import metric as metric_of
 from harness.nightly.accepted import reason_for
 from harness.nightly.changes import changes
 from harness.nightly.thresholds import threshold
-from harness.records import metric as metric_of
 from harness.stats.changes import SUSPICION, drift, newest, steps
 from reports.values import label, number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.records import METRICS
+from harness.metrics import METRICS
 from harness.spec.nightly import ThresholdSpec
 
 if TYPE_CHECKING:

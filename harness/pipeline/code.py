@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 # What these say does not change an artefact's content.
-NEUTRAL = {"harness", "harness.errors", "harness.registry", "harness.records"}
+NEUTRAL = {"harness", "harness.errors", "harness.registry", "harness.records", "harness.metrics"}
 
 
 @cache

@@ -328,7 +328,7 @@ def _check_pair(
 def _check_claims(
     source: _Source, head: SpecHead, systems: Sequence[System], parts: Mapping[str, Mapping[str, list[Part]]]
 ) -> None:
-    from harness.records import METRICS
+    from harness.metrics import METRICS
 
     names = [system.name for system in systems]
     collections = [part.name for group in parts["collections"].values() for part in group]
@@ -363,7 +363,7 @@ def _check_claims(
 
 
 def _check_nightly(source: _Source, head: SpecHead) -> None:
-    from harness.records import METRICS
+    from harness.metrics import METRICS
 
     for name in head.nightly.thresholds:
         base = name.partition("/")[0]

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import UserError
-from harness.records import METRICS, Metric, record
+from harness.metrics import METRICS, Metric
+from harness.records import record
 from reports import conditions, glance, null
 from reports.across import overview
 from reports.collection import shown

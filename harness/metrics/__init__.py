@@ -1,0 +1,12 @@
+"""All metrics: one table, defined by subject in the modules of this package, in the order of the imports below."""
+
+from __future__ import annotations
+
+# isort: off
+from harness.metrics import quality as _quality  # noqa: F401
+from harness.metrics import index as _index  # noqa: F401
+from harness.metrics import queries as _queries  # noqa: F401
+from harness.metrics import serving as _serving  # noqa: F401
+from harness.metrics.registry import METRICS, Direction, Metric, define, metric
+
+__all__ = ["METRICS", "Direction", "Metric", "define", "metric"]

@@ -1,0 +1,89 @@
+"""What an index and its vectors take."""
+
+from __future__ import annotations
+
+from harness.metrics.registry import define
+
+define(
+    "index_bytes",
+    "Index size",
+    "bytes",
+    "lower",
+    (
+        "Bytes of the finished index, everything that a search reads, by the engine's own components. "
+        "Document identifiers are not part of it."
+    ),
+    exact=True,
+)
+define(
+    "index_bytes_per_document",
+    "Index bytes per document",
+    "bytes",
+    "lower",
+    "Index size divided by the number of documents.",
+    exact=True,
+)
+define("index_file_bytes", "Index on disk", "bytes", "lower", "Bytes of the files of the saved index.", exact=True)
+define(
+    "index_plain_bytes",
+    "Uncompressed, on paper",
+    "bytes",
+    "lower",
+    (
+        "Arithmetic, not a measurement: documents x dimensions x 4 bytes (dense), or stored weights x 3 bytes, of a "
+        "16-bit document number and an 8-bit weight (sparse). An index that compresses takes less."
+    ),
+    exact=True,
+)
+define(
+    "resident_bytes",
+    "Resident when served",
+    "bytes",
+    "lower",
+    (
+        "Anonymous memory (smaps_rollup) and pages of newly mapped files that loading the index and answering every "
+        "query adds to a fresh worker process that never held the vectors, above the same worker before "
+        "loading. Components: each kind alone, and the proportional share (PSS), which counts pages that other "
+        "processes map too by halves, thirds, ..."
+    ),
+)
+define("build_seconds", "Index build time", "seconds", "lower", "Wall time of building the index from stored vectors.")
+define(
+    "build_peak_bytes",
+    "Build peak memory",
+    "bytes",
+    "lower",
+    ("Highest resident size (VmHWM) of the process that built the index, above its resident size before the build."),
+)
+define(
+    "identifier_bytes",
+    "Document identifiers",
+    "bytes",
+    "lower",
+    "UTF-8 bytes of all document identifiers; kept apart from the index for every engine.",
+    exact=True,
+)
+define(
+    "active_terms_document",
+    "Active terms per document",
+    "count",
+    "neither",
+    "Mean number of non-zero weights of a document vector.",
+    exact=True,
+)
+define(
+    "active_terms_query",
+    "Active terms per query",
+    "count",
+    "neither",
+    "Mean number of non-zero weights of a query vector.",
+    exact=True,
+)
+define("dimensions", "Dimensions", "count", "neither", "Width of a dense vector.", exact=True)
+define(
+    "encode_documents_per_second",
+    "Document encoding throughput",
+    "documents/second",
+    "higher",
+    "Documents encoded per second of wall time while encoding the corpus, model loading not counted.",
+)
