@@ -1,6 +1,5 @@
 """A run killed in any stage goes on with what was finished, and ends with the same numbers."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,14 +7,7 @@ import sys
 import time
 
 import pytest
-from tests_support import SPEC, start_run, write_collection
-
-TIMED = ("latency", "least", "seconds", "resident", "peak", "per_second", "_cpu")
-
-
-def numbers(folder):
-    rows = [json.loads(line) for line in (folder / "runs/small/records.jsonl").read_text().splitlines()]
-    return {(r["system"], r["metric"]): r["value"] for r in rows if not any(word in r["metric"] for word in TIMED)}
+from tests_support import SPEC, numbers, start_run, write_collection
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A small experiment, and what is asked of it after each drill."""
 
-import json
 import os
 import random
 import shutil
@@ -13,10 +12,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from tests_support import SPEC, write_collection
+from tests_support import SPEC, numbers, write_collection
 
 COMMAND = [sys.executable, "-c", "from harness.start import main; main()"]
-TIMED = ("latency", "least", "seconds", "resident", "peak", "per_second", "_cpu")
 
 
 def prepared(folder, extra=""):
@@ -41,12 +39,6 @@ def run(folder, *arguments, **more):
     output, errors = process.communicate(timeout=900)
     assert "Traceback" not in output + errors, errors
     return process.returncode, errors
-
-
-def numbers(folder):
-    """Every record that does not depend on the clock."""
-    rows = [json.loads(line) for line in (folder / "runs/small/records.jsonl").read_text().splitlines()]
-    return {(r["system"], r["metric"]): r["value"] for r in rows if not any(word in r["metric"] for word in TIMED)}
 
 
 def stored(folder):

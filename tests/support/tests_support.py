@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from harness.metrics import metric
+
 SPEC = """
 name = "small"
 [collections.mine]
@@ -46,3 +48,10 @@ def start_run(folder):
         [sys.executable, "-c", "from harness.start import main; main()", "run", "small.toml"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
+
+
+def numbers(folder):
+    """Every record of the small run that no clock and no memory meter decides: counts, bytes and quality."""
+    rows = [json.loads(line) for line in (folder / "runs/small/records.jsonl").read_text().splitlines()]
+    kept = {"ndcg@10", "recall@10", "recall@100", "mrr@10"}
+    return {(r["system"], r["metric"]): r["value"] for r in rows if r["metric"] in kept or metric(r["metric"]).exact}
