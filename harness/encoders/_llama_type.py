@@ -11,6 +11,7 @@ import torch
 from harness.encoders._folder import Contract, read
 from harness.encoders._llama import Llama, Shape
 from harness.encoders._packed import Model
+from harness.encoders._screen import multiplies_bfloat16
 from harness.encoders._text import Tokeniser
 from harness.errors import UserError
 
@@ -206,8 +207,4 @@ def _dtype(params: LlamaParams) -> torch.dtype:
         return found
     if params.device != "cpu":
         return torch.bfloat16
-    from pathlib import Path
-
-    info = Path("/proc/cpuinfo")
-    flags = info.read_text() if info.exists() else ""
-    return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
+    return torch.bfloat16 if multiplies_bfloat16() else torch.float32

@@ -10,6 +10,7 @@ import torch
 from scipy import sparse
 
 from harness.encoders._folder import Contract, Weights, write
+from harness.encoders._screen import Screen, multiplies_bfloat16
 from harness.encoders._text import Tokeniser, by_length, pack
 from harness.training.max_head import max_logits
 
@@ -141,6 +142,9 @@ class PackedSparse(PackedEncoder):
         super().__init__(model, batch_size, facts)
         self.width = int(model.head.shape[0])
         self.columns, self.head, self.bias = _useful(model)
+        exact = self.head.dtype == torch.float32 and self.head.device.type == "cpu"
+        some = model.contract.document_terms is not None or model.contract.query_terms is not None
+        self.screen = Screen(self.head, self.bias) if exact and some and multiplies_bfloat16() else None
 
     def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Rows x terms, at most the contract's `document_terms` a row."""
@@ -160,10 +164,17 @@ class PackedSparse(PackedEncoder):
         return [tokenizer.decode([int(c)]) or str(tokenizer.id_to_token(int(c))) for c in columns]
 
     def _encode(self, texts: Sequence[str], role: Role, keep: int | None) -> sparse.csr_matrix:
-        def of_batch(states: torch.Tensor, lengths: list[int]) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-            largest = max_logits(states, lengths, self.head, self.bias).cpu().numpy()
-            found = (largest_weights(row, keep) for row in largest)
-            return [(self.columns[columns], weights) for columns, weights in found]
+        def of_batch(
+            states: torch.Tensor, lengths: list[int]
+        ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+            if self.screen is not None and keep is not None:
+                for terms, logits in self.screen.largest(states, lengths, keep):
+                    places, weights = largest_weights(logits.numpy(), keep)
+                    yield self.columns[terms.numpy()[places]], weights
+                return
+            for row in max_logits(states, lengths, self.head, self.bias).cpu().numpy():
+                places, weights = largest_weights(row, keep)
+                yield self.columns[places], weights
 
         nothing = (np.zeros(0, np.int32), np.zeros(0, np.float32))
         found = self.rows(texts, role, of_batch, nothing)

@@ -1,0 +1,71 @@
+"""The screened head gives what the float32 head gives, and computes little of it."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.encoders._packed import largest_weights
+from harness.encoders._screen import Screen
+from harness.training.max_head import max_logits
+
+
+def drawn(seed, terms=400, hidden=48, lengths=(3, 17, 1, 9), bias=None, spread=1.0):
+    """States, lengths, head and bias: rows of very different length, and a bias that takes most of a logit away."""
+    random = torch.Generator().manual_seed(seed)
+    head = torch.randn(terms, hidden, generator=random) * torch.randn(terms, 1, generator=random).mul(spread).exp()
+    states = torch.randn(sum(lengths), hidden, generator=random) * 3
+    shift = None if bias is None else bias + torch.randn(terms, generator=random)
+    return states, list(lengths), head, shift
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    keep=st.integers(1, 500),
+    bias=st.sampled_from([None, 0.0, -30.0, -200.0, 40.0]),
+    spread=st.sampled_from([0.0, 0.5, 2.0]),
+)
+def test_terms_and_logits_are_those_of_the_whole_head(seed, keep, bias, spread):
+    states, lengths, head, shift = drawn(seed, bias=bias, spread=spread)
+    whole = max_logits(states, lengths, head, shift)
+    for row, (terms, logits) in zip(whole, Screen(head, shift).largest(states, lengths, keep), strict=True):
+        columns, weights = largest_weights(row.numpy(), keep)
+        places, found = largest_weights(logits.numpy(), keep)
+        # Two terms whose logits differ by the last bits of a sum may change places.
+        near = 1e-6 * max(10, abs(bias or 0))
+        assert found == pytest.approx(row[terms[places]].log1p().numpy(), abs=near)
+        assert sorted(found) == pytest.approx(sorted(weights), abs=near)
+        assert len(columns) == len(places) or min(weights) < near
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), bias=st.sampled_from([None, -30.0, -200.0]), spread=st.sampled_from([0.0, 2.0]))
+def test_bounds_hold(seed, bias, spread):
+    states, lengths, head, shift = drawn(seed, bias=bias, spread=spread)
+    screen, rounded = Screen(head, shift), states.bfloat16()
+    rough = max_logits(rounded, lengths, screen.rough, screen.bias)
+    whole = max_logits(states.double(), lengths, head.double(), None if shift is None else shift.double())
+    lost, norm = (states - rounded.float()).norm(dim=1), states.norm(dim=1)
+    for row, exact, off, size in zip(rough, whole, lost.split(lengths), norm.split(lengths), strict=True):
+        assert ((row - exact).abs() <= screen.bounds(row, float(off.max()), float(size.max()))).all()
+
+
+def test_few_terms_are_computed_exactly_and_rough_ones_would_not_do():
+    states, lengths, head, _ = drawn(5, terms=20_000, hidden=256, lengths=(64,), spread=0.0)
+    screen = Screen(head, None)
+    ((terms, logits),) = screen.largest(states, lengths, 200)
+    assert 200 <= len(terms) < 2_000
+    rough = max_logits(states.bfloat16(), lengths, screen.rough)[0]
+    best = set(terms[logits.topk(200).indices].tolist())
+    assert best != set(rough.topk(200).indices.tolist())
+
+
+def test_a_text_with_many_ties_or_without_bounds_is_computed_whole():
+    head = torch.ones(1000, 16)
+    ((terms, logits),) = Screen(head, None).largest(torch.ones(2, 16), [2], 10)
+    assert len(terms) == 1000 and logits.unique().tolist() == [16.0]
+    states = torch.ones(2, 16)
+    states[1, 3] = float("nan")
+    ((terms, logits),) = Screen(head, None).largest(states, [2], 10)
+    assert len(terms) == 1000 and bool(logits.isnan().all())
