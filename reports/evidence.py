@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from reports.compare import ranked
 from reports.values import label, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from reports.load import RunData
 
@@ -56,42 +60,62 @@ def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> dict[s
 
 def at_equal_quality(run: RunData, collection: str) -> list[dict[str, Any]]:
     """What each family (systems of one encoder, at least two costs) costs where it equals the best, or a baseline."""
+    return [row for cost, gain in EQUAL for row in _matched(run, collection, cost, gain)]
+
+
+def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[dict[str, Any]]:
     from harness.stats.matching import matched_cost
 
-    cells, rows = run.cells(), []
-    for cost, gain in EQUAL:
-        families: dict[str, list[str]] = {}
-        for system in run.systems:
-            key = (collection, system["name"])
-            if system["collection"] == collection and (*key, cost) in cells and (*key, gain) in run.quality:
-                families.setdefault(system.get("encoder_base", system["encoder"]), []).append(system["name"])
-        known = {system: family for family, members in families.items() for system in members}
-        wanted = [claim["baseline"] for claim in run.facts["claims"]] + ranked(run, collection, gain)[:1]
-        targets = [target for target in dict.fromkeys(wanted) if target in known]
-        for family, members in families.items():
-            costs = [cells[collection, system, cost].value for system in members]
-            for target in targets:
-                if known[target] == family or len(set(costs)) < 2 or min(costs) <= 0:
-                    continue
-                queries, table = run.shared(collection, gain, [*members, target])
-                if table is None or len(queries) < 2:
-                    continue
-                found = matched_cost(costs, table[:-1], table[-1])
-                there = cells[collection, target, cost]
-                rows.append(
-                    {
-                        "what": f"{label(cost)} of {family} ({len(members)} systems) at the {label(gain)} of {target}",
-                        "value": _cost(found.value, there.unit, costs),
-                        "interval": f"[{_cost(found.low, there.unit, costs)}, {_cost(found.high, there.unit, costs)}]",
-                        "theirs": number(there.value, there.unit),
-                        "ratio": "–" if math.isinf(found.value) else f"{found.value / there.value:.3g}×",
-                    }
-                )
-    return rows
+    cells = run.cells()
+    families: dict[str, list[str]] = {}
+    for system in run.systems:
+        key = (collection, system["name"])
+        if system["collection"] == collection and (*key, cost) in cells and (*key, gain) in run.quality:
+            families.setdefault(system.get("encoder_base", system["encoder"]), []).append(system["name"])
+    known = {system: family for family, members in families.items() for system in members}
+    wanted = [claim["baseline"] for claim in run.facts["claims"]] + ranked(run, collection, gain)[:1]
+    drawn = _drawn(run, collection, cost, tuple(known))
+    for family, members in families.items():
+        costs = [cells[collection, system, cost].value for system in members]
+        for target in dict.fromkeys(wanted):
+            if known.get(target, family) == family or len(set(costs)) < 2 or min(costs) <= 0:
+                continue
+            queries, table = run.shared(collection, gain, [*members, target])
+            there, sides = cells[collection, target, cost], [*members, target]
+            if table is None or len(queries) < 2 or there.value <= 0 or not (drawn is None or drawn.keys() >= {*sides}):
+                continue
+            moved = None if drawn is None else np.stack([drawn[system] for system in sides], axis=1)
+            (value, *ends), (ratio, *reach) = matched_cost(costs, table[:-1], table[-1], there.value, drawn=moved)
+            apart = [system for system in sides if (collection, system) in run.disturbed] if moved is not None else []
+            yield {
+                "what": f"{label(cost)} of {family} ({len(members)} systems) at the {label(gain)} of {target}",
+                "value": _cost(value, there.unit, costs),
+                "interval": f"[{', '.join(_cost(end, there.unit, costs) for end in ends)}]",
+                "theirs": number(there.value, there.unit),
+                "ratio": _times(ratio),
+                "ratio_interval": f"[{', '.join(map(_times, reach))}]",
+                "note": f"timing disturbed: {', '.join(apart)}" if apart else "",
+            }
+
+
+def _drawn(run: RunData, collection: str, cost: str, systems: Sequence[str]) -> dict[str, NDArray[np.float64]] | None:
+    """What else the times of systems might have been, of those whose samples are there; None for what is counted."""
+    from harness.stats.levels import drawn_percentile
+
+    base, _, part = cost.partition("/")
+    if not base.startswith("latency_"):
+        return None
+    side, q = base.removeprefix("latency_"), float(part.removeprefix("p")) / 100
+    times = {system: run.latency[collection, system][side] for system in systems if (collection, system) in run.latency}
+    return {system: drawn_percentile(table, q) for system, table in times.items()}
 
 
 def _p(value: float) -> str:
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def _times(ratio: float) -> str:
+    return "out of reach" if math.isinf(ratio) else f"{ratio:.3g}×"
 
 
 def _cost(value: float, unit: str, costs: Sequence[float]) -> str:

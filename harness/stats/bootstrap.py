@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -117,3 +118,12 @@ def paired_ratio(
         drawn.append(one[rows].mean(axis=1) / np.maximum(other[rows].mean(axis=1), 1e-12))
     low, high = percentile_interval(np.concatenate(drawn), confidence)
     return float(one.mean() / other.mean()), low, high
+
+
+@lru_cache(maxsize=4)
+def weights(queries: int, seed: int, resamples: int) -> Floats:
+    """How often each query is drawn, as a share: resamples x queries, float64. Kept: a report asks many times."""
+    drawn = np.random.default_rng(seed).integers(queries, size=(resamples, queries))
+    drawn += np.arange(resamples)[:, None] * queries
+    counts = np.bincount(drawn.ravel(), minlength=resamples * queries).reshape(resamples, queries)
+    return counts / queries

@@ -1,5 +1,8 @@
 """Differences and costs at equal quality on the synthetic run, whose truth is known."""
 
+import numpy as np
+import pytest
+
 from harness.records import record
 from reports.evidence import against_best, at_equal_quality
 from reports.html import write_report
@@ -40,6 +43,31 @@ def test_cost_at_equal_quality(run_folder):
     assert found["value"] == "out of reach"
     assert found["theirs"] == "290 B"
     assert at_equal_quality(run, "beta") == []  # one cost a family: nothing to interpolate
+
+
+def test_latency_at_equal_recall_carries_the_chance_in_the_times(run_folder):
+    """Recall differs by a constant, so the interval is that of the times alone: about 2 and 3 ms, half way between."""
+    run = load_run(run_folder)
+    for system in run.systems:
+        system["encoder_base"] = "sparse" if system["name"] == "sparse & co" else "dense"
+    for name, more in (("sparse & co", 0.05), ("dense_1", 0.0), (HOSTILE, 0.1)):
+        values = run.quality["alpha", "dense_1", "ndcg@10"]
+        run.quality["alpha", name, "recall@100"] = {query: value + more for query, value in values.items()}
+        row = record("r", "alpha", name, "recall@100", sum(values.values()) / len(values) + more, method="m")
+        run.cells()["alpha", name, "recall@100"] = row
+        run.of("alpha").append(row)
+    run.facts["claims"] = [{"baseline": "sparse & co", "metric": "recall@100"}]
+    (found,) = [row for row in at_equal_quality(run, "alpha") if row["what"].startswith("Query latency p50 of dense")]
+    middle = float(found["value"].removesuffix(" ms"))
+    low, high = (float(end.removesuffix(" ms")) for end in found["interval"].strip("[]").split(", "))
+    assert middle == pytest.approx(6**0.5, rel=0.05)
+    assert low < 0.99 * middle < 1.01 * middle < high
+    times = [np.quantile(run.latency["alpha", name]["total"], 0.5) for name in ("sparse & co", "dense_1", HOSTILE)]
+    assert float(found["ratio"].removesuffix("×")) == pytest.approx((times[1] * times[2]) ** 0.5 / times[0], rel=0.03)
+    assert found["ratio_interval"] != f"[{found['ratio']}, {found['ratio']}]"
+    assert found["note"] == "timing disturbed: dense_1"
+    run.latency.pop(("alpha", HOSTILE))
+    assert not [row for row in at_equal_quality(run, "alpha") if "latency" in row["what"]]
 
 
 def test_the_page_shows_them(run_folder):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.stats import hierarchical, percentile_ratio, smallest_effect
+from harness.stats import drawn_percentile, hierarchical, percentile_ratio, smallest_effect
 
 
 def simulated(rng, base, processes, repeats, *, spread=0.03, noise=0.05):
@@ -129,3 +129,35 @@ def test_smallest_effect_is_the_farther_limit():
     assert smallest_effect((1.01, 0.98, 1.05)) == pytest.approx(0.05)
     assert smallest_effect((0.99, 0.93, 1.02)) == pytest.approx(0.07)
     assert smallest_effect((1.0, 1.0, 1.0)) == 0
+
+
+@pytest.mark.parametrize(("q", "queries"), [(0.5, 300), (0.95, 1000)])
+def test_drawn_percentiles_move_as_those_of_drawn_queries_do(q, queries):
+    """Against sorting every resample anew, draw by draw, in one process: the processes' part is left out."""
+    rng = np.random.default_rng(5)
+    times = np.exp(rng.normal(0, 0.4, (1, queries, 1)) + rng.normal(0, 0.1, (1, queries, 2)))
+    found = drawn_percentile(times, q, seed=3, resamples=500)
+    columns = np.random.default_rng(3).integers(queries, size=(500, queries))
+    anew = np.asarray([np.quantile(times[0, drawn], q) for drawn in columns])
+    assert np.corrcoef(found, anew)[0, 1] > 0.9
+    assert found.std() == pytest.approx(anew.std(), rel=0.1)
+    assert np.median(found) == pytest.approx(np.median(anew), rel=0.01)
+
+
+def test_drawn_percentiles_have_the_interval_of_the_percentile():
+    rng = np.random.default_rng(6)
+    times = np.exp(rng.normal(0, 0.4, (1, 300, 1)) + rng.normal(0, 0.05, (4, 1, 1)) + rng.normal(0, 0.1, (4, 300, 2)))
+    value, low, high = hierarchical(times, {"p50": 0.5}, seed=1)["p50"]
+    drawn = drawn_percentile(times, 0.5, seed=1, resamples=4000)
+    assert np.median(drawn) == pytest.approx(value, rel=0.02)
+    reach = np.log(np.quantile(drawn, [0.025, 0.975]) / value)
+    assert reach == pytest.approx(np.log([low / value, high / value]), rel=0.2)
+
+
+def test_drawn_percentiles_of_systems_in_turns_move_together():
+    """What both systems share (queries, what a process met) cancels in their ratio."""
+    rng = np.random.default_rng(7)
+    base = np.exp(rng.normal(0, 0.4, (3, 200, 1)) + rng.normal(0, 0.1, (3, 1, 1)))
+    one, other = drawn_percentile(base, 0.5), drawn_percentile(2 * base, 0.5)
+    assert other / one == pytest.approx(2.0)
+    assert np.log(one).std() > 0.05

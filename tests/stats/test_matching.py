@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats import cost_at_gain, matched_cost
+from harness.stats import cost_at_gain, drawn_percentile, matched_cost
 
 
 def test_by_hand():
@@ -43,18 +43,51 @@ def test_interval_covers_as_often_as_it_says():
     for trial in range(trials):
         hard = rng.normal(0, 0.2, 120)
         gains = 0.3 + 0.05 * np.arange(4)[:, None] + hard + rng.normal(0, 0.08, (4, 120))
-        found = matched_cost(
-            costs, gains, 0.3 + 0.05 * 1.5 + hard + rng.normal(0, 0.08, 120), seed=trial, resamples=400
-        )
-        hits += found.low <= truth <= found.high
+        target = 0.3 + 0.05 * 1.5 + hard + rng.normal(0, 0.08, 120)
+        found = matched_cost(costs, gains, target, 1000.0, seed=trial, resamples=400)
+        hits += found.cost[1] <= truth <= found.cost[2]
+        assert found.ratio == pytest.approx([value / 1000 for value in found.cost])
     assert 0.93 <= hits / trials <= 0.975
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.03], ids=["processes apart", "processes drift together"])
+def test_interval_carries_the_chance_in_the_times(drift):
+    """Times whose true median is known, by queries of different lengths and processes that differ.
+
+    Quality is nearly certain here, so that an interval of quality alone misses the truth most of the time.
+    """
+    rng = np.random.default_rng(9)
+    costs = np.asarray([100.0, 200.0, 400.0, 800.0, 500.0])  # the last one is the system to be equalled
+    truth, trials, hits, ratios, without = 100 * 2**1.5, 400, 0, 0, 0
+    for trial in range(trials):
+        common = rng.normal(0, 0.3, (1, 120, 1)) + rng.normal(0, drift, (3, 1, 1))
+        tables = [
+            cost * np.exp(common + rng.normal(0, 0.02, (3, 1, 1)) + rng.normal(0, 0.1, (3, 120, 2))) for cost in costs
+        ]
+        seen = [float(np.quantile(table.reshape(3, -1), 0.5, axis=1).mean()) for table in tables]
+        hard = rng.normal(0, 0.2, 120)
+        gains = 0.3 + 0.05 * np.arange(4)[:, None] + hard + rng.normal(0, 0.01, (4, 120))
+        target = 0.3 + 0.05 * 1.5 + hard + rng.normal(0, 0.01, 120)
+        drawn = np.stack([drawn_percentile(table, 0.5, seed=trial, resamples=400) for table in tables], axis=1)
+        asked = {"seed": trial, "resamples": 400}
+        found = matched_cost(seen[:4], gains, target, seen[4], drawn=drawn, **asked)
+        alone = matched_cost(seen[:4], gains, target, seen[4], **asked)
+        hits += found.cost[1] <= truth <= found.cost[2]
+        ratios += found.ratio[1] <= truth / 500 <= found.ratio[2]
+        without += alone.cost[1] <= truth <= alone.cost[2]
+        assert found.cost[0] == alone.cost[0]
+    assert 0.92 <= hits / trials <= 0.98
+    assert 0.92 <= ratios / trials <= 0.99
+    assert without / trials < 0.75
 
 
 def test_out_of_reach_is_infinite_and_shapes_are_checked():
     rng = np.random.default_rng(0)
     gains = rng.normal(0.2, 0.01, (2, 50))
-    assert matched_cost([10, 20], gains, rng.normal(0.9, 0.01, 50)) == (np.inf, np.inf, np.inf)
+    assert matched_cost([10, 20], gains, rng.normal(0.9, 0.01, 50), 5) == ((np.inf,) * 3, (np.inf,) * 3)
     with pytest.raises(ValueError, match="positive"):
-        matched_cost([0, 20], gains, gains[0])
+        matched_cost([0, 20], gains, gains[0], 5)
     with pytest.raises(ValueError, match="queries"):
-        matched_cost([10, 20], gains, gains[0][:-1])
+        matched_cost([10, 20], gains, gains[0][:-1], 5)
+    with pytest.raises(ValueError, match="drawn"):
+        matched_cost([10, 20], gains, gains[0], 5, drawn=np.ones((1000, 2)))
