@@ -57,6 +57,8 @@ GROUPS: tuple[Group, ...] = (
             ("Encoding and search", tuple(f"latency_total/{q}" for q in QUANTILES)),
             ("Encoding alone", tuple(f"latency_encode/{q}" for q in QUANTILES)),
             ("Search alone", tuple(f"latency_search/{q}" for q in QUANTILES)),
+            ("Processor time", ("total_cpu", "encode_cpu", "search_cpu")),
+            ("Shortest times, and the clock's own", ("total_least", "encode_least", "search_least", "timer_overhead")),
             ("Starting", ("load_seconds", "first_query_seconds", "cold_load_seconds", "cold_first_query_seconds")),
             (
                 "Batches and load",

@@ -39,7 +39,7 @@ def superiors(run: RunData, collection: str, name: str, alpha: float = ALPHA) ->
 def best(run: RunData, collection: str, name: str) -> str | None:
     """The system that is best beyond chance: tested over queries, or intervals apart, or exact and alone."""
     order = ranked(run, collection, name)
-    if len(order) < 2:
+    if len(order) < 2 or not metric(name).decides:
         return None
     if (collection, order[0], name) in run.quality:
         return order[0] if _beats_all(run, collection, name, order) else None
@@ -47,7 +47,7 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     first, second = cells[collection, order[0], name], cells[collection, order[1], name]
     if metric(name).exact:
         return order[0] if first.value != second.value else None
-    if name.startswith("latency_") and not all(settled(run, collection, system) for system in order[:2]):
+    if metric(name).timed and not all(settled(run, collection, system) for system in order[:2]):
         return None
     ends = (first.ci_low, first.ci_high, second.ci_low, second.ci_high)
     if None in ends:

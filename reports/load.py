@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Seconds = dict[str, "NDArray[np.float64]"]
 SCHEMA = 1
 DRAWN = 20_000
+SIDES = ("encode", "search")
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class RunData:
     """What ``laconic-bench run`` wrote.
 
     `facts` is run.json; `quality` {query: value} by (collection, system, metric); `latency` by (collection, system):
-    {"encode", "search", "total"} -> seconds, processes x queries x repeats; `training` the rows of each encoder;
-    `conditions` a row for each watched process; `explained` {query: line} (see `explain`) and `active` the numbers of
-    active terms of "document" and "query" vectors, ascending, both by (collection, system).
+    {"encode", "search", "total"} -> seconds, processes x queries x repeats, and where they were kept {"encode_cpu",
+    "search_cpu", "total_cpu"} -> processor seconds of a query, processes x 1 x passes; `training` the rows of each
+    encoder; `conditions` a row for each watched process; `explained` {query: line} (see `explain`) and `active` the
+    numbers of active terms of "document" and "query" vectors, ascending, both by (collection, system).
     """
 
     folder: Path
@@ -131,7 +133,10 @@ class RunData:
             codecs[cell] = str(system.get("codec", ""))
             data = self.facts["collections"].get(system["collection"], {}).get("revision")
             settings[cell] = {"data": str(data), **asked}
-        return Evidence(self.cells(), statuses, self.quality, self.latency, self.disturbed, codecs, settings)
+        confidence = float(measure.get("confidence", 0.95))
+        return Evidence(
+            self.cells(), statuses, self.quality, self.latency, self.disturbed, codecs, settings, confidence
+        )
 
 
 def load_run(folder: Path) -> RunData:
@@ -240,8 +245,14 @@ def _latency(folder: Path, facts: dict[str, Any]) -> dict[tuple[str, str], Secon
             if f"{number}/query" not in samples:
                 continue
             process, query = samples[f"{number}/process"], samples[f"{number}/query"]
-            sides = {side: table(process, query, samples[f"{number}/{side}"]) for side in ("encode", "search")}
-            found[system["collection"], system["name"]] = {**sides, "total": sides["encode"] + sides["search"]}
+            sides = {side: table(process, query, samples[f"{number}/{side}"]) for side in SIDES}
+            sides["total"] = sides["encode"] + sides["search"]
+            used = [samples[name][:, None, :] for side in SIDES if (name := f"{number}/{side}_cpu") in samples]
+            if len(used) == len(SIDES) and min(float(one.min()) for one in used) > 0:
+                sides |= {
+                    f"{side}_cpu": one for side, one in zip((*SIDES, "total"), (*used, used[0] + used[1]), strict=True)
+                }
+            found[system["collection"], system["name"]] = sides
     return found
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.metrics import metric
 from reports.load import RunData, load_run
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from harness.records import Record
 
-TIMED = ("latency_", "build_", "resident_", "encode_documents", "train_seconds", "energy", "cost")
 SAME_TIMING = ("k", "threads", "queries")
 
 
@@ -74,7 +74,7 @@ def _renamed(run: RunData, name: str, kept: set[str], *, timed: bool) -> RunData
         return {(c, called(system), *rest): value for (c, system, *rest), value in values.items() if c in kept}
 
     def wanted(row: Record) -> bool:
-        return row.collection in kept and (timed or not row.metric.startswith(TIMED))
+        return row.collection in kept and (timed or not metric(row.metric).timed)
 
     systems = [{**system, "name": called(system["name"])} for system in run.systems if system["collection"] in kept]
     return RunData(

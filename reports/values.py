@@ -22,9 +22,13 @@ def number(value: float, unit: str) -> str:
 
     >>> number(0.00012, "seconds"), number(1536, "bytes"), number(2.5e9, "flops"), number(0.5, "fraction")
     ('0.120 ms', '1.50 KiB', '2.50 G', '0.500')
+    >>> number(5e-8, "seconds"), number(4.2e-6, "seconds")
+    ('50 ns', '4.20 µs')
     """
     if unit == "seconds":
         milli = value * 1e3
+        if 0 < value < 1e-5:
+            return f"{value * 1e9:.0f} ns" if value < 1e-6 else f"{value * 1e6:.2f} µs"
         return f"{value:.2f} s" if value >= 1 else f"{milli:.1f} ms" if value >= 1e-2 else f"{milli:.3f} ms"
     steps: tuple[tuple[str, float], ...] = ()
     if unit == "bytes":

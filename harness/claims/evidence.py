@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 Cell: TypeAlias = tuple[str, str]
 """(collection, system)."""
 
-TIMED = ("latency", "throughput", "build_seconds", "resident", "load_seconds", "first_query", "cold", "highest_load",
-         "encode_documents", "encoder_resident", "train_seconds")  # fmt: skip
-"""Beginnings of the names of what depends on the machine and on how it was asked."""
+TURNS = ("load_seconds", "first_query_seconds")
+"""What else the processes tell that take turns to be timed, beside latencies and processor times."""
 SEARCHED = ("flops_search", "postings_touched", "documents_scored", "bounds_evaluated")
 """What depends on the number of documents that a search is asked for."""
 
@@ -32,9 +31,10 @@ class Evidence:
 
     `records` by (collection, system, metric); `statuses` (status, reason) by cell; `quality` {query: value} by
     (collection, system, metric); `latency` by cell: {"encode", "search", "total"} -> seconds, float64 of
-    processes x queries x repeats. `disturbed` says of a cell what disturbed its timing; `codecs` in what its index
-    stores weights or vectors; `settings` under which it was measured: "data" (the collection's revision), "k",
-    "depth", "threads", "machine", "timed queries".
+    processes x queries x repeats, and {"encode_cpu", "search_cpu", "total_cpu"} -> processor seconds of a query, mean
+    over the queries, processes x 1 x passes. `disturbed` says of a cell what disturbed its timing; `codecs` in what its
+    index stores weights or vectors; `settings` under which it was measured: "data" (the collection's revision), "k",
+    "depth", "threads", "machine", "timed queries". `confidence` is that of the records' intervals.
     """
 
     records: Mapping[tuple[str, str, str], Record]
@@ -44,6 +44,7 @@ class Evidence:
     disturbed: Mapping[Cell, str] = field(default_factory=dict)
     codecs: Mapping[Cell, str] = field(default_factory=dict)
     settings: Mapping[Cell, Mapping[str, str]] = field(default_factory=dict)
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class Side:
     def quality(self, name: str) -> Mapping[str, float]:
         """Its value of a metric for each query; empty for what is not told by query."""
         return self.evidence.quality.get((*self.cell, name), {})
+
+    def times(self, name: str) -> NDArray[np.float64] | None:
+        """Its samples of "encode", "search", "total" or of a processor time; None where there are none."""
+        return self.evidence.latency.get(self.cell, {}).get(name)
 
 
 def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
@@ -101,7 +106,8 @@ def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
 
 def disturbance(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     """What disturbed the timing that a claim rests on; empty where nothing did or where it rests on no times."""
-    if not claim.metric.startswith("latency_"):
+    base = claim.metric.partition("/")[0]
+    if not (base.startswith("latency_") or base.endswith("_cpu") or base in TURNS):
         return ""
     found = {side.name: side.evidence.disturbed.get(side.cell, "") for side in (ours, theirs)}
     return "; ".join(f"{name}: {what}" for name, what in found.items() if what)
@@ -109,7 +115,7 @@ def disturbance(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
 
 def _settings(name: str) -> tuple[str, ...]:
     base = name.partition("/")[0]
-    if base.startswith(TIMED):
+    if metric(base).timed:
         return ("data", "machine", "threads", "k", "timed queries")
     if base in SEARCHED:
         return ("data", "k")

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from harness.claims.evidence import Evidence, Side, disturbance, obstacle
-from harness.claims.words import RATIOS, finding, floor
+from harness.claims.words import RATIOS, finding, floor, unsettled
 from harness.metrics import metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from harness.records import Record
     from harness.spec.claim import ClaimSpec, Relation
 
 Word: TypeAlias = Literal["supported", "contradicted", "inconclusive", "not comparable"]
+Floats: TypeAlias = "NDArray[np.float64]"
 Estimate: TypeAlias = tuple[float, float, float]
 """(value, low, high)."""
 
@@ -89,8 +92,8 @@ def _judge_on(claim: ClaimSpec, ours: Side, theirs: Side) -> Verdict:
     if disturbed:
         return verdict("not comparable", f"not comparable, the timing was disturbed ({disturbed}). {said}.", *numbers)
     if estimate is None:
-        once = "It was measured once and varies from run to run, so nothing is settled."
-        return verdict("inconclusive", f"{said}. {once}{floor(claim, ours, theirs)}", *numbers)
+        why = unsettled(claim, ours, theirs)
+        return verdict("inconclusive", f"{said}. {why}, so nothing is settled.{floor(claim, ours, theirs)}", *numbers)
     word = _word(claim.relation, claim.bound, *estimate[1:])
     return verdict(word, f"{said}. The claim is {word}.{floor(claim, ours, theirs)}", *numbers)
 
@@ -103,19 +106,32 @@ def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their
     first, second = ours.quality(claim.metric), theirs.quality(claim.metric)
     if first and second:
         return _of_queries(claim, first, second)
-    name = base.removeprefix("latency_")
-    times = [side.evidence.latency.get(side.cell, {}).get(name) for side in (ours, theirs)]
-    if base.startswith("latency_") and times[0] is not None and times[1] is not None and claim.relation in RATIOS:
-        from harness.stats.levels import percentile_ratio
-
-        q = None if part == "mean" else float(part.removeprefix("p")) / 100
-        return _as_relation(claim.relation, percentile_ratio(times[0], times[1], q, confidence=claim.confidence))
+    one, other = (side.times(base.removeprefix("latency_")) for side in (ours, theirs))
+    if one is not None and other is not None and claim.relation in RATIOS:
+        return _of_times(claim, one, other, part)
     ends = (our_row.ci_low, our_row.ci_high, their_row.ci_low, their_row.ci_high)
-    if None in ends or claim.relation in RATIOS:
+    if None in ends or claim.confidence > min(side.evidence.confidence for side in (ours, theirs)):
         return None
     # Both intervals at their worst: wider than needed, never too narrow.
     low, high, their_low, their_high = (float(end or 0) for end in ends)
-    return our_row.value - their_row.value, low - their_high, high - their_low
+    if claim.relation not in RATIOS:
+        return our_row.value - their_row.value, low - their_high, high - their_low
+    if their_low <= 0:
+        return None
+    return _as_relation(claim.relation, (our_row.value / their_row.value, low / their_high, high / their_low))
+
+
+def _of_times(claim: ClaimSpec, ours: Floats, theirs: Floats, part: str) -> Estimate | None:
+    """The ratio of a percentile or mean of latencies, or (no part) of processor times, whose passes' median counts.
+
+    Of processor times only means over the queries are kept, so the interval is that of processes: one has none.
+    """
+    from harness.stats.levels import percentile_ratio
+
+    if not part and min(len(ours), len(theirs)) < 2:
+        return None
+    q = None if part == "mean" else float(part.removeprefix("p")) / 100 if part else 0.5
+    return _as_relation(claim.relation, percentile_ratio(ours, theirs, q, confidence=claim.confidence))
 
 
 def _of_queries(claim: ClaimSpec, ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:

@@ -38,9 +38,24 @@ def finding(claim: ClaimSpec, ours: Side, theirs: Side, value: float, interval: 
     return f"{what} of {one} {found}; claimed: a difference of {way} {claim.bound:+.4g}{unit}"
 
 
+def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
+    """Why a value that varies has no interval that a verdict could rest on, without a full stop."""
+    if claim.metric.endswith("_cpu") and all(side.times(claim.metric) is not None for side in (ours, theirs)):
+        return "It was measured in one process, and processes differ (measure.processes asks for more)"
+    rows = [side.record(claim.metric) for side in (ours, theirs)]
+    if any(row is None or row.ci_low is None or row.ci_high is None for row in rows):
+        return "It was measured once and varies from run to run"
+    known = min(side.evidence.confidence for side in (ours, theirs))
+    if claim.confidence > known:
+        return f"The intervals of this run are of {known:.3g} confidence (measure.confidence), less than the claim's"
+    return "Its interval reaches down to 0"
+
+
 def floor(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
-    """A sentence on the smallest difference that the null control found this machine able to show; empty without."""
+    """A sentence on what a verdict on times does not cover, or could not have shown; empty where there is none."""
     base, _, part = claim.metric.partition("/")
+    if base.endswith("_cpu"):
+        return " The interval is over processes, for the queries that were timed."
     if not base.startswith("latency_"):
         return ""
     name = f"smallest_effect/{base.removeprefix('latency_')} {part}"

@@ -26,6 +26,11 @@ class Metric:
     decides: bool = True
     """A claim may rest on it."""
 
+    @property
+    def timed(self) -> bool:
+        """It depends on the machine and on how it was asked: it is neither counted nor a share of what was found."""
+        return not self.exact and (self.unit, self.direction) != ("fraction", "higher")
+
 
 METRICS: dict[str, Metric] = {}
 

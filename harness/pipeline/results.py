@@ -328,7 +328,14 @@ def _latency(run: str, one: SystemStages, done: Mapping[str, Done]) -> tuple[lis
         for side, value in found["least"].items()
     ]
     with np.load(_files(done, one.summary) / "samples.npz") as samples:
-        return rows, dict(samples)
+        return rows, dict(samples) | _processor_times(one, done)
+
+
+def _processor_times(one: SystemStages, done: Mapping[str, Done]) -> dict[str, Any]:
+    """Seconds of a query, mean over the queries: processes x passes, by side."""
+    found = [_result(done, stage) for stage in one.latency]
+    names = ("encode_cpu", "search_cpu")
+    return {name: np.asarray([row[name] for row in found], np.float64) for name in names if name in found[0]}
 
 
 def _row(run: str, one: SystemStages, name: str, value: float, method: str, **more: Any) -> Record:

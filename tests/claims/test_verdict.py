@@ -85,6 +85,8 @@ def test_the_claim_is_about_a_pair_of_codecs(codecs, word):
         ("ndcg@10", "depth", True),
         ("ndcg@10", "k", False),
         ("resident_bytes", "machine", True),
+        ("search_cpu", "machine", True),
+        ("encode_cpu", "threads", True),
     ],
 )
 def test_what_was_measured_otherwise_is_not_comparable(metric, setting, matters):
@@ -145,6 +147,53 @@ def test_latency_ratio_rests_on_samples(factor, word):
     found = evidence(1, 1, "latency_total/p50", latency=latency)
     (verdict,) = judge(claim("latency_total/p50", ratio_at_most=0.8), found)
     assert verdict.word == word
+
+
+@pytest.mark.parametrize(("factor", "word"), [(0.5, "supported"), (1.2, "contradicted"), (0.8, "inconclusive")])
+@pytest.mark.parametrize("passes", [2, 5])
+def test_processor_time_is_judged_by_its_processes(factor, word, passes):
+    rng = np.random.default_rng(4)
+    base = 1e-3 * rng.lognormal(0, 0.01, (5, 1, passes))
+    other = factor * base * rng.lognormal(0, 0.01, base.shape)
+    latency = {("c", "a"): {"search_cpu": other}, ("c", "b"): {"search_cpu": base}}
+    found = evidence(factor * 1e-3, 1e-3, "search_cpu", latency=latency)
+    (verdict,) = judge(claim("search_cpu", ratio_at_most=0.8), found)
+    assert verdict.word == word
+    assert verdict.low < factor < verdict.high
+    assert verdict.sentence.endswith("The interval is over processes, for the queries that were timed.")
+    (verdict,) = judge(claim("search_cpu", reduction_at_least=0.2), found)
+    assert verdict.word == word
+
+
+def test_processor_time_of_one_process_or_of_a_disturbed_one_settles_nothing():
+    one = np.full((1, 1, 3), 1e-3)
+    latency = {("c", "a"): {"search_cpu": one}, ("c", "b"): {"search_cpu": 2 * one}}
+    (verdict,) = judge(claim("search_cpu", ratio_at_most=0.8), evidence(1e-3, 2e-3, "search_cpu", latency=latency))
+    assert verdict.word == "inconclusive"
+    assert "in one process, and processes differ (measure.processes asks for more), so nothing" in verdict.sentence
+    disturbed = {("c", "a"): "2 of 2 processes, it waited"}
+    found = evidence(1e-3, 2e-3, "search_cpu", (9e-4, 2.1e-3), disturbed=disturbed)
+    (verdict,) = judge(claim("search_cpu", ratio_at_most=0.8), found)
+    assert verdict.word == "not comparable"
+    assert "disturbed (a: 2 of 2 processes, it waited)" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("bound", "word"), [(0.8, "supported"), (0.4, "contradicted"), (0.6, "inconclusive")]
+)  # both limits at their worst: 0.9 / 2.2 to 1.1 / 1.8
+def test_ratios_without_samples_rest_on_both_intervals_at_their_worst(bound, word):
+    found = evidence(1.0, 2.0, "load_seconds")
+    for system, value in (("a", 1.0), ("b", 2.0)):
+        bounds = (value * 0.9, value * 1.1)
+        found.records["c", system, "load_seconds"] = record(
+            "r", "c", system, "load_seconds", value, method="m", interval=bounds
+        )
+    (verdict,) = judge(claim("load_seconds", ratio_at_most=bound), found)
+    assert (verdict.value, verdict.low, verdict.high) == pytest.approx((0.5, 0.9 / 2.2, 1.1 / 1.8))
+    assert verdict.word == word
+    (verdict,) = judge(claim("load_seconds", ratio_at_most=bound, confidence=0.99), found)
+    assert verdict.word == "inconclusive"
+    assert "of 0.95 confidence (measure.confidence), less than the claim's, so nothing is settled" in verdict.sentence
 
 
 def test_failed_missing_and_zero_are_not_comparable():

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.errors import UserError
@@ -11,7 +12,7 @@ from harness.metrics import METRICS, Metric
 from harness.records import record
 from reports import conditions, glance, null
 from reports.across import overview
-from reports.collection import shown
+from reports.collection import ELSEWHERE, GROUPS, shown
 from reports.compare import best, ranked, superiors
 from reports.html import write_report
 from reports.load import load_run
@@ -115,6 +116,50 @@ def test_what_no_table_names_is_shown_all_the_same(run_folder, monkeypatch):
     assert "Other metrics" not in dict(shown(run, "beta", 1)["groups"])
 
 
+def test_every_metric_has_its_place():
+    """`Other metrics` is for those of extensions."""
+    placed = {name.partition("/")[0] for _, parts in GROUPS for _, wanted in parts for name in wanted} | ELSEWHERE
+    assert METRICS.keys() - placed == set()
+
+
+def test_processor_times_stand_with_the_latencies(run_folder):
+    run = load_run(run_folder)
+    for system, value in (("sparse & co", 2e-3), ("dense_1", 5e-3)):
+        for name, size in (("search_cpu", value), ("timer_overhead", 6e-8)):
+            bounds = (size * 0.9, size * 1.1)
+            run.records.append(record("r", "alpha", system, name, size, method="m", n=3, interval=bounds))
+    groups = dict(shown(run, "alpha", 0)["groups"])
+    tables = {title: [row["cells"][-1]["text"] for row in data["rows"]] for title, data in groups["Latency"]}
+    assert tables["Processor time"][:2] == ["2.000 ms", "5.000 ms"]
+    assert tables["Shortest times, and the clock's own"][:2] == ["60 ns", "60 ns"]
+    assert "Other metrics" not in groups
+    assert best(run, "alpha", "search_cpu") is None  # dense_1 was disturbed
+    run.conditions.clear()
+    run.__dict__.pop("disturbed")
+    assert best(run, "alpha", "search_cpu") == "sparse & co"
+
+
+def test_claims_on_processor_time_rest_on_the_samples_of_the_run(run_folder):
+    with np.load(run_folder / "latency.npz") as samples:
+        kept = dict(samples)
+    for place, factor in ((0, 1.0), (1, 3.0)):
+        for side in ("encode_cpu", "search_cpu"):
+            kept[f"{place}/{side}"] = factor * np.asarray([[1e-3, 1.01e-3, 0.99e-3]] * 2)
+    np.savez(run_folder / "latency.npz", **kept)
+    facts = json.loads((run_folder / "run.json").read_text())
+    claim = {"name": "less work", "metric": "total_cpu", "system": "sparse & co", "baseline": "dense_1"}
+    facts["claims"] = [{**claim, "collection": "alpha", "ratio_at_most": 0.5}]
+    (run_folder / "run.json").write_text(json.dumps(facts))
+    run = load_run(run_folder)
+    run.conditions.clear()
+    for system, value in (("sparse & co", 2e-3), ("dense_1", 6e-3)):
+        run.records.append(record("r", "alpha", system, "total_cpu", value, method="m"))
+    assert run.latency["alpha", "dense_1"]["total_cpu"].shape == (2, 1, 3)
+    (verdict,) = run.verdicts()
+    assert verdict.word == "supported"
+    assert verdict.value == pytest.approx(1 / 3)
+
+
 def test_page_is_whole_escaped_and_self_contained(run_folder):
     text = write_report(run_folder).read_text()
     assert "<script>alert" not in text
@@ -162,6 +207,7 @@ def test_other_schema_is_refused(run_folder):
 def test_values_read_well(run_folder):
     assert number(0.00012, "seconds") == "0.120 ms"
     assert number(2.5, "seconds") == "2.50 s"
+    assert number(0.0, "seconds") == "0.000 ms"
     assert number(1536, "bytes") == "1.50 KiB"
     assert number(340, "bytes") == "340 B"
     assert number(2.5e9, "flops") == "2.50 G"
