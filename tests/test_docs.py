@@ -1,6 +1,8 @@
 """Documents keep their promises: links lead somewhere, specs load, commands and their options exist."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -53,3 +55,12 @@ def test_commands_and_their_options_exist(path):
                 assert option in known, f"{line}: {option}"
             for spec in (word for word in rest if word.startswith("experiments/")):
                 assert (ROOT / spec).exists(), line
+
+
+def test_drills_can_be_started():
+    """They are run seldom: their imports must hold whenever something that they use is moved."""
+    files = sorted(str(path) for path in (ROOT / "tests/drills").glob("drill_*.py"))
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "--collect-only", *files]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+    assert "test_kills_lose_nothing" in found.stdout

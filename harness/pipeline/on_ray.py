@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
+import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 TRIES = 4
 """How often a stage is begun whose node or worker was lost."""
+KNOCK_SECONDS = 5.0
+"""How long a cluster's head may take to accept a connection."""
 NODE_STORE = "LACONIC_BENCH_NODE_STORE"
 """Environment variable of a node: the folder of its own artefacts; one below the temporary folder by default."""
 READ_BY_DRIVER = ("quality", "summary")
@@ -45,9 +49,10 @@ class Cluster:
             raise UserError("Ray is not installed", key="--executor", remedy=remedy) from None
         self.ray: Any = ray
         try:
+            _reach(address)
             if not ray.is_initialized():
                 ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"there is no Ray cluster at {address}: {error}",
                 key="--address",
@@ -230,6 +235,17 @@ class _Silent:
 
     def note(self, text: str) -> None:
         """Nothing."""
+
+
+def _reach(address: str | None) -> None:
+    """Knock at an address with a port: Ray itself tries for minutes.
+
+    Raises:
+        OSError: Nobody answers there.
+    """
+    found = re.fullmatch(r"(?:ray://)?(?P<host>[^/]+):(?P<port>\d{1,5})", address or "")
+    if found is not None:
+        socket.create_connection((found["host"].strip("[]"), int(found["port"])), timeout=KNOCK_SECONDS).close()
 
 
 def _fingerprint() -> str:

@@ -10,9 +10,9 @@ import traceback
 from pathlib import Path
 
 import pytest
+from drilled import expected, numbers, prepared, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import expected, numbers, prepared, run
 
 from harness.errors import UserError
 from harness.pipeline.axes import REGISTRIES

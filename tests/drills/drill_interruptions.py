@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from support import expected, kill, numbers, prepared, run, seeded, start, stored
+from drilled import expected, kill, numbers, prepared, run, seeded, start, stored
 
 KILLS = int(os.environ.get("DRILL_KILLS", "100"))
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from support import copied, expected, numbers, prepared, run, seeded, start, stored, tmpfs, unmount
+from drilled import copied, expected, numbers, prepared, run, seeded, start, stored, tmpfs, unmount
 
 from harness.pipeline.store import DamagedError, Store
 

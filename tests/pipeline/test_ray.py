@@ -1,7 +1,10 @@
 """The same experiment on a cluster: same records, and a lost node loses nothing that was finished."""
 
+import re
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from tests_support import SPEC, write_collection
@@ -85,6 +88,16 @@ def test_executors_are_named(tmp_path):
         place("loca", store)
     with pytest.raises(UserError, match="add --executor ray"):
         place("local", store, address="auto")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://[::1]:1", "127.0.0.1:99999"])
+def test_an_address_where_nobody_listens_is_said_at_once(tmp_path, monkeypatch, address):
+    """Ray would try for minutes; here it is not even asked."""
+    fake = SimpleNamespace(is_initialized=lambda: pytest.fail("Ray was asked"))
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    with pytest.raises(UserError, match=re.escape(address)) as caught:
+        place("ray", Store(tmp_path), address=address)
+    assert caught.value.key == "--address"
 
 
 @pytest.mark.slow

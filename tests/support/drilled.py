@@ -7,11 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from tests_support import SPEC, numbers, write_collection
 
 COMMAND = [sys.executable, "-c", "from harness.start import main; main()"]
