@@ -62,19 +62,18 @@ class Growth:
 
 def growths(run: RunData) -> list[Growth]:
     """Every growing metric of every system that was run on three or more sizes of one collection."""
-    points: dict[tuple[str, str, str], dict[float, float]] = {}
+    points: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
     units = {}
     for row in run.records:
         if row.metric in GROWING and row.value > 0:
             series, size = row.collection.partition("[")[0], run.facts["collections"][row.collection]["documents"]
-            points.setdefault((series, row.system, row.metric), {})[float(size)] = row.value
+            points.setdefault((series, row.system, row.metric), []).append((float(size), row.value))
             units[row.metric] = row.unit
     found = []
     for (series, system, name), values in points.items():
-        if len(values) >= 3:
-            sizes = sorted(values)
-            law = choose(sizes, [values[size] for size in sizes])
-            found.append(Growth(series, system, name, units[name], sizes, [values[s] for s in sizes], law))
+        if len({size for size, _ in values}) >= 3:
+            sizes, costs = zip(*sorted(values), strict=True)  # one size may be there for several seeds
+            found.append(Growth(series, system, name, units[name], sizes, costs, choose(sizes, costs)))
     return sorted(found, key=lambda one: (one.series, GROWING.index(one.metric)))
 
 
@@ -123,7 +122,7 @@ def _shown(one: Growth) -> dict[str, Any]:
         "metric": label(one.metric),
         "anchor": one.metric.partition("/")[0],
         "law": law_text(one.law, one.unit),
-        "sizes": f"{len(one.sizes)} sizes, {one.sizes[0]:,.0f} to {one.sizes[-1]:,.0f}",
+        "sizes": f"{len(set(one.sizes))} sizes, {one.sizes[0]:,.0f} to {one.sizes[-1]:,.0f}",
         "error": None if checked is None else f"{checked[2]:+.1%}",
         "inside": checked is not None and checked[0].low <= checked[1] <= checked[0].high,
         "cells": [

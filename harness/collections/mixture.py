@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from harness.collections import Document, Judgement, Pair, Query, register, registry
+from harness.collections import Document, Judgement, Pair, Query, register
+from harness.collections._nested import modules_of, opened
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.collections.base import Collection
+BARRED = ("mixture",)
+"""Sources do not nest."""
 
 
 class Source(Params):
@@ -67,6 +69,12 @@ class Mixture:
                     "a source is a file or a collection", key=f"sources.{number}", remedy="give exactly one of the two"
                 )
 
+    @staticmethod
+    def modules(params: MixtureParams) -> tuple[str, ...]:
+        """Modules that decide the content besides this one."""
+        made = [opened(source.collection, BARRED) for source in params.sources if source.collection is not None]
+        return tuple(name for collection in made for name in modules_of(collection))
+
     def fingerprint(self) -> str:
         """SHA-256 of the files, and what the collections say of themselves."""
         digest = hashlib.sha256()
@@ -75,7 +83,7 @@ class Mixture:
                 with _path(source.file).open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
             else:
-                digest.update(_open(source.collection or {}).fingerprint().encode())
+                digest.update(opened(source.collection or {}, BARRED).fingerprint().encode())
         return digest.hexdigest()
 
     def documents(self) -> Iterator[Document]:
@@ -93,7 +101,7 @@ class Mixture:
     def pairs(self) -> Iterator[Pair]:
         """Each source's pairs, shuffled within the source and cut as it says."""
         for source in self.params.sources:
-            found = list(_read(_path(source.file)) if source.file else _open(source.collection or {}).pairs())
+            found = list(_read(_path(source.file)) if source.file else opened(source.collection or {}, BARRED).pairs())
             random.Random(self.params.seed).shuffle(found)  # noqa: S311 - an order, not a secret
             taken = found[source.skip :][: source.limit]
             yield from _cloze(taken, self.params.seed) if source.sentence else taken
@@ -142,17 +150,3 @@ def _read(path: Path) -> Iterator[Pair]:
                     "not a pair", file=path, line=number, remedy='write {"query": TEXT, "positive": TEXT} on each line'
                 ) from None
             yield Pair(query, positive, negatives)
-
-
-def _open(table: dict[str, Any]) -> Collection:
-    settings = dict(table)
-    kind = settings.pop("type", None)
-    if kind not in registry.names() or kind == "mixture":
-        raise UserError(
-            f"no collection of type {kind!r} can be a source",
-            key="collection.type",
-            remedy=f"one of {', '.join(name for name in registry.names() if name != 'mixture')}",
-        )
-    source = registry.get(kind)
-    collection: Collection = source(source.Params.model_validate(settings))  # type: ignore[call-arg]
-    return collection

@@ -116,7 +116,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     check = _check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
     check = once(check) if check else None
     encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
-    index_module = _modules(index)
+    index_module = _modules(REGISTRIES.indexes.get(index.type), index.params)
     encode = once(
         Stage(
             "encode",
@@ -250,10 +250,9 @@ def can_pin(measure: MeasureSpec) -> bool:
     return measure.pin and usable_cores() > measure.threads
 
 
-def _modules(index: Part) -> tuple[str, ...]:
-    """Modules whose code decides what an index does; one made of another engine names that one's, too."""
-    engine: Any = REGISTRIES.indexes.get(index.type)
-    return (engine.__module__, *(engine.modules(index.params) if hasattr(engine, "modules") else ()))
+def _modules(made_by: Any, params: Any) -> tuple[str, ...]:
+    """Modules whose code decides what an index or collection does; one made of another names that one's, too."""
+    return (made_by.__module__, *(made_by.modules(params) if hasattr(made_by, "modules") else ()))
 
 
 def _asked(part: Part) -> dict[str, Any]:
@@ -267,7 +266,7 @@ def _collection_stage(kind: str, part: Part) -> Stage:
         f"{'prepare' if kind == 'prepare' else 'training pairs of'} {part.name}",
         f"{STEPS}.prepare:{'prepare' if kind == 'prepare' else 'prepare_pairs'}",
         _asked(part),
-        modules=(source.__module__,),
+        modules=_modules(source, part.params),
         about={"fingerprint": source(part.params).fingerprint()},
     )
 
@@ -364,7 +363,7 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
             f"{STEPS}.mine:mine",
             {"encoder": _asked(encoder), "index": _asked(index), "threads": threads, **settings},
             inputs,
-            (maker.__module__, *_modules(index)),
+            (maker.__module__, *_modules(REGISTRIES.indexes.get(index.type), index.params)),
             (*NEURAL, *ENGINE),
             threads=threads,
         ),

@@ -75,6 +75,7 @@ def test_the_fingerprint_follows_the_files(files):
         ({"file": "a.jsonl", "collection": {"type": "pydoc"}}, "a file or a collection"),
         ({"collection": {"type": "mixture"}}, "can be a source"),
         ({"collection": {"type": "pydok"}}, "can be a source"),
+        ({"collection": {"type": "beir", "path": 5}}, "collection.path: found 5"),
     ],
 )
 def test_a_source_that_is_none(source, message):

@@ -44,6 +44,22 @@ def test_laws_and_errors(sizes_run):
     assert found["latency_search/p50"].check(share=0.5) is None
 
 
+def test_several_samples_of_one_size_all_count(sizes_run):
+    """Each seed's sample is a measurement of its own: its spread widens the interval."""
+    (before,) = (one for one in growths(sizes_run) if one.metric == "index_bytes")
+    facts, rows = sizes_run.facts, sizes_run.records
+    for size in SIZES:
+        name = f"drawn[documents={size}, seed=2]"
+        facts["collections"][name] = {"documents": size}
+        rows.append(record("r", name, "inverted", "index_bytes", 1.1 * (1e6 + 400 * size), method="m"))
+    (after,) = (one for one in growths(sizes_run) if one.metric == "index_bytes")
+    assert len(after.values) == 2 * len(before.values)
+    assert section(sizes_run)["rows"][0]["sizes"].startswith("4 sizes")
+    (old, *_), (new, *_) = before.predictions(), after.predictions()
+    assert old.value < new.value < 1.1 * old.value
+    assert new.high - new.low > 0.1 * new.value > old.high - old.low
+
+
 def test_page_has_the_section(sizes_run):
     text = page(sizes_run)
     assert "Growth with the collection" in text
