@@ -18,7 +18,11 @@ def main() -> None:
         from harness.cli import main as command
 
         command()
-    except Stopped:
+    except SystemExit:
+        raise
+    except BaseException:  # a library may have turned `Stopped` into an error of its own
+        if not _asked:
+            raise
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("stopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
         sys.stdout.flush()
@@ -27,5 +31,9 @@ def main() -> None:
         os._exit(130)
 
 
+_asked: list[int] = []
+
+
 def _stop(number: int, frame: object) -> None:
+    _asked.append(number)
     raise Stopped

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -267,6 +268,26 @@ def test_interrupt_stops_and_says_how_to_go_on(spec, call):
     assert "the same command goes on from here" in err
     assert "Traceback" not in err
     assert call("run", spec)[0] == 0
+
+
+WRAPPED = """
+import os, signal, time
+from harness import cli, start
+def command():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+    except BaseException as error:
+        raise SystemError("a library's own") from error
+cli.main = command
+start.main()
+"""
+
+
+def test_an_interrupt_that_a_library_made_an_error_of_its_own(tmp_path):
+    found = subprocess.run([sys.executable, "-c", WRAPPED], capture_output=True, text=True)
+    assert found.returncode == 130
+    assert found.stderr == "stopped; the same command goes on from here\n"
 
 
 def test_hostile_names_harm_nothing(spec, call):

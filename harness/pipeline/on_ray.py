@@ -25,6 +25,7 @@ TRIES = 4
 """How often a stage is begun whose node or worker was lost."""
 KNOCK_SECONDS = 5.0
 """How long a cluster's head may take to accept a connection."""
+LOOK_SECONDS = 0.2
 NODE_STORE = "LACONIC_BENCH_NODE_STORE"
 """Environment variable of a node: the folder of its own artefacts; one below the temporary folder by default."""
 READ_BY_DRIVER = ("quality", "summary")
@@ -62,8 +63,21 @@ class Cluster:
 
     def nodes(self) -> dict[str, int]:
         """Processors of each living node that has any, by its identifier."""
-        every = ((node["NodeID"], node) for node in self.ray.nodes() if node["Alive"])
-        return {name: int(node["Resources"]["CPU"]) for name, node in every if node["Resources"].get("CPU", 0) >= 1}
+        return {name: int(resources["CPU"]) for name, resources in self._resources().items()}
+
+    def room(self, threads: int, memory: int | None) -> tuple[float, int | None]:
+        """Processors and bytes to ask for: as many as are wanted, but no more than some living node has.
+
+        A task that fits on no node would wait for ever, and Ray would say nothing.
+        """
+        every = list(self._resources().values())
+        cpus = float(max(1, min(threads, int(max((one["CPU"] for one in every), default=1)))))
+        most = max((int(one.get("memory", 0)) for one in every if one["CPU"] >= cpus), default=0)
+        return cpus, None if memory is None else min(memory, most)
+
+    def _resources(self) -> dict[str, dict[str, float]]:
+        every = {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
+        return {name: resources for name, resources in every.items() if resources.get("CPU", 0) >= 1}
 
     def machines(self) -> dict[str, str]:
         """Fingerprint of every living node's machine, by its identifier: times are kept under it."""
@@ -142,7 +156,9 @@ class RayExecutor(Executor):
                     going[self._submit(todo)] = todo
             if not going:
                 continue
-            ended, _ = self.cluster.ray.wait(list(going), num_returns=1)
+            ended: list[Any] = []
+            while not ended:  # by short waits: Ray answers Ctrl-C only between two looks of its own
+                ended, _ = self.cluster.ray.wait(list(going), num_returns=1, timeout=LOOK_SECONDS)
             unit = going.pop(ended[0])
             try:
                 self._take(unit, self.cluster.ray.get(ended[0]))
@@ -177,8 +193,8 @@ class RayExecutor(Executor):
         for stage in unit:
             self._tries[stage.key] = self._tries.get(stage.key, 0) + 1
             self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
-        nodes, node = self.cluster.nodes(), None
-        cpus = float(max(1, min(max(stage.threads for stage in unit), max(nodes.values(), default=1))))
+        node = None
+        cpus, memory = self.cluster.room(max(stage.threads for stage in unit), self.measure.memory_limit)
         if any(stage.timed for stage in unit):
             wanted = {str(stage.about["machine"]) for stage in unit}
             fit = [name for name, machine in sorted(self.cluster.machines().items()) if {machine} == wanted]
@@ -188,10 +204,11 @@ class RayExecutor(Executor):
                     remedy="start one of the same kind, or run again: the times are then those of the others",
                 )  # fmt: skip
             node = fit[sum(self._tries.values()) % len(fit)]
-            cpus = float(nodes.get(node, 1))  # all of them: nothing else runs there meanwhile
+            # All processors: nothing else runs there meanwhile, so that memory need not be asked for.
+            cpus, memory = float(self.cluster.nodes().get(node, 1)), None
         inputs = {needed.key: needed for stage in unit for needed in stage.inputs.values()}
         ready = {needed.key: needed for stage in unit for needed in stage.after}
-        task = self.cluster.task(_made_here, cpus=cpus, memory=self.measure.memory_limit, node=node)
+        task = self.cluster.task(_made_here, cpus=cpus, memory=memory, node=node)
         return task.remote(unit, list(inputs.values()), list(ready.values()), self.shared.url, self.measure)
 
     def _take(self, unit: list[Stage], outcomes: list[tuple[str, str, float]]) -> None:

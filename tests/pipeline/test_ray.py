@@ -1,13 +1,15 @@
 """The same experiment on a cluster: same records, and a lost node loses nothing that was finished."""
 
+import os
 import re
+import signal
 import sys
 import threading
 import time
 from types import SimpleNamespace
 
 import pytest
-from tests_support import SPEC, write_collection
+from tests_support import SPEC, start_run, write_collection
 
 from harness.errors import UserError
 from harness.pipeline.axes import REGISTRIES
@@ -98,6 +100,42 @@ def test_an_address_where_nobody_listens_is_said_at_once(tmp_path, monkeypatch, 
     with pytest.raises(UserError, match=re.escape(address)) as caught:
         place("ray", Store(tmp_path), address=address)
     assert caught.value.key == "--address"
+
+
+def test_nothing_is_asked_for_that_no_node_has(monkeypatch):
+    """What fits nowhere would wait for ever."""
+    from harness.pipeline.on_ray import Cluster
+
+    sizes = [(8.0, 4e9, True), (2.0, 64e9, True), (64.0, 512e9, False), (0.0, 1e12, True)]
+    found = [{"NodeID": str(n), "Alive": a, "Resources": {"CPU": c, "memory": m}} for n, (c, m, a) in enumerate(sizes)]
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True, nodes=lambda: found))
+    cluster = Cluster(None)
+    assert cluster.nodes() == {"0": 8, "1": 2}
+    assert cluster.room(1, None) == (1.0, None)
+    assert cluster.room(2, 6_000_000_000) == (2.0, 6_000_000_000)
+    assert cluster.room(4, 6_000_000_000) == (4.0, 4_000_000_000)
+    assert cluster.room(32, 10**12) == (8.0, 4_000_000_000)
+
+
+@pytest.mark.slow
+def test_a_run_on_a_cluster_stops_like_any_other(tmp_path):
+    """Ctrl-C while Ray is asked, which makes an error of its own of it; afterwards the run goes on."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    process = start_run(tmp_path, "--executor", "ray")
+    for line in process.stderr:
+        if "make bm25" in line and line.endswith(" ...\n"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "goes on from here" in errors
+    process = start_run(tmp_path, "--executor", "ray")
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "prepare mine: from the store" in errors
+    assert "0 not ok" in output
 
 
 @pytest.mark.slow

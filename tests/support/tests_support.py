@@ -42,10 +42,10 @@ def write_collection(parent):
     return folder
 
 
-def start_run(folder):
+def start_run(folder, *options):
     """``laconic-bench run small.toml`` in this folder, in a process of its own, its output in pipes."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from harness.start import main; main()", "run", "small.toml"],
+        [sys.executable, "-c", "from harness.start import main; main()", "run", "small.toml", *options],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
