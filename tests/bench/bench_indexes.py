@@ -3,8 +3,9 @@
 python tests/bench/bench_indexes.py [--documents 20000] [--terms 227] [--engines inverted,scipy,bmp] [--vectors D Q]
 python tests/bench/bench_indexes.py --growth 10000,100000,1000000 --terms 256
 
-Every query goes to every engine before the next query, so that disturbances fall on all alike. Latency is the time of
-one query on one thread; `--clock cpu` counts the processor time of that thread, for machines that others work on too.
+Engines take turns pass by pass, each with all queries: disturbances fall on all alike, and each has the caches of
+a server that serves nothing else. `--evict` sweeps the caches before every query instead. Latency is the time of one
+query on one thread; `--clock cpu` counts the processor time of that thread, for machines that others work on too.
 Recall is against exact float32 scores: those of scipy where it is among the engines. `--vectors` takes documents and
 queries instead of the generator, as .npz files of scipy CSR matrices or as folders of stored vectors. `--growth` builds
 the first engine over ever more documents, and fits latency and memory to a power of their number.
@@ -36,6 +37,8 @@ ENGINES = {
     "seismic": ("seismic", {"query_cut": 64, "heap_factor": 0.9}),
     "seismic-default": ("seismic", {}),
 }
+SWEPT = 64 << 20
+"""Bytes written before a query where caches are to hold nothing of the index."""
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 
 
@@ -63,6 +66,8 @@ def main():
     asked.add_argument("--engines", default="inverted,inverted-u4,inverted-float32,scipy,bmp")
     asked.add_argument("--vectors", nargs=2, metavar=("DOCUMENTS", "QUERIES"))
     asked.add_argument("--clock", choices=sorted(CLOCKS), default="cpu")
+    asked.add_argument("--passes", type=int, default=5)
+    asked.add_argument("--evict", action="store_true", help="sweep the caches before every query")
     asked.add_argument("--growth", metavar="SIZES", help="numbers of documents, with commas between")
     asked.add_argument("-k", type=int, default=100)
     given = asked.parse_args()
@@ -94,13 +99,17 @@ def main():
     times = {name: [] for name in names}
     found = {name: [] for name in names}
     rows = [queries[row] for row in range(queries.shape[0])]
-    for number, row in enumerate([*rows[:20], *rows]):
-        for name in names:
-            started = clock()
-            ids, _ = indexes[name].search(row, given.k)
-            if number >= 20:
+    swept = np.zeros(SWEPT // 8 if given.evict else 0)
+    for number in range(given.passes):
+        for name in names if number % 2 == 0 else names[::-1]:
+            for row in rows[:20]:
+                indexes[name].search(row, given.k)
+            for row in rows:
+                swept += 1
+                started = clock()
+                ids, _ = indexes[name].search(row, given.k)
                 times[name].append(clock() - started)
-                found[name].append(ids[0])
+                found[name] += [ids[0]] if number == 0 else []
     base = np.median(times[names[0]])
     tail = np.quantile(times[names[0]], 0.99)
     heads = "engine", "bytes/posting", "peak/index", "build s", "build cpu s", "p50 ms", "p99 ms"

@@ -179,20 +179,6 @@ def test_processors_without_the_instruction_that_spreads_bytes_find_the_same(mon
     assert_equal_hits(spread, brute_force(documents, queries, 40))
 
 
-@pytest.mark.parametrize("name", ["inverted", "bmp", "faiss-flat"])
-def test_as_many_threads_as_asked(name):
-    """Threads alive beside those from before, seen from the outside while batches are searched; 1 adds none."""
-    if name in NEEDS:
-        pytest.importorskip(NEEDS[name])
-    script = Path(__file__).parents[1] / "support" / "thread_count.py"
-    answer = subprocess.run([sys.executable, script, name], capture_output=True, text=True, check=True)
-    alone, three = json.loads(answer.stdout)
-    assert alone == 0
-    if registry.get(name).supports.threads:
-        # faiss's threads are OpenMP's, of which the calling one is the first
-        assert three in ((3,) if name != "faiss-flat" else (2, 3))
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 70))
 def test_faiss_flat_equals_brute_force_with_ties(seed, rows, k):
@@ -217,6 +203,31 @@ PARAMS = {
 NEEDS = {"bmp": "bmp", "seismic": "seismic"}
 OWN_FILES = {"seismic": 0.25}
 """Engines whose memory is laid out otherwise than their files, and by how much the two may differ."""
+
+
+THREADED = [(name, PARAMS.get(name, {})) for name in names() if name != "sharded"]
+THREADED += [("sharded", {"index": {"type": "inverted"}, "documents": 4000})]
+THREADED += [("faiss", {"factory": factory}) for factory in ("HNSW32", "SQ8", "PQ4x4")]
+
+
+@pytest.mark.parametrize(("name", "params"), THREADED)
+def test_as_many_threads_as_asked(name, params):
+    """Threads alive beside those from before, seen from the outside while batches are searched; 1 adds none."""
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    script = Path(__file__).parents[1] / "support" / "thread_count.py"
+    asked = [sys.executable, script, name, json.dumps(params), "1000" if name == "bmp" else "12000"]
+    alone, three = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+    if name == "seismic":
+        # Its work is done in a pool of its own, whatever the number; the calling thread waits.
+        assert (alone, three) == (1, 3)
+        return
+    assert alone == 0
+    if registry.get(name).supports.threads:
+        # faiss's threads are OpenMP's, of which the calling one is the first
+        assert three in ((2, 3) if "faiss" in json.dumps([name, params]) else (3,))
+    else:
+        assert three == 0
 
 
 def made(name):
