@@ -6,10 +6,16 @@ Neither decides a verdict.
 from __future__ import annotations
 
 import contextlib
+import csv
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 
+from harness.errors import UserError
+
+TABLE = "codecarbon/data/hardware/cpu_power.csv"
+"""Design power of processors by name, as the distribution codecarbon brings it; the file is read, nothing imported."""
 POWERCAP = Path("/sys/class/powercap")
 
 
@@ -50,6 +56,36 @@ class Meter:
 def estimated(cpu_seconds: float, watts_per_core: float, basis: str) -> Energy:
     """Processor seconds times watts: an estimate, whose basis is part of its name."""
     return Energy(cpu_seconds * watts_per_core, "estimated", f"processor seconds x {watts_per_core:g} W ({basis})")
+
+
+def design_watts(processor: str, cores: int) -> tuple[float, str]:
+    """Watts of a core, the processor's design power by codecarbon's table divided among its cores, and words for it.
+
+    Args:
+        processor: Its name; the longest name of the table that is part of it counts.
+        cores: Of the whole processor.
+
+    Raises:
+        UserError: codecarbon is not installed, or does not list this processor.
+    """
+    remedy = "give power.processor as a data sheet has it, or power.watts_per_core and power.source"
+    try:
+        package = distribution("codecarbon")
+    except PackageNotFoundError:
+        raise UserError(
+            "the table of processors is not installed",
+            key="measure.power",
+            remedy=f"python -m pip install --no-deps codecarbon; or {remedy}",
+        ) from None
+    wanted = " ".join(processor.replace("(R)", "").replace("(TM)", "").split())
+    with Path(str(package.locate_file(TABLE))).open(encoding="utf-8", newline="") as file:
+        listed = {row["Name"]: float(row["TDP"]) for row in csv.DictReader(file)}
+    found = max((name for name in listed if f" {name} " in f" {wanted} "), key=len, default=None)
+    if found is None:
+        message = f"codecarbon {package.version} does not list the processor {wanted!r}"
+        raise UserError(message, key="measure.power", remedy=remedy)
+    basis = f"{listed[found]:g} W design power of {found} among {cores} cores, codecarbon {package.version}"
+    return listed[found] / cores, basis
 
 
 def cost_per_million(seconds: float, price_per_hour: float, *, cores_used: int, cores_priced: int) -> float:

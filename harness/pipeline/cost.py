@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.measure.energy import cost_per_million, estimated
+from harness.measure.energy import cost_per_million, design_watts, estimated
+from harness.measure.environment import cpu_model
 from harness.records import Record, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.spec.models import MeasureSpec
+    from harness.spec.models import MeasureSpec, PowerSpec
+
+
+def watts_of(power: PowerSpec) -> tuple[float, str]:
+    """Watts of a core and where they are from.
+
+    Raises:
+        UserError: They are to be looked up, and cannot be.
+    """
+    if power.watts_per_core is not None and power.source is not None:
+        return power.watts_per_core, power.source
+    return design_watts(power.processor or cpu_model(), power.processor_cores or 1)
 
 
 def cost_records(
@@ -34,7 +46,7 @@ def cost_records(
         method = f"{metered[0]['method']}, all that ran on the package included, over all queries of the timed passes"
         rows.append(record(run, collection, system, "energy_query", joules, method=method, n=queries))
     elif measure.power is not None:
-        found = estimated(seconds * measure.threads, measure.power.watts_per_core, measure.power.source)
+        found = estimated(seconds * measure.threads, *watts_of(measure.power))
         method = f"mean latency x {measure.threads} core(s); {found.method}"
         rows.append(record(run, collection, system, "energy_query", found.joules, method=method, source=found.source))
     price = measure.price

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError, allowed
 from harness.measure.environment import usable_cores
 from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.cost import watts_of
 from harness.pipeline.extras import exact_stages, extra_stages
 from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
 
@@ -65,7 +66,12 @@ def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[Sy
         spec: The experiment.
         machine: Fingerprint of this machine; part of the key of everything timed.
         only: Names of the systems wanted; all where empty.
+
+    Raises:
+        UserError: The watts of an estimate cannot be looked up: better now than when all is measured.
     """
+    if spec.head.measure.power is not None:
+        watts_of(spec.head.measure.power)
     wanted = set(only)
     made: dict[str, Stage] = {}
     return [

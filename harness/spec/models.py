@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.spec.claim import ClaimSpec
 from harness.spec.nightly import NightlySpec
@@ -38,12 +38,25 @@ class SystemSpec(Params):
 
 
 class PowerSpec(Params):
-    """Power of a core, for an estimate of energy where the machine has no meter."""
+    """Power of a core, for an estimate of energy where the machine has no meter: given, or looked up."""
 
-    watts_per_core: float = Field(gt=0)
+    watts_per_core: float | None = Field(default=None, gt=0)
     """Watts of one busy core."""
-    source: str = Field(min_length=1)
+    source: str | None = Field(default=None, min_length=1)
     """Where the number is from; printed beside the estimate."""
+    processor_cores: int | None = Field(default=None, ge=1)
+    """Instead of watts: how many cores the whole processor has, among which its design power by codecarbon's table (pip
+    install --no-deps codecarbon) is divided. A virtual machine shows only some of them."""
+    processor: str | None = Field(default=None, min_length=1)
+    """The processor's name for the table, where this machine does not tell it."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.watts_per_core is None) == (self.processor_cores is None):
+            raise ValueError("give one of watts_per_core and processor_cores")
+        if (self.watts_per_core is None) != (self.source is None):
+            raise ValueError("watts_per_core and source belong together")
+        return self
 
 
 class PriceSpec(Params):

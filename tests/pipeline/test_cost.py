@@ -1,11 +1,15 @@
 """Energy and cost: arithmetic, labels, and that no claim can rest on them."""
 
+from importlib.metadata import PackageNotFoundError
+
 import pytest
+from pydantic import ValidationError
 from tests_support import SPEC
 
 from harness.errors import UserError
 from harness.pipeline.axes import REGISTRIES
 from harness.pipeline.cost import cost_records
+from harness.pipeline.graph import system_stages
 from harness.spec.load import load_spec
 from harness.spec.models import MeasureSpec
 
@@ -41,6 +45,52 @@ def test_a_million_queries_cost_the_time_of_their_share_of_the_machine():
     assert row.value == pytest.approx(1e6 * 0.02 / 3600 * 0.36 * 2 / 4)
     assert row.source == "estimated"
     assert row.method.startswith("EUR")
+
+
+class Listed:
+    """The distribution, as far as it is read."""
+
+    version = "3.0"
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def locate_file(self, path):
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text("Name,TDP\nAMD EPYC 77,100\nAMD EPYC 7763,280.0\nIntel Core i7,45\n")
+        return self.folder / path
+
+
+def test_watts_are_looked_up_by_the_processor_s_name(monkeypatch, tmp_path):
+    monkeypatch.setattr("harness.measure.energy.distribution", lambda name: Listed(tmp_path))
+    monkeypatch.setattr("harness.pipeline.cost.cpu_model", lambda: "AMD EPYC 7763 64-Core Processor")
+    row = records(power={"processor_cores": 64})["energy_query"]
+    assert row.value == pytest.approx(0.02 * 280 / 64)
+    assert row.source == "estimated"
+    assert "280 W design power of AMD EPYC 7763 among 64 cores, codecarbon 3.0" in row.method
+    named = records(power={"processor_cores": 4, "processor": "Intel(R) Core(TM) i7 CPU"})["energy_query"]
+    assert named.value == pytest.approx(0.02 * 45 / 4)
+
+
+@pytest.mark.parametrize(("listed", "message"), [(True, "does not list the processor 'Z80'"), (False, "not installed")])
+def test_watts_that_cannot_be_looked_up_stop_a_run_before_it_begins(monkeypatch, tmp_path, listed, message):
+    def found(name):
+        if not listed:
+            raise PackageNotFoundError(name)
+        return Listed(tmp_path)
+
+    monkeypatch.setattr("harness.measure.energy.distribution", found)
+    file = tmp_path / "spec.toml"
+    power = 'power = { processor_cores = 2, processor = "Z80" }\n'
+    file.write_text(SPEC.format(folder=tmp_path) + power)
+    with pytest.raises(UserError, match=message):
+        system_stages(load_spec(file, REGISTRIES), "machine")
+
+
+@pytest.mark.parametrize("power", [{}, {"watts_per_core": 4.0}, {"processor_cores": 2, **POWER}])
+def test_watts_are_given_or_looked_up(power):
+    with pytest.raises(ValidationError):
+        MeasureSpec(power=power)
 
 
 @pytest.mark.parametrize("metric", ["energy_query", "cost_million_queries"])
