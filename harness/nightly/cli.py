@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import UserError
+from harness.nightly import PAIRS, ROUNDS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,8 +99,8 @@ def compare(
     repository: Annotated[Path, typer.Option("--repo", help="Where git revisions are looked up.")] = Path(),
     store: StoreFolder = DEFAULT_STORE,
     work: Annotated[Path, typer.Option("--work", help="Folder for environments; made anew.")] = Path("compare"),
-    pairs: Annotated[int, typer.Option(min=2, help="Pairs of fresh processes.")] = 8,
-    rounds: Annotated[int, typer.Option(min=1, help="Passes over the queries in each process.")] = 9,
+    pairs: Annotated[int, typer.Option(min=2, help="Pairs of fresh processes.")] = PAIRS,
+    rounds: Annotated[int, typer.Option(min=1, help="Passes over the queries in each process.")] = ROUNDS,
     overrides: Overrides = None,
     force: Annotated[bool, typer.Option("--force", help="Compare runs although data or machine differ.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show what did not change, too.")] = False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import UserError
+from harness.nightly import PAIRS, ROUNDS
 from harness.nightly.changes import of_processor
 from harness.nightly.compare import compare_runs
 from harness.nightly.revisions import Timer, parts_of, prepare, run_untimed
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from harness.nightly.revisions import Side
     from harness.spec.models import Spec
 
-PAIRS = 12
-"""Pairs of fresh processes: they are what the interval rests on."""
-ROUNDS = 15
-"""Passes of each process."""
 SLICE_SECONDS = 0.02
 """Processor time after which the other side has its turn."""
 LONGEST_SLICE = 25
