@@ -14,10 +14,14 @@ class Stopped(BaseException):
 def main() -> None:
     """Run the command; stopped by Ctrl-C, end with exit code 130 and say how to go on."""
     try:
-        signal.signal(signal.SIGINT, _stop)
-        from harness.cli import main as command
+        try:
+            signal.signal(signal.SIGINT, _stop)
+            from harness.cli import main as command
 
-        command()
+            command()
+        finally:
+            # From here on Python takes itself down, and would die of a signal: what was asked for is done.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     except SystemExit:
         raise
     except BaseException:  # a library may have turned `Stopped` into an error of its own

@@ -290,6 +290,25 @@ def test_an_interrupt_that_a_library_made_an_error_of_its_own(tmp_path):
     assert found.stderr == "stopped; the same command goes on from here\n"
 
 
+LATE = """
+import os, signal, sys
+from harness import start
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+sys.last = Last()
+sys.argv[1:] = ["list", "metrics"]
+start.main()
+"""
+
+
+def test_an_interrupt_after_the_end_does_not_make_a_failure_of_it(tmp_path):
+    """While Python takes itself down its own handler is gone already."""
+    found = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "ndcg@10" in found.stdout
+
+
 def test_hostile_names_harm_nothing(spec, call):
     """Scripts, paths and 10 kB in identifiers, texts and titles: escaped in the page, never a path."""
     hostile = {

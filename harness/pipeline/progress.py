@@ -25,6 +25,7 @@ class Lines:
         self.file = file or sys.stderr
         self.quiet = quiet
         self._started = 0.0
+        self._failed: list[str] = []
 
     def begin(self, stage: Stage, number: int, total: int) -> None:
         """Say what begins."""
@@ -47,11 +48,16 @@ class Lines:
         self.file.flush()
 
     def end(self, done: Done, number: int, total: int) -> None:
-        """Say how it ended."""
+        """Say how it ended; the reason of a failure once, not again with all that it keeps from beginning."""
         if done.status == "ok":
             how = "from the store" if done.reused else f"ok in {done.seconds:.1f} s"
         else:
             how = f"{done.status}{' before' if done.reused else ''}: {done.reason}"
+            if done.status == "skipped":
+                cause = next((name for name in self._failed if done.reason.startswith(f"{name}: ")), None)
+                how = f"skipped, for want of {cause}" if cause else how
+            else:
+                self._failed.append(done.stage.label)
         if not self.quiet or done.status != "ok":
             self._say(f"[{number}/{total}] {done.stage.label}: {how}")
 

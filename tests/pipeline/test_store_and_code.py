@@ -7,6 +7,7 @@ import pytest
 from harness.errors import UserError
 from harness.pipeline.code import code_version
 from harness.pipeline.estimate import estimate, note
+from harness.pipeline.execute import Done
 from harness.pipeline.progress import Lines, clock
 from harness.pipeline.stage import Stage
 from harness.pipeline.store import DamagedError, Store, key_of
@@ -118,6 +119,21 @@ def test_progress_is_quiet_off_a_terminal(capsys):
     assert capsys.readouterr().err == ""
     assert clock(65) == "1:05"
     assert clock(7389) == "2:03:09"
+
+
+def test_a_failure_is_explained_once(capsys):
+    lines, stages = Lines(), [Stage("fit", f"make {name}", "harness.x:f", {}) for name in "abcd"]
+    lines.end(Done(stages[0], "failed", reason="no network\n  remedy: plug it in"), 1, 4)
+    lines.end(Done(stages[1], "skipped", reason="make a: failed: no network\n  remedy: plug it in"), 2, 4)
+    lines.end(Done(stages[2], "skipped", reason="prepare x: failed: something that was not said yet"), 3, 4)
+    lines.end(Done(stages[3], "failed", reused=True, reason="too hard"), 4, 4)
+    assert capsys.readouterr().err.splitlines() == [
+        "[1/4] make a: failed: no network",
+        "  remedy: plug it in",
+        "[2/4] make b: skipped, for want of make a",
+        "[3/4] make c: skipped: prepare x: failed: something that was not said yet",
+        "[4/4] make d: failed before: too hard",
+    ]
 
 
 def test_manifest_is_json_without_nan(tmp_path):
