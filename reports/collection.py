@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from reports import evidence, figures, glance, null, queries
+from reports import evidence, figures, glance, null, queries, spreads
 from reports.compare import best
 from reports.values import interval, label, number
 
@@ -103,6 +103,7 @@ ELSEWHERE = {"flops_query", "null_ratio", "smallest_effect"}
 
 def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
     """All that the page shows of one collection."""
+    against = evidence.against_best(run, name)  # before the tables, which mark the best by the same tests
     return {
         "name": name,
         "tag": f"c{place}",
@@ -119,7 +120,7 @@ def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
         ),
         "null": null.sentences(run.records, name),
         "groups": [(title, _tables(run, name, parts)) for title, parts in (*GROUPS, *_others(run, name))],
-        "against": evidence.against_best(run, name),
+        "against": against,
         "equal": evidence.at_equal_quality(run, name),
         "queries": [
             found
@@ -203,10 +204,10 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
 
     def terms(side: str, words: str) -> Figure | None:
         counts = {s: run.active[name, s][side] for s in run.names(name) if side in run.active.get((name, s), {})}
-        return figures.term_ridges(counts, f"Active terms of {words}; the line is the median.")
+        return spreads.term_ridges(counts, f"Active terms of {words}; the line is the median.")
 
     def counted(cost: str) -> bool:
-        return any(row.metric == cost and row.value for row in run.of(name))
+        return any(row.value for row in run.having(name, cost))
 
     work = "flops_query" if counted("flops_query") else "flops_encode_query"
     return {
@@ -223,8 +224,8 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
             terms("query", "a query"),
         ],
         "Latency": [
-            figures.latency_curves(run, name, "total", "Share of queries encoded and searched within a time."),
-            figures.latency_ridges(run, name, "total", "How the times of queries spread; the line is the median."),
-            figures.latency_ridges(run, name, "search", "How the times of searches alone spread."),
+            spreads.latency_curves(run, name, "total", "Share of queries encoded and searched within a time."),
+            spreads.latency_ridges(run, name, "total", "How the times of queries spread; the line is the median."),
+            spreads.latency_ridges(run, name, "search", "How the times of searches alone spread."),
         ],
     }

@@ -11,6 +11,8 @@ from harness.metrics import metric
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from reports.load import RunData
 
 ALPHA = 0.05
@@ -21,7 +23,7 @@ def ranked(run: RunData, collection: str, name: str) -> list[str]:
     direction = metric(name).direction
     if direction == "neither":
         return []
-    found = [(row.value, row.system) for row in run.of(collection) if row.metric == name]
+    found = [(row.value, row.system) for row in run.having(collection, name)]
     return [system for _, system in sorted(found, key=lambda pair: pair[0], reverse=direction == "higher")]
 
 
@@ -30,10 +32,7 @@ def superiors(run: RunData, collection: str, name: str, alpha: float = ALPHA) ->
 
     Paired randomisation test over the queries that all have, Holm's correction over all pairs of systems.
     """
-    key = (collection, name, alpha)
-    if key not in run.beaten:
-        run.beaten[key] = _superiors(run, collection, name, alpha)
-    return run.beaten[key]
+    return run.once(("superiors", collection, name, alpha), lambda: _superiors(run, collection, name, alpha))
 
 
 def best(run: RunData, collection: str, name: str) -> str | None:
@@ -42,7 +41,8 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     if len(order) < 2 or not metric(name).decides:
         return None
     if (collection, order[0], name) in run.quality:
-        return order[0] if _beats_all(run, collection, name, order) else None
+        beats = run.once(("best", collection, name), lambda: _beats_all(run, collection, name, order))
+        return order[0] if beats else None
     cells = run.cells()
     first, second = cells[collection, order[0], name], cells[collection, order[1], name]
     if metric(name).exact:
@@ -57,6 +57,18 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     return order[0] if apart else None
 
 
+def against_first(run: RunData, collection: str, name: str, order: Sequence[str]) -> NDArray[np.float64]:
+    """P-values of the randomisation test of the first of these systems against each of the others, not corrected."""
+    from harness.stats.paired import randomisations
+
+    def found() -> NDArray[np.float64]:
+        _, table = run.shared(collection, name, order)
+        assert table is not None  # noqa: S101 - only systems that have the metric come here
+        return randomisations(table[:1] - table[1:])
+
+    return run.once(("against first", collection, name, tuple(order)), found)
+
+
 def _beats_all(run: RunData, collection: str, name: str, order: Sequence[str]) -> bool:
     """The first against each of the others, Holm's correction over these tests."""
     from harness.stats.paired import holm, randomisations
@@ -64,10 +76,10 @@ def _beats_all(run: RunData, collection: str, name: str, order: Sequence[str]) -
     queries, table = run.shared(collection, name, order)
     if table is None or not queries:
         return False
-    gaps = table[:1] - table[1:]
-    if randomisations(gaps[:1])[0] >= ALPHA:  # a correction only raises it
+    known = ("against first", collection, name, tuple(order)) in run.known
+    if not known and randomisations(table[:1] - table[1:2])[0] >= ALPHA:  # a correction only raises it
         return False
-    return max(holm(randomisations(gaps).tolist())) < ALPHA
+    return max(holm(against_first(run, collection, name, order).tolist())) < ALPHA
 
 
 def settled(run: RunData, collection: str, system: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.compare import ranked
+from reports.compare import against_first, ranked
 from reports.values import label, number
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> dict[s
         c["equivalent_within"] for c in run.facts["claims"] if c["metric"] == name and c.get("equivalent_within")
     ]
     margin = float(margins[0]) if margins else MARGIN
-    found = compare(table[1:] - table[:1], margin)
+    found = compare(table[1:] - table[:1], margin, p_values=against_first(run, collection, name, order))
     corrected = holm([one.p_value for one in found])
     rows = [
         (
@@ -64,7 +64,7 @@ def at_equal_quality(run: RunData, collection: str) -> list[dict[str, Any]]:
 
 
 def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[dict[str, Any]]:
-    from harness.stats.matching import matched_cost
+    from harness.stats.matching import drawn_means, matched_means
 
     cells = run.cells()
     families: dict[str, list[str]] = {}
@@ -74,19 +74,25 @@ def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[di
             families.setdefault(system.get("encoder_base", system["encoder"]), []).append(system["name"])
     known = {system: family for family, members in families.items() for system in members}
     wanted = [claim["baseline"] for claim in run.facts["claims"]] + ranked(run, collection, gain)[:1]
+    queries, table = run.shared(collection, gain, tuple(known))
+    if table is None or len(queries) < 2:
+        return
+    place = {system: number for number, system in enumerate(known)}
+    means = table.mean(axis=1)
+    moved = run.once(("drawn gains", collection, gain, tuple(known)), lambda: drawn_means(table))
     drawn = _drawn(run, collection, cost, tuple(known))
     for family, members in families.items():
         costs = [cells[collection, system, cost].value for system in members]
         for target in dict.fromkeys(wanted):
             if known.get(target, family) == family or len(set(costs)) < 2 or min(costs) <= 0:
                 continue
-            queries, table = run.shared(collection, gain, [*members, target])
             there, sides = cells[collection, target, cost], [*members, target]
-            if table is None or len(queries) < 2 or there.value <= 0 or not (drawn is None or drawn.keys() >= {*sides}):
+            if there.value <= 0 or not (drawn is None or drawn.keys() >= {*sides}):
                 continue
-            moved = None if drawn is None else np.stack([drawn[system] for system in sides], axis=1)
-            (value, *ends), (ratio, *reach) = matched_cost(costs, table[:-1], table[-1], there.value, drawn=moved)
-            apart = [system for system in sides if (collection, system) in run.disturbed] if moved is not None else []
+            prices = None if drawn is None else np.stack([drawn[system] for system in sides], axis=1)
+            own = [place[system] for system in sides]
+            (value, *ends), (ratio, *reach) = matched_means(costs, means[own], moved[:, own], there.value, drawn=prices)
+            apart = [system for system in sides if (collection, system) in run.disturbed] if drawn is not None else []
             yield {
                 "what": f"{label(cost)} of {family} ({len(members)} systems) at the {label(gain)} of {target}",
                 "value": _cost(value, there.unit, costs),
@@ -100,14 +106,17 @@ def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[di
 
 def _drawn(run: RunData, collection: str, cost: str, systems: Sequence[str]) -> dict[str, NDArray[np.float64]] | None:
     """What else the times of systems might have been, of those whose samples are there; None for what is counted."""
-    from harness.stats.levels import drawn_percentile
+    from harness.stats.levels import drawn_percentiles
 
     base, _, part = cost.partition("/")
     if not base.startswith("latency_"):
         return None
     side, q = base.removeprefix("latency_"), float(part.removeprefix("p")) / 100
     times = {system: run.latency[collection, system][side] for system in systems if (collection, system) in run.latency}
-    return {system: drawn_percentile(table, q) for system, table in times.items()}
+    if len({table.shape[1] for table in times.values()}) != 1:  # none, or they were not asked the same queries
+        return {}
+    found = drawn_percentiles(list(times.values()), q)
+    return dict(zip(times, found.T, strict=True))
 
 
 def _p(value: float) -> str:

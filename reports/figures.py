@@ -6,25 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.stats.pareto import pareto_front
-from reports.svg import Axis, Plot, colour, shortened, swatch
+from reports.svg import Axis, Plot, shortened, square, swatch
 from reports.values import label, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from harness.records import Record
     from reports.load import RunData
 
 MEBI = 2.0**20
-FIRSTS = {
-    "first_query_seconds": "first query of a fresh process, files cached",
-    "cold_first_query_seconds": "the same, files not cached",
-}
-_SIGNS = (2, 4)
-"""Markers of the first queries."""
 _BRACKETS = re.compile(r"\[(.*)\]")
 
 
@@ -109,42 +101,6 @@ def briefly(names: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(names) else [shortened(name, 26) for name in names]
 
 
-def latency_curves(run: RunData, collection: str, side: str, caption: str) -> Figure | None:
-    """Share of queries answered within a time, one curve a system."""
-    times = _times(run, collection, side)
-    if not times:
-        return None
-    x = Axis.around("milliseconds", [v for row in times.values() for v in (row[0], row[-1])], log=True)
-    plot = Plot(x, Axis("share of queries", 0, 1, percent=True))
-    legend, rows = [], []
-    for place, (system, values) in enumerate(times.items()):
-        shares = np.linspace(0, 1, min(len(values), 50))
-        shown = values[(shares * (len(values) - 1)).astype(int)]
-        plot.line(list(zip(shown.tolist(), shares.tolist(), strict=True)), colour(place), dash=place // 3)
-        legend.append((swatch(place, line=place // 3), system))
-        rows.append((system, *(f"{v:.3f}" for v in np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9]))))
-    return Figure(caption, plot.svg(), legend, ("System (ms)", "10 %", "25 %", "50 %", "75 %", "90 %"), rows)
-
-
-def latency_ridges(run: RunData, collection: str, side: str, caption: str) -> Figure | None:
-    """The density of the times of each system, one above the other: the median, and first queries, cold and warm."""
-    times = _times(run, collection, side)
-    if not times:
-        return None
-    cells, firsts = run.cells(), {}
-    for name, words in FIRSTS.items() if side == "total" else ():
-        rows = {s: cells[collection, s, name].value * 1e3 for s in times if (collection, s, name) in cells}
-        if rows:
-            firsts[words] = rows
-    return _ridges(times, caption, "milliseconds", log=True, signs=firsts)
-
-
-def term_ridges(counts: Mapping[str, np.ndarray], caption: str) -> Figure | None:
-    """The density of the numbers of active terms of each system's vectors."""
-    found = {system: np.sort(np.asarray(values, np.float64)) for system, values in counts.items() if len(values)}
-    return _ridges(found, caption, "active terms", log=False) if found else None
-
-
 def memory_bars(run: RunData, collection: str, caption: str) -> Figure | None:
     """Bytes of the index by component, stacked, one bar a system."""
     parts: dict[str, dict[str, float]] = {}
@@ -168,53 +124,8 @@ def memory_bars(run: RunData, collection: str, caption: str) -> Figure | None:
         (s, *(number(values[s], "bytes") if s in values else "–" for values in parts.values()), f"{total:.2f} MiB")
         for s, total in zip(systems, totals, strict=True)
     ]
-    legend = [(_square(place), part) for place, part in enumerate(parts)]
+    legend = [(square(place), part) for place, part in enumerate(parts)]
     return Figure(caption, plot.svg(), legend, ("System", *parts, "Sum"), rows)
-
-
-def _ridges(
-    found: Mapping[str, np.ndarray],
-    caption: str,
-    axis: str,
-    *,
-    log: bool,
-    signs: Mapping[str, Mapping[str, float]] | None = None,
-) -> Figure:
-    """Densities; `signs`: words -> single values by system that are marked on their lines."""
-    extra = dict(signs or {})
-    values = [v for row in found.values() for v in np.quantile(row, [0.002, 0.998]).tolist()]
-    x = Axis.around(axis, [*values, *(v for rows in extra.values() for v in rows.values())], log=log)
-    plot = Plot(x, rows=list(found), row_height=36)
-    edges = np.geomspace(x.low, x.high, 60) if x.log else np.linspace(x.low, x.high, 60)
-    middles = np.sqrt(edges[1:] * edges[:-1]) if x.log else (edges[1:] + edges[:-1]) / 2
-    rows = []
-    for place, (system, row) in enumerate(found.items()):
-        heights = np.histogram(row, bins=edges)[0].astype(float)
-        heights = np.convolve(heights, np.asarray([1, 2, 3, 2, 1]) / 9, mode="same")
-        shares = (heights / max(heights.max(), 1e-12)).tolist()
-        seen = [i for i, share in enumerate(shares) if share > 0.004]
-        part = slice(max(seen[0] - 1, 0), seen[-1] + 2)
-        plot.ridge(place, list(zip(middles[part].tolist(), shares[part], strict=True)), place, system)
-        low, middle, high = np.quantile(row, [0.05, 0.5, 0.95])
-        plot.tick(place, float(middle))
-        for sign, (words, singles) in enumerate(extra.items()):
-            if system in singles:
-                title = f"{system}, {words}: {singles[system]:.4g}"
-                plot.sign(place, singles[system], _SIGNS[sign], title, hollow=bool(sign))
-        told = [f"{singles[system]:.4g}" if system in singles else "–" for singles in extra.values()]
-        rows.append((system, f"{low:.4g}", f"{middle:.4g}", f"{high:.4g}", f"{len(row):,}", *told))
-    head = (f"System ({axis})", "5 % below", "median", "95 % below", "values", *extra)
-    legend = [(swatch(_SIGNS[sign], kind="s-ink" + " hollow" * bool(sign)), words) for sign, words in enumerate(extra)]
-    return Figure(caption, plot.svg(), legend, head, rows)
-
-
-def _times(run: RunData, collection: str, side: str) -> dict[str, np.ndarray]:
-    """Milliseconds by system, ascending."""
-    return {
-        system: np.sort(run.latency[collection, system][side].ravel()) * 1e3
-        for system in run.names(collection)
-        if (collection, system) in run.latency
-    }
 
 
 def _scale(unit: str) -> tuple[float, str]:
@@ -238,8 +149,3 @@ def _valued(row: Record) -> str:
     low, high = _reach(row)
     text = number(row.value, row.unit)
     return text if low == high else f"{text} [{number(low, row.unit)}, {number(high, row.unit)}]"
-
-
-def _square(place: int) -> str:
-    box = '<svg viewBox="-8 -7 16 14" class="swatch" aria-hidden="true">'
-    return f'{box}<path d="M-7-6h14v12h-14z" class="fill {colour(place)}"/></svg>'

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,19 +13,19 @@ from harness.claims import Evidence, Verdict, judge
 from harness.errors import UserError
 from harness.records import Record, read_records
 from harness.spec.claim import ClaimSpec
-from harness.stats.samples import table
+from reports import files
 from reports.conditions import disturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-Seconds = dict[str, "NDArray[np.float64]"]
+    from reports.files import Cell, Counts, Seconds
+
+T = TypeVar("T")
 SCHEMA = 1
-DRAWN = 20_000
-SIDES = ("encode", "search")
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class RunData:
     {"encode", "search", "total"} -> seconds, processes x queries x repeats, and where they were kept {"encode_cpu",
     "search_cpu", "total_cpu"} -> processor seconds of a query, processes x 1 x passes; `training` the rows of each
     encoder; `conditions` a row for each watched process; `explained` {query: line} (see `explain`) and `active` the
-    numbers of active terms of "document" and "query" vectors, ascending, both by (collection, system).
+    numbers of active terms of "document" and "query" vectors with how many have each, both by (collection, system).
     """
 
     folder: Path
@@ -46,15 +45,11 @@ class RunData:
     quality: dict[tuple[str, str, str], dict[str, float]]
     latency: dict[tuple[str, str], Seconds]
     training: dict[str, list[dict[str, float]]]
-    explained: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    active: dict[tuple[str, str], dict[str, NDArray[np.int64]]] = field(default_factory=dict)
+    explained: dict[Cell, Mapping[str, str]] = field(default_factory=dict)
+    active: dict[Cell, dict[str, Counts]] = field(default_factory=dict)
     conditions: list[dict[str, Any]] = field(default_factory=list)
-    beaten: dict[tuple[str, str, float], dict[str, list[str]]] = field(default_factory=dict, repr=False)
-    """What `reports.compare.superiors` found before."""
-    rows: dict[tuple[str, str, tuple[str, ...]], dict[str, NDArray[np.float64]]] = field(
-        default_factory=dict, repr=False
-    )
-    """What `shared` made before."""
+    known: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+    """What `once` made before."""
 
     @property
     def systems(self) -> list[dict[str, Any]]:
@@ -86,22 +81,46 @@ class RunData:
         values = [row for row in found if row is not None]
         if len(values) < len(found) or not values:
             return [], None
-        queries = sorted(set.intersection(*map(set, values)))
-        key = (collection, name, tuple(queries))
-        kept = self.rows.setdefault(key, {})
+        queries = self.once(("queries", collection, name, frozenset(systems)), lambda: _common(values))
+        kept: dict[str, NDArray[np.float64]] = self.once(("values", collection, name, tuple(queries)), dict)
         for system, row in zip(systems, values, strict=True):
             if system not in kept:
                 kept[system] = np.asarray([row[query] for query in queries], np.float64)
         return queries, np.stack([kept[system] for system in systems])
 
+    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """What `make` gives, kept under a key: many parts of a report ask for the same."""
+        if key not in self.known:
+            self.known[key] = make()
+        found: T = self.known[key]
+        return found
+
     def explain(self, collection: str, system: str, query: str) -> dict[str, Any]:
         """A query's first documents in a system, as ``explain.jsonl`` has them; empty where it says nothing."""
         line = self.explained.get((collection, system), {}).get(json.dumps(query, ensure_ascii=False))
-        return _parsed([line], self.folder / "explain.jsonl")[0] if line else {}
+        if not line:
+            return {}
+        try:
+            found: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            remedy = "run the experiment again"
+            raise UserError(f"not JSON: {error}", file=self.folder / "explain.jsonl", remedy=remedy) from None
+        return found
 
     @cached_property
     def _cells(self) -> dict[tuple[str, str, str], Record]:
         return {(row.collection, row.system, row.metric): row for row in self.records}
+
+    def having(self, collection: str, name: str) -> list[Record]:
+        """Records of a collection and metric."""
+        return self._by_metric.get((collection, name), [])
+
+    @cached_property
+    def _by_metric(self) -> dict[tuple[str, str], list[Record]]:
+        found: dict[tuple[str, str], list[Record]] = {}
+        for row in self.records:
+            found.setdefault((row.collection, row.metric), []).append(row)
+        return found
 
     @cached_property
     def _by_collection(self) -> dict[str, list[Record]]:
@@ -156,108 +175,23 @@ def load_run(folder: Path) -> RunData:
         folder,
         facts,
         read_records(folder / "records.jsonl"),
-        _quality(folder),
-        _latency(folder, facts),
+        files.quality(folder / "per_query.jsonl", facts["systems"]),
+        files.latency(folder / "latency.npz", facts["systems"]),
         _training(folder),
-        _explained(folder, facts),
-        _active(folder, facts),
-        _lines(folder / "conditions.jsonl"),
+        files.explained(folder / "explain.jsonl", facts["systems"]),
+        files.active(folder / "active.npz", facts["systems"]),
+        files.lines(folder / "conditions.jsonl"),
     )
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    return _parsed(path.read_text(encoding="utf-8", errors="replace").split("\n"), path)
-
-
-def _parsed(lines: Sequence[str], path: Path) -> list[dict[str, Any]]:
-    """JSON lines; all at once, which is twice as fast, and one by one only to name the line at fault."""
-    try:
-        found: list[dict[str, Any]] = json.loads(f"[{','.join(line for line in lines if line)}]")
-        return found
-    except ValueError:
-        for number, line in enumerate(lines, start=1):
-            try:
-                json.loads(line or "null")
-            except ValueError as error:
-                remedy = "run the experiment again"
-                raise UserError(f"not JSON: {error}", file=path, line=number, remedy=remedy) from None
-        raise
-
-
-def _quality(folder: Path) -> dict[tuple[str, str, str], dict[str, float]]:
-    found: dict[tuple[str, str, str], dict[str, float]] = {}
-    for row in _lines(folder / "per_query.jsonl"):
-        found.setdefault((row["collection"], row["system"], row["metric"]), {})[row["query"]] = row["value"]
-    return found
-
-
-def _explained(folder: Path, facts: dict[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
-    """Lines by system, then by the query as JSON has it: a report shows few, and parsing all would take its time."""
-    path, known = folder / "explain.jsonl", {}
-    if not path.is_file():
-        return {}
-    for system in facts["systems"]:
-        named = {"collection": system["collection"], "system": system["name"]}
-        known[json.dumps(named, ensure_ascii=False)[:-1]] = (system["collection"], system["name"])
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        about, _, rest = line.partition(', "query": ')
-        if about in known:
-            found.setdefault(known[about], {})[rest.partition(', "text": ')[0]] = line
-    return found
-
-
-def _active(folder: Path, facts: dict[str, Any]) -> dict[tuple[str, str], dict[str, NDArray[np.int64]]]:
-    """At most `DRAWN` evenly chosen order statistics of a side: what a distribution is drawn from."""
-    path, found = folder / "active.npz", {}
-    if not path.is_file():
-        return {}
-    with _samples(path) as counts:
-        for number, system in enumerate(facts["systems"]):
-            sides = {}
-            for side in ("document", "query"):
-                if f"{number}/{side}_terms" in counts:
-                    terms, ends = counts[f"{number}/{side}_terms"], np.cumsum(counts[f"{number}/{side}_vectors"])
-                    places = np.linspace(0, ends[-1] - 1, min(int(ends[-1]), DRAWN)).astype(np.int64)
-                    sides[side] = terms[np.searchsorted(ends, places, side="right")]
-            if sides:
-                found[system["collection"], system["name"]] = sides
-    return found
-
-
-@contextmanager
-def _samples(path: Path) -> Iterator[Any]:
-    try:
-        with np.load(path, allow_pickle=False) as samples:
-            yield samples
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"the samples cannot be read: {error}", file=path, remedy="run the experiment again") from None
-
-
-def _latency(folder: Path, facts: dict[str, Any]) -> dict[tuple[str, str], Seconds]:
-    path, found = folder / "latency.npz", {}
-    if not path.is_file():
-        return {}
-    with _samples(path) as samples:
-        for number, system in enumerate(facts["systems"]):
-            if f"{number}/query" not in samples:
-                continue
-            process, query = samples[f"{number}/process"], samples[f"{number}/query"]
-            sides = {side: table(process, query, samples[f"{number}/{side}"]) for side in SIDES}
-            sides["total"] = sides["encode"] + sides["search"]
-            used = [samples[name][:, None, :] for side in SIDES if (name := f"{number}/{side}_cpu") in samples]
-            if len(used) == len(SIDES) and min(float(one.min()) for one in used) > 0:
-                sides |= {
-                    f"{side}_cpu": one for side, one in zip((*SIDES, "total"), (*used, used[0] + used[1]), strict=True)
-                }
-            found[system["collection"], system["name"]] = sides
-    return found
+def _common(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """Queries that all have, sorted."""
+    first = rows[0].keys()
+    return sorted(first if all(row.keys() == first for row in rows) else set.intersection(*map(set, rows)))
 
 
 def _training(folder: Path) -> dict[str, list[dict[str, float]]]:
     found: dict[str, list[dict[str, float]]] = {}
-    for row in _lines(folder / "training.jsonl"):
+    for row in files.lines(folder / "training.jsonl"):
         found.setdefault(str(row.pop("encoder")), []).append(row)
     return found

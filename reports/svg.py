@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 from xml.etree import ElementTree as Xml
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +24,8 @@ ROW_LABEL = 24
 """Characters of a row's name that are drawn; all of it is in the figure's table."""
 COLOURS = 7
 """Colours in the style sheet (Okabe and Ito's, told apart by the colour-blind): classes s0 to s6."""
+_ANCHORS = {"middle": "", "start": "st", "end": "en"}
+"""Classes of text; the style sheet centres it otherwise."""
 _DASHES = ("", "7 3", "2 3", "9 3 2 3")
 _MARKERS = (
     "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
@@ -121,9 +126,7 @@ class Plot:
         left = 56.0 if y else 12.0 + max((text_width(name) for name in names), default=0.0)
         self.left, self.right, self.top, self.bottom = left, width - 14, 8.0, self.height - 40
         box = f"0 0 {self.width:g} {self.height:g}"
-        self.root = Xml.Element(
-            "svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": box, "aria-hidden": "true", "focusable": "false"}
-        )
+        self.root = Xml.Element("svg", {"viewBox": box, "aria-hidden": "true", "focusable": "false"})
         self._axes()
         for place, (name, full) in enumerate(zip(names, rows, strict=True)):
             drawn = self._text(self.left - 8, self.row(place) - row_height * 0.5 + 4, name, "end")
@@ -136,7 +139,7 @@ class Plot:
 
     def line(self, points: Sequence[tuple[float, float]], kind: str, *, dash: int = 0, step: bool = False) -> None:
         """Join points; `step` keeps the height until the next one."""
-        placed = [(self._x(x), self._y(y)) for x, y in points]
+        placed = self._placed(points)
         if step:
             placed = [p for (a, b) in pairwise(placed) for p in (a, (b[0], a[1]))] + placed[-1:]
         more = {"stroke-dasharray": _DASHES[dash % len(_DASHES)]} if dash % len(_DASHES) else {}
@@ -158,7 +161,9 @@ class Plot:
         self._add("rect", {**box, "class": f"band {kind}"})
 
     def whisker(self, x: tuple[float, float], y: tuple[float, float], place: int) -> None:
-        """An interval: from (x[0], y[0]) to (x[1], y[1])."""
+        """An interval: from (x[0], y[0]) to (x[1], y[1]); nothing where these are the same."""
+        if x[0] == x[1] and y[0] == y[1]:
+            return
         ends = [(self._x(a), self._y(b)) for a, b in zip(x, y, strict=True)]
         self._add("path", {"d": _path(ends), "class": f"line thin {colour(place)}"})
 
@@ -188,18 +193,13 @@ class Plot:
         drawn = self._add("rect", {**box, "height": _n(self.row_height * 0.64), "class": f"fill {colour(place)}"})
         Xml.SubElement(drawn, "title").text = title
 
-    def ridge(self, row: int, points: Sequence[tuple[float, float]], place: int, title: str) -> None:
+    def ridge(self, row: int, points: Sequence[tuple[float, float]], place: int) -> None:
         """A distribution that stands on a row's line; heights are shares of the row."""
-        base = self._ground(row)
-        placed = [(self._x(x), base - share * self.row_height * 0.8) for x, share in points]
-        drawn = self._add(
-            "path",
-            {
-                "d": _path([(placed[0][0], base), *placed, (placed[-1][0], base)]),
-                "class": f"area {colour(place)}",
-            },
-        )
-        Xml.SubElement(drawn, "title").text = title
+        base, high = self._ground(row), self.row_height * 0.8
+        along = self._along([x for x, _ in points], self.x, self.left, self.right)
+        placed = [(x, base - share * high) for x, (_, share) in zip(along, points, strict=True)]
+        closed = [(placed[0][0], base), *placed, (placed[-1][0], base)]
+        self._add("path", {"d": _path(closed), "class": f"area {colour(place)}"})
 
     def tick(self, row: int, x: float) -> None:
         """A mark on a row's line, such as a median."""
@@ -256,6 +256,24 @@ class Plot:
         left, top, right, bottom = box
         return max(self.left - left, 0) + max(right - self.width, 0) + max(-top, 0) + max(bottom - self.bottom, 0)
 
+    def _placed(self, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        """`_x` and `_y` of many points at once."""
+        if self.y is None:
+            raise ValueError("rows have no vertical axis")
+        across = self._along([x for x, _ in points], self.x, self.left, self.right)
+        return list(zip(across, self._along([y for _, y in points], self.y, self.bottom, self.top), strict=True))
+
+    @staticmethod
+    def _along(values: Sequence[float], axis: Axis, start: float, end: float) -> list[float]:
+        """Places of values between the ends of an axis, or a little beyond."""
+        found = np.asarray(values, np.float64)
+        if axis.log:
+            shares = np.log(np.maximum(found, 1e-300) / axis.low) / math.log(axis.high / axis.low)
+        else:
+            shares = (found - axis.low) / (axis.high - axis.low)
+        places: list[float] = (start + np.clip(shares, -0.02, 1.02) * (end - start)).tolist()
+        return places
+
     def _x(self, value: float) -> float:
         return self.left + min(max(self.x.share(value), -0.02), 1.02) * (self.right - self.left)
 
@@ -265,7 +283,8 @@ class Plot:
         return self.bottom - min(max(self.y.share(value), -0.02), 1.02) * (self.bottom - self.top)
 
     def _text(self, x: float, y: float, text: str, anchor: str, kind: str = "") -> Any:
-        place = {"x": _n(x), "y": _n(y), "text-anchor": anchor, **({"class": kind} if kind else {})}
+        kinds = " ".join(filter(None, (kind, _ANCHORS[anchor])))
+        place = {"x": _n(x), "y": _n(y), **({"class": kinds} if kinds else {})}
         drawn = self._add("text", place)
         drawn.text = text
         return drawn
@@ -275,15 +294,30 @@ class Plot:
 
 
 def swatch(place: int, *, line: int | None = None, kind: str = "") -> str:
-    """The sign of a series in a legend: its marker (of another colour where `kind` says so), or (line) its dashes."""
-    root = Xml.Element("svg", {"viewBox": "-12 -7 24 14", "class": "swatch", "aria-hidden": "true"})
-    if line is None:
-        style = f"mark {kind or colour(place)}"
-        Xml.SubElement(root, "path", {"d": _MARKERS[place % len(_MARKERS)], "class": style})
-    else:
-        dashes = {"stroke-dasharray": _DASHES[line % len(_DASHES)]} if line % len(_DASHES) else {}
-        Xml.SubElement(root, "path", {"d": "M-12 0H12", "class": f"line {colour(place)}", **dashes})
-    return Xml.tostring(root, encoding="unicode")
+    """The sign of a series in a legend: its marker (of another colour where `kind` says so), or (line) its dashes.
+
+    It refers to one of `signs`, which stand once in a page.
+    """
+    sign = f"m{place % len(_MARKERS)}" if line is None else f"l{line % len(_DASHES)}"
+    return _swatch(sign, f"{'mark' if line is None else 'line'} {kind or colour(place)}")
+
+
+def square(place: int) -> str:
+    """The sign of a part of a bar in a legend."""
+    return _swatch("square", f"fill {colour(place)}")
+
+
+def signs() -> str:
+    """What legends refer to, drawn nowhere by itself."""
+    drawn = {f"m{place}": f'd="{marker}"' for place, marker in enumerate(_MARKERS)}
+    drawn |= {f"l{place}": f'd="M-12 0H12" stroke-dasharray="{dash}"' for place, dash in enumerate(_DASHES)}
+    drawn["square"] = 'd="M-7-6h14v12h-14z"'
+    symbols = [f'<symbol id="{name}" viewBox="-12 -7 24 14"><path {path}/></symbol>' for name, path in drawn.items()]
+    return f'<svg class="unseen" aria-hidden="true">{"".join(symbols)}</svg>'
+
+
+def _swatch(sign: str, kind: str) -> str:
+    return f'<svg class="swatch" aria-hidden="true"><use href="#{sign}" class="{kind}"/></svg>'
 
 
 def shortened(text: str, length: int = 48) -> str:
@@ -313,13 +347,24 @@ def _overlap(one: Box, other: Box) -> float:
 
 
 def _n(value: float) -> str:
-    text = f"{value:.1f}"
-    return text[:-2] if text.endswith(".0") else text
+    return _tenths(round(value * 10))
+
+
+@cache
+def _tenths(count: int) -> str:
+    """So many tenths, as short as can be; a report writes the same few thousand numbers again and again."""
+    return f"{count / 10:.1f}".removesuffix(".0")
+
+
+@cache
+def _step(x: int, y: int) -> str:
+    """A step of a path, in tenths, with what tells it from the one before."""
+    return f" {_tenths(x)} {_tenths(y)}".replace(" -", "-").replace("-0.", "-.").replace(" 0.", " .")
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
     """Lines from point to point, each told by its distance from the last: a report of many figures is half as large."""
     tenths = [(round(x * 10), round(y * 10)) for x, y in points]
-    steps = [f"{_n((x - a) / 10)} {_n((y - b) / 10)}" for (a, b), (x, y) in pairwise(tenths)]
     (x, y) = tenths[0]
-    return f"M{_n(x / 10)} {_n(y / 10)}" + (f"l{' '.join(steps)}" if steps else "")
+    steps = "".join([_step(x - a, y - b) for (a, b), (x, y) in pairwise(tenths)])
+    return f"M{_tenths(x)} {_tenths(y)}" + (f"l{steps.removeprefix(' ')}" if steps else "")

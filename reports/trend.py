@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.metrics import metric as metric_of
 from harness.stats.changes import FEWEST, Step, noise, steps
 from reports.figures import Figure
-from reports.svg import Axis, Plot, swatch
+from reports.svg import Axis, Plot, signs, swatch
 from reports.values import label, number
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def write_trend(
         sections=[_section(cell, watched, known, night.since, path.parent) for cell in systems],
         runs=runs,
         style=loader.get_source(environment, "page.css")[0],
+        signs=signs(),
     )
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8", errors="replace")

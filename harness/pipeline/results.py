@@ -88,7 +88,7 @@ def _write_run(
     np.savez_compressed(out / "active.npz", allow_pickle=False, **active)
     _write(out / "training.jsonl", _training(systems, done))
     _write(out / "per_query.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in queries))
-    np.savez_compressed(out / "latency.npz", **latencies)
+    np.savez(out / "latency.npz", allow_pickle=False, **latencies)  # times do not compress, and a report reads them
     body = {
         "schema": 1,
         "run": run,

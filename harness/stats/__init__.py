@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.stats.bootstrap import bootstrap_mean, paired_difference, paired_ratio
 from harness.stats.changes import Drift, Step, drift, newest, steps
-from harness.stats.levels import drawn_percentile, hierarchical, percentile_ratio, smallest_effect
+from harness.stats.levels import drawn_percentiles, hierarchical, percentile_ratio, smallest_effect
 from harness.stats.matching import Matched, cost_at_gain, matched_cost
 from harness.stats.paired import (
     Comparison,
@@ -33,7 +33,7 @@ __all__ = [
     "bootstrap_mean",
     "compare",
     "cost_at_gain",
-    "drawn_percentile",
+    "drawn_percentiles",
     "drift",
     "effect_size",
     "hierarchical",

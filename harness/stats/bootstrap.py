@@ -121,9 +121,15 @@ def paired_ratio(
 
 
 @lru_cache(maxsize=4)
-def weights(queries: int, seed: int, resamples: int) -> Floats:
-    """How often each query is drawn, as a share: resamples x queries, float64. Kept: a report asks many times."""
+def counts(queries: int, seed: int, resamples: int) -> NDArray[np.int16]:
+    """How often each query is drawn: resamples x queries. Kept: a report draws the same ones many times."""
     drawn = np.random.default_rng(seed).integers(queries, size=(resamples, queries))
     drawn += np.arange(resamples)[:, None] * queries
-    counts = np.bincount(drawn.ravel(), minlength=resamples * queries).reshape(resamples, queries)
-    return counts / queries
+    found = np.bincount(drawn.ravel(), minlength=resamples * queries)
+    return found.reshape(resamples, queries).astype(np.int16)
+
+
+@lru_cache(maxsize=4)
+def weights(queries: int, seed: int, resamples: int) -> Floats:
+    """`counts` as shares of all that is drawn."""
+    return np.asarray(counts(queries, seed, resamples) / queries)

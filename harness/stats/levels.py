@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from harness.stats.bootstrap import percentile_interval, weights
+from harness.stats.bootstrap import counts, percentile_interval, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 Floats: TypeAlias = "NDArray[np.float64]"
 Estimate: TypeAlias = tuple[float, float, float]
 RESAMPLES = 600
+_CELLS = 4_000_000
+"""Drawn values held at a time."""
 PASSES = 3
 """So many passes in a process and the middle of times is compared pass by pass."""
 
@@ -52,9 +55,7 @@ def hierarchical(
     times = _checked(table)
     levels = np.asarray(list(quantiles.values()), np.float64)
     own = _by_process(times, levels)
-    drawn = np.stack(
-        [_by_process(times[:, columns], levels).mean(axis=0) for columns in _drawn(times.shape[1], resamples, seed)]
-    )
+    drawn = _resampled(times, levels, seed, resamples).mean(axis=1)
     value = own.mean(axis=0)
     spread = own / value
     names = [*quantiles, "mean"]
@@ -104,12 +105,8 @@ def percentile_ratio(
     levels = np.asarray([] if q is None else [q], np.float64)
     own_one, own_other = _by_process(one, levels)[:, 0], _by_process(other, levels)[:, 0]
     value = float(own_one.mean() / own_other.mean())
-    drawn = np.asarray(
-        [
-            _by_process(one[:, columns], levels)[:, 0].mean() / _by_process(other[:, columns], levels)[:, 0].mean()
-            for columns in _drawn(one.shape[1], resamples, seed)
-        ]
-    )
+    first, second = (_resampled(times, levels, seed, resamples)[:, :, 0].mean(axis=1) for times in (one, other))
+    drawn = first / second
     log_one, log_other = np.log(own_one), np.log(own_other)
     paired = len(log_one) == len(log_other)
     parts = (log_one - log_other,) if paired else (log_one, log_other)
@@ -118,55 +115,85 @@ def percentile_ratio(
 
 def _by_passes(one: Floats, other: Floats, q: float, confidence: float, seed: int, resamples: int) -> Estimate:
     """The ratio of two systems that took turns pass by pass."""
-
-    def ratios(columns: NDArray[np.int64] | slice) -> Floats:
-        """Logarithm of the ratio in each pair of processes."""
-        first, second = (np.quantile(times[:, columns], q, axis=1) for times in (one, other))
-        return np.asarray(np.median(np.log(first / second), axis=1))
-
-    own = ratios(slice(None))
+    own = np.median(np.log(np.quantile(one, q, axis=1) / np.quantile(other, q, axis=1)), axis=1)
     value = float(own.mean())
-    drawn = np.asarray([ratios(columns).mean() for columns in _drawn(one.shape[1], resamples, seed)])
+    processes, queries, passes = one.shape
+    level = np.asarray([q], np.float64)
+    first, second = (
+        _resampled(times.transpose(0, 2, 1).reshape(-1, queries), level, seed, resamples)[:, :, 0]
+        for times in (one, other)
+    )
+    ratios = np.log(first / second).reshape(resamples, processes, passes)
+    drawn = np.median(ratios, axis=2).mean(axis=1)
     return _joined(float(np.exp(value)), drawn - value, own, confidence=confidence)
 
 
-def drawn_percentile(table: Floats, q: float, *, seed: int = 0, resamples: int = 1000) -> Floats:
-    """What else a percentile might have been: its value under other queries and other processes, one a resample.
+def drawn_percentiles(tables: Sequence[Floats], q: float, *, seed: int = 0, resamples: int = 1000) -> Floats:
+    """What else a percentile of each system might have been, under other queries and in other processes.
 
-    For what is made of several systems' percentiles. The same seed draws the same queries and the same error of each
-    process for all systems, so that what makes a query slow for all, or a process of all (they took turns), stays
-    common to them. Queries: bootstrap; a quantile under other weights of the queries is read off the sample at a level
-    moved by as much as the share below it moved (Bahadur 1966), which spares sorting anew; with few queries beyond the
-    percentile that spreads wider than the bootstrap does. Processes: Student's t, as
-    in `hierarchical`; with one process its part is left out.
+    For what is made of several systems' percentiles. The same queries are drawn for all systems, and the same error of
+    each process, so that what makes a query slow for all, or a process of all (they took turns), stays common to them.
+    Queries: bootstrap; a quantile under other weights of the queries is read off the sample at a level moved by as much
+    as the share below it moved (Bahadur 1966), which spares sorting anew; with few queries beyond the percentile that
+    spreads wider than the bootstrap does. Processes: Student's t, as in `hierarchical`; with one process its part is
+    left out.
 
     Args:
-        table: Processes x queries (x repeats); positive.
+        tables: Of each system processes x queries (x repeats); positive; as many queries in all.
         q: 0 to 1.
         seed: Of the resampling.
         resamples: Number of values.
 
     Returns:
-        float64, one dimension; the middle is the percentile, averaged over processes.
+        Resamples x systems; the middle of a column is the percentile, averaged over processes.
 
     Raises:
-        ValueError: A value is missing or not positive.
+        ValueError: A value is missing or not positive, or the queries are not as many.
     """
-    times = _checked(table)
-    count, queries = times.shape[:2]
-    rows = np.sort(times.reshape(count, -1), axis=1)
-    own = np.quantile(rows, q, axis=1)
-    below = (times.reshape(count, queries, -1) <= own[:, None, None]).mean(axis=2)
-    levels = np.clip(q + below.mean(axis=1) - weights(queries, seed, resamples) @ below.T, 0.0, 1.0)
-    places = np.linspace(0.0, 1.0, rows.shape[1])
-    drawn = np.mean([np.interp(levels[:, one], places, rows[one]) for one in range(count)], axis=0)
-    if count > 1:
-        rng = np.random.default_rng((seed, count))
-        apart = np.log(own) - np.log(own).mean()
-        spread = rng.standard_normal((resamples, count)) @ apart / np.sqrt(count * (count - 1))
-        wide = np.sqrt((count - 1) / rng.chisquare(count - 1, resamples))  # makes Student's t of the normal ones
-        drawn = drawn * np.exp(np.clip(spread * wide, -50.0, 50.0))
-    return np.asarray(drawn, np.float64)
+    data = [_checked(table) for table in tables]
+    queries = data[0].shape[1]
+    if any(times.shape[1] != queries for times in data):
+        raise ValueError("as many queries of all systems are needed")
+    ordered = [np.sort(times.reshape(len(times), -1), axis=1) for times in data]
+    own = [_read_off(rows, np.full((1, len(rows)), q))[0] for rows in ordered]
+    below = [
+        (times.reshape(len(times), queries, -1) <= middle[:, None, None]).mean(axis=2)
+        for times, middle in zip(data, own, strict=True)
+    ]
+    moved = weights(queries, seed, resamples) @ np.concatenate(below).T
+    found, first = np.empty((resamples, len(data))), 0
+    for number, (rows, middle, shares) in enumerate(zip(ordered, own, below, strict=True)):
+        levels = q + shares.mean(axis=1) - moved[:, first : first + len(rows)]
+        first += len(rows)
+        found[:, number] = _read_off(rows, levels).mean(axis=1)
+        found[:, number] *= _of_processes(np.log(middle), seed, resamples)
+    return found
+
+
+def _read_off(rows: Floats, levels: Floats) -> Floats:
+    """Of each ascending row the values at levels (levels x rows), linear between ranks."""
+    places = np.clip(levels, 0.0, 1.0) * (rows.shape[1] - 1)
+    ranks = np.minimum(places.astype(np.int64), rows.shape[1] - 2) if rows.shape[1] > 1 else np.zeros_like(places, int)
+    number = np.arange(len(rows))
+    low, high = rows[number, ranks], rows[number, np.minimum(ranks + 1, rows.shape[1] - 1)]
+    return np.asarray(low + (high - low) * (places - ranks))
+
+
+def _of_processes(logs: Floats, seed: int, resamples: int) -> Floats:
+    """Factors by which a mean over other processes might have differed (Student's t of their logarithms)."""
+    count = len(logs)
+    if count < 2:
+        return np.ones(resamples)
+    errors = _errors(count, seed, resamples) @ (logs - logs.mean()) / np.sqrt(count * (count - 1))
+    return np.asarray(np.exp(np.clip(errors, -50.0, 50.0)))
+
+
+@lru_cache(maxsize=4)
+def _errors(count: int, seed: int, resamples: int) -> Floats:
+    """Resamples x processes: normal, and Student's t of them what a mean's error by them is."""
+    rng = np.random.default_rng((seed, count))
+    normal = rng.standard_normal((resamples, count))
+    return np.asarray(normal * np.sqrt((count - 1) / rng.chisquare(count - 1, (resamples, 1))))
 
 
 def smallest_effect(null: Estimate) -> float:
@@ -191,14 +218,14 @@ def _joined(value: float, resampled: Floats, *spreads: Floats, confidence: float
 
 def _student(spreads: tuple[Floats, ...], confidence: float) -> float:
     """Half width of Student's (one group) or Welch's (two groups) interval of a mean; 0 for single observations."""
-    from scipy import stats
+    from scipy.special import stdtrit  # a tenth of the import time of scipy.stats
 
     shares = [(float(np.var(group, ddof=1)) / len(group), len(group) - 1) for group in spreads if len(group) > 1]
     total = sum(variance for variance, _ in shares)
     if total <= 0:
         return 0.0
     freedom = total**2 / sum(variance**2 / degrees for variance, degrees in shares)
-    return float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(total))
+    return float(stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(total))
 
 
 def _by_process(times: Floats, levels: Floats) -> Floats:
@@ -208,8 +235,32 @@ def _by_process(times: Floats, levels: Floats) -> Floats:
     return np.concatenate([*parts, rows.mean(axis=1, keepdims=True)], axis=1)
 
 
-def _drawn(queries: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng(seed).integers(queries, size=(resamples, queries))
+def _resampled(times: Floats, levels: Floats, seed: int, resamples: int) -> Floats:
+    """What `_by_process` gives of drawn queries: resamples x processes x (each quantile, then the mean).
+
+    Times are sorted once: the value of a rank among the drawn ones stands where as many are drawn up to it.
+    """
+    count, queries = times.shape[:2]
+    rows = times.reshape(count, queries, -1)
+    drawn = counts(queries, seed, resamples)
+    size = rows.shape[1] * rows.shape[2]
+    found = np.empty((resamples, count, len(levels) + 1))
+    found[:, :, -1] = drawn @ rows.mean(axis=2).T / queries
+    places = (size - 1) * levels
+    ranks, shares = np.floor(places).astype(np.int64), places % 1
+    block = max(1, _CELLS // size)
+    for process in range(count) if len(levels) else ():
+        order = rows[process].argsort(axis=None)
+        ordered, query = rows[process].ravel()[order], order // rows.shape[2]
+        for begin in range(0, resamples, block):
+            ends = np.cumsum(drawn[begin : begin + block, query], axis=1, dtype=np.int32)
+            for number, (rank, share) in enumerate(zip(ranks, shares, strict=True)):
+                low, high = (ordered[(ends > min(at, size - 1)).argmax(axis=1)] for at in (rank, rank + 1))
+                step = high - low
+                found[begin : begin + block, process, number] = (
+                    low + step * share if share < 0.5 else high - step * (1 - share)
+                )
+    return found
 
 
 def _checked(table: Floats) -> Floats:

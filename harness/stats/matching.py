@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -64,7 +65,7 @@ def matched_cost(
         gains: Members x queries.
         target: One a query, of the system to be equalled.
         theirs: The cost of that system, positive.
-        drawn: Resamples x (members, then the other system), positive, see `harness.stats.levels.drawn_percentile`;
+        drawn: Resamples x (members, then the other system), positive, see `harness.stats.levels.drawn_percentiles`;
             None for costs that do not vary.
         confidence: Of the intervals.
         seed: Of the resampling.
@@ -73,28 +74,64 @@ def matched_cost(
     Raises:
         ValueError: There is no member or query, a cost is not positive, or the shapes differ.
     """
-    prices, table, other = (np.asarray(values, np.float64) for values in (costs, gains, target))
-    if table.ndim != 2 or not table.size or table.shape != (len(prices), len(other)) or min(*prices, theirs) <= 0:
-        raise ValueError("positive costs, gains of members x queries and a target of the same queries are needed")
-    if drawn is not None and (drawn.shape != (resamples, len(prices) + 1) or not drawn.min() > 0):
+    table, other = np.asarray(gains, np.float64), np.asarray(target, np.float64)
+    if table.ndim != 2 or not table.size or table.shape[1:] != other.shape:
+        raise ValueError("gains of members x queries and a target of the same queries are needed")
+    both = np.vstack([table, other])
+    found = drawn_means(both, seed=seed, resamples=resamples)
+    return matched_means(costs, both.mean(axis=1), found, theirs, drawn=drawn, confidence=confidence)
+
+
+def drawn_means(table: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
+    """Means of systems x queries over drawn queries, the same ones for all: resamples x systems."""
+    return np.asarray(weights(table.shape[1], seed, resamples) @ table.T)
+
+
+def matched_means(
+    costs: ArrayLike,
+    gains: Floats,
+    drawn_gains: Floats,
+    theirs: float,
+    *,
+    drawn: Floats | None = None,
+    confidence: float = 0.95,
+) -> Matched:
+    """`matched_cost` where the means are known.
+
+    Args:
+        costs: One a member, positive.
+        gains: Mean gains of the members, then of the other system.
+        drawn_gains: Resamples x the same, see `drawn_means`.
+        theirs: The cost of the other system, positive.
+        drawn: As `matched_cost` takes it.
+        confidence: Of the intervals.
+
+    Raises:
+        ValueError: A cost is not positive, or the shapes differ.
+    """
+    prices = np.asarray(costs, np.float64)
+    if not len(prices) or gains.shape != (len(prices) + 1,) or min(*prices, theirs) <= 0:
+        raise ValueError("positive costs are needed, one a member, and a gain of each member and of the other system")
+    if drawn is not None and (drawn.shape != drawn_gains.shape or not drawn.min() > 0):
         raise ValueError("drawn costs must be positive, resamples x members and the other system")
-    value = cost_at_gain(prices, table.mean(axis=1), float(other.mean()))
-    shares = weights(len(other), seed, resamples)
-    found = _reached(prices if drawn is None else drawn[:, :-1], shares @ table.T, shares @ other)
+    value = cost_at_gain(prices, gains[:-1], float(gains[-1]))
+    found = _reached(prices if drawn is None else drawn[:, :-1], drawn_gains[:, :-1], drawn_gains[:, -1])
     ratios = found / (theirs if drawn is None else drawn[:, -1])
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    (low, high), (least, most) = (
-        map(float, np.quantile(values, ends, method="inverted_cdf")) for values in (found, ratios)
-    )
+    # The value of a rank, not between two: there is nothing between a cost and "out of reach".
+    ranks = [max(math.ceil(len(found) * end - 1e-9) - 1, 0) for end in ends]
+    (low, high), (least, most) = np.sort(np.stack([found, ratios]), axis=1)[:, ranks].tolist()
     return Matched((value, low, high), (value / theirs, least, most))
 
 
 def _reached(costs: Floats, gains: Floats, targets: Floats) -> Floats:
     """For each row of gains (draws x members; costs alike, or one row for all) where its target is reached."""
-    prices = np.broadcast_to(costs, gains.shape)
-    order = np.argsort(prices, axis=1, kind="stable")
-    prices = np.log(np.take_along_axis(prices, order, axis=1))
-    best = np.maximum.accumulate(np.take_along_axis(gains, order, axis=1), axis=1)
+    order = np.argsort(costs, axis=-1, kind="stable")
+    if costs.ndim == 1:
+        prices, gains = np.broadcast_to(np.log(costs[order]), gains.shape), gains[:, order]
+    else:
+        prices, gains = np.log(np.take_along_axis(costs, order, axis=1)), np.take_along_axis(gains, order, axis=1)
+    best = np.maximum.accumulate(gains, axis=1)
     beyond = best >= targets[:, None]
     place = np.where(beyond.any(axis=1), beyond.argmax(axis=1), gains.shape[1])
     found = np.full(len(targets), np.inf)

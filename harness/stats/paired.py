@@ -60,6 +60,10 @@ def paired_randomisation(first: ArrayLike, second: ArrayLike, *, seed: int = 0, 
     return float(found.pvalue)
 
 
+_WIDENED = 1 << 17
+"""Bits that are made floats at a time."""
+
+
 def randomisations(differences: NDArray[np.float64], *, seed: int = 0, resamples: int = 10_000) -> NDArray[np.float64]:
     """`paired_randomisation` of many pairs of systems over the same queries at once: one sign pattern serves all.
 
@@ -73,31 +77,46 @@ def randomisations(differences: NDArray[np.float64], *, seed: int = 0, resamples
     """
     data = np.atleast_2d(np.asarray(differences, np.float64))
     pairs, queries = data.shape
-    sums = np.abs(data.sum(axis=1))
+    total = data.sum(axis=1)
+    sums = np.abs(total)
     # A little less than the sum found: equal sums, added in another order, count as equal.
     enough = sums * (1 - 1e-9) - 1e-12 * np.abs(data).sum(axis=1)
     exact = queries < 60 and 2**queries <= resamples
-    total = 2**queries if exact else resamples
+    patterns = 2**queries if exact else resamples
     hits = np.zeros(pairs)
-    for begin in range(0, total, 1000):
-        size = min(1000, total - begin)
+    for begin in range(0, patterns, 1000):
+        size = min(1000, patterns - begin)
         if exact:
-            bits: NDArray[Any] = (np.arange(begin, begin + size)[:, None] >> np.arange(queries)) & 1
-            signs: Any = bits * 2.0 - 1.0
+            kept: Any = ((np.arange(begin, begin + size)[:, None] >> np.arange(queries)) & 1).astype(np.float64)
         else:
-            signs = (_signs if queries <= 1000 else _signs.__wrapped__)(queries, seed, begin, size)
-        hits += (np.abs(signs @ data.T) >= enough).sum(axis=0)
-    found = hits / total if exact else (hits + 1) / (total + 1)
+            kept = _kept(queries, seed, begin, size) if queries <= 1000 else _bits(queries, seed, begin, size)
+        # Those that keep their sign less those that change it are twice those that keep it less all.
+        hits += (np.abs(2 * _sums(kept, data) - total) >= enough).sum(axis=0)
+    found = hits / patterns if exact else (hits + 1) / (patterns + 1)
     return np.where(data.any(axis=1), found, 1.0)
 
 
 @lru_cache(maxsize=12)
-def _signs(queries: int, seed: int, begin: int, size: int) -> NDArray[np.float64]:
-    """Rows `begin` and on of the sign patterns; kept, because a report tests many families over the same queries."""
+def _kept(queries: int, seed: int, begin: int, size: int) -> NDArray[np.float64]:
+    """Rows `begin` and on of the patterns, 1 where the sign is kept and 0 where it changes.
+
+    They stay in memory, because a report tests many families over the same queries.
+    """
+    return _bits(queries, seed, begin, size).astype(np.float64)
+
+
+def _bits(queries: int, seed: int, begin: int, size: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng((seed, begin))
-    bits = np.unpackbits(rng.integers(256, size=(size, -(-queries // 8)), dtype=np.uint8), axis=1)[:, :queries]
-    signs: NDArray[np.float64] = np.where(bits, 1.0, -1.0)
-    return signs
+    return np.unpackbits(rng.integers(256, size=(size, -(-queries // 8)), dtype=np.uint8), axis=1)[:, :queries]
+
+
+def _sums(kept: NDArray[Any], data: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Patterns x pairs. Bits are widened a part at a time: all at once they would not stay in the cache."""
+    if kept.dtype == np.float64:
+        return np.asarray(kept @ data.T)
+    rows = max(_WIDENED // kept.shape[1], 1)
+    parts = [kept[begin : begin + rows].astype(np.float64) @ data.T for begin in range(0, len(kept), rows)]
+    return np.concatenate(parts)
 
 
 def paired_t(first: ArrayLike, second: ArrayLike) -> Test:
@@ -213,9 +232,16 @@ class Comparison:
 
 
 def compare(
-    differences: NDArray[np.float64], margin: float, *, confidence: float = 0.95, seed: int = 0
+    differences: NDArray[np.float64],
+    margin: float,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+    p_values: NDArray[np.float64] | None = None,
 ) -> list[Comparison]:
     """Many differences (pairs of systems x queries, at least 2 queries) at once; see `Comparison`.
+
+    `p_values` are those of `randomisations`, where they are known already.
 
     Raises:
         ValueError: There are fewer than 2 queries, or the margin is not positive.
@@ -236,7 +262,7 @@ def compare(
         )
         effect = np.where(mean == 0, 0.0, mean / spread)
     equivalence = stdtr(count - 1, -distance)
-    p_values = randomisations(data, seed=seed)
+    p_values = randomisations(data, seed=seed) if p_values is None else p_values
     unit = minimum_detectable_effect(1.0, count, confidence=confidence)
     columns = (mean, mean - reach, mean + reach, p_values, effect, unit * spread, equivalence)
     return [Comparison(*map(float, row)) for row in np.stack(columns, axis=1)]

@@ -1,18 +1,25 @@
 "use strict";
 document.querySelectorAll("table.sortable").forEach((table) => {
   const body = table.tBodies[0];
-  table.querySelectorAll("thead button").forEach((button, column) => button.addEventListener("click", () => {
-    const head = button.closest("th"), up = head.getAttribute("aria-sort") !== "ascending";
-    table.querySelectorAll("thead th").forEach((th) => th.removeAttribute("aria-sort"));
+  const heads = table.querySelectorAll("thead th");
+  heads.forEach((head, column) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "↕" });
+    button.setAttribute("aria-label", "Sort by " + head.textContent);
+    head.append("\u00a0", button);
+    button.addEventListener("click", () => sort(head, column));
+  });
+  function sort(head, column) {
+    const up = head.getAttribute("aria-sort") !== "ascending";
+    heads.forEach((th) => th.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const key = (row) => row.cells[column].dataset.value || "";
+    const key = (row) => column ? row.cells[column].dataset.v ?? "" : row.cells[column].textContent;
     const compare = (a, b) => {
       const x = key(a), y = key(b), n = Number(x) - Number(y);
       if (x === "" || y === "") return (x === "") - (y === "");
       return (isNaN(n) ? x.localeCompare(y) : n) * (up ? 1 : -1);
     };
     [...body.rows].sort(compare).forEach((row) => body.append(row));
-  }));
+  }
   if (body.rows.length < 6) return;
   const box = Object.assign(document.createElement("input"), { type: "search", className: "filter", placeholder: "Filter rows" });
   box.setAttribute("aria-label", "Filter the rows of: " + table.caption.textContent);

@@ -43,6 +43,6 @@ def test_text_and_matched_terms_are_shown_and_escaped(run_folder):
     assert "Active terms of a document" in text
 
 
-def test_order_statistics_of_active_terms(run_folder):
-    found = load_run(run_folder).active["alpha", "sparse & co"]
-    assert found["document"].tolist() == [80] * 3 + [90] * 4 + [120]
+def test_numbers_of_active_terms_come_with_how_many_vectors_have_them(run_folder):
+    terms, vectors = load_run(run_folder).active["alpha", "sparse & co"]["document"]
+    assert (terms.tolist(), vectors.tolist()) == ([80, 90, 120], [3, 4, 1])

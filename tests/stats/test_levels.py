@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.stats import drawn_percentile, hierarchical, percentile_ratio, smallest_effect
+from harness.stats import drawn_percentiles, hierarchical, percentile_ratio, smallest_effect
+from harness.stats import levels as levels_module
 
 
 def simulated(rng, base, processes, repeats, *, spread=0.03, noise=0.05):
@@ -108,6 +109,17 @@ def test_passes_are_compared_with_their_neighbours_alone():
     assert percentile_ratio(late, one, None)[0] > 1.3  # the mean is that of all times
 
 
+@pytest.mark.parametrize("shape", [(2, 31), (3, 40, 2), (1, 1, 4), (2, 7, 1)])
+def test_resampling_by_counting_is_resampling(shape):
+    """Against drawing the columns and sorting them anew, as it is defined."""
+    times = np.random.default_rng(1).lognormal(0, 1, shape)
+    levels = np.asarray([0.5, 0.9, 0.99])
+    found = levels_module._resampled(times, levels, 5, 50)
+    columns = np.random.default_rng(5).integers(shape[1], size=(50, shape[1]))
+    anew = [levels_module._by_process(times[:, drawn], levels) for drawn in columns]
+    assert found == pytest.approx(np.asarray(anew), rel=1e-12)
+
+
 def test_one_process_covers_the_queries_alone():
     base = np.random.default_rng(3).normal(0, 0.5, 400)
     value, low, high = percentile_ratio(np.exp(base) * 2, np.exp(base), 0.9)
@@ -136,7 +148,7 @@ def test_drawn_percentiles_move_as_those_of_drawn_queries_do(q, queries):
     """Against sorting every resample anew, draw by draw, in one process: the processes' part is left out."""
     rng = np.random.default_rng(5)
     times = np.exp(rng.normal(0, 0.4, (1, queries, 1)) + rng.normal(0, 0.1, (1, queries, 2)))
-    found = drawn_percentile(times, q, seed=3, resamples=500)
+    found = drawn_percentiles([times], q, seed=3, resamples=500)[:, 0]
     columns = np.random.default_rng(3).integers(queries, size=(500, queries))
     anew = np.asarray([np.quantile(times[0, drawn], q) for drawn in columns])
     assert np.corrcoef(found, anew)[0, 1] > 0.9
@@ -148,7 +160,7 @@ def test_drawn_percentiles_have_the_interval_of_the_percentile():
     rng = np.random.default_rng(6)
     times = np.exp(rng.normal(0, 0.4, (1, 300, 1)) + rng.normal(0, 0.05, (4, 1, 1)) + rng.normal(0, 0.1, (4, 300, 2)))
     value, low, high = hierarchical(times, {"p50": 0.5}, seed=1)["p50"]
-    drawn = drawn_percentile(times, 0.5, seed=1, resamples=4000)
+    drawn = drawn_percentiles([times], 0.5, seed=1, resamples=4000)[:, 0]
     assert np.median(drawn) == pytest.approx(value, rel=0.02)
     reach = np.log(np.quantile(drawn, [0.025, 0.975]) / value)
     assert reach == pytest.approx(np.log([low / value, high / value]), rel=0.2)
@@ -158,6 +170,6 @@ def test_drawn_percentiles_of_systems_in_turns_move_together():
     """What both systems share (queries, what a process met) cancels in their ratio."""
     rng = np.random.default_rng(7)
     base = np.exp(rng.normal(0, 0.4, (3, 200, 1)) + rng.normal(0, 0.1, (3, 1, 1)))
-    one, other = drawn_percentile(base, 0.5), drawn_percentile(2 * base, 0.5)
+    one, other = drawn_percentiles([base, 2 * base], 0.5).T
     assert other / one == pytest.approx(2.0)
     assert np.log(one).std() > 0.05

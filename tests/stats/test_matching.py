@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats import cost_at_gain, drawn_percentile, matched_cost
+from harness.stats import cost_at_gain, drawn_percentiles, matched_cost
 
 
 def test_by_hand():
@@ -68,7 +68,7 @@ def test_interval_carries_the_chance_in_the_times(drift):
         hard = rng.normal(0, 0.2, 120)
         gains = 0.3 + 0.05 * np.arange(4)[:, None] + hard + rng.normal(0, 0.01, (4, 120))
         target = 0.3 + 0.05 * 1.5 + hard + rng.normal(0, 0.01, 120)
-        drawn = np.stack([drawn_percentile(table, 0.5, seed=trial, resamples=400) for table in tables], axis=1)
+        drawn = drawn_percentiles(tables, 0.5, seed=trial, resamples=400)
         asked = {"seed": trial, "resamples": 400}
         found = matched_cost(seen[:4], gains, target, seen[4], drawn=drawn, **asked)
         alone = matched_cost(seen[:4], gains, target, seen[4], **asked)

@@ -1,0 +1,200 @@
+"""The large files of a run directory, read quickly: a run of many systems holds millions of lines and samples."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic_core import from_json
+
+from harness.errors import UserError
+from harness.stats.samples import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Cell = tuple[str, str]
+"""(collection, system)."""
+Seconds = dict[str, "NDArray[np.float64]"]
+Counts = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
+"""Ascending numbers of terms, and how many vectors have each."""
+SIDES = ("encode", "search")
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines; none where it is missing.
+
+    Raises:
+        UserError: A line is not JSON; file and line are named.
+    """
+    if not path.is_file():
+        return []
+    rows = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    try:  # all at once, which is twice as fast; one by one only to name the line at fault
+        found: list[dict[str, Any]] = json.loads(f"[{','.join(row for row in rows if row)}]")
+        return found
+    except ValueError:
+        for number, row in enumerate(rows, start=1):
+            try:
+                json.loads(row or "null")
+            except ValueError as error:
+                remedy = "run the experiment again"
+                raise UserError(f"not JSON: {error}", file=path, line=number, remedy=remedy) from None
+        raise
+
+
+def quality(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """{query: value} by (collection, system, metric); empty where the file is missing.
+
+    Raises:
+        UserError: A line is not JSON; file and line are named.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return _in_blocks(path.read_bytes(), systems)
+    except ValueError:  # not in the order and form in which a run writes it, or damaged
+        found: dict[tuple[str, str, str], dict[str, float]] = {}
+        for row in lines(path):
+            found.setdefault((row["collection"], row["system"], row["metric"]), {})[row["query"]] = row["value"]
+        return found
+
+
+def _in_blocks(data: bytes, systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """All values of a system and metric stand together, so what their lines share is cut and the rest is one object.
+
+    That spares parsing the names again and again, which is most of the file. What is not so is no JSON any more.
+    """
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    starts = _starts(data, systems)
+    if data and (not starts or starts[0][1] != 0):
+        raise ValueError("it begins with no system of the run")
+    ends = [start for _, start in starts[1:]] + [len(data)]
+    for (system, start), end in zip(starts, ends, strict=True):
+        block, at = data[start:end].replace(_head(system), b""), 0
+        while at < len(block):
+            first = block[at : block.find(b"\n", at)]
+            tail = first[first.rfind(b', "metric": "') : first.rfind(b'"value": ') + 9]
+            metric = from_json(tail.removeprefix(b', "metric": ').removesuffix(b', "value": '))
+            until = block.find(b"\n", block.rfind(tail)) + 1 or len(block)
+            pairs = block[at:until].rstrip(b"\n}").replace(tail, b":").replace(b"}\n", b",")
+            found[system["collection"], system["name"], metric] = from_json(b"{%b}" % pairs)
+            at = until
+    return found
+
+
+def _head(system: Mapping[str, Any]) -> bytes:
+    """How every line of a system begins."""
+    named = {"collection": system["collection"], "system": system["name"]}
+    return json.dumps(named, ensure_ascii=False)[:-1].encode(errors="surrogatepass") + b', "query": '
+
+
+def _starts(data: bytes | mmap.mmap, systems: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
+    """Where the lines of each system begin, which stand in the order of the systems; without those that have none."""
+    found, at = [], 0
+    for system in (system for system in systems if system["status"] == "ok"):
+        place = data.find(_head(system), at)
+        if place >= 0:
+            found.append((system, place))
+            at = place + 1
+    return found
+
+
+class Explained(Mapping[str, str]):
+    """Lines of ``explain.jsonl`` of one system by the query as JSON has it; read when they are first asked for.
+
+    A report shows a few of them, and reading and parsing all would take its time.
+    """
+
+    def __init__(self, data: mmap.mmap, start: int, end: int, head: bytes) -> None:
+        self._data, self._start, self._end, self._head = data, start, end, head.decode(errors="replace")
+        self._lines: dict[str, str] | None = None
+
+    def _found(self) -> dict[str, str]:
+        if self._lines is None:
+            text = self._data[self._start : self._end].decode(errors="replace")
+            own, cut = [line for line in text.split("\n") if line.startswith(self._head)], len(self._head)
+            self._lines = {line[cut : line.index(', "text": ', cut)]: line for line in own}
+        return self._lines
+
+    def __getitem__(self, query: str) -> str:
+        return self._found()[query]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found())
+
+    def __len__(self) -> int:
+        return len(self._found())
+
+
+def explained(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, Mapping[str, str]]:
+    """Lines by system, then by query; empty where the file is missing."""
+    if not path.is_file() or not path.stat().st_size:
+        return {}
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    starts = _starts(data, systems)
+    ends = [start for _, start in starts[1:]] + [len(data)]
+    return {
+        (system["collection"], system["name"]): Explained(data, start, end, _head(system))
+        for (system, start), end in zip(starts, ends, strict=True)
+    }
+
+
+def active(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, dict[str, Counts]]:
+    """Numbers of active terms of "document" and "query" vectors, and how many have each; empty without the file."""
+    found: dict[Cell, dict[str, Counts]] = {}
+    if not path.is_file():
+        return {}
+    with _samples(path) as counts:
+        names = set(counts.files)
+        for number, system in enumerate(systems):
+            sides = {
+                side: (counts[f"{number}/{side}_terms"], counts[f"{number}/{side}_vectors"])
+                for side in ("document", "query")
+                if f"{number}/{side}_terms" in names
+            }
+            if sides:
+                found[system["collection"], system["name"]] = sides
+    return found
+
+
+def latency(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, Seconds]:
+    """Seconds by system and side, see `RunData.latency`; empty where the file is missing.
+
+    Raises:
+        UserError: The samples cannot be read.
+    """
+    found: dict[Cell, Seconds] = {}
+    if not path.is_file():
+        return {}
+    with _samples(path) as samples:
+        names = set(samples.files)
+        for number, system in enumerate(systems):
+            if f"{number}/query" not in names:
+                continue
+            process, query = samples[f"{number}/process"], samples[f"{number}/query"]
+            sides = tables(process, query, *(samples[f"{number}/{side}"] for side in SIDES))
+            times = dict(zip((*SIDES, "total"), (*sides, sides[0] + sides[1]), strict=True))
+            used = [samples[name][:, None, :] for side in SIDES if (name := f"{number}/{side}_cpu") in names]
+            if len(used) == len(SIDES) and min(float(one.min()) for one in used) > 0:
+                both = (*used, used[0] + used[1])
+                times |= {f"{side}_cpu": one for side, one in zip((*SIDES, "total"), both, strict=True)}
+            found[system["collection"], system["name"]] = times
+    return found
+
+
+@contextmanager
+def _samples(path: Path) -> Iterator[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as samples:
+            yield samples
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"the samples cannot be read: {error}", file=path, remedy="run the experiment again") from None
