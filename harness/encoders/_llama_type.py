@@ -143,6 +143,7 @@ def train_model(
     # Adapters on scaled projections shrink with them.
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
     curve: list[dict[str, float]] = []
+    flops: dict[str, float] = {}
     started, seen, steps = time.perf_counter(), 0, sum(phase.steps for phase in phases)
     for number, phase in enumerate(phases, start=1):
         before, head = len(curve), objective(phase)
@@ -175,12 +176,14 @@ def train_model(
         )
         curve += [{**row, "step": before + row["step"]} for row in rows]
         seen += len(rows) * phase.pairs_per_step
+        for part in ("forward", "backward"):
+            flops[f"phase {number} {part}" if len(phases) > 1 else part] = sum(row[part] for row in rows)
     return {
         "steps": len(curve),
         "pairs": len(pairs),
         "pairs_seen": seen,
         "train_seconds": time.perf_counter() - started,
-        "train_flops": {part: sum(row[part] for row in curve) for part in ("forward", "backward")},
+        "train_flops": flops,
         "curve": curve,
     }
 

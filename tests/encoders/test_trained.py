@@ -61,11 +61,16 @@ def test_a_second_phase_starts_from_the_merged_first_and_goes_on_after_a_kill(ll
     second = {"finetuning": {**PHASE, "negatives": 2, "learning_rate": 0.005}}
     first, facts, _ = train("one")
     assert facts["steps"] == 6
+    alone = facts["train_flops"]
+    assert alone.keys() == {"forward", "backward"} and min(alone.values()) > 0
     with pytest.raises(KeyboardInterrupt):
         train("killed", stop=9, **second)
     resumed, facts, told = train("resumed", **second)
     assert told == [(step, 12) for step in range(9, 13)]  # the first phase and two steps of the second were kept
     assert [row["step"] for row in facts["curve"]] == list(range(1, 13)) and facts["pairs_seen"] == 24
+    flops = facts["train_flops"]
+    assert {part: flops[f"phase 1 {part}"] for part in alone} == alone
+    assert flops["phase 2 forward"] > alone["forward"]  # its hard negatives are more texts
     maker = type(params(backbone=str(llama_folder), training=PHASE, **second))
     (tmp_path / "whole").mkdir()
     maker.fit(tmp_path / "whole", pairs=iter(HARD), seed=1)
