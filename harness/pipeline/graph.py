@@ -123,19 +123,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     check = once(check) if check else None
     encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
     index_module = _modules(REGISTRIES.indexes.get(index.type), index.params)
-    encode = once(
-        Stage(
-            "encode",
-            f"encode {encoder.name} / {collection}",
-            f"{STEPS}.encode:encode",
-            {**_asked(encoder), "threads": measure.work_threads},
-            {"model": fit, "collection": prepare},
-            encoder_module,
-            NEURAL,
-            threads=measure.work_threads,
-            after=(check,) if check else (),
-        )
-    )
+    encode = _encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
     # Times and resident sizes belong to the machine that they were taken on.
     here = {"machine": machine}
     build = once(
@@ -249,6 +237,38 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         system, collection, prepare, fit, check, encode, build, search, work, memory, latency, quality, summary,
         tuple(once(stage) for stage in extras),
     )  # fmt: skip
+
+
+def _encode_stage(
+    spec: Spec, encoder: Part, collection: str, inputs: Mapping[str, Stage], check: Stage | None, once: Any
+) -> Stage:
+    """The stage that gives all vectors of a collection: one that makes them, or one that joins the shards."""
+    measure, label = spec.head.measure, f"{encoder.name} / {collection}"
+    modules = (REGISTRIES.encoders.get(encoder.type).__module__,)
+
+    def encode(name: str, **shard: tuple[int, int]) -> Stage:
+        found: Stage = once(
+            Stage(
+                "encode",
+                name,
+                f"{STEPS}.encode:encode",
+                {**_asked(encoder), "threads": measure.work_threads, **shard},
+                inputs,
+                modules,
+                NEURAL,
+                threads=measure.work_threads,
+                after=(check,) if check else (),
+            )
+        )
+        return found
+
+    count = measure.encode_shards
+    if count == 1:
+        return encode(f"encode {label}")
+    names = [f"encode {label}, shard {number + 1} of {count}" for number in range(count)]
+    shards = {f"shard{number:05}": encode(name, shard=(number, count)) for number, name in enumerate(names)}
+    joined: Stage = once(Stage("encode", f"join {label}", f"{STEPS}.encode:join", {}, shards, libraries=("numpy",)))
+    return joined
 
 
 def can_pin(measure: MeasureSpec) -> bool:

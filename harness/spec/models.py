@@ -83,6 +83,9 @@ class MeasureSpec(Params):
     """Threads of encoder and index while latency is measured."""
     work_threads: int = Field(default=2, ge=1, le=1024)
     """Threads for what is not timed: training and encoding the corpus."""
+    encode_shards: int = Field(default=1, ge=1, le=10_000)
+    """Stages that share the encoding of a collection. Each is kept as soon as it is finished, and on a cluster they run
+    beside each other; every one loads the model. Vectors are the same for any number."""
     queries: int | None = Field(default=None, ge=1)
     """Time at most this many queries, the first of the collection; all where it is left out."""
     repeats: int = Field(default=3, ge=1, le=1000)

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 BLOCK = 1024
 """Texts read, encoded and written at a time: bounds memory, and is enough to form batches by length."""
+TERMS = "terms.json"
+RESULT = "encoded.json"
+"""What `encode` returned of a shard, for `join`."""
+ROLES: dict[Literal["document", "query"], str] = {"document": "documents", "query": "queries"}
 
 
 def open_type(type: str, params: dict[str, Any]) -> EncoderType:
@@ -69,9 +74,27 @@ def fit(
 
 
 def encode(
-    *, out: str, type: str, params: dict[str, Any], model: str, collection: str, threads: int, report: Progress
+    *,
+    out: str,
+    type: str,
+    params: dict[str, Any],
+    model: str,
+    collection: str,
+    threads: int,
+    report: Progress,
+    shard: tuple[int, int] = (0, 1),
 ) -> dict[str, Any]:
-    """Encode all documents and queries of a prepared collection, block by block.
+    """Encode documents and queries of a prepared collection, block by block: all, or the blocks of one shard.
+
+    Args:
+        out: Folder of the vectors.
+        type: Of the encoder.
+        params: Of the encoder.
+        model: Folder that `fit` wrote.
+        collection: Folder that `prepare` wrote.
+        threads: Of the encoder.
+        report: Told of every block.
+        shard: Its number from 0, and how many there are.
 
     Returns:
         Rows, columns and stored values of both sides, documents per second (loading not counted), mean tokens and
@@ -84,30 +107,78 @@ def encode(
         raise UserError(f"the encoder of type {type!r} gave {encoder.kind} vectors, not {maker.kind}")
     result: dict[str, Any] = {"kind": encoder.kind, "width": encoder.width, "parameters": dict(encoder.parameters())}
     for role in ("document", "query"):
-        result[role] = _encode_side(encoder, Path(collection), Path(out), role, report)
+        result[role] = _encode_side(encoder, Path(collection), Path(out), role, report, *shard)
     if encoder.kind == "sparse":
         _write_terms(encoder, Path(out))
+    if shard[1] > 1:
+        (Path(out) / RESULT).write_text(json.dumps(result), encoding="utf-8")
     return result
 
 
+def join(*, out: str, report: Progress, **shards: str) -> dict[str, Any]:
+    """Put the vectors of all shards one after the other, in the order of their names.
+
+    Args:
+        out: Folder of the vectors.
+        report: Told of every shard.
+        shards: Folder of each.
+
+    Returns:
+        As `encode`: rows, values and seconds added up, means over all texts.
+    """
+    folders = [Path(shards[name]) for name in sorted(shards)]
+    results = [json.loads((folder / RESULT).read_text(encoding="utf-8")) for folder in folders]
+    joined = {name: results[0][name] for name in ("kind", "width", "parameters")}
+    for role, plural in ROLES.items():
+        (Path(out) / plural).mkdir()
+        writer = VectorsWriter(Path(out) / plural, joined["kind"], joined["width"])
+        for number, folder in enumerate(folders, start=1):
+            vectors: Any = load_vectors(folder / plural)
+            for begin in range(0, vectors.shape[0], BLOCK):
+                writer.append(vectors[begin : begin + BLOCK])
+            report(number, len(folders), f"shards of {plural}")
+        info, parts = writer.close(), [result[role] for result in results]
+        joined[role] = {"rows": info.rows, "stored": info.stored, "seconds": sum(part["seconds"] for part in parts)}
+        for mean in ("tokens", "flops"):
+            joined[role][mean] = sum(part[mean] * part["rows"] for part in parts) / max(info.rows, 1)
+    if joined["kind"] == "sparse":
+        named = {
+            column: term
+            for folder in folders
+            for column, term in json.loads((folder / TERMS).read_text(encoding="utf-8"))
+        }
+        (Path(out) / TERMS).write_text(json.dumps(sorted(named.items())), encoding="utf-8")
+    return joined
+
+
 def _encode_side(
-    encoder: Encoder, collection: Path, out: Path, role: Literal["document", "query"], report: Progress
+    encoder: Encoder,
+    collection: Path,
+    out: Path,
+    role: Literal["document", "query"],
+    report: Progress,
+    shard: int,
+    shards: int,
 ) -> dict[str, Any]:
-    plural = "documents" if role == "document" else "queries"
+    plural = ROLES[role]
     source, target = collection / f"{plural}.jsonl", out / plural
     target.mkdir()
-    total = sum(1 for _ in source.open("rb"))
+    texts = sum(1 for _ in source.open("rb"))
+    blocks = -(-texts // BLOCK)
+    # Whole blocks: texts are batched with the same others, so that vectors are the same to the last bit.
+    first, last = blocks * shard // shards, blocks * (shard + 1) // shards
+    total = min(last * BLOCK, texts) - first * BLOCK
     writer = VectorsWriter(target, encoder.kind, encoder.width)
     flops_of = cache(encoder.count_flops)
     seconds, tokens, flops = 0.0, 0, 0.0
-    for texts in read_blocks(source, BLOCK):
+    for block in islice(read_blocks(source, BLOCK), first, last):
         started = time.perf_counter()
-        vectors = encoder.encode_documents(texts) if role == "document" else encoder.encode_queries(texts)
+        vectors = encoder.encode_documents(block) if role == "document" else encoder.encode_queries(block)
         seconds += time.perf_counter() - started
-        if vectors.shape[0] != len(texts):
-            raise UserError(f"the encoder gave {vectors.shape[0]} vectors for {len(texts)} texts")
+        if vectors.shape[0] != len(block):
+            raise UserError(f"the encoder gave {vectors.shape[0]} vectors for {len(block)} texts")
         writer.append(vectors)
-        counts = encoder.count_tokens(texts, role)
+        counts = encoder.count_tokens(block, role)
         tokens += sum(counts)
         flops += sum(flops_of(count) for count in counts)
         report(writer.rows, total, plural)
@@ -122,12 +193,10 @@ def _encode_side(
 
 
 def _write_terms(encoder: Encoder, out: Path) -> None:
-    """Names of the columns that queries use (``terms.json``), for explanations: the model is not loaded again."""
+    """Names of the columns that queries use, for explanations: the model is not loaded again."""
     queries: Any = load_vectors(out / "queries")
     columns = np.unique(queries.indices).tolist()
-    (out / "terms.json").write_text(
-        json.dumps(list(zip(columns, encoder.terms(columns), strict=True))), encoding="utf-8"
-    )
+    (out / TERMS).write_text(json.dumps(list(zip(columns, encoder.terms(columns), strict=True))), encoding="utf-8")
 
 
 def _set_torch_threads(threads: int) -> None:

@@ -1,0 +1,77 @@
+"""Encoding in shards: the same files as in one piece, and stages that are kept one by one."""
+
+import json
+
+import numpy as np
+import pytest
+from tests_support import SPEC, write_collection
+
+from harness.encoders import registry
+from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.graph import in_order, system_stages
+from harness.pipeline.steps import encode as step
+from harness.pipeline.steps import prepare
+from harness.spec.load import load_spec
+
+KINDS = [("bm25", {}), ("synthetic", {}), ("synthetic-dense", {"dimensions": 8})]
+
+
+def nothing(*_):
+    """Nobody is told."""
+
+
+def encoded(folder, type, params, **more):
+    folder.mkdir(parents=True)
+    given = {"type": type, "params": params, "model": str(folder.parents[0] / "model"), "threads": 1}
+    collection = str(folder.parents[0] / "prepared")
+    return step.encode(out=str(folder), collection=collection, report=nothing, **given, **more)
+
+
+@pytest.mark.parametrize(("type", "params"), KINDS)
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_shards_joined_are_the_whole_to_the_last_bit(monkeypatch, tmp_path, type, params, count):
+    """Six documents in blocks of two: of seven shards most are empty."""
+    monkeypatch.setattr(step, "BLOCK", 2)
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "model").mkdir()
+    path = write_collection(tmp_path)
+    texts = {"documents": "corpus.jsonl", "queries": "queries.jsonl"}
+    for name, source in texts.items():
+        rows = [json.loads(line) for line in (path / source).read_text().splitlines()]
+        if type != "bm25":
+            rows = [row | {"text": str(number)} for number, row in enumerate(rows)]
+        lines = [json.dumps({"id": row["_id"], "text": row["text"]}) for row in rows]
+        (tmp_path / "prepared" / f"{name}.jsonl").write_text("".join(line + "\n" for line in lines))
+    read = list(prepare.read_texts(tmp_path / "prepared" / "documents.jsonl"))
+    assert len(read) == 6
+    maker = registry.get(type)
+    maker(maker.Params(**params)).fit(tmp_path / "model", corpus=(text for _, text in read), seed=1)
+    whole = encoded(tmp_path / "whole", type, params)
+    for number in range(count):
+        encoded(tmp_path / f"part{number}", type, params, shard=(number, count))
+    (tmp_path / "joined").mkdir()
+    shards = {f"shard{number:05}": str(tmp_path / f"part{number}") for number in range(count)}
+    joined = step.join(out=str(tmp_path / "joined"), report=nothing, **shards)
+    files = sorted(file.relative_to(tmp_path / "whole") for file in (tmp_path / "whole").rglob("*") if file.is_file())
+    assert files
+    for file in files:
+        assert (tmp_path / "joined" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
+    for role in ("document", "query"):
+        one, other = whole.pop(role), joined.pop(role)
+        assert one.pop("seconds") >= 0 and other.pop("seconds") >= 0
+        np.testing.assert_allclose(list(other.values()), list(one.values()))
+        assert one.keys() == other.keys()
+    assert joined == whole
+
+
+def test_every_shard_is_a_stage_before_the_one_that_joins_them(tmp_path):
+    (tmp_path / "spec.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    stages = {}
+    for count in (1, 3):
+        spec = load_spec(tmp_path / "spec.toml", REGISTRIES, [f"measure.encode_shards={count}"])
+        stages[count] = [one for one in in_order(system_stages(spec, "machine"), 1) if one.kind == "encode"]
+    assert [one.label for one in stages[1]] == ["encode bm25 / mine"]
+    *shards, join = stages[3]
+    assert [one.label for one in shards] == [f"encode bm25 / mine, shard {n} of 3" for n in (1, 2, 3)]
+    assert [one.key for one in join.inputs.values()] == [one.key for one in shards]
+    assert len({one.key for one in [*shards, join, *stages[1]]}) == 5
