@@ -126,10 +126,13 @@ def _step(key: Key, nights: Sequence[Night], limit: ThresholdSpec, accepted: Seq
         return None
     step = found[-1]
     first, last = same[step.first], same[step.last_before]
+    began = f"first with revision {short(first.revision)}, last without {short(last.revision)}"
+    if first.revision == last.revision:
+        same = short(first.revision)
+        began = f"between nights of one revision ({same}): the machine changed, or the step is a night off"
     sentence = (
         f"{_title(key)}: regressed, {_number(key, step.before)} to {_number(key, step.after)} ({step.change:+.1%}) "
-        f"since {first.created:%Y-%m-%d}, first with revision {short(first.revision)}, "
-        f"last without {short(last.revision)}"
+        f"since {first.created:%Y-%m-%d}, {began}"
     )
     reason = reason_for(key, step.after, accepted)
     return Finding(key, "step", sentence, step.after, first.revision, last.revision, reason)

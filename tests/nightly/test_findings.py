@@ -1,5 +1,6 @@
 """What tonight says, on histories with known answers."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -36,6 +37,15 @@ def test_a_step_names_the_first_revision_after_it():
     assert (one.first, one.last) == ("0038" * 10, "0037" * 10)
     assert "0038003800" in one.sentence
     assert suspects({KEY: nights(values)}, {}) == {"s"}
+
+
+def test_a_step_within_one_revision_is_not_laid_to_it():
+    values = quiet()
+    values[38:] *= 1.1
+    same = [replace(night, revision="a" * 40) for night in nights(values)]
+    (one,) = of_history({KEY: same}, {}, ())
+    assert "between nights of one revision (aaaaaaaaaa)" in one.sentence
+    assert "first with" not in one.sentence
 
 
 def test_quiet_and_better_series_say_nothing():
