@@ -31,6 +31,7 @@ PASSED_ON_PREFIXES = (
     "HF_",
     "XDG_",
     "LACONIC_",
+    "CUDA_VISIBLE_DEVICES",
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2",
     "NUMBA_CACHE_DIR",

@@ -128,8 +128,8 @@ def _step(key: Key, nights: Sequence[Night], limit: ThresholdSpec, accepted: Seq
     first, last = same[step.first], same[step.last_before]
     began = f"first with revision {short(first.revision)}, last without {short(last.revision)}"
     if first.revision == last.revision:
-        same = short(first.revision)
-        began = f"between nights of one revision ({same}): the machine changed, or the step is a night off"
+        alike = short(first.revision)
+        began = f"between nights of one revision ({alike}): the machine changed, or the step is a night off"
     sentence = (
         f"{_title(key)}: regressed, {_number(key, step.before)} to {_number(key, step.after)} ({step.change:+.1%}) "
         f"since {first.created:%Y-%m-%d}, {began}"

@@ -257,6 +257,7 @@ def _encode_stage(
                 modules,
                 NEURAL,
                 threads=measure.work_threads,
+                gpus=_gpus(encoder),
                 after=(check,) if check else (),
             )
         )
@@ -279,6 +280,11 @@ def can_pin(measure: MeasureSpec) -> bool:
 def _modules(made_by: Any, params: Any) -> tuple[str, ...]:
     """Modules whose code decides what an index or collection does; one made of another names that one's, too."""
     return (made_by.__module__, *(made_by.modules(params) if hasattr(made_by, "modules") else ()))
+
+
+def _gpus(encoder: Part) -> int:
+    """Accelerators that one process of this encoder uses."""
+    return int(str(getattr(encoder.params, "device", "cpu")).startswith("cuda"))
 
 
 def _asked(part: Part) -> dict[str, Any]:
@@ -317,6 +323,7 @@ def _fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
         NEURAL,
         {"fingerprint": made.fingerprint()},
         threads=threads,
+        gpus=_gpus(encoder) * int(getattr(encoder.params, "processes", 1)),
         resumable=True,
     )
 
@@ -336,6 +343,7 @@ def _check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stag
         (maker.__module__,),
         NEURAL,
         threads=threads,
+        gpus=_gpus(encoder),
     )
 
 

@@ -65,15 +65,18 @@ class Cluster:
         """Processors of each living node that has any, by its identifier."""
         return {name: int(resources["CPU"]) for name, resources in self._resources().items()}
 
-    def room(self, threads: int, memory: int | None) -> tuple[float, int | None]:
-        """Processors and bytes to ask for: as many as are wanted, but no more than some living node has.
+    def room(self, threads: int, memory: int | None, gpus: int = 0) -> tuple[float, int | None, int]:
+        """Processors, bytes and accelerators to ask for: as many as are wanted, but no more than some living node has.
 
-        A task that fits on no node would wait for ever, and Ray would say nothing.
+        A task that fits on no node would wait for ever, and Ray would say nothing. What needs an accelerator and gets
+        none says so itself.
         """
         every = list(self._resources().values())
+        gpus = min(gpus, max((int(one.get("GPU", 0)) for one in every), default=0))
+        every = [one for one in every if int(one.get("GPU", 0)) >= gpus]
         cpus = float(max(1, min(threads, int(max((one["CPU"] for one in every), default=1)))))
         most = max((int(one.get("memory", 0)) for one in every if one["CPU"] >= cpus), default=0)
-        return cpus, None if memory is None else min(memory, most)
+        return cpus, None if memory is None else min(memory, most), gpus
 
     def _resources(self) -> dict[str, dict[str, float]]:
         every = {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
@@ -100,9 +103,11 @@ class Cluster:
             raise UserError("the Ray cluster has no node with a processor", key="--address", remedy="start one")
         return max(found, key=found.count)
 
-    def task(self, function: Any, *, cpus: float, memory: int | None = None, node: str | None = None) -> Any:
+    def task(
+        self, function: Any, *, cpus: float, memory: int | None = None, gpus: int = 0, node: str | None = None
+    ) -> Any:
         """A function as a task with these resources; `node` binds it to one."""
-        options: dict[str, Any] = {"num_cpus": cpus, "max_retries": 0, "memory": memory}
+        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "memory": memory}
         if node is not None:
             strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
             options["scheduling_strategy"] = strategy(node, soft=False)
@@ -194,7 +199,8 @@ class RayExecutor(Executor):
             self._tries[stage.key] = self._tries.get(stage.key, 0) + 1
             self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
         node = None
-        cpus, memory = self.cluster.room(max(stage.threads for stage in unit), self.measure.memory_limit)
+        threads, gpus = (max(getattr(stage, name) for stage in unit) for name in ("threads", "gpus"))
+        cpus, memory, gpus = self.cluster.room(threads, self.measure.memory_limit, gpus)
         if any(stage.timed for stage in unit):
             wanted = {str(stage.about["machine"]) for stage in unit}
             fit = [name for name, machine in sorted(self.cluster.machines().items()) if {machine} == wanted]
@@ -204,11 +210,11 @@ class RayExecutor(Executor):
                     remedy="start one of the same kind, or run again: the times are then those of the others",
                 )  # fmt: skip
             node = fit[sum(self._tries.values()) % len(fit)]
-            # All processors: nothing else runs there meanwhile, so that memory need not be asked for.
-            cpus, memory = float(self.cluster.nodes().get(node, 1)), None
+            # All processors: nothing else runs there meanwhile, so that nothing more need be asked for.
+            cpus, memory, gpus = float(self.cluster.nodes().get(node, 1)), None, 0
         inputs = {needed.key: needed for stage in unit for needed in stage.inputs.values()}
         ready = {needed.key: needed for stage in unit for needed in stage.after}
-        task = self.cluster.task(_made_here, cpus=cpus, memory=memory, node=node)
+        task = self.cluster.task(_made_here, cpus=cpus, memory=memory, gpus=gpus, node=node)
         return task.remote(unit, list(inputs.values()), list(ready.values()), self.shared.url, self.measure)
 
     def _take(self, unit: list[Stage], outcomes: list[tuple[str, str, float]]) -> None:

@@ -34,6 +34,7 @@ class Stage:
         about: What decides the result besides (fingerprints of outside data, the machine).
         timed: Nothing else may run meanwhile, and it takes its turn in the interleaved order.
         threads: What the thread variables of its process are set to.
+        gpus: Accelerators that it asks a cluster for; no part of the key.
         pinned: Its process is bound to as many processors as it has threads.
         round: Stages of one round, where it has a name, are alive together and take turns; their functions take
             ``round`` and ``ask``. It is no part of the key.
@@ -50,6 +51,7 @@ class Stage:
     timed: bool = False
     threads: int = 1
     pinned: bool = False
+    gpus: int = 0
     after: tuple[Stage, ...] = ()
     resumable: bool = False
     round: str = ""

@@ -106,15 +106,24 @@ def test_nothing_is_asked_for_that_no_node_has(monkeypatch):
     """What fits nowhere would wait for ever."""
     from harness.pipeline.on_ray import Cluster
 
-    sizes = [(8.0, 4e9, True), (2.0, 64e9, True), (64.0, 512e9, False), (0.0, 1e12, True)]
-    found = [{"NodeID": str(n), "Alive": a, "Resources": {"CPU": c, "memory": m}} for n, (c, m, a) in enumerate(sizes)]
+    sizes = [(8.0, 4e9, 0, True), (2.0, 64e9, 2, True), (64.0, 512e9, 8, False), (0.0, 1e12, 8, True)]
+    found = [
+        {
+            "NodeID": str(n),
+            "Alive": alive,
+            "Resources": {"CPU": cpus, "memory": memory} | ({"GPU": gpus} if gpus else {}),
+        }
+        for n, (cpus, memory, gpus, alive) in enumerate(sizes)
+    ]
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True, nodes=lambda: found))
     cluster = Cluster(None)
     assert cluster.nodes() == {"0": 8, "1": 2}
-    assert cluster.room(1, None) == (1.0, None)
-    assert cluster.room(2, 6_000_000_000) == (2.0, 6_000_000_000)
-    assert cluster.room(4, 6_000_000_000) == (4.0, 4_000_000_000)
-    assert cluster.room(32, 10**12) == (8.0, 4_000_000_000)
+    assert cluster.room(1, None) == (1.0, None, 0)
+    assert cluster.room(2, 6_000_000_000) == (2.0, 6_000_000_000, 0)
+    assert cluster.room(4, 6_000_000_000) == (4.0, 4_000_000_000, 0)
+    assert cluster.room(32, 10**12) == (8.0, 4_000_000_000, 0)
+    assert cluster.room(4, 10**12, 1) == (2.0, 64_000_000_000, 1)
+    assert cluster.room(1, None, 16) == (1.0, None, 2)
 
 
 @pytest.mark.slow

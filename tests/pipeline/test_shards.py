@@ -75,3 +75,20 @@ def test_every_shard_is_a_stage_before_the_one_that_joins_them(tmp_path):
     assert [one.label for one in shards] == [f"encode bm25 / mine, shard {n} of 3" for n in (1, 2, 3)]
     assert [one.key for one in join.inputs.values()] == [one.key for one in shards]
     assert len({one.key for one in [*shards, join, *stages[1]]}) == 5
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", {0}), ("cuda", {1}), ("cuda:1", {1})])
+def test_what_uses_an_accelerator_asks_for_one_and_its_key_does_not_tell(tmp_path, device, gpus):
+    model = '[encoders.tiny]\ntype = "laconic"\nbackbone = { model = "{folder}" }\n'
+    system = '[[systems]]\nname = "tiny"\nencoder = "tiny"\nindex = "inverted"\n[measure]'
+    text = SPEC.format(folder=write_collection(tmp_path)).replace("[measure]", system)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    model = model.replace("{folder}", str(folder))
+    (tmp_path / "spec.toml").write_text(text.replace("[indexes.inverted]", f"{model}[indexes.inverted]"))
+    spec = load_spec(tmp_path / "spec.toml", REGISTRIES, [f"encoders.tiny.device={device}"])
+    stages = in_order(system_stages(spec, "machine", ["tiny"]), 1)
+    assert {one.gpus for one in stages if one.kind in ("fit", "check", "encode")} == gpus
+    assert {one.gpus for one in stages if one.kind not in ("fit", "check", "encode")} == {0}
+    assert all("gpus" not in one.recipe for one in stages)
