@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.claims import memory
 from harness.claims.readings import AGAINST, CLAIMED, DIMENSIONS, TERMS_KEPT, readings
 from harness.errors import UserError, allowed
+from reports import answer
 from reports.figures import Figure
 from reports.svg import Axis, Plot, colour, swatch
 from reports.values import number
@@ -24,6 +25,8 @@ FORMS = ("markdown", "csv", "json")
 CURVES = ("fp32", "fp16", "int8", "pq4", "binary")
 
 
+TOLD = 3
+"""Collections that the summary of what was measured tells of."""
 LEAST = 2
 """Terms a document from which the curve is drawn."""
 
@@ -41,7 +44,9 @@ def shade(reduction: float, bound: float) -> Shade:
     if reduction >= bound:
         return Shade("holds", f"✓ {reduction:.0%} less")
     if reduction >= 0:
-        return Shade("smaller", f"{reduction:.0%} less" if reduction >= 0.005 else "as large")
+        # As many digits as tell it from the bound: "71% less" would not be less than 71 %.
+        digits = next((d for d in range(4) if f"{reduction:.{d}%}" != f"{bound:.{d}%}"), 4)
+        return Shade("smaller", f"{reduction:.{digits}%} less" if reduction >= 0.005 else "as large")
     times = f"{1 - reduction:.1f}"
     return Shade("larger", "✗ as large" if times == "1.0" else f"✗ {times}× larger")
 
@@ -54,41 +59,37 @@ def section(run: RunData) -> dict[str, Any] | None:
         return None
     bound = float(bounds[0])
     shapes = _shapes(run)
+    parts = [found for name in run.collections() if (found := measured(run, name, bound)) is not None]
+    baselines = [str(c["baseline"]) for c in run.facts["claims"] if c["metric"].startswith("index_bytes")]
     return {
         "bound": bound,
+        "verdict": answer.on_paper(bound),
+        "here": [text for part in parts[:TOLD] for text in answer.measured(part, baselines, bound)],
         "documents": f"{memory.MS_MARCO:,}",
-        "headline": headline(bound),
+        "headline": answer.limits(bound),
         "heads": [codec.label for codec in memory.DENSE.values()],
         "dimensions": shapes[0],
         "terms": shapes[1],
         "default": (DIMENSIONS, TERMS_KEPT),
-        "tables": [{"dimensions": d, "terms": t, "rows": _rows(d, t, bound)} for d in shapes[0] for t, _ in shapes[1]],
+        "tables": [
+            {"dimensions": d, "terms": t, "rows": _rows(d, t, bound), "reached": _reached(d, t, bound)}
+            for d in shapes[0]
+            for t, _ in shapes[1]
+        ],
         "curve": curve(bound, _points(run)),
         "readings": _readings(bound),
         "against": [memory.DENSE[name].label for name in AGAINST],
-        "measured": [found for name in run.collections() if (found := measured(run, name, bound)) is not None],
+        "measured": parts,
     }
 
 
-def headline(bound: float = CLAIMED) -> list[str]:
-    """The answer in three sentences, for LACONIC-8B's parameters."""
-    cells = list(memory.grid((DIMENSIONS,), (TERMS_KEPT,)))
-    holds, wins = sum(c.reduction >= bound for c in cells), sum(c.reduction < 0 for c in cells)
-    needed = {
-        memory.DENSE[name].label: memory.terms_for(bound, name, memory.AS_PUBLISHED, DIMENSIONS) for name in AGAINST
-    }
-    limits = ", ".join(f"{terms:.0f} against {name}" for name, terms in needed.items() if terms)
-    lost = [
-        codec.label for name, codec in memory.DENSE.items() if all(c.reduction < 0 for c in cells if c.dense == name)
-    ]
+def _reached(dimensions: int, terms: float, bound: float) -> list[Shade]:
+    """How many sparse codecs reach the bound, a cell a dense codec."""
+    total = len(memory.SPARSE)
+    kinds = {0: "larger", total: "holds"}
     return [
-        f"LACONIC-8B's shape, {TERMS_KEPT} terms a document against {DIMENSIONS} dimensions: of {len(cells)} pairs of "
-        f"codecs the sparse index takes at least {bound:.0%} less under {holds}, less but not so much under "
-        f"{len(cells) - holds - wins}, and the dense index is the smaller one under {wins}.",
-        f"The plainest postings (32-bit numbers, 16-bit weights) reach {bound:.0%} with at most this many terms: "
-        f"{limits}.",
-        f"Whatever the sparse codec, the dense index is the smaller one with: {'; '.join(lost) or 'no codec'}. What a "
-        "codec costs in nDCG is told by measurement alone.",
+        Shade(kinds.get(count, "smaller"), f"{count or 'none'} of {total}")
+        for count in answer.holding(dimensions, terms, bound).values()
     ]
 
 

@@ -29,7 +29,8 @@ def number(value: float, unit: str) -> str:
         milli = value * 1e3
         if 0 < value < 1e-5:
             return f"{value * 1e9:.0f} ns" if value < 1e-6 else f"{value * 1e6:.2f} µs"
-        return f"{value:.2f} s" if value >= 1 else f"{milli:.1f} ms" if value >= 1e-2 else f"{milli:.3f} ms"
+        digits = 0 if milli >= 100 else 1 if milli >= 10 else 2 if milli >= 1 else 3
+        return f"{value:.2f} s" if value >= 1 else f"{milli:.{digits}f} ms"
     steps: tuple[tuple[str, float], ...] = ()
     if unit == "bytes":
         steps = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))

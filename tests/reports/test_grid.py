@@ -7,12 +7,14 @@ import json
 import pytest
 
 from harness.errors import UserError
-from reports.grid import curve, headline, measured, printed, section, shade
+from reports import answer
+from reports.grid import curve, measured, printed, section, shade
 from reports.load import load_run
 
 
 def test_words_of_a_reduction():
     assert shade(0.71, 0.71).kind == "holds"
+    assert shade(0.7096, 0.71).text == "70.96% less"  # rounded, it would read as enough
     assert (shade(0.7, 0.71).kind, shade(0.7, 0.71).text) == ("smaller", "70% less")
     assert shade(-0.0001, 0.71).text == "✗ as large"
     assert (shade(-2.0, 0.71).kind, shade(-2.0, 0.71).text) == ("larger", "✗ 3.0× larger")
@@ -60,9 +62,45 @@ def test_the_section_is_shown_for_claims_on_memory_alone(run_folder):
 
 
 def test_curve_and_headline_agree_with_the_arithmetic():
-    assert "792 against float32, 396 against float16, 198 against int8" in " ".join(headline())
+    assert "792 against float32, 396 against float16, 198 against int8" in " ".join(answer.limits())
     rows = {row[0]: row[1:] for row in curve(0.71).rows}
     assert rows["float32"][-1] == "792"
-    (lost,) = [text for text in headline() if "Whatever" in text]
+    (lost,) = [text for text in answer.limits() if "Whatever" in text]
     assert "binary" in lost
     assert "1 byte per 4" not in lost  # 4-bit weights with compressed numbers are smaller
+
+
+def test_the_verdict_agrees_with_the_arithmetic():
+    counts = answer.holding(4096, 512, 0.71)
+    assert (counts["float32"], counts["float16"], counts["int8"], counts["binary"]) == (12, 7, 2, 0)
+    text = answer.on_paper()
+    assert "against float32 with each of 12 sparse codecs; against float16 with 7 and int8 with 2 of 12; " in text
+    assert text.endswith("against PQ at 1 byte per 4 dimensions, PQ at 1 byte per 8 dimensions, PQ at 1 byte per 16 "
+                         "dimensions or binary with none.")  # fmt: skip
+    assert answer.on_paper(0.999).endswith("or binary with none.")
+
+
+def test_what_was_measured_is_told_against_the_baseline_and_the_smallest_as_good():
+    def one(name, size, ndcg):
+        return {"name": name, "bytes": size, "text": f"{size} B", "ndcg": ndcg}
+
+    part = {
+        "collection": "c",
+        "dense": [one("flat", 1000, 0.8), one("coded", 260, 0.795), one("cut", 100, 0.6)],
+        "rows": [
+            {"system": one("small", 70, 0.65)},
+            {"system": one("large", 280, 0.7)},
+            {"system": one("x", 300, 0.9)},
+        ],
+    }
+    first, second = answer.measured(part, ["other", "flat"], 0.71)
+    assert first == (
+        "Measured on c, against flat (1000 B a document, nDCG@10 0.800): 2 of 3 sparse indexes take at least 71% less; "
+        "of these, large ranks best, nDCG@10 -0.100."
+    )
+    assert second == (
+        "The smallest dense index that ranks as well (within 0.01): against coded (260 B a document, nDCG@10 0.795): "
+        "1 of 3 sparse indexes takes at least 71% less; of these, small ranks best, nDCG@10 -0.145."
+    )
+    part["rows"] = part["rows"][2:]
+    assert "none of 1 sparse indexes takes at least 71% less." in answer.measured(part, [], 0.71)[0]

@@ -130,7 +130,7 @@ def test_processor_times_stand_with_the_latencies(run_folder):
             run.records.append(record("r", "alpha", system, name, size, method="m", n=3, interval=bounds))
     groups = dict(shown(run, "alpha", 0)["groups"])
     tables = {title: [row["cells"][-1]["text"] for row in data["rows"]] for title, data in groups["Latency"]}
-    assert tables["Processor time"][:2] == ["2.000 ms", "5.000 ms"]
+    assert tables["Processor time"][:2] == ["2.00 ms", "5.00 ms"]
     assert tables["Shortest times, and the clock's own"][:2] == ["60 ns", "60 ns"]
     assert "Other metrics" not in groups
     assert best(run, "alpha", "search_cpu") is None  # dense_1 was disturbed
@@ -207,6 +207,7 @@ def test_other_schema_is_refused(run_folder):
 def test_values_read_well(run_folder):
     assert number(0.00012, "seconds") == "0.120 ms"
     assert number(2.5, "seconds") == "2.50 s"
+    assert [number(v, "seconds") for v in (0.4567, 0.04567, 0.004567)] == ["457 ms", "45.7 ms", "4.57 ms"]
     assert number(0.0, "seconds") == "0.000 ms"
     assert number(1536, "bytes") == "1.50 KiB"
     assert number(340, "bytes") == "340 B"

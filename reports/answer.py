@@ -1,0 +1,94 @@
+"""The memory claim in words: what holds on paper, and what a run measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.claims import memory
+from harness.claims.readings import AGAINST, CLAIMED, DIMENSIONS, TERMS_KEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+AS_GOOD = 0.01
+"""A dense index whose nDCG@10 is so little below another's ranks as well."""
+
+
+def on_paper(bound: float = CLAIMED) -> str:
+    """The answer in one sentence, for LACONIC-8B's parameters."""
+    counts = holding(DIMENSIONS, TERMS_KEPT, bound)
+    total = len(memory.SPARSE)
+    always, never = [n for n, c in counts.items() if c == total], [n for n, c in counts.items() if not c]
+    some = [f"{name} with {count}" for name, count in counts.items() if 0 < count < total]
+    said = [
+        f"against {_listed(always)} with each of {total} sparse codecs" if always else "",
+        f"against {_listed(some)} of {total}" if some else "",
+        f"against {_listed(never, 'or')} with none" if never else "",
+    ]
+    return (
+        f"On paper, with {TERMS_KEPT} terms a document against {DIMENSIONS} dimensions (LACONIC-8B's), the sparse "
+        f"index takes at least {bound:.0%} less {'; '.join(filter(None, said))}."
+    )
+
+
+def limits(bound: float = CLAIMED) -> list[str]:
+    """What else a reader should know, for LACONIC-8B's parameters."""
+    cells = list(memory.grid((DIMENSIONS,), (TERMS_KEPT,)))
+    needed = {
+        memory.DENSE[name].label: memory.terms_for(bound, name, memory.AS_PUBLISHED, DIMENSIONS) for name in AGAINST
+    }
+    limits = ", ".join(f"{terms:.0f} against {name}" for name, terms in needed.items() if terms)
+    lost = [
+        codec.label for name, codec in memory.DENSE.items() if all(c.reduction < 0 for c in cells if c.dense == name)
+    ]
+    return [
+        f"The plainest postings (32-bit numbers, 16-bit weights) reach {bound:.0%} with at most this many terms: "
+        f"{limits}.",
+        f"Whatever the sparse codec, the dense index is the smaller one with: {'; '.join(lost) or 'no codec'}. What a "
+        "codec costs in nDCG is told by measurement alone.",
+    ]
+
+
+def measured(part: dict[str, Any], baselines: Sequence[str], bound: float) -> list[str]:
+    """What a collection's measured pairs say: against the claim's baseline, and the smallest dense index as good."""
+    dense, sparse = part["dense"], [row["system"] for row in part["rows"]]
+    first = next((one for name in baselines for one in dense if one["name"] == name), None)
+    first = first or max(dense, key=lambda one: one["bytes"])
+    found = [f"Measured on {part['collection']}, {_against(first, sparse, bound)}"]
+    if first["ndcg"] is not None:
+        as_good = [one for one in dense if one["ndcg"] is not None and one["ndcg"] >= first["ndcg"] - AS_GOOD]
+        least = min(as_good, key=lambda one: one["bytes"])
+        if least is not first:
+            found.append(
+                f"The smallest dense index that ranks as well (within {AS_GOOD}): {_against(least, sparse, bound)}"
+            )
+    return found
+
+
+def _against(theirs: dict[str, Any], sparse: Sequence[dict[str, Any]], bound: float) -> str:
+    enough = [one for one in sparse if 1 - one["bytes"] / theirs["bytes"] >= bound]
+    text = f"against {theirs['name']} ({theirs['text']} a document"
+    text += f", nDCG@10 {theirs['ndcg']:.3f}): " if theirs["ndcg"] is not None else "): "
+    text += (
+        f"{len(enough) or 'none'} of {len(sparse)} sparse indexes {'takes' if len(enough) < 2 else 'take'} at least "
+    )
+    text += f"{bound:.0%} less"
+    ranked = [one for one in enough if one["ndcg"] is not None]
+    if ranked and theirs["ndcg"] is not None:
+        best = max(ranked, key=lambda one: one["ndcg"])
+        text += f"; of these, {best['name']} ranks best, nDCG@10 {best['ndcg'] - theirs['ndcg']:+.3f}"
+    return f"{text}."
+
+
+def holding(dimensions: int, terms: float, bound: float) -> dict[str, int]:
+    """With how many sparse codecs the bound is reached, by dense codec."""
+    return {
+        codec.label.replace(",", " at"): sum(
+            memory.cell(dense, sparse, dimensions, terms).reduction >= bound for sparse in memory.SPARSE
+        )
+        for dense, codec in memory.DENSE.items()
+    }
+
+
+def _listed(names: Sequence[str], word: str = "and") -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
