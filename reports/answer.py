@@ -16,18 +16,17 @@ AS_GOOD = 0.01
 
 def on_paper(bound: float = CLAIMED) -> str:
     """The answer in one sentence, for LACONIC-8B's parameters."""
-    counts = holding(DIMENSIONS, TERMS_KEPT, bound)
-    total = len(memory.SPARSE)
+    counts, total = holding(DIMENSIONS, TERMS_KEPT, bound), len(memory.SPARSE)
     always, never = [n for n, c in counts.items() if c == total], [n for n, c in counts.items() if not c]
     some = [f"{name} with {count}" for name, count in counts.items() if 0 < count < total]
     said = [
-        f"against {_listed(always)} with each of {total} sparse codecs" if always else "",
+        f"against {_listed(always)} with each of the {total} sparse codecs" if always else "",
         f"against {_listed(some)} of {total}" if some else "",
-        f"against {_listed(never, 'or')} with none" if never else "",
+        f"against {_listed(never)} with none" if never else "",
     ]
     return (
-        f"On paper, with {TERMS_KEPT} terms a document against {DIMENSIONS} dimensions (LACONIC-8B's), the sparse "
-        f"index takes at least {bound:.0%} less {'; '.join(filter(None, said))}."
+        f"At least {bound:.0%} less, on paper ({TERMS_KEPT} terms a document against {DIMENSIONS} dimensions, as "
+        f"LACONIC-8B has them): it holds {'; '.join(filter(None, said))}."
     )
 
 
@@ -54,25 +53,22 @@ def measured(part: dict[str, Any], baselines: Sequence[str], bound: float) -> li
     dense, sparse = part["dense"], [row["system"] for row in part["rows"]]
     first = next((one for name in baselines for one in dense if one["name"] == name), None)
     first = first or max(dense, key=lambda one: one["bytes"])
-    found = [f"Measured on {part['collection']}, {_against(first, sparse, bound)}"]
+    found = [f"Measured on {part['collection']} against {_against(first, sparse, bound)}"]
     if first["ndcg"] is not None:
         as_good = [one for one in dense if one["ndcg"] is not None and one["ndcg"] >= first["ndcg"] - AS_GOOD]
         least = min(as_good, key=lambda one: one["bytes"])
         if least is not first:
-            found.append(
-                f"The smallest dense index that ranks as well (within {AS_GOOD}): {_against(least, sparse, bound)}"
-            )
+            told = _against(least, sparse, bound)
+            found.append(f"Against the smallest dense index that ranks as well within {AS_GOOD}, {told}")
     return found
 
 
 def _against(theirs: dict[str, Any], sparse: Sequence[dict[str, Any]], bound: float) -> str:
     enough = [one for one in sparse if 1 - one["bytes"] / theirs["bytes"] >= bound]
-    text = f"against {theirs['name']} ({theirs['text']} a document"
+    text = f"{theirs['name']} ({theirs['text']} a document"
     text += f", nDCG@10 {theirs['ndcg']:.3f}): " if theirs["ndcg"] is not None else "): "
-    text += (
-        f"{len(enough) or 'none'} of {len(sparse)} sparse indexes {'takes' if len(enough) < 2 else 'take'} at least "
-    )
-    text += f"{bound:.0%} less"
+    takes = "takes" if len(enough) < 2 else "take"
+    text += f"{len(enough) or 'none'} of {len(sparse)} sparse indexes {takes} at least {bound:.0%} less"
     ranked = [one for one in enough if one["ndcg"] is not None]
     if ranked and theirs["ndcg"] is not None:
         best = max(ranked, key=lambda one: one["ndcg"])
@@ -83,7 +79,7 @@ def _against(theirs: dict[str, Any], sparse: Sequence[dict[str, Any]], bound: fl
 def holding(dimensions: int, terms: float, bound: float) -> dict[str, int]:
     """With how many sparse codecs the bound is reached, by dense codec."""
     return {
-        codec.label.replace(",", " at"): sum(
+        codec.label.partition(" dimensions")[0].replace(", 1 byte per", " of 1 byte per"): sum(
             memory.cell(dense, sparse, dimensions, terms).reduction >= bound for sparse in memory.SPARSE
         )
         for dense, codec in memory.DENSE.items()

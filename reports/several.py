@@ -90,6 +90,16 @@ def _renamed(run: RunData, name: str, kept: set[str], *, timed: bool) -> RunData
     )
 
 
+def _together(parts: Sequence[RunData], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Systems of all runs, those of one name next to each other; the order is that of the first run that has it."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for part, run in zip(parts, names, strict=True):
+        for system in part.systems:
+            name = str(system["name"]).removesuffix(f" ({run})")
+            found.setdefault((system["collection"], name), []).append(system)
+    return [system for alike in found.values() for system in alike]
+
+
 def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]) -> RunData:
     def joined(of: Callable[[RunData], dict[Any, Any]]) -> dict[Any, Any]:
         return {key: value for part in parts for key, value in of(part).items()}
@@ -113,7 +123,7 @@ def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]
         "provenance": labelled("provenance"),
         "environment": labelled("environment"),
         "collections": joined(lambda part: part.facts["collections"]),
-        "systems": [system for part in parts for system in part.systems],
+        "systems": _together(parts, names),
         "stages": [stage for part in parts for stage in part.facts["stages"]],
         "claims": [],
         "several": list(names),

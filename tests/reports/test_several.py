@@ -27,6 +27,7 @@ def test_systems_of_both_stand_in_one_table(run_folder, other, tmp_path):
     run = load_runs([run_folder, other])
     assert "dense_1 (synthetic)" in run.names("alpha")
     assert "dense_1 (second)" in run.names("alpha")
+    assert run.names("alpha")[:3] == ["sparse & co (synthetic)", "sparse & co (second)", "dense_1 (synthetic)"]
     assert len(run.records) == len({(r.collection, r.system, r.metric) for r in run.records})
     assert run.cells()["alpha", "dense_1 (second)", "latency_total/p50"].value > 0
     assert run.explain("alpha", "sparse & co (second)", "q9")["first_relevant"] == 3
