@@ -55,7 +55,7 @@ def overview(run: RunData) -> dict[str, Any] | None:
             {(system, name): row for name, rows in means.items() for system, row in rows.items()}, marked
         ),
         "by_collection": _by_collection(run, systems),
-        "figures": [figure for figure in [figures.trade_off(points, caption)] if figure],
+        "figures": [figure for figure in [figures.trade_off(points, caption)] if figure and len(points) > 1],
     }
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from tests_support import SPEC, write_collection
 
@@ -104,4 +105,6 @@ def test_null_control_times_each_system_under_two_names(spec):
     # The first was timed alone before; beside its twin it was timed again, in turns with it.
     assert "" not in rounds
     assert [len(systems) for systems in rounds.values()] == [2, 2]
+    with np.load(spec.parent / "runs/small-null/latency.npz") as samples:  # processor seconds: processes x passes
+        assert samples["0/search_cpu"].shape == samples["0/encode_cpu"].shape == (2, 1)
     assert "against itself, search p50" in (spec.parent / "runs/small-null/report.html").read_text()
