@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.figures import Figure
+from reports.figures import Figure, briefly
 from reports.svg import Axis, Plot, colour, swatch
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _ridges(
     extra = dict(signs or {})
     values = [row.quantile(q) for row in found.values() for q in (0.002, 0.998)]
     x = Axis.around(axis, [*values, *(v for rows in extra.values() for v in rows.values())], log=log)
-    plot = Plot(x, rows=list(found), row_height=36)
+    plot = Plot(x, rows=briefly(list(found)), row_height=36)
     edges = np.geomspace(x.low, x.high, 60) if x.log else np.linspace(x.low, x.high, 60)
     middles = np.sqrt(edges[1:] * edges[:-1]) if x.log else (edges[1:] + edges[:-1]) / 2
     rows = []

@@ -327,9 +327,9 @@ def shortened(text: str, length: int = 48) -> str:
 
 
 def text_width(text: str) -> float:
-    """About how wide a text is drawn, in units of the view box."""
+    """About how wide a text is drawn, in units of the view box, in one of the wider fonts that a system may have."""
     return sum(
-        3.6 if char in "iljtfr.,:;|!'[]() " else 9.5 if char in "mwMW@%" else 8.4 if char.isupper() else 6.8
+        4.4 if char in "iljtfr.,:;|!'[]() " else 10.6 if char in "mwMW@%=" else 8.8 if char.isupper() else 7.5
         for char in text
     )
 

@@ -14,6 +14,8 @@ def label(name: str) -> str:
     """The metric's label with its component: ``latency_total/p50`` is "Query latency p50"."""
     base, _, part = name.partition("/")
     known = METRICS.get(base)
+    if base.startswith("throughput_"):
+        part = {"1": "with one thread", "all": "with all threads"}.get(part, part)
     return f"{known.label if known else base}{f' {part}' if part else ''}"
 
 
@@ -49,7 +51,7 @@ def number(value: float, unit: str) -> str:
         return f"{value:,.4g}"
     if unit in ("fraction", "ratio"):
         return f"{value:.3f}"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    return f"{value:,.0f}" if float(value).is_integer() or value >= 1000 else f"{value:,.1f}"
 
 
 def interval(row: Record) -> str:

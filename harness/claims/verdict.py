@@ -90,7 +90,7 @@ def _judge_on(claim: ClaimSpec, ours: Side, theirs: Side) -> Verdict:
     said = finding(claim, ours, theirs, value, None if estimate is None else estimate[1:])
     disturbed = disturbance(claim, ours, theirs)
     if disturbed:
-        return verdict("not comparable", f"not comparable, the timing was disturbed ({disturbed}). {said}.", *numbers)
+        return verdict("not comparable", f"{said}. Not comparable: the timing was disturbed ({disturbed}).", *numbers)
     if estimate is None:
         why = unsettled(claim, ours, theirs)
         return verdict("inconclusive", f"{said}. {why}, so nothing is settled.{floor(claim, ours, theirs)}", *numbers)

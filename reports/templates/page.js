@@ -20,7 +20,7 @@ document.querySelectorAll("table.sortable").forEach((table) => {
     };
     [...body.rows].sort(compare).forEach((row) => body.append(row));
   }
-  if (body.rows.length < 6) return;
+  if (body.rows.length < 10) return;
   const box = Object.assign(document.createElement("input"), { type: "search", className: "filter", placeholder: "Filter rows" });
   box.setAttribute("aria-label", "Filter the rows of: " + table.caption.textContent);
   box.addEventListener("input", () => {
