@@ -19,6 +19,7 @@ Estimate: TypeAlias = tuple[float, float, float]
 RESAMPLES = 600
 _CELLS = 4_000_000
 """Drawn values held at a time."""
+_TOGETHER = 16
 PASSES = 3
 """So many passes in a process and the middle of times is compared pass by pass."""
 
@@ -248,19 +249,37 @@ def _resampled(times: Floats, levels: Floats, seed: int, resamples: int) -> Floa
     found[:, :, -1] = drawn @ rows.mean(axis=2).T / queries
     places = (size - 1) * levels
     ranks, shares = np.floor(places).astype(np.int64), places % 1
-    block = max(1, _CELLS // size)
+    by_query, block = np.ascontiguousarray(drawn.T), max(1, _CELLS // size)
     for process in range(count) if len(levels) else ():
         order = rows[process].argsort(axis=None)
         ordered, query = rows[process].ravel()[order], order // rows.shape[2]
         for begin in range(0, resamples, block):
-            ends = np.cumsum(drawn[begin : begin + block, query], axis=1, dtype=np.int32)
-            for number, (rank, share) in enumerate(zip(ranks, shares, strict=True)):
-                low, high = (ordered[(ends > min(at, size - 1)).argmax(axis=1)] for at in (rank, rank + 1))
+            part = slice(begin, begin + block)
+            often = by_query[query, part]
+            for number, (rank, share) in enumerate(zip(ranks.tolist(), shares, strict=True)):
+                low, high = (ordered[_holding(often, min(at, size - 1))] for at in (rank, rank + 1))
                 step = high - low
-                found[begin : begin + block, process, number] = (
-                    low + step * share if share < 0.5 else high - step * (1 - share)
-                )
+                found[part, process, number] = low + step * share if share < 0.5 else high - step * (1 - share)
     return found
+
+
+def _holding(often: NDArray[np.int16], rank: int) -> NDArray[np.int64]:
+    """Where the drawn value of this rank stands among the sorted ones, of each resample.
+
+    Only the sums of `_TOGETHER` neighbours are added up over all of them; the place is then looked for in one group.
+
+    Args:
+        often: Sorted values x resamples: how often each was drawn.
+        rank: From 0.
+    """
+    values, resamples = often.shape
+    groups = np.zeros((-(-values // _TOGETHER), _TOGETHER, resamples), np.int16)
+    groups.reshape(-1, resamples)[:values] = often
+    ends = np.cumsum(groups.sum(axis=1, dtype=np.int32), axis=0)
+    group, every = (ends <= rank).sum(axis=0), np.arange(resamples)
+    before = np.where(group > 0, ends[group - 1, every], 0)
+    within = np.cumsum(groups[group, :, every], axis=1, dtype=np.int32) + before[:, None]
+    return np.asarray(group * _TOGETHER + (within <= rank).sum(axis=1))
 
 
 def _checked(table: Floats) -> Floats:
