@@ -1,5 +1,6 @@
 """Every row of docs/errors.md: what a user gets wrong, and the one message that comes back."""
 
+import contextlib
 import json
 import os
 import resource
@@ -208,16 +209,22 @@ def test_a_store_that_cannot_be_written(spec, call):
     assert "--store" in err
 
 
-def test_a_full_disk_keeps_what_was_finished(spec, call, monkeypatch):
+@contextlib.contextmanager
+def full_disk():
     """A limit on the size of files stands for the disk: the same error comes out of the same call."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
-        code, _, err = call("run", spec)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_keeps_what_was_finished(spec, call, monkeypatch):
+    with full_disk():
+        code, _, err = call("run", spec)
     assert code != 0
     assert "File too large" in err
     kept = len(list(spec.parent.glob(".laconic-bench/objects/*/*/manifest.json")))
@@ -225,6 +232,17 @@ def test_a_full_disk_keeps_what_was_finished(spec, call, monkeypatch):
     code, out, _ = call("run", spec, "--retry", "failed")
     assert code == 0
     assert f"{kept} reused from the store" in out
+
+
+def test_a_full_disk_leaves_an_earlier_run_as_it_was(spec, call):
+    """Its files are replaced one by one, each once the new one is written."""
+    assert call("run", spec)[0] == 0
+    before = {path: path.read_bytes() for path in (spec.parent / "runs").rglob("*") if path.is_file()}
+    with full_disk():
+        code, _, err = call("run", spec)
+    assert code == 2
+    assert "remedy: free space" in err
+    assert {path: path.read_bytes() for path in (spec.parent / "runs").rglob("*") if path.is_file()} == before
 
 
 def test_too_little_space_is_said_before_a_stage(spec, call, monkeypatch):

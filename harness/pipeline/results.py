@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -24,7 +25,7 @@ from harness.pipeline.null import null_records
 from harness.records import Record, record, write_records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.pipeline.execute import Done
@@ -81,14 +82,17 @@ def _write_run(
             active |= _active(number, one, done)
             latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     records += null_records(run, spec, timed)
-    write_records(out / "records.jsonl", records)
+    with _whole(out / "records.jsonl") as file:
+        write_records(file, records)
     conditions = conditions_of(systems, done)
     _write(out / "conditions.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in conditions))
     _write(out / "explain.jsonl", why)
-    np.savez_compressed(out / "active.npz", allow_pickle=False, **active)
+    with _whole(out / "active.npz") as file:
+        np.savez_compressed(file, allow_pickle=False, **active)
     _write(out / "training.jsonl", _training(systems, done))
     _write(out / "per_query.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in queries))
-    np.savez(out / "latency.npz", allow_pickle=False, **latencies)  # times do not compress, and a report reads them
+    with _whole(out / "latency.npz") as file:
+        np.savez(file, allow_pickle=False, **latencies)  # times do not compress, and a report reads them
     body = {
         "schema": 1,
         "run": run,
@@ -196,7 +200,8 @@ def _quality(
     out: Path, run: str, one: SystemStages, number: int, done: Mapping[str, Done]
 ) -> tuple[list[Record], list[dict[str, Any]]]:
     files = _files(done, one.quality)
-    shutil.copyfile(files / "run.trec.gz", out / "runs" / f"{number:03d}.trec.gz")
+    with _whole(out / "runs" / f"{number:03d}.trec.gz") as copy:
+        shutil.copyfile(files / "run.trec.gz", copy)
     rows = [
         _row(run, one, name, found["value"], found["method"], n=found["n"], interval=(found["low"], found["high"]))
         for name, found in _result(done, one.quality).items()
@@ -371,7 +376,17 @@ def _provenance() -> dict[str, str]:
     return found
 
 
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Another name to write under; the file is replaced once that is written, and stays as it was if it cannot be."""
+    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8", errors="surrogatepass")
-    partial.replace(path)
+    with _whole(path) as file:
+        file.write_text(text, encoding="utf-8", errors="surrogatepass")
