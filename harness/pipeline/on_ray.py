@@ -231,7 +231,7 @@ class RayExecutor(Executor):
         ray = self.cluster.ray.exceptions
         own = isinstance(error, ray.RayTaskError)
         again = not own and max(self._tries[stage.key] for stage in unit) < TRIES
-        what = str(error).strip().splitlines()[-1] if own else f"its node or worker was lost ({type(error).__name__})"
+        what = _cause(error) if own else f"its node or worker was lost ({type(error).__name__})"
         for stage in unit:
             if again:
                 self.watcher.note(f"{stage.label}: {what}; begun again elsewhere")
@@ -258,6 +258,12 @@ class _Silent:
 
     def note(self, text: str) -> None:
         """Nothing."""
+
+
+def _cause(error: Any) -> str:
+    """What went wrong in a task, without Ray's own traceback."""
+    cause = getattr(error, "cause", None) or error
+    return str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
 
 
 def _reach(address: str | None) -> None:

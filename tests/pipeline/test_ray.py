@@ -9,6 +9,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from pretended_ray import PretendedRay
 from tests_support import SPEC, start_run, write_collection
 
 from harness.errors import UserError
@@ -124,6 +125,63 @@ def test_nothing_is_asked_for_that_no_node_has(monkeypatch):
     assert cluster.room(32, 10**12) == (8.0, 4_000_000_000, 0)
     assert cluster.room(4, 10**12, 1) == (2.0, 64_000_000_000, 1)
     assert cluster.room(1, None, 16) == (1.0, None, 2)
+
+
+@pytest.fixture
+def pretended(tmp_path, monkeypatch):
+    """(Ray, a function that runs the spec on it): two nodes, one task at a time, in this process."""
+    from harness.pipeline.on_ray import Cluster, RayExecutor
+
+    ray = PretendedRay(one=(2, 8e9), other=(4, 8e9))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
+
+    def run(spec, told):
+        cluster = Cluster(None)
+        stages = in_order(system_stages(spec, cluster.machine()), 1)
+        store, shared = Store(tmp_path / "driver"), SharedStore(str(tmp_path / "shared"))
+        return RayExecutor(cluster, shared, store, spec.head.measure, told).run(stages)
+
+    return ray, run
+
+
+def test_where_ray_is_not_installed(tmp_path, spec, pretended):
+    """The executor's own part: order, resources, what is asked again, and the results of a local run."""
+    ray, run = pretended
+    ray.lost = {"encode bm25 / mine": 2}
+    told = Told()
+    done = run(spec, told)
+    assert {d.status for d in done.values()} == {"ok"}
+    assert [note for note in told.notes if "begun again elsewhere" in note] == told.notes
+    assert len(told.notes) == 2
+    for labels, asked in ray.asked:
+        if any(label.startswith(("build", "resident", "latency")) for label in labels):  # timed: a node alone
+            assert asked["num_cpus"] == ray.sizes[asked["scheduling_strategy"]][0]
+    local = Executor(Store(tmp_path / "local"), spec.head.measure, Told()).run(in_order(system_stages(spec, "m"), 1))
+    assert results(done) == results(local)
+    again = Told()
+    assert all(d.reused for d in run(spec, again).values())
+    assert again.begun == []
+
+
+def test_a_worker_that_is_lost_again_and_again_is_given_up(spec, pretended):
+    from harness.pipeline.on_ray import TRIES
+
+    ray, run = pretended
+    ray.lost = {"encode bm25 / mine": 99}
+    done = {d.stage.label: d for d in run(spec, Told()).values()}
+    assert done["encode bm25 / mine"].status == "killed"
+    assert ray.lost == {"encode bm25 / mine": 99 - TRIES}
+    assert done["evaluate <script>alert(1)</script> / mine"].status == "skipped"
+
+
+def test_what_is_wrong_on_a_node_is_said_with_its_remedy(tmp_path, spec, pretended):
+    (tmp_path / "nodes").write_text("a file where its store should be")
+    _, run = pretended
+    first = next(iter(run(spec, Told()).values()))
+    assert first.status == "failed"
+    assert "cannot write the store" in first.reason
+    assert "remedy: " in first.reason
 
 
 @pytest.mark.slow

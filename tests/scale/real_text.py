@@ -1,6 +1,6 @@
 """Real text through the encoder path with a tiny model, in bounded memory.
 
-python tests/scale/real_text.py [--documents 200000] [--folder DATA]
+python tests/scale/real_text.py [--documents 200000]
 
 The text is that of this Python's own modules, cut into passages of 60 words; where it is used up it begins again, the
 words of each passage shifted, so that tokens are real but repeated. The model is a random Llama of one layer with a
