@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from drilled import expected, kill, numbers, prepared, run, seeded, start, stored
+from drilled import expected, kill, numbers, prepared, run, runs_on, seeded, start, stored
 
 KILLS = int(os.environ.get("DRILL_KILLS", "100"))
 
@@ -18,14 +18,14 @@ def test_kills_lose_nothing(tmp_path):
         folder = prepared(tmp_path / f"round{finished}")
         known = set()
         while killed < KILLS:
-            process = start(folder)
-            time.sleep(draw.uniform(0.0, 0.5 * whole))
-            if process.poll() is None:
+            began, process = time.monotonic(), start(folder)
+            if runs_on(process, draw.uniform(0.0, 0.5 * whole)):
                 _, errors = kill(process)
                 killed += 1
             else:
                 _, errors = process.communicate()
                 assert process.returncode == 0, errors
+                whole = whole if known else min(whole, time.monotonic() - began)  # it was measured on a busier machine
             assert "Traceback" not in errors
             now = stored(folder)
             losses += len(known - now)
@@ -37,7 +37,7 @@ def test_kills_lose_nothing(tmp_path):
         assert numbers(folder) == wanted
         assert list((folder / ".laconic-bench/unfinished").iterdir()) == []
         finished += 1
-    print(f"{killed} kills over {finished} runs of {whole:.1f} s: {losses} artefacts lost, all records equal")
+    print(f"{killed} kills over {finished} runs of at least {whole:.1f} s: {losses} artefacts lost, all records equal")
     assert losses == 0
 
 
@@ -47,9 +47,8 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path):
     draw, slowest, stopped = seeded("ctrl-c"), 0.0, 0
     folder, round_ = prepared(tmp_path / "round"), 0
     while stopped < 50:
-        process = start(folder)
-        time.sleep(draw.uniform(0.15, 0.6 * whole))
-        if process.poll() is None:
+        began, process, fresh = time.monotonic(), start(folder), not (folder / ".laconic-bench").exists()
+        if runs_on(process, draw.uniform(0.15, 0.6 * whole)):
             began = time.monotonic()
             os.killpg(process.pid, signal.SIGINT)
             output, errors = process.communicate(timeout=60)
@@ -60,6 +59,7 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path):
                 assert "goes on from here" in errors, errors
         else:
             process.communicate()
+            whole = min(whole, time.monotonic() - began) if fresh else whole  # it was measured on a busier machine
         if process.returncode == 0:
             assert numbers(folder) == wanted
             round_ += 1

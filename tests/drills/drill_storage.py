@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from drilled import copied, expected, numbers, prepared, run, seeded, start, stored, tmpfs, unmount
+from drilled import copied, expected, numbers, prepared, run, runs_on, seeded, start, stored, tmpfs, unmount
 
 from harness.pipeline.store import DamagedError, Store
 
@@ -32,7 +32,7 @@ def test_full_disk(tmp_path):
         try:
             folder = prepared(disk / "run")
             process = start(folder)
-            time.sleep(draw.uniform(0.3, 0.8 * whole))
+            runs_on(process, draw.uniform(0.3, 0.8 * whole))
             fill(disk / "filler")
             output, errors = process.communicate(timeout=300)
             assert "Traceback" not in output + errors, errors

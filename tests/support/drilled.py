@@ -38,6 +38,15 @@ def run(folder, *arguments, **more):
     return process.returncode, errors
 
 
+def runs_on(process, seconds):
+    """Wait so long, or until it ends; whether it is still running."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
 def stored(folder):
     """Keys of the artefacts in the store."""
     return {path.parent.name for path in (folder / ".laconic-bench/objects").glob("*/*/manifest.json")}
