@@ -113,8 +113,10 @@ def test_every_damage_is_found(tmp_path):
         path.write_bytes(b"x" + path.read_bytes()[1:] if path.read_bytes()[:1] != b"x" else b"y")
     status, errors = run(folder)
     assert status == 0, errors
-    assert "damaged and made again" in errors
+    again = errors.count("damaged and made again")
+    assert again == len(stored(folder))
     assert numbers(folder) == wanted
+    print(f"{again} artefacts of which each has a damaged file: all made again, with the same records")
 
 
 def damaged(root, key, path, offset, change):
@@ -145,14 +147,16 @@ def test_memory_limit_in_each_stage(tmp_path):
     manifests = sorted((whole / ".laconic-bench/objects").glob("*/*/manifest.json"))
     kinds = {}
     for path in manifests:
-        kinds.setdefault(json.loads(path.read_text())["kind"], path.parent.name)
-    for kind, key in kinds.items():
+        manifest = json.loads(path.read_text())
+        kinds.setdefault(manifest["kind"], (manifest["label"], path.parent.name))
+    for kind, (label, key) in kinds.items():
         folder = Path(tmp_path / "one")
         copied(whole, folder)
         shutil.rmtree(folder / ".laconic-bench/objects" / key[:2] / key)
         status, errors = run(folder, "--set", "measure.memory_limit=2000000")
         assert status == 1, (kind, errors)
-        assert "oom: it held more than 1 MiB" in errors, (kind, errors)
+        assert f"{label}: oom: it held more than 1 MiB" in errors, (kind, errors)
+        assert errors.count(": oom: ") == 1, (kind, errors)
         assert "raise measure.memory_limit" in errors, (kind, errors)
         assert (folder / "runs/small/report.html").exists()
         status, errors = run(folder, "--retry", "failed")

@@ -80,10 +80,8 @@ def unmount(folder):
 
 
 def copied(source, folder):
-    shutil.copytree(source, folder, symlinks=True)
-    spec = folder / "small.toml"
-    spec.write_text(spec.read_text().replace(str(source), str(folder)))
-    return folder
+    """The same experiment with a store of its own: the spec, and so every key, is that of the source."""
+    return shutil.copytree(source, folder, symlinks=True)
 
 
 def seeded(name):
