@@ -22,6 +22,8 @@ TOLD = (
     ("latency_total/p50", "Fastest query", "median {}"),
 )
 """Metric, heading, words for a value."""
+NAMED = 6
+"""Dominated systems that are told by name; where there are more, those that are not are."""
 
 
 def by_claim(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
@@ -73,5 +75,14 @@ def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str 
     front = pareto_front([cost.value for *_, cost in pairs], [gain.value for _, gain, _ in pairs])
     beaten = [system for (system, *_), on in zip(pairs, front, strict=True) if not on]
     if beaten:
-        found.append(("Dominated", f"{', '.join(beaten)}: another system ranks at least as well in no more memory."))
+        who = ", ".join(beaten)
+        if len(beaten) > NAMED:
+            who = f"{len(beaten)} of {len(pairs)} systems, all but {', '.join(_others(pairs, beaten))}"
+        found.append(("Dominated", f"{who}: another system ranks at least as well in no more memory."))
     return found
+
+
+def _others(pairs: Sequence[tuple[str, Record, Record]], beaten: Sequence[str]) -> list[str]:
+    """Those on the front, smallest first."""
+    kept = [(cost.value, system) for system, _, cost in pairs if system not in beaten]
+    return [system for _, system in sorted(kept)]

@@ -91,6 +91,15 @@ def test_means_over_all_collections(run_folder):
     assert again["sparse & co"]["cells"][2]["best"]
 
 
+def test_many_dominated_systems_are_told_by_those_that_are_not():
+    rows = {}
+    for place in range(10):
+        for name, value in (("ndcg@10", 0.5 if place else 0.4), ("index_bytes_per_document", 100.0 + place)):
+            rows[f"s{place}", name] = record("r", "c", f"s{place}", name, value, method="x")
+    said = dict(glance.takeaways(rows, {}))["Dominated"]
+    assert said.startswith("8 of 10 systems, all but s0, s1: another system ranks")
+
+
 def test_takeaways_say_who_stands_out(run_folder):
     found = dict(shown(load_run(run_folder), "alpha", 0)["takeaways"])
     assert found["Best ranking"].startswith("sparse & co: nDCG@10 0.598, beyond chance. Then dense_1, 0.398.")
