@@ -12,12 +12,13 @@ from harness.measure.environment import usable_cores
 from harness.pipeline.axes import REGISTRIES
 from harness.pipeline.cost import watts_of
 from harness.pipeline.extras import exact_stages, extra_stages
+from harness.pipeline.parts import asked_of, check_stage, collection_stage, encode_stage, fit_stage, modules_of
 from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.spec.models import MeasureSpec, Part, Spec, System
+    from harness.spec.models import MeasureSpec, Spec, System
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,13 @@ class SystemStages:
     def all(self) -> tuple[Stage, ...]:
         """Every stage of the system in an order that respects what needs what."""
         pairs = tuple(stage for name, stage in self.fit.inputs.items() if name == "pairs")
+        shards = tuple(stage for name, stage in self.encode.inputs.items() if name.startswith("shard"))
         return (
             self.prepare,
             *pairs,
             self.fit,
             *([self.check] if self.check else []),
+            *shards,
             self.encode,
             self.build,
             self.search,
@@ -117,13 +120,13 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         return made.setdefault(stage.key, stage)
 
     measure, encoder, index = spec.head.measure, system.encoder, system.index
-    prepare = once(_collection_stage("prepare", spec.collections[collection]))
-    fit = once(_fit_stage(spec, encoder, prepare, once))
-    check = _check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
+    prepare = once(collection_stage("prepare", spec.collections[collection]))
+    fit = once(fit_stage(spec, encoder, prepare, once))
+    check = check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
     check = once(check) if check else None
     encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
-    index_module = _modules(REGISTRIES.indexes.get(index.type), index.params)
-    encode = _encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
+    index_module = modules_of(REGISTRIES.indexes.get(index.type), index.params)
+    encode = encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
     # Times and resident sizes belong to the machine that they were taken on.
     here = {"machine": machine}
     build = once(
@@ -131,7 +134,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             "build",
             f"build {index.name} over {encoder.name} / {collection}",
             f"{STEPS}.index:build",
-            _asked(index),
+            asked_of(index),
             {"vectors": encode},
             index_module,
             ENGINE,
@@ -169,7 +172,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             "memory",
             f"resident memory of {label}",
             f"{STEPS}.footprint:served_memory",
-            {**_asked(index), "k": measure.k},
+            {**asked_of(index), "k": measure.k},
             on_vectors,
             index_module,
             ENGINE,
@@ -185,7 +188,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
                 f"{STEPS}.timing:latency",
                 {
                     "encoder_type": encoder.type,
-                    "encoder_params": _asked(encoder)["params"],
+                    "encoder_params": asked_of(encoder)["params"],
                     "index_type": index.type,
                     "k": measure.k,
                     "threads": measure.threads,
@@ -239,112 +242,9 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     )  # fmt: skip
 
 
-def _encode_stage(
-    spec: Spec, encoder: Part, collection: str, inputs: Mapping[str, Stage], check: Stage | None, once: Any
-) -> Stage:
-    """The stage that gives all vectors of a collection: one that makes them, or one that joins the shards."""
-    measure, label = spec.head.measure, f"{encoder.name} / {collection}"
-    modules = (REGISTRIES.encoders.get(encoder.type).__module__,)
-
-    def encode(name: str, **shard: tuple[int, int]) -> Stage:
-        found: Stage = once(
-            Stage(
-                "encode",
-                name,
-                f"{STEPS}.encode:encode",
-                {**_asked(encoder), "threads": measure.work_threads, **shard},
-                inputs,
-                modules,
-                NEURAL,
-                threads=measure.work_threads,
-                gpus=_gpus(encoder),
-                after=(check,) if check else (),
-            )
-        )
-        return found
-
-    count = measure.encode_shards
-    if count == 1:
-        return encode(f"encode {label}")
-    names = [f"encode {label}, shard {number + 1} of {count}" for number in range(count)]
-    shards = {f"shard{number:05}": encode(name, shard=(number, count)) for number, name in enumerate(names)}
-    joined: Stage = once(Stage("encode", f"join {label}", f"{STEPS}.encode:join", {}, shards, libraries=("numpy",)))
-    return joined
-
-
 def can_pin(measure: MeasureSpec) -> bool:
     """Whether timed processes are bound: it is asked for, and there are more processors than their threads need."""
     return measure.pin and usable_cores() > measure.threads
-
-
-def _modules(made_by: Any, params: Any) -> tuple[str, ...]:
-    """Modules whose code decides what an index or collection does; one made of another names that one's, too."""
-    return (made_by.__module__, *(made_by.modules(params) if hasattr(made_by, "modules") else ()))
-
-
-def _gpus(encoder: Part) -> int:
-    """Accelerators that one process of this encoder uses."""
-    return int(str(getattr(encoder.params, "device", "cpu")).startswith("cuda"))
-
-
-def _asked(part: Part) -> dict[str, Any]:
-    return {"type": part.type, "params": part.params.model_dump(mode="json")}
-
-
-def _collection_stage(kind: str, part: Part) -> Stage:
-    source = REGISTRIES.collections.get(part.type)
-    return Stage(
-        kind,
-        f"{'prepare' if kind == 'prepare' else 'training pairs of'} {part.name}",
-        f"{STEPS}.prepare:{'prepare' if kind == 'prepare' else 'prepare_pairs'}",
-        _asked(part),
-        modules=_modules(source, part.params),
-        about={"fingerprint": source(part.params).fingerprint()},
-    )
-
-
-def _fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
-    maker = REGISTRIES.encoders.get(encoder.type)
-    made = maker(encoder.params)
-    needs, inputs, label = made.needs(), {}, f"make {encoder.name}"
-    if needs == "corpus":
-        inputs["corpus"] = prepare
-        label += f" over {prepare.label.removeprefix('prepare ')}"
-    elif needs == "pairs" and encoder.pairs is not None:
-        inputs["pairs"] = once(_collection_stage("pairs", spec.collections[encoder.pairs]))
-    threads = spec.head.measure.work_threads
-    return Stage(
-        "fit",
-        label,
-        f"{STEPS}.encode:fit",
-        {**_asked(encoder), "seed": spec.head.seed, "threads": threads},
-        inputs,
-        (maker.__module__,),
-        NEURAL,
-        {"fingerprint": made.fingerprint()},
-        threads=threads,
-        gpus=_gpus(encoder) * int(getattr(encoder.params, "processes", 1)),
-        resumable=True,
-    )
-
-
-def _check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage | None:
-    """None for an encoder that is nothing but statistics of the corpus: there is no model to check."""
-    maker = REGISTRIES.encoders.get(encoder.type)
-    if maker(encoder.params).needs() == "corpus":
-        return None
-    threads = spec.head.measure.work_threads
-    return Stage(
-        "check",
-        f"check {encoder.name}",
-        f"{STEPS}.check:check",
-        {**_asked(encoder), "threads": threads, "refuse": refuse},
-        {"model": fit},
-        (maker.__module__,),
-        NEURAL,
-        threads=threads,
-        gpus=_gpus(encoder),
-    )
 
 
 def check_stages(spec: Spec, encoder: str) -> list[Stage]:
@@ -360,9 +260,9 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
     part = spec.encoders[encoder]
     check = None
     if REGISTRIES.encoders.get(part.type)(part.params).needs() != "corpus":
-        prepare = _collection_stage("prepare", next(iter(spec.collections.values())))
-        fit = _fit_stage(spec, part, prepare, lambda stage: stage)
-        check = _check_stage(spec, part, fit, refuse=False)
+        prepare = collection_stage("prepare", next(iter(spec.collections.values())))
+        fit = fit_stage(spec, part, prepare, lambda stage: stage)
+        check = check_stage(spec, part, fit, refuse=False)
     if check is None:
         raise UserError(
             f"the encoder {encoder!r} ({part.type}) is made of its corpus alone: there is no model to check",
@@ -384,20 +284,20 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
             raise UserError(f"there is no {what} {name!r} in this spec", file=spec.file, remedy=allowed(name, known))
     encoder, index = systems[system].encoder, systems[system].index
     threads = spec.head.measure.work_threads
-    pairs = _collection_stage("pairs", spec.collections[collection])
+    pairs = collection_stage("pairs", spec.collections[collection])
     inputs = {"pairs": pairs}
     maker = REGISTRIES.encoders.get(encoder.type)
     if maker(encoder.params).needs() != "corpus":
-        inputs["model"] = _fit_stage(spec, encoder, pairs, lambda stage: stage)
+        inputs["model"] = fit_stage(spec, encoder, pairs, lambda stage: stage)
     return [
         *unique([pairs, *(stage for one in inputs.values() for stage in (*one.inputs.values(), one))]),
         Stage(
             "mine",
             f"mine negatives of {collection} with {system}",
             f"{STEPS}.mine:mine",
-            {"encoder": _asked(encoder), "index": _asked(index), "threads": threads, **settings},
+            {"encoder": asked_of(encoder), "index": asked_of(index), "threads": threads, **settings},
             inputs,
-            (maker.__module__, *_modules(REGISTRIES.indexes.get(index.type), index.params)),
+            (maker.__module__, *modules_of(REGISTRIES.indexes.get(index.type), index.params)),
             (*NEURAL, *ENGINE),
             threads=threads,
         ),

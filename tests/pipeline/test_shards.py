@@ -69,7 +69,9 @@ def test_every_shard_is_a_stage_before_the_one_that_joins_them(tmp_path):
     stages = {}
     for count in (1, 3):
         spec = load_spec(tmp_path / "spec.toml", REGISTRIES, [f"measure.encode_shards={count}"])
-        stages[count] = [one for one in in_order(system_stages(spec, "machine"), 1) if one.kind == "encode"]
+        systems = system_stages(spec, "machine")
+        stages[count] = [one for one in in_order(systems, 1) if one.kind == "encode"]
+        assert [one.key for one in systems[0].all() if one.kind == "encode"] == [one.key for one in stages[count]]
     assert [one.label for one in stages[1]] == ["encode bm25 / mine"]
     *shards, join = stages[3]
     assert [one.label for one in shards] == [f"encode bm25 / mine, shard {n} of 3" for n in (1, 2, 3)]
