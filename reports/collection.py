@@ -198,9 +198,9 @@ def _others(run: RunData, name: str) -> list[Group]:
 
 
 def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
-    def against(cost: str, words: str, gain: str = "ndcg@10") -> Figure | None:
+    def against(cost: str, words: str, gain: str = "ndcg@10", told: str = "") -> Figure | None:
         points = figures.points_of(run, name, cost, gain)
-        return figures.trade_off(points, f"{label(gain)} against {words}.") if len(points) > 1 else None
+        return figures.trade_off(points, f"{told or label(gain)} against {words}.") if len(points) > 1 else None
 
     def terms(side: str, words: str) -> Figure | None:
         counts = {s: run.active[name, s][side] for s in run.names(name) if side in run.active.get((name, s), {})}
@@ -210,6 +210,8 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
         return any(row.value for row in run.having(name, cost))
 
     work = "flops_query" if counted("flops_query") else "flops_encode_query"
+    kept = "recall_vs_exact@100", "What an index keeps of the exact 100"
+    loses = any(row.value < 1 for row in run.having(name, kept[0]))
     return {
         "Summary": [against("index_bytes_per_document", "index bytes per document")],
         "Equal": [
@@ -217,6 +219,8 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
             against("latency_total/p99", "the 99th percentile of latency"),
             against("throughput_search/all", "queries per second in batches"),
             against(work, "the FLOPs of a query") if counted(work) else None,
+            against("latency_search/p50", "the median latency of a search", *kept) if loses else None,
+            against("index_bytes_per_document", "index bytes per document", *kept) if loses else None,
         ],
         "Memory": [
             figures.memory_bars(run, name, "Index bytes by component."),

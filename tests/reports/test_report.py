@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.metrics import METRICS, Metric
-from harness.records import record
+from harness.records import record, write_records
 from reports import conditions, glance, null
 from reports.across import overview
 from reports.collection import ELSEWHERE, GROUPS, shown
@@ -89,6 +89,25 @@ def test_means_over_all_collections(run_folder):
     run.__dict__.pop("disturbed")
     again = {row["system"]["name"]: row for row in overview(run)["means"]["rows"]}
     assert again["sparse & co"]["cells"][2]["best"]
+
+
+def test_what_an_index_loses_is_drawn_against_time_and_memory(run_folder):
+    def captions():
+        run = load_run(run_folder)
+        return [figure.caption for figure in shown(run, "alpha", 0)["figures"]["Equal"] if figure]
+
+    before = captions()
+    assert not [caption for caption in before if "exact 100" in caption]
+    systems = ("sparse & co", "dense_1")
+    for value in (1.0, 0.9):  # nothing is drawn where nothing is lost
+        assert captions() == before
+        told = (("recall_vs_exact@100", value), ("latency_search/p50", 1e-3))
+        rows = [record("r", "alpha", system, *one, method="x") for system in systems for one in told]
+        write_records(run_folder / "more.jsonl", rows)
+        with (run_folder / "records.jsonl").open("a") as file:
+            file.write((run_folder / "more.jsonl").read_text())
+    more = [caption for caption in captions() if caption not in before]
+    assert len(more) == 2 and all("exact 100" in caption for caption in more)
 
 
 def test_many_dominated_systems_are_told_by_those_that_are_not():
