@@ -10,6 +10,7 @@ from scipy import sparse
 
 from harness.encoders import registry
 from harness.encoders._loaded import Loaded
+from harness.encoders._screen import Screen
 from harness.errors import UserError
 from harness.measure.validity import TEXTS, Check, check_encoder
 from harness.pipeline.steps.check import check as check_step
@@ -51,8 +52,14 @@ def made(tmp_path, folder, type="laconic", **params):
     maker.fit(tmp_path)
     encoder = maker.load(tmp_path)
     if type == "laconic":
-        encoder.bias = torch.full((encoder.width,), -24.0)
+        give_bias(encoder, torch.full((encoder.width,), -24.0))
     return maker, encoder
+
+
+def give_bias(encoder, bias):
+    """Another bias of the terms, for the screened head as well."""
+    encoder.bias = bias
+    encoder.screen = encoder.screen and Screen(encoder.head, bias)
 
 
 def failed(encoder, params=None):
@@ -105,14 +112,14 @@ def test_values_that_are_not_finite_are_all_that_is_said(llama, tmp_path):
 def test_a_collapsed_model(llama, tmp_path):
     """As a BOS does it: one position with large logits decides every text."""
     maker, encoder = made(tmp_path, llama)
-    encoder.bias = torch.linspace(0, 1e5, encoder.width)
+    give_bias(encoder, torch.linspace(0, 1e5, encoder.width))
     names = {
         "mean cosine of unrelated texts",
         "share of the vocabulary that fires",
         "shared top terms of unrelated texts",
     }
     assert failed(encoder, maker.params) == names
-    encoder.bias = torch.full((encoder.width,), -1e6)  # the ReLU died
+    give_bias(encoder, torch.full((encoder.width,), -1e6))  # the ReLU died
     assert failed(encoder, maker.params) == {"fewest active terms of a text", "shared top terms of unrelated texts"}
     maker, twin = made(tmp_path / "twin", llama, "dense-twin")
     twin.model.backbone.embed_tokens.weight.data += 1e4
@@ -121,7 +128,7 @@ def test_a_collapsed_model(llama, tmp_path):
 
 def test_terms_are_counted_before_the_largest_are_chosen(llama, tmp_path):
     maker, encoder = made(tmp_path, llama, document_terms=4)
-    encoder.bias = torch.zeros(encoder.width)
+    give_bias(encoder, torch.zeros(encoder.width))
     assert "share of the vocabulary that fires" in failed(encoder, maker.params)
 
 
