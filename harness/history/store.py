@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from harness.history.schema import Table
 
 STALE_SECONDS = 3600.0
-"""A file in the making that nobody has touched for so long belongs to a killed writer."""
+"""A file in the making that nobody has touched for so long, and nobody holds, belongs to a killed writer."""
 
 
 class History:
@@ -27,7 +29,7 @@ class History:
 
     ``runs/`` holds one file a run, named by time and digest. A file appears by one rename after all of it was flushed,
     and is never written again: a writer killed at any moment leaves the history as it was, and two writers write two
-    files. There is nothing else to be kept in step: no index, no lock, no catalogue.
+    files. There is nothing else to be kept in step: no index, no catalogue.
 
     Args:
         folder: Made by the first `add`.
@@ -57,10 +59,12 @@ class History:
             if path.exists():
                 return False
             with partial.open("wb") as file:
+                with suppress(OSError):  # a file system without locks: then nothing is ever swept
+                    fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it when the writer ends, however it ends
                 pq.write_table(to_table(entry), file, compression="zstd")
                 file.flush()
                 os.fsync(file.fileno())
-            partial.rename(path)
+                partial.rename(path)
             _flush(self.runs)
         except OSError as error:
             partial.unlink(missing_ok=True)
@@ -138,13 +142,16 @@ class History:
         return gone
 
     def _sweep(self) -> None:
-        """Remove what killed writers left behind; a writer that lives, here or on another machine, is not that slow."""
+        """Remove what killed writers left behind: old, and held by nobody.
+
+        Age alone would trust the clock, which somebody may set; the lock alone would meet a writer that has opened its
+        file and not locked it yet.
+        """
         for path in self.runs.glob("*.partial"):
-            try:
-                if time.time() - path.stat().st_mtime > STALE_SECONDS:
+            with suppress(OSError), path.open("rb") as file:  # another writer was quicker, or holds it
+                if time.time() - os.fstat(file.fileno()).st_mtime > STALE_SECONDS:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink()
-            except FileNotFoundError:  # another writer was quicker
-                continue
 
 
 def created_of(path: Path) -> datetime:

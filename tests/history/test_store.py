@@ -102,6 +102,24 @@ def test_a_living_writers_file_is_not_swept(run, tmp_path):
     assert living.exists()
 
 
+def test_a_living_writers_file_is_not_swept_when_the_clock_is_set(run, tmp_path):
+    """It looks old, but its writer holds it; once that has ended, it goes."""
+    kept = History(tmp_path / "h")
+    kept.add(entry_of(run(day=1)))
+    writer = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(kept.folder), str(run(day=2))], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout.readline() == "written\n"
+    (living,) = kept.runs.glob("*.partial")
+    os.utime(living, (0, 0))
+    kept.add(entry_of(run(day=3)))
+    assert living.exists()
+    writer.kill()
+    writer.communicate()
+    kept.add(entry_of(run(day=4)))
+    assert not living.exists()
+
+
 def test_earlier_versions_are_migrated_and_later_ones_refused(run, tmp_path, monkeypatch):
     kept = History(tmp_path / "h")
     kept.add(entry_of(run(day=1)))
