@@ -50,7 +50,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
         raise
 
 
-def quality(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, float]]:
+def quality(path: Path) -> dict[tuple[str, str, str], dict[str, float]]:
     """{query: value} by (collection, system, metric); empty where the file is missing.
 
     Raises:
@@ -58,35 +58,13 @@ def quality(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str,
     """
     if not path.is_file():
         return {}
-    try:
-        return _in_blocks(path.read_bytes(), systems)
-    except ValueError:  # not in the order and form in which a run writes it, or damaged
-        found: dict[tuple[str, str, str], dict[str, float]] = {}
-        for row in lines(path):
-            found.setdefault((row["collection"], row["system"], row["metric"]), {})[row["query"]] = row["value"]
-        return found
-
-
-def _in_blocks(data: bytes, systems: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, float]]:
-    """All values of a system and metric stand together, so what their lines share is cut and the rest is one object.
-
-    That spares parsing the names again and again, which is most of the file. What is not so is no JSON any more.
-    """
+    try:  # all at once; one by one only where it is damaged
+        rows = from_json(b"[%b]" % path.read_bytes().strip().replace(b"}\n{", b"},{"))
+    except ValueError:
+        rows = lines(path)
     found: dict[tuple[str, str, str], dict[str, float]] = {}
-    starts = _starts(data, systems)
-    if data and (not starts or starts[0][1] != 0):
-        raise ValueError("it begins with no system of the run")
-    ends = [start for _, start in starts[1:]] + [len(data)]
-    for (system, start), end in zip(starts, ends, strict=True):
-        block, at = data[start:end].replace(_head(system), b""), 0
-        while at < len(block):
-            first = block[at : block.find(b"\n", at)]
-            tail = first[first.rfind(b', "metric": "') : first.rfind(b'"value": ') + 9]
-            metric = from_json(tail.removeprefix(b', "metric": ').removesuffix(b', "value": '))
-            until = block.find(b"\n", block.rfind(tail)) + 1 or len(block)
-            pairs = block[at:until].rstrip(b"\n}").replace(tail, b":").replace(b"}\n", b",")
-            found[system["collection"], system["name"], metric] = from_json(b"{%b}" % pairs)
-            at = until
+    for row in rows:
+        found.setdefault((row["collection"], row["system"], row["metric"]), {})[row["query"]] = row["value"]
     return found
 
 
@@ -96,15 +74,20 @@ def _head(system: Mapping[str, Any]) -> bytes:
     return json.dumps(named, ensure_ascii=False)[:-1].encode(errors="surrogatepass") + b', "query": '
 
 
-def _starts(data: bytes | mmap.mmap, systems: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
-    """Where the lines of each system begin, which stand in the order of the systems; without those that have none."""
+def _starts(data: mmap.mmap, systems: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
+    """Where the lines of each system begin, first one first; without systems that have none.
+
+    They mostly stand in the order of the systems, so each is looked for behind the one before, and then from the start.
+    """
     found, at = [], 0
     for system in (system for system in systems if system["status"] == "ok"):
-        place = data.find(_head(system), at)
+        head = _head(system)
+        place = data.find(head, at)
+        place = data.find(head) if place < 0 else place
         if place >= 0:
             found.append((system, place))
             at = place + 1
-    return found
+    return sorted(found, key=lambda one: one[1])
 
 
 class Explained(Mapping[str, str]):

@@ -175,7 +175,7 @@ def load_run(folder: Path) -> RunData:
         folder,
         facts,
         read_records(folder / "records.jsonl"),
-        files.quality(folder / "per_query.jsonl", facts["systems"]),
+        files.quality(folder / "per_query.jsonl"),
         files.latency(folder / "latency.npz", facts["systems"]),
         _training(folder),
         files.explained(folder / "explain.jsonl", facts["systems"]),

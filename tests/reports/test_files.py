@@ -37,43 +37,40 @@ def rows_of(names, queries, metrics=("ndcg@10", "recall@100")):
 
 
 @given(st.lists(NAMES, min_size=1, max_size=4, unique=True), st.lists(NAMES, min_size=1, max_size=5, unique=True))
-def test_blocks_give_what_lines_give(tmp_path_factory, names, queries):
+def test_all_at_once_gives_what_lines_give(tmp_path_factory, names, queries):
     path = tmp_path_factory.mktemp("run") / "per_query.jsonl"
-    systems, rows = rows_of(names, queries)
+    _, rows = rows_of(names, queries)
     written(path, rows)
-    assert files.quality(path, systems) == by_line(rows)
-    assert files._in_blocks(path.read_bytes(), systems) == by_line(rows)
+    assert files.quality(path) == by_line(rows)
 
 
 def test_names_that_look_like_the_format(tmp_path):
-    systems, rows = rows_of(SPECIAL, SPECIAL)
+    _, rows = rows_of(SPECIAL, SPECIAL)
     written(tmp_path / "q", rows)
-    assert files.quality(tmp_path / "q", systems) == by_line(rows)
+    assert files.quality(tmp_path / "q") == by_line(rows)
 
 
-@pytest.mark.parametrize("change", ["order", "spaces", "unknown", "end"])
+@pytest.mark.parametrize("change", ["order", "spaces", "end"])
 def test_other_orders_and_forms_are_read_all_the_same(tmp_path, change):
-    systems, rows = rows_of(["a", "b"], ["1", "2", "3"])
+    _, rows = rows_of(["a", "b"], ["1", "2", "3"])
     text = "".join(json.dumps(row) + "\n" for row in rows)
     if change == "order":
         text = "".join(json.dumps(row) + "\n" for row in rows[::-1])
     elif change == "spaces":
         text = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
-    elif change == "unknown":
-        systems = systems[1:]
     else:
         text = text.rstrip("\n")
     (tmp_path / "q").write_text(text)
-    assert files.quality(tmp_path / "q", systems) == by_line(rows)
+    assert files.quality(tmp_path / "q") == by_line(rows)
 
 
 def test_a_damaged_line_is_named(tmp_path):
-    systems, rows = rows_of(["a", "b"], ["1", "2", "3"])
+    _, rows = rows_of(["a", "b"], ["1", "2", "3"])
     lines = [json.dumps(row) for row in rows]
     lines[4] = lines[4][:-9]
     (tmp_path / "q").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError) as caught:
-        files.quality(tmp_path / "q", systems)
+        files.quality(tmp_path / "q")
     assert caught.value.line == 5
 
 
@@ -86,6 +83,8 @@ def test_explanations_are_found_by_system_and_query(tmp_path):
     for row in rows:
         assert json.loads(found["c", row["system"]][json.dumps(row["query"])]) == row
     assert [len(one) for one in found.values()] == [2, 2]
+    turned = files.explained(tmp_path / "e", systems[::-1])  # in the other order than the systems
+    assert {cell: dict(one) for cell, one in turned.items()} == {cell: dict(one) for cell, one in found.items()}
     (tmp_path / "e").write_text("")
     assert files.explained(tmp_path / "e", systems) == {}
 
