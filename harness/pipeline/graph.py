@@ -12,7 +12,7 @@ from harness.measure.environment import usable_cores
 from harness.pipeline.axes import REGISTRIES
 from harness.pipeline.cost import watts_of
 from harness.pipeline.extras import exact_stages, extra_stages
-from harness.pipeline.parts import asked_of, check_stage, collection_stage, encode_stage, fit_stage, modules_of
+from harness.pipeline.parts import asked_of, check_stage, collection_stage, encode_stage, fit_stage, gpus_of, modules_of
 from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
 
 if TYPE_CHECKING:
@@ -206,6 +206,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
                 {**here, "system": system.name},
                 timed=True,
                 threads=measure.threads,
+                gpus=gpus_of(encoder),
                 pinned=can_pin(measure),
                 round=f"{collection} {number}",
             )

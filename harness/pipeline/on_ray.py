@@ -78,6 +78,10 @@ class Cluster:
         most = max((int(one.get("memory", 0)) for one in every if one["CPU"] >= cpus), default=0)
         return cpus, None if memory is None else min(memory, most), gpus
 
+    def gpus(self, node: str) -> int:
+        """Accelerators of a node."""
+        return int(self._resources().get(node, {}).get("GPU", 0))
+
     def _resources(self) -> dict[str, dict[str, float]]:
         every = {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
         return {name: resources for name, resources in every.items() if resources.get("CPU", 0) >= 1}
@@ -210,8 +214,10 @@ class RayExecutor(Executor):
                     remedy="start one of the same kind, or run again: the times are then those of the others",
                 )  # fmt: skip
             node = fit[sum(self._tries.values()) % len(fit)]
-            # All processors: nothing else runs there meanwhile, so that nothing more need be asked for.
-            cpus, memory, gpus = float(self.cluster.nodes().get(node, 1)), None, 0
+            # All processors: nothing else runs there meanwhile, so that memory need not be asked for. An accelerator
+            # must be: Ray hides those that were not.
+            cpus, memory = float(self.cluster.nodes().get(node, 1)), None
+            gpus = min(gpus, self.cluster.gpus(node))
         inputs = {needed.key: needed for stage in unit for needed in stage.inputs.values()}
         ready = {needed.key: needed for stage in unit for needed in stage.after}
         task = self.cluster.task(_made_here, cpus=cpus, memory=memory, gpus=gpus, node=node)

@@ -119,6 +119,7 @@ def test_nothing_is_asked_for_that_no_node_has(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True, nodes=lambda: found))
     cluster = Cluster(None)
     assert cluster.nodes() == {"0": 8, "1": 2}
+    assert [cluster.gpus(node) for node in ("0", "1", "2")] == [0, 2, 0]
     assert cluster.room(1, None) == (1.0, None, 0)
     assert cluster.room(2, 6_000_000_000) == (2.0, 6_000_000_000, 0)
     assert cluster.room(4, 6_000_000_000) == (4.0, 4_000_000_000, 0)

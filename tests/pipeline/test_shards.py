@@ -91,6 +91,7 @@ def test_what_uses_an_accelerator_asks_for_one_and_its_key_does_not_tell(tmp_pat
     (tmp_path / "spec.toml").write_text(text.replace("[indexes.inverted]", f"{model}[indexes.inverted]"))
     spec = load_spec(tmp_path / "spec.toml", REGISTRIES, [f"encoders.tiny.device={device}"])
     stages = in_order(system_stages(spec, "machine", ["tiny"]), 1)
-    assert {one.gpus for one in stages if one.kind in ("fit", "check", "encode")} == gpus
-    assert {one.gpus for one in stages if one.kind not in ("fit", "check", "encode")} == {0}
+    users = ("fit", "check", "encode", "latency")
+    assert {one.gpus for one in stages if one.kind in users} == gpus
+    assert {one.gpus for one in stages if one.kind not in users} == {0}
     assert all("gpus" not in one.recipe for one in stages)
