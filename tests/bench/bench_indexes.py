@@ -24,6 +24,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).res
 from synthetic import Corpus  # noqa: E402
 
 from harness.indexes import create  # noqa: E402
+from harness.indexes._packing import unpack  # noqa: E402
+from harness.indexes.inverted import SEGMENT  # noqa: E402
 from harness.measure.memory import peak, reset_peak, resident  # noqa: E402
 from harness.vectors import load_vectors  # noqa: E402
 
@@ -66,11 +68,14 @@ def main():
     asked.add_argument("--engines", default="inverted,inverted-u4,inverted-float32,scipy,bmp")
     asked.add_argument("--vectors", nargs=2, metavar=("DOCUMENTS", "QUERIES"))
     asked.add_argument("--clock", choices=sorted(CLOCKS), default="cpu")
+    asked.add_argument("--check", action="store_true", help="hold the inverted index against brute force, time nothing")
     asked.add_argument("--passes", type=int, default=5)
     asked.add_argument("--evict", action="store_true", help="sweep the caches before every query")
     asked.add_argument("--growth", metavar="SIZES", help="numbers of documents, with commas between")
     asked.add_argument("-k", type=int, default=100)
     given = asked.parse_args()
+    if given.check:
+        return check(given)
     if given.growth:
         sizes = [int(size) for size in given.growth.split(",")]
         return growth(sizes, given)
@@ -171,6 +176,28 @@ def growth(sizes, given):
         slope = np.polyfit(np.log(sizes), np.log(values), 1)[0]
         print(f"{label} grows with the number of documents to the power of {slope:.3f}")
     return None
+
+
+def check(given):
+    """The answers of the 8-bit inverted index against float64 products with its stored weights, a segment at a time."""
+    corpus = Corpus(per_document=given.terms)
+    queries, index = corpus.queries(given.queries), create("inverted")
+    index.build(corpus.documents(given.documents))
+    ids, scores = index.search(queries, given.k)
+    exact = np.empty((given.queries, 0))
+    for number, segment in enumerate(index.segments):
+        rows, columns, values = unpack(segment, "u8")
+        shape = min(SEGMENT, given.documents - number * SEGMENT), index.terms
+        stored = sparse.csr_matrix((values.astype(np.float64), (rows, columns)), shape=shape)
+        exact = np.hstack([exact, (queries.astype(np.float64) @ stored.T).toarray()])
+    best = -np.sort(-exact, axis=1)[:, : given.k]
+    own = np.take_along_axis(exact, ids, 1)
+    print(
+        f"{given.documents} documents, {given.queries} queries, k={given.k}: the scores are those of brute force within"
+    )
+    print(
+        f"{np.abs(scores / best - 1).max():.1e}, and those of the documents named within {np.abs(scores / own - 1).max():.1e}"
+    )
 
 
 def exact_scores(documents, queries):
