@@ -120,13 +120,14 @@ def train_model(
         seed: See `harness.training.loop.train`.
         progress: Called after each step.
         checkpoints: A folder of this training alone.
-        factors: Gets the adapters of a training of one phase.
+        factors: Gets the adapters of all phases, those of one projection joined: their product is the sum of the
+            phases' products. Stays empty where a phase trains all weights.
 
     Raises:
         UserError: There are no pairs, no hard negatives where they are asked for, or what the loop finds wrong.
     """
     from harness.training.devices import find
-    from harness.training.loop import train
+    from harness.training.loop import hold_out, negatives_of, train
     from harness.training.objectives import Batch, SparseObjective
 
     if not pairs:
@@ -145,10 +146,15 @@ def train_model(
     curve: list[dict[str, float]] = []
     flops: dict[str, float] = {}
     started, seen, steps = time.perf_counter(), 0, sum(phase.steps for phase in phases)
+    adapters: list[dict[str, torch.Tensor]] = []
+    # The same for all phases: what validates one must not have trained another.
+    learned, held = hold_out(
+        [(p.query, p.positive, p.negatives) for p in pairs], max(phase.validation_pairs for phase in phases), seed
+    )
     for number, phase in enumerate(phases, start=1):
         before, head = len(curve), objective(phase)
         wanted = {"all": (True, False), "with negatives": (True,), "without negatives": (False,)}[phase.only]
-        examples = [(p.query, p.positive, p.negatives) for p in pairs if bool(p.negatives) in wanted]
+        examples = [example for example in learned if bool(negatives_of(example)) in wanted]
 
         def tokenise(queries: list[str], passages: list[str], phase: TrainingParams = phase) -> Batch:
             return Batch(
@@ -160,6 +166,7 @@ def train_model(
             if progress:
                 progress(before + done, steps, text)
 
+        merged: dict[str, torch.Tensor] = {}
         rows = train(
             model.backbone,
             head,
@@ -171,13 +178,18 @@ def train_model(
             progress=tell,
             checkpoints=checkpoints / f"phase{number}" if checkpoints else None,
             terms=len(head.weight) if isinstance(head, SparseObjective) else None,
-            factors=factors if len(phases) == 1 else None,
+            factors=merged,
+            held=held[: phase.validation_pairs],
             devices=devices,
         )
+        adapters.append(merged)
         curve += [{**row, "step": before + row["step"]} for row in rows]
         seen += len(rows) * phase.pairs_per_step
         for part in ("forward", "backward"):
             flops[f"phase {number} {part}" if len(phases) > 1 else part] = sum(row[part] for row in rows)
+    if factors is not None and all(adapters):
+        for name in adapters[0]:
+            factors[name] = torch.cat([one[name] for one in adapters], dim=0 if name.endswith(".down") else 1)
     return {
         "steps": len(curve),
         "pairs": len(pairs),

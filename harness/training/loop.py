@@ -43,6 +43,7 @@ def train(
     factors: dict[str, torch.Tensor] | None = None,
     checkpoints: Path | None = None,
     terms: int | None = None,
+    held: Sequence[Example] | None = None,
     devices: Devices = ALONE,
 ) -> list[dict[str, float]]:
     """Train `backbone` in place (adapters are merged at the end) and return the curve, one row a step.
@@ -60,6 +61,7 @@ def train(
         checkpoints: A folder of this training alone. What is found there is gone on from, to the same weights bit by
             bit.
         terms: Size of the vocabulary of a sparse model.
+        held: Pairs to validate on; where left out, they are held out of `pairs`.
         devices: Where to train, and which of several processes this is. All of them return the same weights and curve;
             the first alone writes checkpoints and tells its progress.
 
@@ -70,7 +72,8 @@ def train(
     Raises:
         UserError: Too few pairs for one batch, a loss that is not finite, or a collapse.
     """
-    pairs, held = hold_out(pairs, params.validation_pairs, seed)
+    if held is None:
+        pairs, held = hold_out(pairs, params.validation_pairs, seed)
     if len(pairs) < params.pairs_per_step:
         raise UserError(
             f"{len(pairs)} training pairs are fewer than one batch of {params.pairs_per_step}",

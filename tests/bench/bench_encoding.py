@@ -3,9 +3,9 @@
     python tests/bench/bench_encoding.py --documents 2000 --texts ../shared/collections/scifact/corpus.jsonl
 
 All sides open the same folder and read the same texts with the same contract, each in a process of its own. They take
-turns: 256 documents each, the longest first, so that every side forms the batches that it would form of all documents at
-once, and whatever slows the machine for a while falls on all alike. Printed are tokens a second of processor time and by
-the clock, peak memory above the loaded model, and the largest difference of vectors.
+turns: 256 documents each, the longest first, so that every side forms the batches that it would form of all documents
+at once, and whatever slows the machine for a while falls on all alike. Printed are tokens a second of processor time
+and by the clock, peak memory above the loaded model, and the largest difference of vectors.
 """
 
 from __future__ import annotations

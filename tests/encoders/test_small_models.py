@@ -38,9 +38,12 @@ def dense(rows):
     return rows.toarray() if hasattr(rows, "toarray") else rows
 
 
+@pytest.mark.parametrize("finetuning", [None, {"steps": 20, "pairs_per_step": 4, "lora_rank": 2}])
 @pytest.mark.parametrize(("type", "params"), KINDS)
-def test_an_adapter_gives_the_vectors_of_the_model_it_was_taken_from(llama_folder, tmp_path, texts, type, params):
-    whole = trained(llama_folder, tmp_path / "whole", type, params)
+def test_an_adapter_gives_the_vectors_of_the_model_it_was_taken_from(
+    llama_folder, tmp_path, texts, type, params, finetuning
+):
+    whole = trained(llama_folder, tmp_path / "whole", type, params, finetuning=finetuning)
     maker = type(params(backbone=str(llama_folder), adapter=str(tmp_path / "whole" / "adapter"), **SMALL))
     assert maker.needs() == "nothing"
     (tmp_path / "again").mkdir()

@@ -96,6 +96,22 @@ def test_each_phase_has_the_pairs_that_it_asks_for(llama_folder, tmp_path, monke
     assert seen == [[pair.query for pair in PAIRS[:2]], [pair.query for pair in HARD[2:]]]
 
 
+def test_what_validates_one_phase_has_trained_none(llama_folder, tmp_path, monkeypatch):
+    from harness.training import loop
+
+    seen = []
+    monkeypatch.setattr(
+        loop,
+        "train",
+        lambda *given, held, **_: seen.append(([pair[0] for pair in given[3]], [q for q, _ in held])) or [],
+    )
+    phases = {"training": {**PHASE, "validation_pairs": 1}, "finetuning": {**PHASE, "validation_pairs": 2}}
+    Laconic(LaconicParams(backbone=str(llama_folder), **phases)).fit(tmp_path, pairs=iter(HARD), seed=1)
+    (first, held), (second, more) = seen
+    assert len(held) == 1 and len(more) == 2 and set(held) <= set(more)
+    assert first == second and not set(first) & set(more)
+
+
 def test_a_second_phase_alone():
     with pytest.raises(ValueError, match="finetuning needs training"):
         LaconicParams(backbone="x", finetuning=PHASE)
