@@ -167,6 +167,26 @@ def fits(
         raise typer.Exit(1)
 
 
+@app.command()
+def costs(
+    spec_file: SpecFile,
+    speed: Annotated[
+        float, typer.Option(min=1.0, help="Floating point operations a second of what encodes: assumed, not known.")
+    ] = 2e14,
+    price: Annotated[float | None, typer.Option(min=0.0, help="Of an hour of it, in any currency.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what encoding a spec's collections costs; fetch and run nothing."""
+    from harness.pipeline.axes import REGISTRIES
+    from harness.pipeline.costs import as_rows, printed
+    from harness.pipeline.costs import costs as estimated
+    from harness.spec.load import load_spec
+
+    found = estimated(load_spec(spec_file, REGISTRIES, overrides or ()))
+    typer.echo(json.dumps(as_rows(found), indent=2) if as_json else printed(found, speed, price), nl=as_json)
+
+
 @app.command(name="check-model")
 def check_model(
     spec_file: SpecFile,

@@ -46,6 +46,17 @@ class Pair(NamedTuple):
     negatives: tuple[str, ...] = ()
 
 
+class Sizes(NamedTuple):
+    """How much text a collection has, known or counted before it is read for a run."""
+
+    documents: int
+    queries: int
+    document_characters: float
+    """Mean of a document, title included."""
+    query_characters: float
+    """Mean of a query."""
+
+
 @runtime_checkable
 class Collection(Protocol):
     """A source of documents, queries and judgements. Nothing is held in memory whole: the three are iterators.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.collections import Document, Judgement, Pair, Query, register
+from harness.collections import Document, Judgement, Pair, Query, Sizes, register
 from harness.collections._suites import SUITES
 from harness.errors import UserError, allowed
 from harness.spec.params import Params
@@ -80,6 +80,19 @@ class MtebTask:
         """None: a test collection is not trained on."""
         yield from ()
 
+    def announced(self) -> Sizes | None:
+        """What mteb's own statistics of the task say, without its data; None where there are none of the split."""
+        metadata = _named(self.params.task or "").metadata
+        found = (metadata.descriptive_stats or {}).get(self.params.split or metadata.eval_splits[0])
+        if found is None or self.params.subset != "default":
+            return None
+        sides = [found[f"{side}_text_statistics"] for side in ("documents", "queries")]
+        means = [side["average_text_length"] for side in sides]
+        # Some tasks' statistics do not give the numbers themselves.
+        return Sizes(
+            *(round(side["total_text_length"] / mean) for side, mean in zip(sides, means, strict=True)), *means
+        )
+
     def description(self) -> dict[str, str]:
         """Facts for the report."""
         metadata = self._loaded().metadata
@@ -111,7 +124,8 @@ class MtebTask:
         return self._task
 
 
-def _load(name: str) -> Any:
+def _named(name: str) -> Any:
+    """The task of this name, without its data."""
     try:
         import mteb
         from mteb.abstasks.retrieval import AbsTaskRetrieval
@@ -129,6 +143,11 @@ def _load(name: str) -> Any:
         )
     if not isinstance(task, AbsTaskRetrieval):
         raise UserError(f"{name!r} is not a retrieval task", key="task", remedy="name a task of type Retrieval")
+    return task
+
+
+def _load(name: str) -> Any:
+    task = _named(name)
     try:
         task.load_data()
     except Exception as error:

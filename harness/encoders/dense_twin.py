@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from harness.collections.base import Pair
+    from harness.encoders._announced import Announced
     from harness.encoders._packed import PackedDense
     from harness.spec.params import Params
     from harness.training.params import TrainingParams
@@ -43,6 +44,12 @@ class DenseTwin:
     def width(self) -> int | None:
         """Known when the backbone is read, unless the spec says it."""
         return self.params.dimensions
+
+    def announced(self) -> Announced | None:
+        """By the backbone's shape."""
+        from harness.encoders._announced import llama
+
+        return llama(self.params, dimensions=self.params.dimensions)
 
     def fit(
         self,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from harness.collections.base import Pair
+    from harness.encoders._announced import Announced
     from harness.encoders._folder import Contract
     from harness.encoders._packed import Model, PackedSparse
     from harness.encoders._terms import Terms
@@ -49,6 +50,12 @@ class Laconic:
     def width(self) -> int | None:
         """Known when the backbone is read."""
         return None
+
+    def announced(self) -> Announced | None:
+        """By the backbone's shape."""
+        from harness.encoders._announced import llama
+
+        return llama(self.params, terms=self.params.document_terms)
 
     def fit(
         self,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from harness.encoders._announced import Announced
     from harness.spec.params import Params
     from harness.vectors import Kind
 
@@ -36,6 +37,12 @@ class SentenceTransformerType(ReadyMade):
 
     Params: ClassVar[type[Params]] = DenseParams
     kind: ClassVar[Kind] = "dense"
+
+    def announced(self) -> Announced | None:
+        """As mteb has registered the model."""
+        from harness.encoders._announced import registered
+
+        return registered(self.params.model, length=self.params.max_length, dimensions=self.params.dimensions)
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
-from harness.training.estimate import BACKBONES, Memory, Shape, training_memory
+from harness.training.estimate import BACKBONES, Memory, Shape, shape_of, training_memory
 
 if TYPE_CHECKING:
     from harness.spec.models import Spec
@@ -57,22 +55,11 @@ def printed(found: list[Phase], room: float) -> str:
 
 def _shape(spec: Spec, encoder: str, params: Any) -> Shape:
     name = params.backbone.model
-    if name in BACKBONES:
-        shape = BACKBONES[name]
-    else:
-        path = Path(str(name)).expanduser() / "config.json"
-        try:
-            body = json.loads(path.read_text(encoding="utf-8"))
-            heads = int(body["num_attention_heads"])
-            shape = Shape(
-                int(body["num_hidden_layers"]), int(body["hidden_size"]), int(body["intermediate_size"]), heads,
-                int(body.get("num_key_value_heads", heads)), int(body["vocab_size"]),
-                tied=bool(body.get("tie_word_embeddings", False)),
-            )  # fmt: skip
-        except (OSError, ValueError, KeyError, TypeError):
-            raise UserError(
-                f"the shape of the backbone {name!r} is not known", file=spec.file,
-                key=f"encoders.{encoder}.backbone.model",
-                remedy=f"give a folder with config.json, or one of {', '.join(BACKBONES)}",
-            ) from None  # fmt: skip
-    return shape if params.layers is None else Shape(**{**vars(shape), "layers": min(params.layers, shape.layers)})
+    shape = shape_of(name, params.layers)
+    if shape is None:
+        raise UserError(
+            f"the shape of the backbone {name!r} is not known", file=spec.file,
+            key=f"encoders.{encoder}.backbone.model",
+            remedy=f"give a folder with config.json, or one of {', '.join(BACKBONES)}",
+        )  # fmt: skip
+    return shape

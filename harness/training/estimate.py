@@ -7,7 +7,9 @@ head. What the allocator loses and what kernels take besides is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,6 +60,24 @@ BACKBONES = {
     "meta-llama/Llama-3.1-8B": Shape(32, 4096, 14336, 32, 8, 128_256, tied=False),
 }
 """Published shapes of LACONIC's backbones."""
+BACKBONES |= {f"utahnlp/laconic-{base.rpartition('-')[2].lower()}": shape for base, shape in list(BACKBONES.items())}
+
+
+def shape_of(model: str | None, layers: int | None = None) -> Shape | None:
+    """Shape of a backbone by name or folder, cut to its first `layers`; None where it is not known."""
+    shape = BACKBONES.get(str(model))
+    if shape is None:
+        try:
+            body = json.loads((Path(str(model)).expanduser() / "config.json").read_text(encoding="utf-8"))
+            heads = int(body["num_attention_heads"])
+            shape = Shape(
+                int(body["num_hidden_layers"]), int(body["hidden_size"]), int(body["intermediate_size"]), heads,
+                int(body.get("num_key_value_heads", heads)), int(body["vocab_size"]),
+                tied=bool(body.get("tie_word_embeddings", False)),
+            )  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+    return shape if layers is None else replace(shape, layers=min(layers, shape.layers))
 
 
 @dataclass(frozen=True)
