@@ -11,7 +11,7 @@ from scipy import sparse
 
 from harness.encoders._folder import Contract, Weights, write
 from harness.encoders._screen import Screen, multiplies_bfloat16
-from harness.encoders._text import Tokeniser, by_length, pack
+from harness.encoders._text import Ahead, Tokeniser, by_length, pack
 from harness.training.max_head import max_logits
 
 if TYPE_CHECKING:
@@ -97,7 +97,11 @@ class PackedEncoder:
 
     def __init__(self, model: Model, batch_size: int, facts: Mapping[str, float] | None = None) -> None:
         self.model, self.batch_size, self.facts = model, batch_size, facts or {}
-        self.tokeniser = Tokeniser(model.tokenizer, model.contract)
+        self.tokeniser = Ahead(Tokeniser(model.tokenizer, model.contract))
+
+    def expect(self, texts: Sequence[str], role: Role) -> None:
+        """These come next: they are tokenised beside whatever is encoded until then."""
+        self.tokeniser.expect(texts, role)
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
         """Tokens after prefix and truncation."""

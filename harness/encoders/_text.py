@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
 
     from harness.encoders._folder import Contract
 
@@ -45,6 +47,34 @@ class Tokeniser:
             [prefix + text for text in texts], add_special_tokens=self.contract.special_tokens
         )
         return [encoding.ids for encoding in found]
+
+
+class Ahead:
+    """A tokeniser that may be told what comes next, and does it in a thread of its own while other texts are encoded.
+
+    The library lets go of the interpreter while it works. Ids of what was expected last stay, so that counting the
+    tokens of what was just encoded costs nothing; texts that were not expected are tokenised where they are asked for.
+
+    Args:
+        tokeniser: Does the work.
+    """
+
+    def __init__(self, tokeniser: Tokeniser) -> None:
+        self.tokeniser, self.tokenizer = tokeniser, tokeniser.tokenizer
+        self._pool: ThreadPoolExecutor | None = None
+        self._expected: list[tuple[Sequence[str], Role, Future[list[list[int]]]]] = []
+
+    def expect(self, texts: Sequence[str], role: Role) -> None:
+        """Begin with these, which must not be changed any more; those expected before the last ones are forgotten."""
+        self._pool = self._pool or ThreadPoolExecutor(1, "tokeniser")
+        self._expected = [*self._expected[-1:], (texts, role, self._pool.submit(self.tokeniser.ids, texts, role))]
+
+    def ids(self, texts: Sequence[str], role: Role) -> list[list[int]]:
+        """As `Tokeniser.ids`."""
+        for expected, its, ids in self._expected:
+            if expected is texts and its == role:
+                return ids.result()
+        return self.tokeniser.ids(texts, role)
 
 
 def by_length(lengths: Sequence[int], size: int, tokens: int | None = None) -> Iterator[list[int]]:

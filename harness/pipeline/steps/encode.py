@@ -17,6 +17,8 @@ from harness.pipeline.steps.prepare import read_blocks, read_pairs, read_texts
 from harness.vectors import VectorsWriter, load_vectors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.encoders.base import Encoder, EncoderType, Progress
 
 BLOCK = 1024
@@ -171,7 +173,7 @@ def _encode_side(
     writer = VectorsWriter(target, encoder.kind, encoder.width)
     flops_of = cache(encoder.count_flops)
     seconds, tokens, flops = 0.0, 0, 0.0
-    for block in islice(read_blocks(source, BLOCK), first, last):
+    for block in _one_ahead(islice(read_blocks(source, BLOCK), first, last), encoder, role):
         started = time.perf_counter()
         vectors = encoder.encode_documents(block) if role == "document" else encoder.encode_queries(block)
         seconds += time.perf_counter() - started
@@ -190,6 +192,22 @@ def _encode_side(
         "tokens": tokens / max(info.rows, 1),
         "flops": flops / max(info.rows, 1),
     }
+
+
+def _one_ahead(
+    blocks: Iterator[list[str]], encoder: Encoder, role: Literal["document", "query"]
+) -> Iterator[list[str]]:
+    """The blocks; an encoder that can tokenise ahead is told of each before the one in front of it is given out."""
+    expect = getattr(encoder, "expect", lambda *_: None)
+    block = next(blocks, None)
+    if block is not None:
+        expect(block, role)
+    while block is not None:
+        following = next(blocks, None)
+        if following is not None:
+            expect(following, role)
+        yield block
+        block = following
 
 
 def _write_terms(encoder: Encoder, out: Path) -> None:
