@@ -187,6 +187,17 @@ def costs(
     typer.echo(json.dumps(as_rows(found), indent=2) if as_json else printed(found, speed, price), nl=as_json)
 
 
+@app.command()
+def pin(spec_file: SpecFile, overrides: Overrides = None) -> None:
+    """Look up the commits of models that the spec names without one; print the settings that pin them."""
+    from harness.pipeline.axes import REGISTRIES
+    from harness.pipeline.pins import pins
+    from harness.spec.load import load_spec
+
+    found = pins(load_spec(spec_file, REGISTRIES, overrides or ()))
+    typer.echo("\n".join(f"--set {one}" for one in found) or "every model is pinned, or lies in a folder or a wheel")
+
+
 @app.command(name="check-model")
 def check_model(
     spec_file: SpecFile,

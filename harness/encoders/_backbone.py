@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import model_validator
 
-from harness.encoders._source import digest, fingerprint, from_hub, in_wheel, local
+from harness.encoders._source import commit_of, digest, fingerprint, from_hub, in_wheel, local
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import torch
@@ -67,6 +67,19 @@ class Backbone(Params):
                 found += f" {f'{name}{at}' if here is None else digest(here)}"
         return found
 
+    def hub_names(self) -> list[tuple[str, str, str | None]]:
+        """What comes from the Hub: key of the revision, name, and the revision that the spec names."""
+        parts = [
+            ("revision", "backbone.model", self.model, self.revision),
+            ("tokenizer_revision", "backbone.tokenizer", self.tokenizer, self.tokenizer_revision),
+            ("adapter_revision", "backbone.adapter", self.adapter, self.adapter_revision),
+        ]
+        return [
+            (f"backbone.{key}", name, revision)
+            for key, where, name, revision in parts
+            if name is not None and local(name, where) is None
+        ]
+
     def open(self) -> Pretrained:
         """Find it, download it if it must be, and read all but the weights.
 
@@ -84,14 +97,18 @@ class Backbone(Params):
         adapter = _place(self.adapter, self.adapter_revision, "backbone.adapter")
         read_config(adapter)
         plain = self._plain(place)
-        return Pretrained(plain.config, plain.tokenizer, lambda layers: merge(plain.weights(layers), adapter, layers))
+        return replace(
+            plain,
+            weights=lambda layers: merge(plain.weights(layers), adapter, layers),
+            commits={**plain.commits, **_commits({self.adapter: adapter})},
+        )
 
     def _plain(self, place: Path) -> Pretrained:
         if place.is_file():
             from harness.encoders._gguf import GgufFile
 
             gguf = GgufFile(place)
-            tokenizer = gguf.tokenizer() if self.tokenizer is None else self._tokenizer(place)
+            tokenizer = gguf.tokenizer() if self.tokenizer is None else self._tokenizer(self._tokenizer_folder(place))
             return Pretrained(gguf.config(), tokenizer, lambda layers: _tensors(gguf.weights(layers)))
         config = place / "config.json"
         if not config.is_file() and (place / "adapter_config.json").is_file():
@@ -103,16 +120,20 @@ class Backbone(Params):
             )
         if not config.is_file():
             raise UserError("the folder has no config.json", file=place, key="backbone", remedy="name a model's folder")
+        folder = self._tokenizer_folder(place)
         return Pretrained(
             json.loads(config.read_text(encoding="utf-8")),
-            self._tokenizer(place),
+            self._tokenizer(folder),
             lambda layers: _from_safetensors(place, layers),
+            _commits({str(self.model): place, self.tokenizer or str(self.model): folder}),
         )
 
-    def _tokenizer(self, place: Path) -> str:
-        folder = place
-        if self.tokenizer is not None:
-            folder = _place(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer")
+    def _tokenizer_folder(self, place: Path) -> Path:
+        if self.tokenizer is None:
+            return place
+        return _place(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer")
+
+    def _tokenizer(self, folder: Path) -> str:
         file = folder / "tokenizer.json"
         if not file.is_file():
             raise UserError(
@@ -127,11 +148,23 @@ class Backbone(Params):
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A found model: `config` as transformers has it, tokenizer.json as text, and `weights(layers)` by name."""
+    """A found model.
+
+    Attributes:
+        config: As transformers has it.
+        tokenizer: Text of tokenizer.json.
+        weights: Called with a number of layers, gives their weights by name.
+        commits: What was taken from the Hub, and in which commit.
+    """
 
     config: dict[str, Any]
     tokenizer: str
     weights: Callable[[int], dict[str, torch.Tensor]]
+    commits: Mapping[str, str] = field(default_factory=dict)
+
+
+def _commits(places: Mapping[str, Path]) -> dict[str, str]:
+    return {name: commit for name, place in places.items() if (commit := commit_of(place)) is not None}
 
 
 def _place(name: str, revision: str | None, key: str) -> Path:

@@ -65,6 +65,7 @@ def prepare(params: LlamaParams, contract: Contract) -> Model:
         tokenizer,
         contract,
         config,
+        found.commits,
     )
 
 

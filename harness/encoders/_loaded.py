@@ -7,6 +7,7 @@ import shutil
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from harness.encoders._source import commit_of
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ class ReadyMade:
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
-        bring(self.params.folder(), directory / "model", self.kind)
-        return {}
+        folder = self.params.folder()
+        bring(folder, directory / "model", self.kind)
+        commit = commit_of(folder)
+        return {} if commit is None else {"commits": {self.params.model: commit}}
 
 
 def bring(source: Path, target: Path, kind: Kind) -> None:

@@ -59,6 +59,7 @@ class Model:
         tokenizer: Text of tokenizer.json.
         contract: How texts are encoded.
         config: Keys of config.json.
+        commits: What of it was taken from the Hub, and in which commit; said after it was made.
     """
 
     backbone: Any
@@ -69,6 +70,7 @@ class Model:
     tokenizer: str
     contract: Contract
     config: Mapping[str, Any] = field(default_factory=dict)
+    commits: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write it as a folder that sentence-transformers opens."""

@@ -79,6 +79,29 @@ def from_hub(model: str, revision: str | None, key: str = "model") -> Path:
         ) from None
 
 
+def commit_of(place: Path) -> str | None:
+    """The commit that a folder of the Hub's cache holds; None for any other place."""
+    return place.name if place.parent.name == "snapshots" else None
+
+
+def commit_on_hub(model: str, key: str) -> str:
+    """The commit that a name means on the Hub now.
+
+    Raises:
+        UserError: The Hub does not say.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().model_info(model).sha)
+    except Exception as error:
+        raise UserError(
+            f"the Hugging Face Hub does not say which commit {model!r} is ({type(error).__name__})",
+            key=key,
+            remedy="try it with network; a gated model wants its licence accepted on its page, and hf auth login",
+        ) from None
+
+
 def digest(path: Path) -> str:
     """SHA-256 of names and contents of a file or of all files of a folder."""
     whole = hashlib.sha256()
@@ -140,6 +163,10 @@ class SourceParams(Params):
             return in_wheel(self.wheel, self.path)
         found = local(str(self.model))
         return from_hub(str(self.model), self.revision) if found is None else found
+
+    def hub_names(self) -> list[tuple[str, str, str | None]]:
+        """What comes from the Hub: key of the revision, name, and the revision that the spec names."""
+        return [] if self.model is None or local(self.model) else [("revision", self.model, self.revision)]
 
     def fingerprint(self) -> str:
         """See `fingerprint` of this module."""

@@ -91,7 +91,7 @@ class DenseTwin:
                 key="dimensions",
                 remedy=f"at most {hidden}",
             )
-        facts: dict[str, object] = {"departures": params.departures()}
+        facts: dict[str, object] = {"departures": params.departures(), "commits": dict(model.commits)}
         if params.adapter is not None:
             facts["adapter"] = _shipped.apply(model, params.adapter, "dense", params)
         if params.training is not None:

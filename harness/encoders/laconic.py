@@ -73,7 +73,7 @@ class Laconic:
 
         params = self.params
         model = prepare(params, _contract(params))
-        facts: dict[str, object] = {"departures": params.departures()}
+        facts: dict[str, object] = {"departures": params.departures(), "commits": dict(model.commits)}
         if params.adapter is not None:
             facts["adapter"] = _shipped.apply(model, params.adapter, "sparse", params)
             model.save(directory)

@@ -22,6 +22,7 @@ from harness.pipeline.conditions import builds_of, conditions_of, notes_of
 from harness.pipeline.cost import cost_records
 from harness.pipeline.extras import extra_notes, extra_records
 from harness.pipeline.null import null_records
+from harness.pipeline.pins import moving
 from harness.records import Record, record, write_records
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from harness.pipeline.execute import Done
     from harness.pipeline.graph import SystemStages
     from harness.pipeline.stage import Stage
+    from harness.pipeline.store import Artefact
     from harness.spec.models import Spec
 
 RESIDENT = ("anonymous", "file", "pss")
@@ -130,7 +132,7 @@ def _write_run(
             for d in (done[s.key],)
         ],
         "claims": [claim.model_dump(mode="json") for claim in spec.head.claims],
-        "notes": [*notes_of(conditions), *extra_notes(systems, done)],
+        "notes": [*notes_of(conditions), *moving(systems, done), *extra_notes(systems, done)],
     }
     _write(out / "run.json", json.dumps(body, ensure_ascii=False, indent=1))
 
@@ -143,7 +145,7 @@ def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) ->
         "encoder": system.encoder.name,
         "encoder_base": system.encoder.base,
         "encoder_type": system.encoder.type,
-        "revision": _revision(system.encoder.params),
+        "revision": _revision(system.encoder.params, done[one.fit.key].artefact),
         "index": system.index.name,
         "index_type": system.index.type,
         "index_params": system.index.params.model_dump(mode="json"),
@@ -154,9 +156,12 @@ def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) ->
     }
 
 
-def _revision(params: Any) -> str | None:
-    """The revision of the model that a spec names, its own or its backbone's."""
-    own = getattr(params, "revision", None) or getattr(getattr(params, "backbone", None), "revision", None)
+def _revision(params: Any, fitted: Artefact | None) -> str | None:
+    """The commit of the model: what was taken from the Hub, else what the spec names, its own or its backbone's."""
+    source = getattr(params, "backbone", params)
+    name = getattr(source, "model", None)
+    taken = fitted.result["facts"].get("commits", {}).get(name) if fitted is not None else None
+    own = taken or getattr(source, "revision", None)
     return None if own is None else str(own)
 
 
@@ -178,6 +183,7 @@ def _facts(one: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:
             found["trained in this experiment"] = (
                 f"{facts['steps']} steps on {facts['pairs_seen']} of {facts['pairs']} pairs"
             )
+        found |= {f"commit of {name}": commit for name, commit in facts.get("commits", {}).items()}
         found |= {f"departure: {name}": f"{value:g}" for name, value in facts.get("departures", {}).items()}
     return found
 

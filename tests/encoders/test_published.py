@@ -2,14 +2,20 @@
 
 import json
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from harness import cli
 from harness.encoders._backbone import Backbone
 from harness.encoders.laconic import Laconic, LaconicParams
 from harness.errors import UserError
+from harness.pipeline.pins import moving
+from harness.pipeline.results import _revision
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +152,76 @@ def test_the_hub_out_of_reach(published, monkeypatch, key):
     given = {key: "owner/none", f"{key}_revision": "abc123"}
     with pytest.raises(UserError, match=rf"backbone.{key}(.|\n)*hf download owner/none --revision abc123"):
         Backbone(model=str(published / "base"), **given).open()
+
+
+COMMITS = {name: digit * 40 for name, digit in (("base", "a"), ("tokenizer", "b"), ("adapter", "c"))}
+
+
+@pytest.fixture
+def cached(published, tmp_path, monkeypatch):
+    """The Hub's cache as it is after a download, without network: owner/base, owner/tokenizer and owner/adapter."""
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name, commit in COMMITS.items():
+        repository = tmp_path / "hub" / f"models--owner--{name}"
+        shutil.copytree(published / name, repository / "snapshots" / commit)
+        (repository / "refs").mkdir()
+        (repository / "refs/main").write_text(commit)
+
+
+def test_a_model_of_the_hub_says_which_commits_it_was(cached, published, tmp_path, texts):
+    names = {"model": "owner/base", "tokenizer": "owner/tokenizer", "adapter": "owner/adapter"}
+    maker = Laconic(LaconicParams(backbone=names, document_length=20))
+    (tmp_path / "made").mkdir()
+    facts = maker.fit(tmp_path / "made")
+    assert facts["commits"] == {f"owner/{name}": commit for name, commit in COMMITS.items()}
+    folders = {key: str(published / name.rpartition("/")[2]) for key, name in names.items()}
+    found = maker.load(tmp_path / "made").encode_documents(texts).toarray()
+    np.testing.assert_array_equal(found, vectors(tmp_path / "again", texts, **folders))
+    encoder = SimpleNamespace(name="mine", params=maker.params)
+    stages = SimpleNamespace(system=SimpleNamespace(encoder=encoder), fit=SimpleNamespace(key="k"))
+    done = {"k": SimpleNamespace(artefact=SimpleNamespace(result={"facts": facts}))}
+    notes = moving([stages], done)
+    assert [commit in note for note, commit in zip(notes, COMMITS.values(), strict=True)] == [True] * 3
+    encoder.params = LaconicParams(backbone={**names, "revision": "a", "adapter_revision": "c"})
+    assert len(moving([stages], done)) == 1
+    assert _revision(maker.params, SimpleNamespace(result={"facts": facts})) == COMMITS["base"]
+    pinned = LaconicParams(backbone={**names, "revision": COMMITS["base"]})
+    assert _revision(pinned, None) == COMMITS["base"]
+    assert Backbone(**folders).open().commits == {}
+    with pytest.raises(UserError, match="hf download owner/base --revision ffff"):
+        Backbone(model="owner/base", revision="f" * 40).open()
+
+
+def test_names_that_move_are_pinned(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    monkeypatch.setattr(
+        huggingface_hub.HfApi,
+        "model_info",
+        lambda self, name: SimpleNamespace(sha=f"commit-of-{name.rpartition('/')[2]}"),
+    )
+    spec = str(Path(__file__).parents[2] / "experiments/suites.toml")
+    found = CliRunner().invoke(cli.app, ["pin", spec]).output.split()
+    assert found == [
+        word
+        for size, base in (("1b", "Llama-3.2-1B"), ("3b", "Llama-3.2-3B"), ("8b", "Llama-3.1-8B"))
+        for key, name in (("revision", f"laconic-{size}"), ("tokenizer_revision", base))
+        for word in ("--set", f"encoders.laconic-{size}.backbone.{key}=commit-of-{name}")
+    ]  # the dense models are pinned in the spec
+    again = CliRunner().invoke(cli.app, ["pin", spec, *found])
+    assert again.output == "every model is pinned, or lies in a folder or a wheel\n"
+
+
+def test_the_hub_that_does_not_answer(monkeypatch):
+    import huggingface_hub
+
+    def no_network(self, name):
+        raise ConnectionError
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", no_network)
+    spec = str(Path(__file__).parents[2] / "experiments/suites.toml")
+    with pytest.raises(UserError, match=r"does not say which commit 'utahnlp/laconic-1b'(.|\n)*network"):
+        CliRunner().invoke(cli.app, ["pin", spec], catch_exceptions=False)
