@@ -12,7 +12,7 @@ from harness.training.loop import give_back
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library has no malloc_trim")
 def test_what_is_free_is_given_back():
-    """Blocks below the size that is mapped on its own, every other one freed: the heap keeps them until it is trimmed."""
+    """Every other block is freed, each too small to be mapped on its own: the heap keeps them until it is trimmed."""
     kept = [torch.ones(25_000) for _ in range(2000)]  # 100 kB each
     del kept[::2]
     before = resident().rss
