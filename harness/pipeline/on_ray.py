@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import socket
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster import connect
 from harness.errors import UserError
 from harness.pipeline.execute import Done, Executor, Watcher
 from harness.pipeline.holders import Holders
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 TRIES = 4
 """How often a stage is begun whose node or worker was lost."""
-KNOCK_SECONDS = 5.0
-"""How long a cluster's head may take to accept a connection."""
 LOOK_SECONDS = 0.2
 READ_BY_DRIVER = ("quality", "summary")
 """Kinds of which the run folder needs files; of the others it needs only what their manifest says."""
@@ -40,22 +37,7 @@ class Cluster:
     """
 
     def __init__(self, address: str | None) -> None:
-        try:
-            import ray
-        except ImportError:
-            remedy = 'python -m pip install "laconic-bench[ray]"'
-            raise UserError("Ray is not installed", key="--executor", remedy=remedy) from None
-        self.ray: Any = ray
-        try:
-            _reach(address)
-            if not ray.is_initialized():
-                ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="ERROR")
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(
-                f"there is no Ray cluster at {address}: {error}",
-                key="--address",
-                remedy="start it with ray start --head",
-            ) from None
+        self.ray: Any = connect(address, needed_by="--executor", given_by="--address")
         self._machines: dict[str, str] = {}
 
     def nodes(self) -> dict[str, int]:
@@ -310,17 +292,6 @@ def _cause(error: Any) -> str:
     """What went wrong in a task, without Ray's own traceback."""
     cause = getattr(error, "cause", None) or error
     return str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
-
-
-def _reach(address: str | None) -> None:
-    """Knock at an address with a port: Ray itself tries for minutes.
-
-    Raises:
-        OSError: Nobody answers there.
-    """
-    found = re.fullmatch(r"(?:ray://)?(?P<host>[^/]+):(?P<port>\d{1,5})", address or "")
-    if found is not None:
-        socket.create_connection((found["host"].strip("[]"), int(found["port"])), timeout=KNOCK_SECONDS).close()
 
 
 def _fingerprint() -> str:

@@ -4,13 +4,12 @@ import os
 import re
 import signal
 import sys
-import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 from pretended_ray import PretendedRay
-from tests_support import SPEC, start_run, write_collection
+from tests_support import SPEC, Told, start_run, write_collection
 
 from harness.errors import UserError
 from harness.pipeline.axes import REGISTRIES
@@ -22,28 +21,6 @@ from harness.pipeline.store import DamagedError, Store
 from harness.spec.load import load_spec
 
 EXACT = ("quality", "search", "work", "encode")
-
-
-class Told:
-    """Keeps what it is told; `at` is called when a stage of this kind begins."""
-
-    def __init__(self, kind="", at=None):
-        self.kind, self.at, self.begun, self.ended, self.notes = kind, at, [], [], []
-
-    def begin(self, stage, number, total):
-        self.begun.append(stage.label)
-        if stage.kind == self.kind and self.at:
-            threading.Thread(target=self.at).start()
-            self.at = None
-
-    def progress(self, done, total, text):
-        pass
-
-    def end(self, done, number, total):
-        self.ended.append((done.stage.label, done.status, done.reused))
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture
@@ -136,6 +113,7 @@ def pretended(tmp_path, monkeypatch):
     ray = PretendedRay(one=(2, 8e9), other=(4, 8e9))
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
+    monkeypatch.setenv("RAY_ADDRESS", "")  # set on nodes, and here they are this process
 
     def run(spec, told):
         cluster = Cluster(None)

@@ -1,8 +1,9 @@
-"""What several tests make: a tiny collection and a spec over it."""
+"""What several tests make: a tiny collection, a spec over it, and one who watches a run."""
 
 import json
 import subprocess
 import sys
+import threading
 
 from harness.metrics import metric
 
@@ -25,6 +26,28 @@ index = "inverted"
 processes = 1
 repeats = 1
 """
+
+
+class Told:
+    """Keeps what it is told; `at` is called when a stage of this kind begins."""
+
+    def __init__(self, kind="", at=None):
+        self.kind, self.at, self.begun, self.ended, self.notes = kind, at, [], [], []
+
+    def begin(self, stage, number, total):
+        self.begun.append(stage.label)
+        if stage.kind == self.kind and self.at:
+            threading.Thread(target=self.at).start()
+            self.at = None
+
+    def progress(self, done, total, text):
+        pass
+
+    def end(self, done, number, total):
+        self.ended.append((done.stage.label, done.status, done.reused))
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 def write_collection(parent):
