@@ -28,12 +28,23 @@ KEY = 'on = "ray"'
 
 
 def check() -> None:
-    """Say at once that Ray is missing, and import it, so that this is no part of what is measured.
+    """Say that Ray is missing before anything is built.
 
     Raises:
         UserError: It is not installed.
     """
     require(KEY)
+
+
+def reach() -> Any:
+    """Connect this process to the cluster, if it is not yet, and return Ray.
+
+    Raises:
+        UserError: Ray is not installed, or not reached.
+    """
+    ray = connect(os.environ.get("RAY_ADDRESS") or None, needed_by=KEY, given_by="RAY_ADDRESS")
+    ray.put(bytes(1 << 20))  # maps the store of objects, whose pages do not belong to an index
+    return ray
 
 
 class Shards:
@@ -53,7 +64,7 @@ class Shards:
 
     def __init__(self, directory: Path, index: dict[str, Any], digests: Sequence[str]) -> None:
         self.directory = directory.absolute()
-        self.ray = connect(os.environ.get("RAY_ADDRESS") or None, needed_by=KEY, given_by="RAY_ADDRESS")
+        self.ray = reach()
         kind = self.ray.remote(_Shard).options(num_cpus=0, max_restarts=0, scheduling_strategy="SPREAD")
         self.actors = [kind.remote(index) for _ in digests]
         folders = [self.directory / f"shard-{number}" for number in range(len(digests))]

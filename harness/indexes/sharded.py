@@ -100,7 +100,7 @@ class _Sharded:
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Build shard by shard; the engine's own memory apart, no more than one block of rows is held."""
         if self.params.on == "ray":
-            _remote.check()  # better now than when all is built
+            _remote.check()
         self.shards, self.away, self.starts = [], None, [0]
         rows = _Feed(vectors)
         while not self.shards or rows.more():
@@ -173,6 +173,11 @@ class _Sharded:
         return Work(**{
             name: None if None in values else sum(cast("list[int]", values)) for name, values in parts.items()
         })  # type: ignore[arg-type]  # fmt: skip
+
+    def reach(self) -> None:
+        """See `Elsewhere`."""
+        if self.params.on == "ray":
+            _remote.reach()
 
     def elsewhere(self) -> list[tuple[str, str]]:
         """See `Elsewhere`."""

@@ -11,7 +11,6 @@ from ties import assert_same, tied_csr
 
 from harness.errors import UserError
 from harness.indexes import _remote, create
-from harness.measure.memory import grown
 from harness.measure.worker import run_isolated
 from harness.vectors import VectorsWriter
 
@@ -105,8 +104,6 @@ def test_files_that_a_node_does_not_see_are_sent(ray, shards, monkeypatch):
     assert sent.memory() == whole.memory()
     assert all("laconic-bench-shard" in after for _, after in sent.away.maps())
     assert not list(Path(tempfile.gettempdir()).glob("laconic-bench-shard-*"))
-    grew = [grown(*texts) for texts in sent.away.maps()]
-    assert sum(one.anonymous + one.file for one in grew) < 0, grew
 
 
 def test_what_is_wrong_with_a_shard_is_said(ray, tmp_path):
@@ -158,7 +155,7 @@ def test_the_memory_of_all_processes_is_measured(ray, tmp_path):
     assert [found[on]["elsewhere"] for on in ("here", "ray")] == [0, 3]
     size = {on: (one["anonymous"] + one["file"]) / (1 << 20) for on, one in found.items()}
     assert 64 <= size["here"] < 80
-    assert 64 <= size["ray"] < 64 + 4 * 32, found
+    assert size["here"] <= size["ray"] < size["here"] + 4 * 8, "four processes, each with some of its own"
 
 
 def test_where_the_shards_live_is_checked():
@@ -171,7 +168,7 @@ def test_without_ray_it_is_said_before_anything_is_built(tmp_path, monkeypatch):
     documents = tied_csr(np.random.default_rng(1), 10, 12, 3, 2)
     index = create("sharded", index={"type": "scipy"}, on="ray")
     with monkeypatch.context() as patch:
-        patch.setattr(_remote, "check", lambda: None)
+        patch.setattr(_remote, "check", lambda: None)  # as where it is installed
         index.build(documents)
     index.save(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)

@@ -233,3 +233,46 @@ def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
         Executor(Store(tmp_path / "local"), spec.head.measure, Told()).run(in_order(system_stages(spec, "m"), 1))
     )
     assert found == wanted
+
+
+@pytest.mark.slow
+def test_shards_of_an_index_may_live_on_the_cluster_that_measures_them(tmp_path, monkeypatch):
+    """A measuring stage has all processors of the only node, and its shards still find a place; the same results."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.cluster_utils import Cluster as LocalCluster
+
+    from harness.pipeline.on_ray import Cluster, RayExecutor
+
+    monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    text = SPEC.format(folder=write_collection(tmp_path))
+    file, kept = tmp_path / "spec.toml", {}
+    nodes = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes.add_node(num_cpus=2)
+    try:
+        nodes.connect(namespace="test")
+        cluster, shared = Cluster(None), SharedStore(str(tmp_path / "shared"))
+        for on in ("ray", "here"):
+            index = f'type = "sharded"\nindex = {{ type = "scipy" }}\ndocuments = 4\non = "{on}"'
+            file.write_text(text.replace('type = "inverted"', index))
+            spec = load_spec(file, REGISTRIES)
+            stages = in_order(system_stages(spec, cluster.machine()), 1)
+            store = Store(tmp_path / on)
+            if on == "ray":
+                done = RayExecutor(cluster, shared, store, spec.head.measure, Told()).run(stages)
+            else:
+                done = Executor(store, spec.head.measure, Told()).run(stages)
+            assert {d.status for d in done.values()} == {"ok"}, [(d.stage.label, d.reason) for d in done.values()]
+            kept[on] = done
+    finally:
+        import ray
+
+        ray.shutdown()
+        nodes.shutdown()
+    assert results(kept["ray"]) == results(kept["here"])
+    memory, latency = (
+        next(d.artefact.result for d in kept["ray"].values() if d.stage.kind == kind) for kind in ("memory", "latency")
+    )
+    assert memory["elsewhere"] == latency["elsewhere"] == 2
+    assert "2 other processes searched" in latency["conditions"]["violation"]
+    assert "search_cpu" not in latency

@@ -36,18 +36,20 @@ def served_memory(
 ) -> dict[str, Any]:
     """Resident memory that loading an index and answering every query adds to a warmed, otherwise empty process.
 
-    Where parts of the index live in other processes, what these came to hold is added; the connection to them counts.
+    Where parts of the index live in other processes, what these came to hold is added.
 
     Returns:
         Anonymous bytes added, bytes of newly mapped files, their proportional share (PSS), how much all file-backed
         pages of this process grew (libraries included, which may shrink), the empty process' own, and the number of
         other processes.
     """
-    from harness.indexes import Elsewhere
+    from harness.indexes import Elsewhere, create
     from harness.measure.memory import grown, mapped_files, newly_mapped, resident
 
     queries = load_vectors(Path(vectors) / "queries")
     warm(type, params, "sparse" if hasattr(queries, "indptr") else "dense")
+    if isinstance(spread := create(type, **params), Elsewhere):
+        spread.reach()
     # Touch the queries before the first reading: they are the load, not the index.
     float(np.asarray(queries.sum()))
     gc.collect()
