@@ -75,7 +75,7 @@ class Holders:
 
     def who_owes(self, asked: Any) -> Held | None:
         """The actor whose answer this is."""
-        return next((one for one in self.actors if one.asked is asked), None)
+        return next((one for one in self.actors if one.asked == asked), None)
 
     def take(self, holds: str) -> list[Stage] | None:
         """A unit that waits, which then waits no longer; None where there is none."""

@@ -48,7 +48,7 @@ def saved(folder, name, rows, /, **params):
 
 @pytest.fixture(scope="module")
 def shards(ray, tmp_path_factory):
-    """(One index, its three shards in other processes, the folder, queries): weights of few levels, so that many tie."""
+    """(One index, its three shards in other processes, the folder, queries), with many ties."""
     folder, rng = tmp_path_factory.mktemp("shards"), np.random.default_rng(7)
     documents, queries = tied_csr(rng, 140_000, 50, 3, 9), tied_csr(rng, 8, 50, 5, 9)
     documents.data[:200_000] *= np.float32(0.37)
