@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests_support import local_cluster
 from ties import assert_same, tied_csr
 
 from harness.errors import UserError
@@ -21,14 +22,10 @@ STEPS = "harness.pipeline.steps"
 def ray():
     """A cluster of three nodes on this machine, known by RAY_ADDRESS alone."""
     ray = pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster
-
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes, _ = local_cluster(1, 1, 1)
     before = os.environ.get("RAY_ADDRESS")
     os.environ["RAY_ADDRESS"] = nodes.address
     try:
-        for _ in range(2):
-            nodes.add_node(num_cpus=1)
         yield ray
     finally:
         os.environ.pop("RAY_ADDRESS")
@@ -58,6 +55,7 @@ def shards(ray, tmp_path_factory):
     return whole, type(made).load(folder / "index"), folder / "index", queries
 
 
+@pytest.mark.slow
 def test_shards_equal_the_whole(shards, tmp_path):
     whole, away, _, queries = shards
     assert away.shards == []
@@ -73,12 +71,14 @@ def test_shards_equal_the_whole(shards, tmp_path):
     assert_same(type(away).load(tmp_path).search(queries, 500), wanted)
 
 
+@pytest.mark.slow
 def test_they_are_spread_over_the_nodes(ray, shards):
     _, away, _, _ = shards
     asked = [one.__ray_call__.remote(lambda self: ray.get_runtime_context().get_node_id()) for one in away.away.actors]
     assert len(set(ray.get(asked))) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("queries", [1, 40])
 def test_dense_shards_equal_the_whole(ray, queries, tmp_path):
     rng = np.random.default_rng(5)
@@ -94,6 +94,7 @@ def test_dense_shards_equal_the_whole(ray, queries, tmp_path):
         assert_same(away.search(asked, k), whole.search(asked, k))
 
 
+@pytest.mark.slow
 def test_files_that_a_node_does_not_see_are_sent(ray, shards, monkeypatch):
     """In pieces; the receiver's copy has no name left once it is open."""
     whole, _, folder, queries = shards
@@ -106,6 +107,7 @@ def test_files_that_a_node_does_not_see_are_sent(ray, shards, monkeypatch):
     assert not list(Path(tempfile.gettempdir()).glob("laconic-bench-shard-*"))
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_shard_is_said(ray, tmp_path):
     rng = np.random.default_rng(1)
     for name in ("one", "two"):
@@ -124,6 +126,7 @@ def test_what_is_wrong_with_a_shard_is_said(ray, tmp_path):
         type(made).load(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_lost_shard_is_named(ray, tmp_path):
     documents = tied_csr(np.random.default_rng(1), 100, 12, 3, 2)
     made = saved(tmp_path / "index", "sharded", documents, index={"type": "scipy"}, documents=40, on="ray")
@@ -135,6 +138,7 @@ def test_a_lost_shard_is_named(ray, tmp_path):
     assert "--retry failed" in caught.value.remedy
 
 
+@pytest.mark.slow
 def test_the_memory_of_all_processes_is_measured(ray, tmp_path):
     """As a stage measures it, in a process that knows the cluster by RAY_ADDRESS; vectors of 64 MiB."""
     rows = np.random.default_rng(3).random((1 << 17, 128), dtype=np.float32)

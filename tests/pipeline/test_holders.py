@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from counted import CountedLoads
 from pretended_ray import PretendedRay
-from tests_support import Told
+from tests_support import Told, local_cluster
 
 from harness.pipeline.axes import REGISTRIES
 from harness.pipeline.execute import Executor
@@ -151,12 +151,10 @@ def test_an_interrupted_run_ends_its_actors(pretended):
 def test_an_actors_process_is_killed(tmp_path, monkeypatch):
     """On a cluster of two nodes: loaded fewer times than there are shards, the same files, nothing left behind."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster as LocalCluster
-
     counted = CountedLoads(tmp_path, monkeypatch, sleep=0.5)
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    nodes = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes, _ = local_cluster(0, 1, 1)
     killed = []
 
     def kill_who_encodes():
@@ -169,8 +167,6 @@ def test_an_actors_process_is_killed(tmp_path, monkeypatch):
             time.sleep(0.02)
 
     try:
-        for _ in range(2):
-            nodes.add_node(num_cpus=1)
         nodes.connect(namespace="test")
         cluster, told = Cluster(None), Told()
         store, shared = Store(tmp_path / "driver"), SharedStore(str(tmp_path / "shared"))

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from pretended_ray import PretendedRay
-from tests_support import SPEC, Told, start_run, write_collection
+from tests_support import SPEC, Told, local_cluster, start_run, write_collection
 
 from harness.errors import UserError
 from harness.pipeline.axes import REGISTRIES
@@ -188,13 +188,10 @@ def test_a_run_on_a_cluster_stops_like_any_other(tmp_path):
 def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
     """A node is killed in the middle of encoding: begun again on another, the same results, measured alone."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster as LocalCluster
-
     from harness.pipeline.on_ray import Cluster, RayExecutor
 
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
-    nodes = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    first, second = nodes.add_node(num_cpus=2), nodes.add_node(num_cpus=2)
+    nodes, (first, second) = local_cluster(0, 2, 2)
     try:
         nodes.connect(namespace="test")
         cluster = Cluster(None)
@@ -239,16 +236,13 @@ def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
 def test_shards_of_an_index_may_live_on_the_cluster_that_measures_them(tmp_path, monkeypatch):
     """A measuring stage has all processors of the only node, and its shards still find a place; the same results."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster as LocalCluster
-
     from harness.pipeline.on_ray import Cluster, RayExecutor
 
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     text = SPEC.format(folder=write_collection(tmp_path))
     file, kept = tmp_path / "spec.toml", {}
-    nodes = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes.add_node(num_cpus=2)
+    nodes, _ = local_cluster(0, 2)
     try:
         nodes.connect(namespace="test")
         cluster, shared = Cluster(None), SharedStore(str(tmp_path / "shared"))

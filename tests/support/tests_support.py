@@ -1,6 +1,7 @@
 """What several tests make: a tiny collection, a spec over it, and one who watches a run."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -63,6 +64,15 @@ def write_collection(parent):
     judgements = "".join(f"q{i}\td{i}\t1\n" for i in range(3))
     (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judgements)
     return folder
+
+
+def local_cluster(head, *nodes):
+    """Ray on this machine: a head and nodes, each with so many processors; returns the cluster and its nodes."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # it kills workers where other work has the machine's memory
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head, "include_dashboard": False})
+    return cluster, [cluster.add_node(num_cpus=count) for count in nodes]
 
 
 def start_run(folder, *options):
