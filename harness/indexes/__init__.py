@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.indexes.base import Hits, Index, Supports, Work
+from harness.indexes.base import Elsewhere, Hits, Index, Supports, Work
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -38,4 +38,4 @@ def codec(name: str, params: Mapping[str, Any]) -> str:
     return str(chosen or registry.get(name).supports.weights[0])
 
 
-__all__ = ["Hits", "Index", "Supports", "Work", "codec", "create", "names", "register", "registry"]
+__all__ = ["Elsewhere", "Hits", "Index", "Supports", "Work", "codec", "create", "names", "register", "registry"]

@@ -95,3 +95,20 @@ class Index(Protocol):
     def work(self, queries: Vectors, k: int) -> Work | None:
         """What searching these queries does; None where the engine does not tell."""
         ...
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """An index that may keep parts in processes of its own, of which the process that opened it can tell nothing."""
+
+    def reach(self) -> None:
+        """Connect to whatever will run them, so that this is no part of what is measured afterwards.
+
+        Raises:
+            UserError: It is not installed, or not reached.
+        """
+        ...
+
+    def elsewhere(self) -> list[tuple[str, str]]:
+        """``/proc/self/smaps`` of each such process: before it opened its part, and now. Empty where there is none."""
+        ...

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from pydantic import Field, ValidationError, field_validator
 from scipy import sparse
 
 from harness.errors import UserError
-from harness.indexes import Hits, Supports, Work, register, registry
+from harness.indexes import Hits, Supports, Work, _remote, register, registry
 from harness.indexes._files import digest_of, seal, unseal
 from harness.spec.params import Params
 from harness.vectors import Kind
@@ -34,6 +35,9 @@ class ShardedParams(Params):
     """The engine of each shard as it would stand in a spec: its `type` and parameters. Only exact ones can be cut."""
     documents: int = Field(default=1 << 20, ge=1)
     """Documents of a full shard, rounded up to whole blocks of the engine (65,536 for `inverted`)."""
+    on: Literal["here", "ray"] = "here"
+    """Where the shards of a saved index live when it is opened: in this process, or each in a process of a Ray cluster
+    (the one at RAY_ADDRESS; without it, of this machine). The results are the same."""
 
     kind: ClassVar[Kind] = "sparse"
 
@@ -68,6 +72,9 @@ class _Sharded:
     Shards end where the engine's own blocks end (`Supports.block`), so that each holds exactly what the engine would
     hold of these documents anyway: every score has the same bits as in one index. The best k of all shards' best k,
     ties by ascending document number, are therefore one index's best k.
+
+    An index is built in one process. With `on = "ray"` a saved one is opened in as many: `away` then has the shards,
+    and `shards` is empty.
     """
 
     Params: ClassVar[type[Params]] = ShardedParams
@@ -76,6 +83,7 @@ class _Sharded:
     def __init__(self, params: ShardedParams) -> None:
         self.params = params
         self.shards: list[Index] = []
+        self.away: _remote.Shards | None = None
         self.starts = [0]
 
     @staticmethod
@@ -91,7 +99,9 @@ class _Sharded:
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Build shard by shard; the engine's own memory apart, no more than one block of rows is held."""
-        self.shards, self.starts = [], [0]
+        if self.params.on == "ray":
+            _remote.check()
+        self.shards, self.away, self.starts = [], None, [0]
         rows = _Feed(vectors)
         while not self.shards or rows.more():
             shard = _open(self.params.index)
@@ -101,8 +111,13 @@ class _Sharded:
             self.starts.append(self.starts[-1] + rows.taken - begin)
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
-        """The exact top k. Threads take shards where there are fewer queries than threads, else queries."""
-        if threads > queries.shape[0] and len(self.shards) > 1:
+        """The exact top k. Threads take shards where there are fewer queries than threads, else queries.
+
+        Shards in other processes search all at once, each with so many threads.
+        """
+        if self.away is not None:
+            found = self.away.each("search", queries, k, threads=threads)
+        elif threads > queries.shape[0] and len(self.shards) > 1:
             with ThreadPoolExecutor(min(threads, len(self.shards))) as pool:
                 found = list(pool.map(lambda shard: shard.search(queries, k), self.shards))
         else:
@@ -111,6 +126,9 @@ class _Sharded:
 
     def save(self, directory: Path) -> None:
         """A folder a shard, and index.json with what binds them together."""
+        if self.away is not None:
+            shutil.copytree(self.away.directory, directory, dirs_exist_ok=True)
+            return
         digests = []
         for number, shard in enumerate(self.shards):
             folder = directory / f"shard-{number}"
@@ -122,11 +140,14 @@ class _Sharded:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Open every shard as its engine does."""
+        """Open every shard as its engine does, here or in other processes."""
         facts = unseal(directory, cls._engine(), VERSION)
         index = cls(cast("ShardedParams", cls.Params.model_validate(facts["params"])))
         engine = registry.get(index.params.index["type"])
         index.starts = facts["starts"]
+        if index.params.on == "ray":
+            index.away = _remote.Shards(directory, index.params.index, facts["shards"])
+            return index
         for number, digest in enumerate(facts["shards"]):
             folder = directory / f"shard-{number}"
             index.shards.append(engine.load(folder))
@@ -137,20 +158,35 @@ class _Sharded:
     def memory(self) -> dict[str, int]:
         """The engine's components, summed over shards."""
         found: dict[str, int] = {}
-        for shard in self.shards:
-            for name, size in shard.memory().items():
+        for memory in self._each("memory"):
+            for name, size in memory.items():
                 found[name] = found.get(name, 0) + size
         return found
 
     def work(self, queries: Vectors, k: int) -> Work | None:
         """Summed over shards; None where the engine does not tell."""
-        done = [work for shard in self.shards if (work := shard.work(queries, k)) is not None]
-        if len(done) < len(self.shards):
+        found = self._each("work", queries, k)
+        done = [work for work in found if work is not None]
+        if len(done) < len(found):
             return None
         parts: dict[str, list[int | None]] = {name: [getattr(one, name) for one in done] for name in vars(done[0])}
         return Work(**{
             name: None if None in values else sum(cast("list[int]", values)) for name, values in parts.items()
         })  # type: ignore[arg-type]  # fmt: skip
+
+    def reach(self) -> None:
+        """See `Elsewhere`."""
+        if self.params.on == "ray":
+            _remote.reach()
+
+    def elsewhere(self) -> list[tuple[str, str]]:
+        """See `Elsewhere`."""
+        return self.away.maps() if self.away is not None else []
+
+    def _each(self, method: str, *given: Any) -> list[Any]:
+        if self.away is not None:
+            return self.away.each(method, *given)
+        return [getattr(shard, method)(*given) for shard in self.shards]
 
     @classmethod
     def _engine(cls) -> str:

@@ -1,4 +1,4 @@
-"""The inside of a worker process: one function, called once, its result and questions written to their own pipe."""
+"""The inside of a worker process: calls functions as it is ordered; results and questions go to their own pipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import traceback
-from typing import Any
+from typing import IO, Any
 
 from harness.errors import UserError
 
@@ -19,42 +19,60 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Read the order from standard input, obey it, report over the descriptor named in the arguments."""
+    """Obey the orders that come from standard input, one a line; report over the descriptor named in the arguments."""
     _die_with_parent(int(sys.argv[2]))
     os.set_inheritable(int(sys.argv[1]), False)
-    order = json.loads(sys.stdin.readline())
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1) as pipe:
-
-        def send(**message: object) -> None:
-            pipe.write(json.dumps(message, ensure_ascii=True, allow_nan=False) + "\n")
-            pipe.flush()
-
-        def report(done: int, total: int | None, text: str) -> None:
-            send(progress=[int(done), None if total is None else int(total), str(text)])
-
-        def ask(what: object) -> Any:
-            send(ask=what)
-            return json.loads(sys.stdin.readline())
-
-        try:
-            module, _, name = order["target"].partition(":")
-            tools = {"report": report, **({"ask": ask} if order["asks"] else {})}
-            result: Any = getattr(importlib.import_module(module), name)(**order["arguments"], **tools)
-            send(result=result, peak=_peak())
-        except UserError as error:
-            send(error=str(error), expected=True, peak=_peak())
-        except Exception as error:  # whatever it is becomes a status with its reason
-            with contextlib.suppress(OSError):  # the log may lie on the disk that is full
-                traceback.print_exc()
-            if isinstance(error, MemoryError):
-                send(error=f"out of memory: {error or 'an allocation failed'}", oom=True, peak=_peak())
-            elif (path := _full_disk(error)) is not None:
-                remedy = "free space, or give another folder with --store; what was finished before is kept"
-                text = f"no space is left on the disk ({path or 'the store'})\n  remedy: {remedy}"
-                send(error=text, expected=True, peak=_peak())
-            else:
-                send(error=f"{type(error).__name__}: {error}", expected=False, peak=_peak())
+        _obey(json.loads(sys.stdin.readline()), pipe)
+        while line := sys.stdin.readline():  # a process that is kept; any other finds the end here
+            order = json.loads(line)
+            _begin_anew(order["log"])
+            _obey(order, pipe)
     return 0
+
+
+def _obey(order: dict[str, Any], pipe: IO[str]) -> None:
+    def send(**message: object) -> None:
+        pipe.write(json.dumps(message, ensure_ascii=True, allow_nan=False) + "\n")
+        pipe.flush()
+
+    def report(done: int, total: int | None, text: str) -> None:
+        send(progress=[int(done), None if total is None else int(total), str(text)])
+
+    def ask(what: object) -> Any:
+        send(ask=what)
+        return json.loads(sys.stdin.readline())
+
+    try:
+        module, _, name = order["target"].partition(":")
+        tools = {"report": report, **({"ask": ask} if order["asks"] else {})}
+        result: Any = getattr(importlib.import_module(module), name)(**order["arguments"], **tools)
+        send(result=result, peak=_peak())
+    except UserError as error:
+        send(error=str(error), expected=True, peak=_peak())
+    except Exception as error:  # whatever it is becomes a status with its reason
+        with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+            traceback.print_exc()
+        if isinstance(error, MemoryError):
+            send(error=f"out of memory: {error or 'an allocation failed'}", oom=True, peak=_peak())
+        elif (path := _full_disk(error)) is not None:
+            remedy = "free space, or give another folder with --store; what was finished before is kept"
+            text = f"no space is left on the disk ({path or 'the store'})\n  remedy: {remedy}"
+            send(error=text, expected=True, peak=_peak())
+        else:
+            send(error=f"{type(error).__name__}: {error}", expected=False, peak=_peak())
+
+
+def _begin_anew(log: str | None) -> None:
+    """What the next order prints goes to its own log, and its peak begins where this process now stands."""
+    from harness.measure.memory import reset_peak
+
+    sys.stdout.flush()
+    output = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.close(output)
+    reset_peak()
 
 
 def _full_disk(error: BaseException | None) -> str | None:

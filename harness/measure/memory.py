@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _KIB = 1024
+_ANONYMOUS = re.compile(r"^Anonymous:\s+(\d+) kB", re.MULTILINE)
 _MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ (\d+)\s*(.*)")
 
 
@@ -54,12 +55,18 @@ class Mapped:
     pss: int
 
 
-def mapped_files() -> dict[str, Mapped]:
+def mapped_files(lines: Iterable[str] | None = None) -> dict[str, Mapped]:
     """What each mapped file has resident in this process, by path (``/proc/self/smaps``).
+
+    Args:
+        lines: Of another process' smaps, to read those instead.
 
     Raises:
         OSError: The system has none (only Linux has).
     """
+    if lines is None:
+        with Path("/proc/self/smaps").open() as own:
+            return mapped_files(own)
     found: dict[str, Mapped] = {}
     path, values = "", dict.fromkeys(("Rss", "Pss", "Anonymous"), 0)
 
@@ -69,16 +76,15 @@ def mapped_files() -> dict[str, Mapped]:
             file = values["Rss"] - values["Anonymous"]
             found[path] = Mapped(before.file + file, before.pss + min(values["Pss"], file))
 
-    with Path("/proc/self/smaps").open() as lines:
-        for line in lines:
-            if header := _MAPPING.fullmatch(line.rstrip("\n")):
-                keep()
-                path, values = (header[2] if header[1] != "0" else ""), dict.fromkeys(values, 0)
-            else:
-                name, _, rest = line.partition(":")
-                if name in values:
-                    values[name] = int(rest.split()[0]) * _KIB
-        keep()
+    for line in lines:
+        if header := _MAPPING.fullmatch(line.rstrip("\n")):
+            keep()
+            path, values = (header[2] if header[1] != "0" else ""), dict.fromkeys(values, 0)
+        else:
+            name, _, rest = line.partition(":")
+            if name in values:
+                values[name] = int(rest.split()[0]) * _KIB
+    keep()
     return found
 
 
@@ -88,7 +94,29 @@ def newly_mapped(before: Mapping[str, Mapped]) -> Mapped:
     A difference of all file-backed pages would also count what the kernel took away meanwhile: pages of libraries, on
     a machine that is short of memory, by tens of MiB.
     """
-    new = [mapped for path, mapped in mapped_files().items() if path not in before]
+    return _new(before, mapped_files())
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Bytes that a process came to hold: heap and private copies, pages of files not mapped before, and their share."""
+
+    anonymous: int
+    file: int
+    pss: int
+
+
+def grown(before: str, after: str) -> Grown:
+    """What a process came to hold between two readings of its smaps, as `resident` and `newly_mapped` count it here."""
+    files = _new(mapped_files(before.splitlines()), mapped_files(after.splitlines()))
+    anonymous = sum(
+        int(kib) * sign for text, sign in ((after, _KIB), (before, -_KIB)) for kib in _ANONYMOUS.findall(text)
+    )
+    return Grown(anonymous, files.file, anonymous + files.pss)
+
+
+def _new(before: Mapping[str, Mapped], after: Mapping[str, Mapped]) -> Mapped:
+    new = [mapped for path, mapped in after.items() if path not in before]
     return Mapped(sum(one.file for one in new), sum(one.pss for one in new))
 
 

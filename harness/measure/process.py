@@ -26,7 +26,10 @@ WATCH_SECONDS = 0.2
 """How often the parent looks at the child's memory; between two looks it sleeps in poll()."""
 GRACE_SECONDS = 5.0
 """How long a worker may take to leave once its result has come."""
-PASSED_ON = ("HOME", "PATH", "TMPDIR", "LANG", "LC_ALL", "USER", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE")
+PASSED_ON = (
+    *("HOME", "PATH", "TMPDIR", "LANG", "LC_ALL", "USER", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE"),
+    "RAY_ADDRESS",
+)
 PASSED_ON_PREFIXES = (
     "HF_",
     "XDG_",
@@ -85,7 +88,8 @@ class Order:
         """
         if not self.target.startswith(tuple(self.allow)) or self.target.count(":") != 1:
             raise ValueError(f"{self.target!r} may not be run")
-        return json.dumps({"target": self.target, "arguments": dict(self.arguments), "asks": self.asks})
+        log = str(self.log) if self.log else None
+        return json.dumps({"target": self.target, "arguments": dict(self.arguments), "asks": self.asks, "log": log})
 
 
 @dataclass(frozen=True)
@@ -135,12 +139,16 @@ def scrubbed_environment(threads: int, order: str = "") -> dict[str, str]:
 
 
 class Worker:
-    """A fresh process that calls one function; it inherits nothing but its order.
+    """A fresh process that calls one function, or if it is kept one after another; it inherits nothing but its order.
 
     It works while the parent is in `resume`, which returns when it asks something or has ended; one that has asked
     sleeps until it is answered. What it or its libraries print goes to the order's log; messages come as JSON over a
     pipe of their own. It, and all that it started, ends with `close`; should the parent die, the kernel ends it (Linux;
     it watches the thread that made it).
+
+    Args:
+        order: What it is to do.
+        keep: It lives on after an order that ended well, until `close`, and may be given another by `take`.
 
     Raises:
         ValueError: The target is not allowed.
@@ -148,9 +156,10 @@ class Worker:
         UserError: A processor of `pin` is not there.
     """
 
-    def __init__(self, order: Order) -> None:
-        self.order, text = order, order.text()
+    def __init__(self, order: Order, *, keep: bool = False) -> None:
+        self.order, self._keep, text = order, keep, order.text()
         _check_pin(order.pin)
+        self._environment = scrubbed_environment(order.threads, text)
         self._began, self._kills = time.perf_counter(), _kernel_kills()
         self._seconds, self._rest = 0.0, b""
         self._messages: list[dict[str, Any]] = []
@@ -167,7 +176,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env={**scrubbed_environment(order.threads, text), "PYTHONPATH": path},
+                    env={**self._environment, "PYTHONPATH": path},
                     pass_fds=(writing,),
                     start_new_session=True,
                 )
@@ -215,9 +224,28 @@ class Worker:
         if isinstance(ended, Asked):
             return ended
         peak = _status_bytes(self.child.pid, "VmHWM")
-        self.close()
+        if not (self._keep and "result" in self._final):
+            self.close()
         self._outcome = self._ended(ended, int(self._final.get("peak", peak)))
         return self._outcome
+
+    def take(self, order: Order) -> bool:
+        """Give a kept one that did well its next order; then `resume` is due.
+
+        Returns:
+            False where it was not kept or has left, or where this order needs another environment or other processors.
+
+        Raises:
+            ValueError, TypeError: As for the first order.
+        """
+        text = order.text()
+        alive = self._reading >= 0 and self._outcome is not None and self.child.poll() is None
+        if not alive or scrubbed_environment(order.threads, text) != self._environment or order.pin != self.order.pin:
+            return False
+        self.order, self._outcome, self._final = order, None, {}
+        self._seconds, self._began, self._kills = 0.0, time.perf_counter(), _kernel_kills()
+        self._send(text)
+        return True
 
     def _ended(self, how: Literal["closed", "timeout", "oom"], peak: int) -> Outcome:
         seconds = self._seconds
@@ -274,6 +302,9 @@ class Worker:
     def close(self) -> None:
         """Let one that has answered leave by itself, for a moment; then end its whole process group."""
         answered = "peak" in self._final
+        if self.child.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.child.stdin.close()  # there will be no other order
         if self._process is not None:
             if answered:
                 leaving = select.poll()
@@ -287,9 +318,6 @@ class Worker:
         if self.child.returncode is None:  # not waited for yet: its number still names this group and no other
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.child.pid, signal.SIGKILL)
-        if self.child.stdin is not None:
-            with contextlib.suppress(OSError):
-                self.child.stdin.close()
         self.child.wait()
         if self._reading >= 0:
             os.close(self._reading)

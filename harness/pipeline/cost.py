@@ -30,6 +30,8 @@ def cost_records(
 ) -> list[Record]:
     """Energy of a query where the machine meters it or the spec gives watts; cost where the spec gives a price.
 
+    Neither where other processes searched as well, of whose work nothing is known.
+
     Args:
         run: Name of the run.
         collection: Of the system.
@@ -38,6 +40,8 @@ def cost_records(
         results: Of the system's latency stages; their ``energy`` is what the meter said.
         measure: Threads, watts and price.
     """
+    if any(row.get("elsewhere") for row in results):
+        return []
     rows = []
     metered = [row["energy"] for row in results if row.get("energy", {}).get("joules") is not None]
     if metered:

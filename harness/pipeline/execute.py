@@ -156,15 +156,19 @@ class Executor:
         return "disturbed" in self.retry and "sentinel" in conditions and bool(conditions["disturbance"])
 
     def _make(self, stages: Sequence[Stage]) -> None:
-        from harness.measure.worker import run_in_turns
-
         token = uuid4().hex[:8] if len(stages) > 1 else ""
         with contextlib.ExitStack() as stack:
             directories = [stack.enter_context(self.store.unfinished(stage.key)) for stage in stages]
             orders = [self._order(*pair, token) for pair in zip(stages, directories, strict=True)]
-            outcomes = run_in_turns(orders, seed=int(stages[0].arguments.get("seed", 0)))
+            outcomes = self._call(orders, int(stages[0].arguments.get("seed", 0)))
             for stage, directory, outcome in zip(stages, directories, outcomes, strict=True):
                 self.done[stage.key] = self._keep(stage, directory, outcome)
+
+    def _call(self, orders: Sequence[Order], seed: int) -> list[Outcome]:
+        """Each in a process of its own."""
+        from harness.measure.worker import run_in_turns
+
+        return run_in_turns(orders, seed=seed)
 
     def _order(self, stage: Stage, directory: Path, token: str) -> Order:
         from harness.measure.process import Order

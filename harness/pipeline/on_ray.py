@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import re
-import socket
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster import connect
 from harness.errors import UserError
-from harness.pipeline.execute import KEPT, Done, Executor, Watcher
-from harness.pipeline.store import Store
+from harness.pipeline.execute import Done, Executor, Watcher
+from harness.pipeline.holders import Holders
+from harness.pipeline.on_node import made_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from harness.pipeline.holders import Held
     from harness.pipeline.shared import SharedStore
     from harness.pipeline.stage import Stage
+    from harness.pipeline.store import Store
     from harness.spec.models import MeasureSpec
 
 TRIES = 4
 """How often a stage is begun whose node or worker was lost."""
-KNOCK_SECONDS = 5.0
-"""How long a cluster's head may take to accept a connection."""
 LOOK_SECONDS = 0.2
-NODE_STORE = "LACONIC_BENCH_NODE_STORE"
-"""Environment variable of a node: the folder of its own artefacts; one below the temporary folder by default."""
 READ_BY_DRIVER = ("quality", "summary")
 """Kinds of which the run folder needs files; of the others it needs only what their manifest says."""
 
@@ -43,22 +37,7 @@ class Cluster:
     """
 
     def __init__(self, address: str | None) -> None:
-        try:
-            import ray
-        except ImportError:
-            remedy = 'python -m pip install "laconic-bench[ray]"'
-            raise UserError("Ray is not installed", key="--executor", remedy=remedy) from None
-        self.ray: Any = ray
-        try:
-            _reach(address)
-            if not ray.is_initialized():
-                ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="ERROR")
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(
-                f"there is no Ray cluster at {address}: {error}",
-                key="--address",
-                remedy="start it with ray start --head",
-            ) from None
+        self.ray: Any = connect(address, needed_by="--executor", given_by="--address")
         self._machines: dict[str, str] = {}
 
     def nodes(self) -> dict[str, int]:
@@ -77,6 +56,15 @@ class Cluster:
         cpus = float(max(1, min(threads, int(max((one["CPU"] for one in every), default=1)))))
         most = max((int(one.get("memory", 0)) for one in every if one["CPU"] >= cpus), default=0)
         return cpus, None if memory is None else min(memory, most), gpus
+
+    def places(self, cpus: float, memory: int | None, gpus: int) -> int:
+        """How many that ask for this the living nodes could have at a time, at least one."""
+
+        def on(node: dict[str, float]) -> int:
+            wanted = {"CPU": cpus, "memory": memory or 0, "GPU": gpus}
+            return min(int(node.get(name, 0) // much) for name, much in wanted.items() if much)
+
+        return max(1, sum(on(node) for node in self._resources().values()))
 
     def gpus(self, node: str) -> int:
         """Accelerators of a node."""
@@ -117,12 +105,16 @@ class Cluster:
             options["scheduling_strategy"] = strategy(node, soft=False)
         return self.ray.remote(function).options(**options)
 
+    def actor(self, kind: Any, *, cpus: float, memory: int | None = None, gpus: int = 0) -> Any:
+        """A class as an actor that keeps these resources while it lives."""
+        return self.ray.remote(kind).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, memory=memory)
+
 
 class RayExecutor(Executor):
     """Runs stages on a cluster; every node works as `Executor` does, with a store of its own.
 
     A stage's artefact is copied to the shared store as soon as it is finished, so a lost node loses what it was doing
-    and nothing else; that is begun again on another one.
+    and nothing else; that is begun again on another one. Stages that hold a model are made by actors, which keep it.
 
     Args:
         cluster: Where to.
@@ -149,6 +141,7 @@ class RayExecutor(Executor):
         self.cluster, self.shared = cluster, shared
         self._numbers: dict[str, int] = {}
         self._tries: dict[str, int] = {}
+        self._holders = Holders(cluster, (shared.url, measure), self._ask, self._room)
 
     def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
         """Run all stages, each as soon as its inputs are there. Returns how each ended, by key."""
@@ -156,25 +149,55 @@ class RayExecutor(Executor):
         units: dict[str, list[Stage]] = {}
         for stage in stages:
             units.setdefault(stage.round or stage.key, []).append(stage)
-        waiting = list(units.values())
+        try:
+            self._run_all(list(units.values()))
+        finally:
+            self._holders.close()
+        return {stage.key: self.done[stage.key] for stage in stages}
+
+    def _run_all(self, waiting: list[list[Stage]]) -> None:
         going: dict[Any, list[Stage]] = {}
-        while waiting or going:
+        while True:
             for unit in [unit for unit in waiting if self._ready(unit)]:
                 waiting.remove(unit)
-                if todo := self._settled(unit):
+                todo = self._settled(unit)
+                if todo and todo[0].holds:
+                    self._holders.add(todo)
+                elif todo:
                     going[self._submit(todo)] = todo
-            if not going:
+            owed = [*going, *self._holders.tend()]
+            if not owed:
+                if not waiting:
+                    return
                 continue
             ended: list[Any] = []
             while not ended:  # by short waits: Ray answers Ctrl-C only between two looks of its own
-                ended, _ = self.cluster.ray.wait(list(going), num_returns=1, timeout=LOOK_SECONDS)
+                ended, _ = self.cluster.ray.wait(owed, num_returns=1, timeout=LOOK_SECONDS)
+            if (held := self._holders.who_owes(ended[0])) is not None:
+                self._hear(held)
+                continue
             unit = going.pop(ended[0])
             try:
                 self._take(unit, self.cluster.ray.get(ended[0]))
             except self.cluster.ray.exceptions.RayError as error:
                 if self._lost(unit, error):
                     going[self._submit(unit)] = unit
-        return {stage.key: self.done[stage.key] for stage in stages}
+
+    def _hear(self, held: Held) -> None:
+        """Take what an actor owed. One that is lost takes what it made, or a unit that waited for it, down with it."""
+        unit, asked, held.unit, held.asked = held.unit, held.asked, None, None
+        try:
+            made = self.cluster.ray.get(asked)
+        except self.cluster.ray.exceptions.RayError as error:
+            if not isinstance(error, self.cluster.ray.exceptions.RayTaskError):
+                self._holders.end(held)
+            if unit is None and (unit := self._holders.take(held.holds)) is not None:
+                self._begin(unit)
+            if unit is not None and self._lost(unit, error):
+                self._holders.add(unit)
+        else:
+            if unit is not None:
+                self._take(unit, made)
 
     def _ready(self, unit: list[Stage]) -> bool:
         return all(needed.key in self.done for stage in unit for needed in (*stage.inputs.values(), *stage.after))
@@ -198,13 +221,23 @@ class RayExecutor(Executor):
             return self.shared.pull(stage.key, self.store)
         return self.shared.described(stage.key, self.store)
 
-    def _submit(self, unit: list[Stage]) -> Any:
+    def _begin(self, unit: list[Stage]) -> None:
         for stage in unit:
             self._tries[stage.key] = self._tries.get(stage.key, 0) + 1
             self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
-        node = None
+
+    def _room(self, unit: list[Stage]) -> tuple[float, int | None, int]:
         threads, gpus = (max(getattr(stage, name) for stage in unit) for name in ("threads", "gpus"))
-        cpus, memory, gpus = self.cluster.room(threads, self.measure.memory_limit, gpus)
+        return self.cluster.room(threads, self.measure.memory_limit, gpus)
+
+    def _ask(self, actor: Any, unit: list[Stage]) -> Any:
+        self._begin(unit)
+        return actor.make.remote(unit, *_needed(unit))
+
+    def _submit(self, unit: list[Stage]) -> Any:
+        self._begin(unit)
+        node = None
+        cpus, memory, gpus = self._room(unit)
         if any(stage.timed for stage in unit):
             wanted = {str(stage.about["machine"]) for stage in unit}
             fit = [name for name, machine in sorted(self.cluster.machines().items()) if {machine} == wanted]
@@ -218,10 +251,8 @@ class RayExecutor(Executor):
             # must be: Ray hides those that were not.
             cpus, memory = float(self.cluster.nodes().get(node, 1)), None
             gpus = min(gpus, self.cluster.gpus(node))
-        inputs = {needed.key: needed for stage in unit for needed in stage.inputs.values()}
-        ready = {needed.key: needed for stage in unit for needed in stage.after}
-        task = self.cluster.task(_made_here, cpus=cpus, memory=memory, gpus=gpus, node=node)
-        return task.remote(unit, list(inputs.values()), list(ready.values()), self.shared.url, self.measure)
+        task = self.cluster.task(made_here, cpus=cpus, memory=memory, gpus=gpus, node=node)
+        return task.remote(unit, *_needed(unit), self.shared.url, self.measure)
 
     def _take(self, unit: list[Stage], outcomes: list[tuple[str, str, float]]) -> None:
         for stage, (status, reason, seconds) in zip(unit, outcomes, strict=True):
@@ -250,20 +281,11 @@ class RayExecutor(Executor):
         self.watcher.end(done, self._numbers[stage.key], len(self._numbers))
 
 
-class _Silent:
-    """Says nothing: the driver does."""
-
-    def begin(self, stage: Stage, number: int, total: int) -> None:
-        """Nothing."""
-
-    def progress(self, done: int, total: int | None, text: str) -> None:
-        """Nothing."""
-
-    def end(self, done: Done, number: int, total: int) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
+def _needed(unit: list[Stage]) -> tuple[list[Stage], list[Stage]]:
+    """Stages whose files a unit gets, and those that it only comes after."""
+    inputs = {needed.key: needed for stage in unit for needed in stage.inputs.values()}
+    ready = {needed.key: needed for stage in unit for needed in stage.after}
+    return list(inputs.values()), list(ready.values())
 
 
 def _cause(error: Any) -> str:
@@ -272,43 +294,7 @@ def _cause(error: Any) -> str:
     return str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
 
 
-def _reach(address: str | None) -> None:
-    """Knock at an address with a port: Ray itself tries for minutes.
-
-    Raises:
-        OSError: Nobody answers there.
-    """
-    found = re.fullmatch(r"(?:ray://)?(?P<host>[^/]+):(?P<port>\d{1,5})", address or "")
-    if found is not None:
-        socket.create_connection((found["host"].strip("[]"), int(found["port"])), timeout=KNOCK_SECONDS).close()
-
-
 def _fingerprint() -> str:
     from harness.measure.environment import machine_fingerprint
 
     return machine_fingerprint()
-
-
-def _made_here(
-    unit: list[Stage], inputs: list[Stage], ready: list[Stage], url: str, measure: MeasureSpec
-) -> list[tuple[str, str, float]]:
-    """Make a unit on this node, from artefacts of the shared store, and put what it made there."""
-    import ray
-
-    from harness.pipeline.shared import SharedStore
-
-    node = ray.get_runtime_context().get_node_id()
-    here = Path(tempfile.gettempdir()) / f"laconic-bench-{getpass.getuser()}"
-    store = Store(Path(os.environ.get(NODE_STORE, here)) / node[:16])
-    shared = SharedStore(url)
-    executor = Executor(store, measure, _Silent(), fresh=True, retry=KEPT)
-    executor.done = {one.key: Done(one, "ok", shared.pull(one.key, store), reused=True) for one in inputs}
-    executor.done |= {one.key: Done(one, "ok") for one in ready if one.key not in executor.done}
-    executor.run(unit)
-    outcomes: list[tuple[str, str, float]] = []
-    for stage in unit:
-        done = executor.done[stage.key]
-        if done.artefact is not None:
-            shared.push(done.artefact)
-        outcomes.append((done.status, done.reason, done.seconds))
-    return outcomes

@@ -106,6 +106,7 @@ def encode_stage(
                 threads=measure.work_threads,
                 gpus=gpus_of(encoder),
                 after=(check,) if check else (),
+                holds=inputs["model"].key,
             )
         )
         return found

@@ -38,6 +38,8 @@ class Stage:
         pinned: Its process is bound to as many processors as it has threads.
         round: Stages of one round, where it has a name, are alive together and take turns; their functions take
             ``round`` and ``ask``. It is no part of the key.
+        holds: Key of the model that its function keeps in memory: stages with the same one are given to processes that
+            live on, where a place has such. It is no part of the key.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Stage:
     after: tuple[Stage, ...] = ()
     resumable: bool = False
     round: str = ""
+    holds: str = ""
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.measure import process
-from harness.measure.process import scrubbed_environment
-from harness.measure.worker import run_isolated
+from harness.measure.process import Order, scrubbed_environment
+from harness.measure.worker import KeptWorker, run_isolated
 
 
 @pytest.fixture
@@ -62,6 +62,12 @@ def functions(tmp_path, monkeypatch):
                 return "there"
             def affinity(report): return sorted(os.sched_getaffinity(0))
             def echo(text, report): return text
+            kept = []
+            def keep(text, report):
+                print("told", text)
+                kept.append(text)
+                return [os.getpid(), list(kept)]
+            def hold(mib, report): return len(bytearray(mib << 20))
             def many(report):
                 for i in range(2000): report(i, None, "x" * 100)
                 return "done"
@@ -143,6 +149,74 @@ def test_variables_that_the_order_names_are_passed_on(monkeypatch):
     monkeypatch.setenv("MY_DATA", "/data")
     assert "MY_DATA" not in scrubbed_environment(1)
     assert scrubbed_environment(1, '{"path": "${MY_DATA}/scifact"}')["MY_DATA"] == "/data"
+
+
+def test_the_address_of_a_cluster_is_passed_on(functions, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert functions("env").result["RAY_ADDRESS"] == "10.0.0.1:6379"
+
+
+@pytest.fixture
+def kept(functions):
+    """A function that gives a kept worker an order."""
+    worker = KeptWorker()
+
+    def call(name, arguments=None, **limits):
+        return worker.run(Order(f"worker_functions:{name}", arguments or {}, allow=("worker_functions",), **limits))
+
+    yield call
+    worker.close()
+
+
+def test_a_kept_worker_takes_one_order_after_another(kept, tmp_path):
+    """What it keeps in memory stays; what it prints goes to each order's own log."""
+    first, second, third = (
+        kept("keep", {"text": text}, log=tmp_path / text, timeout=60, memory_limit=4 << 30).result for text in "abc"
+    )
+    assert first[0] == second[0] == third[0] != os.getpid()
+    assert (first[1], third[1]) == (["a"], ["a", "b", "c"])
+    assert [(tmp_path / text).read_text() for text in "abc"] == ["told a\n", "told b\n", "told c\n"]
+
+
+def test_limits_and_readings_are_each_orders_own(kept):
+    pid = kept("keep", {"text": "a"}, timeout=60).result[0]
+    high = kept("hold", {"mib": 300}, timeout=60)
+    low = kept("keep", {"text": "b"}, timeout=60)
+    assert low.result == [pid, ["a", "b"]]
+    assert high.peak_bytes > 300 << 20 > low.peak_bytes
+    assert kept("sleep", timeout=1).status == "timeout"
+    assert kept("keep", {"text": "c"}, timeout=60).result[1] == ["c"], "a fresh process"
+    assert kept("eat", memory_limit=200 << 20).status == "oom"
+
+
+@pytest.mark.parametrize("name", ["user_error", "crash", "die", "leave"])
+def test_after_a_failure_the_next_order_begins_a_fresh_process(kept, name):
+    before = kept("keep", {"text": "a"}).result
+    assert kept(name).status in ("failed", "killed")
+    after = kept("keep", {"text": "b"}).result
+    assert after[0] != before[0]
+    assert after[1] == ["b"]
+
+
+def test_a_kept_worker_is_replaced_where_it_does_not_fit(kept, monkeypatch):
+    """Other threads, other processors, a variable that has changed, or one that has left meanwhile."""
+    pids = [kept("keep", {"text": "a"}).result[0], kept("keep", {"text": "a"}, threads=2).result[0]]
+    pids.append(kept("keep", {"text": "a"}, threads=2, pin=sorted(os.sched_getaffinity(0))[:1]).result[0])
+    pids.append(kept("keep", {"text": "a"}).result[0])
+    monkeypatch.setenv("LACONIC_ANYTHING", "new")
+    pids.append(kept("keep", {"text": "a"}).result[0])
+    os.kill(pids[-1], signal.SIGKILL)
+    time.sleep(0.5)
+    pids.append(kept("keep", {"text": "a"}).result[0])
+    assert len(set(pids)) == len(pids)
+
+
+def test_a_kept_worker_ends_when_it_is_closed(functions):
+    worker = KeptWorker()
+    pid = worker.run(Order("worker_functions:keep", {"text": "a"}, allow=("worker_functions",))).result[0]
+    assert _state(pid) != "Z"
+    worker.close()
+    assert _state(pid) == "Z"
 
 
 def test_only_allowed_modules_run():

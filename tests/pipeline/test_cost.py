@@ -47,6 +47,10 @@ def test_a_million_queries_cost_the_time_of_their_share_of_the_machine():
     assert row.method.startswith("EUR")
 
 
+def test_nothing_is_said_of_what_searched_in_processes_that_were_not_measured():
+    assert records([{"elsewhere": 2}], power=POWER, price=PRICE) == {}
+
+
 class Listed:
     """The distribution, as far as it is read."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests_support import write_collection
 
+from harness.errors import UserError
 from harness.measure.worker import run_isolated
 from harness.pipeline.extras import extra_notes, extra_records, extra_stages
 from harness.pipeline.stage import Stage
@@ -54,6 +55,22 @@ def test_throughput_has_a_time_for_each_pass_and_side(system):
     assert len(found["encode"]) == len(found["search"]) == 3
     assert min(found["encode"] + found["search"]) > 0
     assert len(found["conditions"]["sentinel"]) == 2
+
+
+def test_shards_in_other_processes_are_told_of(system, monkeypatch):
+    """A cold start is refused: what they read came from a page cache that nobody dropped."""
+    from harness.pipeline.steps import serving
+
+    def spread(*given, real=serving.open_index):
+        engine = real(*given)
+        engine.reach, engine.elsewhere = (lambda: None), (lambda: [("", ""), ("", "")])
+        return engine
+
+    monkeypatch.setattr(serving, "open_index", spread)
+    found = serving.throughput(queries=2, repeats=1, attempts=1, component="1", **system)
+    assert "2 other processes searched" in found["conditions"]["violation"]
+    with pytest.raises(UserError, match="other processes opened shards"):
+        serving.cold_start(process=0, **system)
 
 
 def test_the_highest_load_keeps_all_samples(system):

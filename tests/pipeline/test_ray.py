@@ -4,13 +4,12 @@ import os
 import re
 import signal
 import sys
-import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 from pretended_ray import PretendedRay
-from tests_support import SPEC, start_run, write_collection
+from tests_support import SPEC, Told, local_cluster, start_run, write_collection
 
 from harness.errors import UserError
 from harness.pipeline.axes import REGISTRIES
@@ -22,28 +21,6 @@ from harness.pipeline.store import DamagedError, Store
 from harness.spec.load import load_spec
 
 EXACT = ("quality", "search", "work", "encode")
-
-
-class Told:
-    """Keeps what it is told; `at` is called when a stage of this kind begins."""
-
-    def __init__(self, kind="", at=None):
-        self.kind, self.at, self.begun, self.ended, self.notes = kind, at, [], [], []
-
-    def begin(self, stage, number, total):
-        self.begun.append(stage.label)
-        if stage.kind == self.kind and self.at:
-            threading.Thread(target=self.at).start()
-            self.at = None
-
-    def progress(self, done, total, text):
-        pass
-
-    def end(self, done, number, total):
-        self.ended.append((done.stage.label, done.status, done.reused))
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture
@@ -136,6 +113,7 @@ def pretended(tmp_path, monkeypatch):
     ray = PretendedRay(one=(2, 8e9), other=(4, 8e9))
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
+    monkeypatch.setenv("RAY_ADDRESS", "")  # set on nodes, and here they are this process
 
     def run(spec, told):
         cluster = Cluster(None)
@@ -210,13 +188,10 @@ def test_a_run_on_a_cluster_stops_like_any_other(tmp_path):
 def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
     """A node is killed in the middle of encoding: begun again on another, the same results, measured alone."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster as LocalCluster
-
     from harness.pipeline.on_ray import Cluster, RayExecutor
 
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
-    nodes = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    first, second = nodes.add_node(num_cpus=2), nodes.add_node(num_cpus=2)
+    nodes, (first, second) = local_cluster(0, 2, 2)
     try:
         nodes.connect(namespace="test")
         cluster = Cluster(None)
@@ -255,3 +230,43 @@ def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
         Executor(Store(tmp_path / "local"), spec.head.measure, Told()).run(in_order(system_stages(spec, "m"), 1))
     )
     assert found == wanted
+
+
+@pytest.mark.slow
+def test_shards_of_an_index_may_live_on_the_cluster_that_measures_them(tmp_path, monkeypatch):
+    """A measuring stage has all processors of the only node, and its shards still find a place; the same results."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from harness.pipeline.on_ray import Cluster, RayExecutor
+
+    monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    text = SPEC.format(folder=write_collection(tmp_path))
+    file, kept = tmp_path / "spec.toml", {}
+    nodes, _ = local_cluster(0, 2)
+    try:
+        nodes.connect(namespace="test")
+        cluster, shared = Cluster(None), SharedStore(str(tmp_path / "shared"))
+        for on in ("ray", "here"):
+            index = f'type = "sharded"\nindex = {{ type = "scipy" }}\ndocuments = 4\non = "{on}"'
+            file.write_text(text.replace('type = "inverted"', index))
+            spec = load_spec(file, REGISTRIES)
+            stages = in_order(system_stages(spec, cluster.machine()), 1)
+            store = Store(tmp_path / on)
+            if on == "ray":
+                done = RayExecutor(cluster, shared, store, spec.head.measure, Told()).run(stages)
+            else:
+                done = Executor(store, spec.head.measure, Told()).run(stages)
+            assert {d.status for d in done.values()} == {"ok"}, [(d.stage.label, d.reason) for d in done.values()]
+            kept[on] = done
+    finally:
+        import ray
+
+        ray.shutdown()
+        nodes.shutdown()
+    assert results(kept["ray"]) == results(kept["here"])
+    memory, latency = (
+        next(d.artefact.result for d in kept["ray"].values() if d.stage.kind == kind) for kind in ("memory", "latency")
+    )
+    assert memory["elsewhere"] == latency["elsewhere"] == 2
+    assert "2 other processes searched" in latency["conditions"]["violation"]
+    assert "search_cpu" not in latency

@@ -1,8 +1,10 @@
-"""What several tests make: a tiny collection and a spec over it."""
+"""What several tests make: a tiny collection, a spec over it, and one who watches a run."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 
 from harness.metrics import metric
 
@@ -27,6 +29,28 @@ repeats = 1
 """
 
 
+class Told:
+    """Keeps what it is told; `at` is called when a stage of this kind begins."""
+
+    def __init__(self, kind="", at=None):
+        self.kind, self.at, self.begun, self.ended, self.notes = kind, at, [], [], []
+
+    def begin(self, stage, number, total):
+        self.begun.append(stage.label)
+        if stage.kind == self.kind and self.at:
+            threading.Thread(target=self.at).start()
+            self.at = None
+
+    def progress(self, done, total, text):
+        pass
+
+    def end(self, done, number, total):
+        self.ended.append((done.stage.label, done.status, done.reused))
+
+    def note(self, text):
+        self.notes.append(text)
+
+
 def write_collection(parent):
     """Six documents and three queries in BEIR's layout; returns the folder."""
     folder = parent / "data"
@@ -40,6 +64,15 @@ def write_collection(parent):
     judgements = "".join(f"q{i}\td{i}\t1\n" for i in range(3))
     (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judgements)
     return folder
+
+
+def local_cluster(head, *nodes):
+    """Ray on this machine: a head and nodes, each with so many processors; returns the cluster and its nodes."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # it kills workers where other work has the machine's memory
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head, "include_dashboard": False})
+    return cluster, [cluster.add_node(num_cpus=count) for count in nodes]
 
 
 def start_run(folder, *options):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -103,10 +103,7 @@ def encode(
         analytic FLOPs of a text on each side, and the encoder's own facts.
     """
     _set_torch_threads(threads)
-    maker = open_type(type, params)
-    encoder = maker.load(Path(model), threads=threads)
-    if encoder.kind != maker.kind:
-        raise UserError(f"the encoder of type {type!r} gave {encoder.kind} vectors, not {maker.kind}")
+    encoder = _loaded(type, json.dumps(params, sort_keys=True), model, threads)
     result: dict[str, Any] = {"kind": encoder.kind, "width": encoder.width, "parameters": dict(encoder.parameters())}
     for role in ("document", "query"):
         result[role] = _encode_side(encoder, Path(collection), Path(out), role, report, *shard)
@@ -151,6 +148,16 @@ def join(*, out: str, report: Progress, **shards: str) -> dict[str, Any]:
         }
         (Path(out) / TERMS).write_text(json.dumps(sorted(named.items())), encoding="utf-8")
     return joined
+
+
+@lru_cache(maxsize=1)
+def _loaded(type: str, params: str, model: str, threads: int) -> Encoder:
+    """The encoder that this process loaded last: a process kept for several shards loads it once."""
+    maker = open_type(type, json.loads(params))
+    encoder: Encoder = maker.load(Path(model), threads=threads)
+    if encoder.kind != maker.kind:
+        raise UserError(f"the encoder of type {type!r} gave {encoder.kind} vectors, not {maker.kind}")
+    return encoder
 
 
 def _encode_side(

@@ -36,14 +36,20 @@ def served_memory(
 ) -> dict[str, Any]:
     """Resident memory that loading an index and answering every query adds to a warmed, otherwise empty process.
 
+    Where parts of the index live in other processes, what these came to hold is added.
+
     Returns:
         Anonymous bytes added, bytes of newly mapped files, their proportional share (PSS), how much all file-backed
-        pages grew (libraries included, which may shrink), and the empty process' own.
+        pages of this process grew (libraries included, which may shrink), the empty process' own, and the number of
+        other processes.
     """
-    from harness.measure.memory import mapped_files, newly_mapped, resident
+    from harness.indexes import Elsewhere, create
+    from harness.measure.memory import grown, mapped_files, newly_mapped, resident
 
     queries = load_vectors(Path(vectors) / "queries")
     warm(type, params, "sparse" if hasattr(queries, "indptr") else "dense")
+    if isinstance(spread := create(type, **params), Elsewhere):
+        spread.reach()
     # Touch the queries before the first reading: they are the load, not the index.
     float(np.asarray(queries.sum()))
     gc.collect()
@@ -53,11 +59,13 @@ def served_memory(
         engine.search(queries[row : row + 1], k)
     gc.collect()
     after, mapped = resident(), newly_mapped(files)
+    others = [grown(*texts) for texts in engine.elsewhere()] if isinstance(engine, Elsewhere) else []
     report(1, 1, "measured")
     return {
-        "anonymous": after.anonymous - before.anonymous,
-        "file": mapped.file,
-        "pss": after.anonymous - before.anonymous + mapped.pss,
+        "anonymous": after.anonymous - before.anonymous + sum(one.anonymous for one in others),
+        "file": mapped.file + sum(one.file for one in others),
+        "pss": after.anonymous - before.anonymous + mapped.pss + sum(one.pss for one in others),
+        "elsewhere": len(others),
         "all_files": after.file - before.file,
         "baseline": before.rss,
         "queries": int(queries.shape[0]),

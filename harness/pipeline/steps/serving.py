@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.errors import UserError
+from harness.indexes import Elsewhere
 from harness.pipeline.steps.encode import open_type
 from harness.pipeline.steps.index import open_index
 from harness.pipeline.steps.prepare import read_texts
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from harness.encoders.base import Encoder, Progress
     from harness.indexes.base import Index
-    from harness.measure.watch import Turn
+    from harness.measure.watch import Turn, Watched
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,19 @@ class Served:
     k: int
     threads: int
     seconds: float
+
+    @property
+    def elsewhere(self) -> int:
+        """How many other processes hold parts of the index."""
+        return len(self.engine.elsewhere()) if isinstance(self.engine, Elsewhere) else 0
+
+    def facts(self, found: Watched[Any]) -> dict[str, Any]:
+        """Conditions as JSON; parts of the index in other processes are something that they tell nothing of."""
+        facts = found.facts()
+        if others := self.elsewhere:
+            text = f"{others} other processes searched, whose threads and processor time are not counted"
+            facts["violation"] = "; ".join(filter(None, (facts["violation"], text)))
+        return facts
 
     def answer(self, text: str) -> None:
         """Encode and search one query."""
@@ -67,6 +82,12 @@ def cold_start(
     dropped = drop_cache([Path(model), Path(index)])
     report(0, 1, "starting cold")
     served = open_system(model=model, index=index, **system)
+    if served.elsewhere:
+        raise UserError(
+            "other processes opened shards, perhaps from another machine's page cache, so nothing is known to be cold",
+            key="index.on",
+            remedy='set on = "here", or leave "cold" out of measure.also',
+        )
     started = time.perf_counter()
     served.answer(text)
     first = time.perf_counter() - started
@@ -118,7 +139,7 @@ def throughput(
         "queries": len(texts),
         "threads": served.threads,
         "component": component,
-        "conditions": found.facts(),
+        "conditions": served.facts(found),
     }
 
 
@@ -172,7 +193,7 @@ def open_loop(
         "tried": [list(pair) for pair in found.value.tried],
         "bound": bound,
         "arrivals": arrivals,
-        "conditions": found.facts(),
+        "conditions": served.facts(found),
     }
 
 

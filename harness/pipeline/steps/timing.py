@@ -42,7 +42,8 @@ def latency(
     It asks for turns with `ask` (None where it is timed alone); what was timed in one `round` was timed in turns.
 
     Returns:
-        Seconds of loading and of the first query, the timer's own cost, what a meter of energy said, conditions.
+        Seconds of loading and of the first query, the timer's own cost, conditions; processor time and what a meter of
+        energy said, or the number of other processes that searched, as nothing is known of theirs.
     """
     from harness.measure.builds import library_builds
     from harness.measure.energy import Meter
@@ -88,14 +89,14 @@ def latency(
         search=samples.search_seconds,
     )
     report(1, 1, "timed")
+    # Of this process and machine, which is not all where others search as well.
+    cpu = {"encode_cpu": samples.encode_cpu.tolist(), "search_cpu": samples.search_cpu.tolist(), "energy": energy}
     return {
         "load_seconds": served.seconds,
         "first_query_seconds": first.first_encode_seconds + first.first_search_seconds,
         "timer_overhead_seconds": samples.timer_overhead_seconds,
         "queries": len(texts),
-        "encode_cpu": samples.encode_cpu.tolist(),
-        "search_cpu": samples.search_cpu.tolist(),
-        "energy": energy,
+        **(cpu if not served.elsewhere else {"elsewhere": served.elsewhere}),
         "builds": library_builds(),
-        "conditions": {**found.facts(), "round": round},
+        "conditions": {**served.facts(found), "round": round},
     }
