@@ -70,7 +70,8 @@ def local_cluster(head, *nodes):
     """Ray on this machine: a head and nodes, each with so many processors; returns the cluster and its nodes."""
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # it kills workers where other work has the machine's memory
+    # It kills workers where other work has the machine's memory. Ray spells the name so.
+    os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": head, "include_dashboard": False})
     return cluster, [cluster.add_node(num_cpus=count) for count in nodes]
 
