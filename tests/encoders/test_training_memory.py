@@ -34,7 +34,7 @@ def test_the_loop_does_it(llama_folder, tmp_path, monkeypatch):
 
     times = []
     monkeypatch.setattr(loop, "give_back", lambda: times.append(1))
-    params = DenseTwinParams(backbone=str(llama_folder), training={"steps": 21, "pairs_per_step": 2})
+    params = DenseTwinParams(backbone=str(llama_folder), training={"steps": 2 * loop.TRIMMED + 1, "pairs_per_step": 2})
     pairs = [Pair("sort the list", "fast sum of number"), Pair("find a path", "graph node tree")]
     DenseTwin(params).fit(tmp_path, pairs=iter(pairs), seed=1)
     assert len(times) == 2
