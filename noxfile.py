@@ -78,6 +78,15 @@ def scale(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """Run what needs Ray, on clusters simulated on this machine; takes ten minutes."""
+    install(session, "test")
+    session.install("-q", "-c", str(CONSTRAINTS), "-e", ".[ray]")
+    files = ("tests/pipeline/test_ray.py", "tests/pipeline/test_holders.py", "tests/indexes/test_remote.py")
+    session.run("pytest", *files, *(session.posargs or ["-q"]))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Check that links, specs, commands and examples in the documents hold."""
     install(session, "test")
