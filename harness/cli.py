@@ -179,12 +179,14 @@ def costs(
 ) -> None:
     """Estimate what encoding a spec's collections costs; fetch and run nothing."""
     from harness.pipeline.axes import REGISTRIES
-    from harness.pipeline.costs import as_rows, printed
     from harness.pipeline.costs import costs as estimated
+    from harness.pipeline.costs import printed
     from harness.spec.load import load_spec
 
     found = estimated(load_spec(spec_file, REGISTRIES, overrides or ()))
-    typer.echo(json.dumps(as_rows(found), indent=2) if as_json else printed(found, speed, price), nl=as_json)
+    typer.echo(
+        json.dumps([vars(one) for one in found], indent=2) if as_json else printed(found, speed, price), nl=as_json
+    )
 
 
 @app.command()

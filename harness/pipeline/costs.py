@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,6 @@ from harness.errors import UserError
 from harness.pipeline.axes import REGISTRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from harness.encoders._announced import Announced
     from harness.spec.models import Part, Spec
 
@@ -98,11 +96,6 @@ def printed(found: list[Cost], speed: float, price: float | None) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     unknown = [f"not known: {one.encoder} / {one.collection}: {one.why}" for one in found if one.why]
     return "\n".join([*lines, *([""] if known and unknown else []), *unknown]) + "\n"
-
-
-def as_rows(found: Iterable[Cost]) -> list[dict[str, Any]]:
-    """For JSON."""
-    return [asdict(one) for one in found]
 
 
 def _total(known: list[Cost]) -> Cost:

@@ -85,7 +85,7 @@ class MeasureSpec(Params):
     """Threads for what is not timed: training and encoding the corpus."""
     encode_shards: int = Field(default=1, ge=1, le=10_000)
     """Stages that share the encoding of a collection. Each is kept as soon as it is finished, and on a cluster they run
-    beside each other; every one loads the model. Vectors are the same for any number."""
+    beside each other, in processes that keep the model loaded. Vectors are the same for any number."""
     queries: int | None = Field(default=None, ge=1)
     """Time at most this many queries, the first of the collection; all where it is left out."""
     repeats: int = Field(default=3, ge=1, le=1000)
