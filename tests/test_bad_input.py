@@ -16,11 +16,11 @@ import pytest
 from scipy import sparse
 from tests_support import SPEC, start_run, write_collection
 
-from harness import cli
+from harness.cli import run as cli
 from harness.encoders import registry as encoders
 from harness.errors import UserError
 from harness.indexes import registry as indexes
-from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.plan.registries import REGISTRIES
 from harness.spec.load import load_spec
 from harness.vectors import VectorsWriter
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from harness import cli
-from harness.pipeline.axes import REGISTRIES
+from harness.cli import run as cli
+from harness.pipeline.plan.registries import REGISTRIES
 from harness.spec.load import load_spec
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.plan.registries import REGISTRIES
 from harness.spec.load import load_spec
 from harness.spec.schema import json_schema
 from harness.spec.toml import apply_overrides, key_text, line_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders import FitInput, Progress, register
-from harness.encoders._llama_params import DenseTwinParams
+from harness.encoders.llama_family.params import DenseTwinParams
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import torch
 
     from harness.collections.base import Pair
-    from harness.encoders._announced import Announced
-    from harness.encoders._packed import PackedDense
+    from harness.encoders.backbones.model_size import Announced
+    from harness.encoders.backbones.packed_encoder import PackedDense
     from harness.spec.params import Params
     from harness.training.params import TrainingParams
     from harness.vectors import Kind
@@ -47,7 +47,7 @@ class DenseTwin:
 
     def announced(self) -> Announced | None:
         """By the backbone's shape."""
-        from harness.encoders._announced import llama
+        from harness.encoders.backbones.model_size import llama
 
         return llama(self.params, dimensions=self.params.dimensions)
 
@@ -61,10 +61,10 @@ class DenseTwin:
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Convert the backbone, and train it if the spec says so."""
-        from harness.encoders import _shipped
-        from harness.encoders._folder import Contract
-        from harness.encoders._llama_type import prepare, train_model
-        from harness.encoders._packed import pool
+        from harness.encoders.backbones.packed_encoder import pool
+        from harness.encoders.llama_family import adapter_files
+        from harness.encoders.llama_family.make import prepare, train_model
+        from harness.encoders.weights.sentence_transformers_folder import Contract
         from harness.training.devices import writes
 
         params = self.params
@@ -93,11 +93,11 @@ class DenseTwin:
             )
         facts: dict[str, object] = {"departures": params.departures(), "commits": dict(model.commits)}
         if params.adapter is not None:
-            facts["adapter"] = _shipped.apply(model, params.adapter, "dense", params)
+            facts["adapter"] = adapter_files.apply(model, params.adapter, "dense", params)
         if params.training is not None:
             from harness.training.objectives import DenseObjective
 
-            backbone = _shipped.mark(model)
+            backbone = adapter_files.mark(model)
             factors: dict[str, torch.Tensor] = {}
 
             def objective(phase: TrainingParams) -> DenseObjective:
@@ -105,15 +105,15 @@ class DenseTwin:
 
             facts |= train_model(model, objective, params, list(pairs or ()), seed, progress, self.checkpoints, factors)
             if factors and writes():
-                _shipped.save(directory / _shipped.FOLDER, "dense", params, backbone, factors)
+                adapter_files.save(directory / adapter_files.FOLDER, "dense", params, backbone, factors)
         if writes():
             model.save(directory)
         return facts
 
     def load(self, directory: Path, *, threads: int = 1) -> PackedDense:
         """Open what `fit` wrote."""
-        from harness.encoders._llama_type import open_model
-        from harness.encoders._packed import PackedDense
+        from harness.encoders.backbones.packed_encoder import PackedDense
+        from harness.encoders.llama_family.make import open_model
 
         model = open_model(directory, "dense", self.params, threads)
         return PackedDense(model, self.params.batch_size, self.params.facts())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders import FitInput, Progress, register
-from harness.encoders._llama_params import LaconicParams
+from harness.encoders.llama_family.params import LaconicParams
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import torch
 
     from harness.collections.base import Pair
-    from harness.encoders._announced import Announced
-    from harness.encoders._folder import Contract
-    from harness.encoders._packed import Model, PackedSparse
-    from harness.encoders._terms import Terms
+    from harness.encoders.backbones.model_size import Announced
+    from harness.encoders.backbones.packed_encoder import Model, PackedSparse
+    from harness.encoders.llama_family.term_selection import Terms
+    from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
     from harness.training.objectives import Objective
     from harness.training.params import TrainingParams
@@ -53,7 +53,7 @@ class Laconic:
 
     def announced(self) -> Announced | None:
         """By the backbone's shape."""
-        from harness.encoders._announced import llama
+        from harness.encoders.backbones.model_size import llama
 
         return llama(self.params, terms=self.params.document_terms)
 
@@ -67,15 +67,15 @@ class Laconic:
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Convert the backbone, compute the bias, train; see the spec for which of these."""
-        from harness.encoders import _shipped
-        from harness.encoders._llama_type import prepare, train_model
+        from harness.encoders.llama_family import adapter_files
+        from harness.encoders.llama_family.make import prepare, train_model
         from harness.training.devices import writes
 
         params = self.params
         model = prepare(params, _contract(params))
         facts: dict[str, object] = {"departures": params.departures(), "commits": dict(model.commits)}
         if params.adapter is not None:
-            facts["adapter"] = _shipped.apply(model, params.adapter, "sparse", params)
+            facts["adapter"] = adapter_files.apply(model, params.adapter, "sparse", params)
             model.save(directory)
             return facts
         examples = list(pairs or ())
@@ -83,7 +83,7 @@ class Laconic:
             raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
         terms = _terms(model, [pair.positive for pair in examples], params)
         factors: dict[str, torch.Tensor] = {}
-        backbone = _shipped.mark(model)
+        backbone = adapter_files.mark(model)
         if params.training is not None:
 
             def objective(phase: TrainingParams) -> Objective:
@@ -91,24 +91,24 @@ class Laconic:
 
             facts |= train_model(model, objective, params, examples, seed, progress, self.checkpoints, factors)
         weights = terms.tensors(len(model.head))
-        _shipped.weigh(model, weights)
+        adapter_files.weigh(model, weights)
         if factors and writes():
-            _shipped.save(directory / _shipped.FOLDER, "sparse", params, backbone, factors, weights)
+            adapter_files.save(directory / adapter_files.FOLDER, "sparse", params, backbone, factors, weights)
         if writes():
             model.save(directory)
         return facts
 
     def load(self, directory: Path, *, threads: int = 1) -> PackedSparse:
         """Open what `fit` wrote."""
-        from harness.encoders._llama_type import open_model
-        from harness.encoders._packed import PackedSparse
+        from harness.encoders.backbones.packed_encoder import PackedSparse
+        from harness.encoders.llama_family.make import open_model
 
         model = open_model(directory, "sparse", self.params, threads)
         return PackedSparse(model, self.params.batch_size, self.params.facts())
 
 
 def _contract(params: LaconicParams) -> Contract:
-    from harness.encoders._folder import Contract
+    from harness.encoders.weights.sentence_transformers_folder import Contract
 
     return Contract(
         "sparse",
@@ -125,7 +125,7 @@ def _contract(params: LaconicParams) -> Contract:
 
 
 def _terms(model: Model, passages: list[str], params: LaconicParams) -> Terms:
-    from harness.encoders._terms import Terms, biased, spread, weighted
+    from harness.encoders.llama_family.term_selection import Terms, biased, spread, weighted
 
     if params.term_bias is None:
         return Terms()

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from harness.encoders import Encoder, register
-from harness.encoders._loaded import Loaded, ReadyMade
-from harness.encoders._source import SourceParams
+from harness.encoders.backbones.sentence_transformers_model import Loaded, ReadyMade
+from harness.encoders.weights.source import SourceParams
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.encoders._announced import Announced
+    from harness.encoders.backbones.model_size import Announced
     from harness.spec.params import Params
     from harness.vectors import Kind
 
@@ -40,7 +40,7 @@ class SentenceTransformerType(ReadyMade):
 
     def announced(self) -> Announced | None:
         """As mteb has registered the model."""
-        from harness.encoders._announced import registered
+        from harness.encoders.backbones.model_size import registered
 
         return registered(self.params.model, length=self.params.max_length, dimensions=self.params.dimensions)
 
@@ -48,7 +48,7 @@ class SentenceTransformerType(ReadyMade):
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
         import torch
 
-        from harness.encoders._bert import open_bert
+        from harness.encoders.backbones.bert import open_bert
 
         torch.set_num_threads(threads)
         plain = open_bert(directory / "model", self.params)
@@ -56,7 +56,7 @@ class SentenceTransformerType(ReadyMade):
             if self.params.dimensions is not None:
                 width = kept(self.params.dimensions, plain.contract.dimensions or plain.shape.hidden)
                 plain.contract = replace(plain.contract, dimensions=width)
-            from harness.encoders._packed import PackedDense
+            from harness.encoders.backbones.packed_encoder import PackedDense
 
             return PackedDense(plain, self.params.batch_size)
         from sentence_transformers import SentenceTransformer

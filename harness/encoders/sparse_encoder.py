@@ -10,8 +10,8 @@ from pydantic import Field
 from scipy import sparse
 
 from harness.encoders import Encoder, register
-from harness.encoders._loaded import Loaded, ReadyMade
-from harness.encoders._source import SourceParams
+from harness.encoders.backbones.sentence_transformers_model import Loaded, ReadyMade
+from harness.encoders.weights.source import SourceParams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class SparseEncoderType(ReadyMade):
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
         import torch
 
-        from harness.encoders._bert import open_bert
+        from harness.encoders.backbones.bert import open_bert
 
         torch.set_num_threads(threads)
         plain = open_bert(directory / "model", self.params)
@@ -52,7 +52,7 @@ class SparseEncoderType(ReadyMade):
                 if getattr(self.params, side) is not None
             }
             plain.contract = replace(plain.contract, **kept)
-            from harness.encoders._packed import PackedSparse
+            from harness.encoders.backbones.packed_encoder import PackedSparse
 
             return PackedSparse(plain, self.params.batch_size)
         from sentence_transformers import SparseEncoder

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.encoders._probe import Probe
+    from harness.encoders.backbones.probe import Probe
     from harness.encoders.base import Encoder
     from harness.vectors import Vectors
 
@@ -88,7 +88,7 @@ def check_encoder(encoder: Encoder, params: Any = None, texts: Sequence[str] = T
     Returns:
         All checks that apply to this encoder; the first alone if its vectors are not finite.
     """
-    from harness.encoders._probe import probe
+    from harness.encoders.backbones.probe import probe
 
     together: Any = encoder.encode_documents(texts)
     bad = sum(int(np.count_nonzero(~np.isfinite(_values(v)))) for v in (together, encoder.encode_queries(texts)))

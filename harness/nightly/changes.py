@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.metrics import metric as metric_of
 from harness.nightly.thresholds import threshold
-from reports.values import label, number
+from reports.formatting import label, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from harness.metrics import Direction
     from harness.records import Record
+    from harness.runs.read import RunData
     from harness.spec.nightly import ThresholdSpec
-    from reports.load import RunData
 
 Word: TypeAlias = Literal["improved", "regressed", "no change", "within noise", "not comparable"]
 Key: TypeAlias = tuple[str, str, str]

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.measure.null import AGAIN
+from harness.measure.null_control import AGAIN
 from harness.metrics import metric as metric_of
 from harness.nightly.accepted import reason_for
 from harness.nightly.changes import changes
 from harness.nightly.thresholds import threshold
 from harness.stats.changes import SUSPICION, drift, newest, steps
-from reports.values import label, number
+from reports.formatting import label, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.history.series import Key, Night
     from harness.nightly.accepted import Accepted
+    from harness.runs.read import RunData
     from harness.spec.nightly import ThresholdSpec
-    from reports.load import RunData
 
 DRIFT_LEAST = 0.03
 """A slow change is no drift below this."""

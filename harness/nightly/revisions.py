@@ -15,12 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
-from harness.measure.process import scrubbed_environment
+from harness.measure.workers.worker_process import scrubbed_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RUN = "from harness.cli import main; main()"
+RUN = """
+try:
+    from harness.start import main
+except ImportError:  # a revision before it
+    from harness.cli import main
+main()
+"""
 REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*(==|@|>=|<=|~=)")
 QUICK = ("measure.processes=1", "measure.repeats=1", "measure.also=[]")
 """The untimed part is run like this; times are taken in turns afterwards."""
@@ -116,13 +122,13 @@ class Timer:
 
     Args:
         side: The revision.
-        order: What `_side.serve` needs.
+        order: What `timing_process.serve` needs.
         threads: For the libraries.
     """
 
     def __init__(self, side: Side, order: dict[str, Any], threads: int) -> None:
         self.side = side
-        command = [*_python(side), str(Path(__file__).with_name("_side.py")), json.dumps(order)]
+        command = [*_python(side), str(Path(__file__).with_name("timing_process.py")), json.dumps(order)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=_environment(threads),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.nightly.findings import Finding
-    from harness.nightly.outcome import Night
+    from harness.nightly.night import Night
 
 SHOWN = 5
 

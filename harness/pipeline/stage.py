@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.pipeline.code import code_version
-from harness.pipeline.store import key_of
+from harness.pipeline.code_version import code_version
+from harness.pipeline.store.local import key_of
 from harness.versions import installed
 
 if TYPE_CHECKING:

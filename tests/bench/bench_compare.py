@@ -18,7 +18,7 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1] / "support")]
 from patched import patched  # noqa: E402
 
-from harness.nightly.interleave import compare_revisions  # noqa: E402
+from harness.nightly.compare_revisions import compare_revisions  # noqa: E402
 
 SPEC = """
 name = "compared"

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.measure.environment import cpu_model, usable_cores
 from harness.measure.latency import Samples, measure_queries
-from harness.measure.null import null_ratios
-from harness.measure.process import Order
-from harness.measure.watch import watched
-from harness.measure.worker import run_in_turns, run_isolated
+from harness.measure.machine.environment import cpu_model, usable_cores
+from harness.measure.machine.watch import watched
+from harness.measure.null_control import null_ratios
+from harness.measure.workers.isolated import run_in_turns, run_isolated
+from harness.measure.workers.worker_process import Order
 from harness.stats.levels import hierarchical, percentile_ratio, smallest_effect
 
 QUERIES, PASSES, ROUNDS = 100, 30, 8

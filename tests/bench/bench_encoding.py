@@ -37,7 +37,7 @@ def random_llama(folder: Path) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from harness.encoders._backbone import Backbone
+    from harness.encoders.weights.pretrained import Backbone
 
     torch.manual_seed(0)
     sizes = {"hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 8}

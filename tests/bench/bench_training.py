@@ -59,9 +59,9 @@ def settings(asked, **more):
 def ours(folder: Path, asked, pairs, marks: list, **more):
     from functools import partial
 
-    from harness.encoders._llama_type import open_model
-    from harness.encoders._text import Tokeniser
+    from harness.encoders.backbones.batching import Tokeniser
     from harness.encoders.laconic import LaconicParams
+    from harness.encoders.llama_family.make import open_model
     from harness.training.loop import train
     from harness.training.objectives import Batch, SparseObjective
 

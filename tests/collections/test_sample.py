@@ -10,8 +10,8 @@ from tests_support import SPEC, write_collection
 
 from harness.collections.sample import Sample, SampleParams
 from harness.errors import UserError
-from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.graph import in_order, system_stages
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.systems import in_order, system_stages
 from harness.pipeline.steps.prepare import prepare
 from harness.spec.load import load_spec
 

@@ -4,7 +4,7 @@ import pytest
 
 from harness.collections._suites import SUITES
 from harness.errors import UserError
-from harness.pipeline.axes import REGISTRIES
+from harness.pipeline.plan.registries import REGISTRIES
 from harness.spec.load import load_spec
 
 SPEC = """

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.graph import in_order, system_stages
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.systems import in_order, system_stages
 from harness.spec.load import load_spec
 
 FUZZ = int(os.environ.get("DRILL_FUZZ", "10000"))

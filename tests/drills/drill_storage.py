@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drilled import copied, expected, numbers, prepared, run, runs_on, seeded, start, stored, tmpfs, unmount
 
-from harness.pipeline.store import DamagedError, Store
+from harness.pipeline.store.local import DamagedError, Store
 
 FLIPS = int(os.environ.get("DRILL_FLIPS", "20000"))
 

@@ -5,8 +5,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 import numpy as np
 import pytest
 
-from harness.encoders._backbone import Backbone
-from harness.encoders._gguf import NAMES, GgufFile
+from harness.encoders.weights.gguf_file import NAMES, GgufFile
+from harness.encoders.weights.pretrained import Backbone
 from harness.errors import UserError
 
 

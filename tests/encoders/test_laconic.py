@@ -99,7 +99,7 @@ def test_a_text_alone_is_a_text_in_a_batch(llama_folder, tmp_path, texts):
 
 
 def test_batches_hold_texts_of_like_length_and_no_more_tokens_than_the_cache_takes():
-    from harness.encoders._text import by_length
+    from harness.encoders.backbones.batching import by_length
 
     lengths = [3, 0, 9, 5, 9, 1, 40, 2]
     assert list(by_length(lengths, 3)) == [[6, 2, 4], [3, 0, 7], [5]]
@@ -110,7 +110,7 @@ def test_batches_hold_texts_of_like_length_and_no_more_tokens_than_the_cache_tak
 def test_small_batches_give_the_vectors_of_large_ones(llama_folder, tmp_path, texts, monkeypatch, dtype):
     encoder, _ = made(llama_folder, tmp_path / "m", dtype=dtype)
     whole = encoder.encode_documents(texts * 3)
-    monkeypatch.setattr("harness.encoders._packed.TOKENS", 7)
+    monkeypatch.setattr("harness.encoders.backbones.packed_encoder.TOKENS", 7)
     small = encoder.encode_documents(texts * 3)
     assert abs(whole - small).max() < (1e-5 if dtype == "float32" else 0.1)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from harness.encoders._llama import Llama, Shape
+from harness.encoders.backbones.llama import Llama, Shape
 from harness.errors import UserError
 
 LLAMA3 = {
@@ -63,8 +63,8 @@ def test_bfloat16_attention_is_near_that_of_the_fused_kernel(monkeypatch, length
     ids = torch.randint(0, 40, (sum(lengths),))
     with torch.no_grad():
         plain = ours(ids, lengths).float()
-        monkeypatch.setattr("harness.encoders._layout.SCORES", 0)
-        monkeypatch.setattr("harness.encoders._layout.Layout._plainly", None)
+        monkeypatch.setattr("harness.encoders.backbones.packed_attention.SCORES", 0)
+        monkeypatch.setattr("harness.encoders.backbones.packed_attention.Layout._plainly", None)
         fused = ours(ids, lengths).float()
     assert torch.allclose(plain, fused, atol=0.1)
     assert torch.cosine_similarity(plain, fused).min() > 0.999

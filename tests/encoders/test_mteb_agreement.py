@@ -8,8 +8,8 @@ import pytest
 
 from harness.encoders import registry
 from harness.indexes import create
-from harness.measure.mteb_search import MtebSystem
 from harness.measure.quality import evaluate
+from harness.mteb_adapter import MtebSystem
 
 mteb = pytest.importorskip("mteb")
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from harness import cli
-from harness.encoders._backbone import Backbone
+from harness.cli import run as cli
 from harness.encoders.laconic import Laconic, LaconicParams
+from harness.encoders.weights.pretrained import Backbone
 from harness.errors import UserError
-from harness.pipeline.pins import moving
-from harness.pipeline.results import _revision
+from harness.pipeline.plan.pins import moving
+from harness.pipeline.results.gather import _revision
 
 
 @pytest.fixture(scope="module")

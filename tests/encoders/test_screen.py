@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.encoders._screen import Screen
+from harness.encoders.backbones.screened_head import Screen
 from harness.training.max_head import max_logits
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.encoders import _shipped
 from harness.encoders.dense_twin import DenseTwin, DenseTwinParams
 from harness.encoders.laconic import Laconic, LaconicParams
+from harness.encoders.llama_family import adapter_files
 from harness.spec.toml import read_toml
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ KINDS = {"laconic": (Laconic, LaconicParams), "twin": (DenseTwin, DenseTwinParam
 
 @pytest.mark.parametrize("name", ["laconic", "dense-twin"])
 def test_at_most_six_megabytes(name):
-    assert sum(file.stat().st_size for file in _shipped.find(f"mini/{name}").iterdir()) <= 6_000_000
+    assert sum(file.stat().st_size for file in adapter_files.find(f"mini/{name}").iterdir()) <= 6_000_000
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from harness.collections.base import Pair
-from harness.encoders import _shipped
-from harness.encoders._terms import spread, weighted
 from harness.encoders.dense_twin import DenseTwin, DenseTwinParams
 from harness.encoders.laconic import Laconic, LaconicParams
+from harness.encoders.llama_family import adapter_files
+from harness.encoders.llama_family.term_selection import spread, weighted
 from harness.errors import UserError
 
 PAIRS = [
@@ -82,7 +82,7 @@ def test_an_adapter_of_the_other_kind_or_backbone_or_none_is_refused(llama_folde
     with pytest.raises(UserError, match="was trained with backbone"):
         DenseTwin(DenseTwinParams(backbone=str(llama_folder), adapter=str(folder), **SMALL)).fit(tmp_path)
     with pytest.raises(UserError, match="there is no adapter"):
-        _shipped.find("mini/nothing")
+        adapter_files.find("mini/nothing")
     with pytest.raises(ValueError, match="one of training and adapter"):
         LaconicParams(backbone=str(llama_folder), adapter="a", training={"steps": 1})
 

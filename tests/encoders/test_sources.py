@@ -5,8 +5,8 @@ import json
 import pytest
 
 from harness.encoders import registry
-from harness.encoders._backbone import Backbone
-from harness.encoders._source import SourceParams, digest, in_wheel
+from harness.encoders.weights.pretrained import Backbone
+from harness.encoders.weights.source import SourceParams, digest, in_wheel
 from harness.errors import UserError
 
 

@@ -12,7 +12,7 @@ from ties import assert_same, tied_csr
 
 from harness.errors import UserError
 from harness.indexes import _remote, create
-from harness.measure.worker import run_isolated
+from harness.measure.workers.isolated import run_isolated
 from harness.vectors import VectorsWriter
 
 STEPS = "harness.pipeline.steps"

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from harness.measure.builds import library_builds
+from harness.measure.machine.library_builds import library_builds
 
 
 def test_numpy_names_the_blas_that_is_loaded():
@@ -24,7 +24,7 @@ def test_faiss_tells_its_instructions():
 
 def test_nothing_is_imported_for_it():
     code = (
-        "import sys; from harness.measure.builds import library_builds; print(library_builds());"
+        "import sys; from harness.measure.machine.library_builds import library_builds; print(library_builds());"
         " print({'numpy', 'torch', 'faiss', 'numba'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness.measure.cold import cached_bytes, drop_cache
+from harness.measure.machine.page_cache import cached_bytes, drop_cache
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="needs Linux")
 SIZE = (8 << 20) + 123

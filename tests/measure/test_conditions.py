@@ -5,10 +5,10 @@ import textwrap
 
 import pytest
 
-from harness.measure import conditions, threads
-from harness.measure.conditions import observe
-from harness.measure.threads import Threads, count_threads, strays
-from harness.measure.worker import run_isolated
+from harness.measure.machine import conditions, threads
+from harness.measure.machine.conditions import observe
+from harness.measure.machine.threads import Threads, count_threads, strays
+from harness.measure.workers.isolated import run_isolated
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs Linux")
 
@@ -21,8 +21,8 @@ def call(tmp_path, monkeypatch):
             import ctypes, hashlib, mmap, os, threading, time
             from dataclasses import asdict
             import numpy as np
-            from harness.measure.conditions import observe
-            from harness.measure.threads import count_threads, strays
+            from harness.measure.machine.conditions import observe
+            from harness.measure.machine.threads import count_threads, strays
             def burn(until):
                 while time.perf_counter() < until: hashlib.sha256(b"x" * 100_000)
             def work(count, report):
@@ -62,7 +62,7 @@ def call(tmp_path, monkeypatch):
                 return asdict(seen)
             def libraries(report):
                 import sys
-                from harness.measure.threads import library_threads
+                from harness.measure.machine.threads import library_threads
                 before = library_threads()
                 import faiss, numba, torch
                 return [before, library_threads(), threading.active_count()]

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from harness.measure import doctor
-from harness.measure import environment as env
+from harness.measure.machine import doctor
+from harness.measure.machine import environment as env
 
 CPUINFO = "processor : 0\nmodel name : Good CPU 9000\nmicrocode : 0x1\nflags : fpu sse4_2 avx avx2 fma\n"
 FIT = {
@@ -105,7 +105,8 @@ def test_fingerprint_follows_the_machine_and_no_reading_that_changes(machine, mo
 
 def test_looking_imports_nothing_heavy():
     code = (
-        "import sys; from harness.measure import doctor, environment; doctor.examine(); environment.environment()\n"
+        "import sys; from harness.measure.machine import doctor, environment\n"
+        "doctor.examine(); environment.environment()\n"
         "print([name for name in ('numpy', 'scipy', 'torch', 'psutil', 'faiss', 'numba') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

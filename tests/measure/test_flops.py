@@ -28,7 +28,7 @@ def counted(model, tokens, *, mapped=True):
 def test_llama_layers_and_head(sizes, key_heads, tokens):
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from harness.encoders._llama import Shape
+    from harness.encoders.backbones.llama import Shape
 
     config = LlamaConfig(**sizes, num_key_value_heads=key_heads, vocab_size=128, max_position_embeddings=128)
     shape = Shape.read(config.to_dict())
@@ -59,7 +59,7 @@ def distilbert(kind, sizes):
 
 def formula(model, head, tokens):
     """What an encoder around this model says."""
-    from harness.encoders._loaded import Loaded
+    from harness.encoders.backbones.sentence_transformers_model import Loaded
 
     class Module:
         auto_model = model

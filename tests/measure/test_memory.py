@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from harness.measure.worker import run_isolated
+from harness.measure.workers.isolated import run_isolated
 
 MIB = 1 << 20
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.measure.null import null_ratios
-from harness.pipeline.null import null_records
+from harness.measure.null_control import null_ratios
+from harness.pipeline.results.null_control import null_records
 from harness.stats.levels import smallest_effect
 
 

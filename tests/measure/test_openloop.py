@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from harness.measure.openloop import arrivals, highest_load, serve
+from harness.measure.open_loop import arrivals, highest_load, serve
 
 
 class Clock:

@@ -7,8 +7,8 @@ import textwrap
 
 import pytest
 
-from harness.measure.sentinel import Reading, disturbance
-from harness.measure.worker import run_isolated
+from harness.measure.machine.sentinel import Reading, disturbance
+from harness.measure.workers.isolated import run_isolated
 
 QUIET = Reading(1.0, 2.0, 1.0)
 
@@ -34,7 +34,7 @@ def test_a_second_process_on_the_core_is_seen(tmp_path, monkeypatch):
     (tmp_path / "sentinel_functions.py").write_text(
         textwrap.dedent(
             """
-            from harness.measure.sentinel import Sentinel
+            from harness.measure.machine.sentinel import Sentinel
             def read(report):
                 sentinel = Sentinel()
                 for _ in range(3): sentinel.read()

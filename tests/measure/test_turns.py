@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from harness.measure import worker
-from harness.measure.process import Order
-from harness.measure.worker import run_in_turns, turn_order
+from harness.measure.workers import isolated as worker
+from harness.measure.workers.isolated import run_in_turns, turn_order
+from harness.measure.workers.worker_process import Order
 
 FUNCTIONS = """
 import os, time

@@ -9,8 +9,8 @@ import torch
 from scipy import sparse
 
 from harness.encoders import registry
-from harness.encoders._loaded import Loaded
-from harness.encoders._screen import Screen
+from harness.encoders.backbones.screened_head import Screen
+from harness.encoders.backbones.sentence_transformers_model import Loaded
 from harness.errors import UserError
 from harness.measure.validity import TEXTS, Check, check_encoder
 from harness.pipeline.steps.check import check as check_step

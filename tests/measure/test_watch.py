@@ -8,10 +8,10 @@ import textwrap
 
 import pytest
 
-from harness.measure.conditions import Conditions
-from harness.measure.sentinel import Reading, Sentinel
-from harness.measure.watch import watched
-from harness.measure.worker import run_isolated
+from harness.measure.machine.conditions import Conditions
+from harness.measure.machine.sentinel import Reading, Sentinel
+from harness.measure.machine.watch import watched
+from harness.measure.workers.isolated import run_isolated
 
 
 class Machine:
@@ -148,7 +148,7 @@ def test_more_threads_than_asked_for_are_a_violation_where_clocks_can_tell(
 
 
 def test_a_library_that_is_set_to_more_threads_is_a_violation(monkeypatch):
-    monkeypatch.setattr("harness.measure.watch.library_threads", lambda: {"faiss": 4, "torch": 1})
+    monkeypatch.setattr("harness.measure.machine.watch.library_threads", lambda: {"faiss": 4, "torch": 1})
     found = Machine().watch(lambda read: None, threads=1)
     assert found.violation == "faiss may use 4 threads, not 1"
     assert found.facts()["library_threads"] == {"faiss": 4, "torch": 1}
@@ -157,7 +157,7 @@ def test_a_library_that_is_set_to_more_threads_is_a_violation(monkeypatch):
 
 FUNCTIONS = """
 import hashlib, os, time
-from harness.measure.watch import watched
+from harness.measure.machine.watch import watched
 def busy(report):
     def measure(read):
         until = time.perf_counter() + 0.4

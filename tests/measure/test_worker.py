@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.measure import process
-from harness.measure.process import Order, scrubbed_environment
-from harness.measure.worker import KeptWorker, run_isolated
+from harness.measure.workers import worker_process as process
+from harness.measure.workers.isolated import KeptWorker, run_isolated
+from harness.measure.workers.worker_process import Order, scrubbed_environment
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_child_dies_with_its_parent(functions, tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from harness.measure.worker import run_isolated\n"
+        "from harness.measure.workers.isolated import run_isolated\n"
         "run_isolated('worker_functions:sleep', {}, allow=('worker_functions',))\n"
     )
     root = Path(__file__).resolve().parents[2]

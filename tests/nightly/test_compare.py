@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from harness.cli import app
+from harness.cli.run import app
 from harness.errors import UserError
 from harness.nightly.changes import word
-from harness.nightly.compare import compare_runs, exit_code, lines
+from harness.nightly.compare_runs import compare_runs, exit_code, lines
 from harness.nightly.thresholds import threshold
 from harness.spec.nightly import ThresholdSpec
 

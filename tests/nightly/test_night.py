@@ -8,10 +8,10 @@ from runs import write_run
 from tests_support import SPEC, write_collection
 
 from harness.history import History
-from harness.nightly import night as nightly
+from harness.nightly import run_nightly as nightly
 from harness.nightly.accepted import Accepted
-from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.store import Store
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.store.local import Store
 from harness.spec.load import load_spec
 
 

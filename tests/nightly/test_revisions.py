@@ -14,9 +14,9 @@ from tests_support import write_collection
 from toy import SPEC, write_toy
 
 from harness.errors import UserError
-from harness.nightly import interleave
+from harness.nightly import compare_revisions as interleave
 from harness.nightly.changes import of_processor
-from harness.nightly.interleave import CONFIDENCE
+from harness.nightly.compare_revisions import CONFIDENCE
 from harness.nightly.revisions import prepare
 from harness.nightly.thresholds import IN_TURNS
 
@@ -145,7 +145,7 @@ def test_a_slower_and_larger_revision_of_a_package_is_found_and_named(tmp_path):
     here = os.pathsep.join([str(write_toy(tmp_path / "site")), *(p for p in sys.path if p)])
     done = subprocess.run(
         [
-            *(sys.executable, "-c", "from harness.cli import main; main()"),
+            *(sys.executable, "-c", "from harness.cli.run import main; main()"),
             *("compare", base, head, "--spec", "toy.toml", "--pairs", "2", "--rounds", "3", "--json"),
         ],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": here}, capture_output=True, text=True, check=False,

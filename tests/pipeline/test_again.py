@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.pipeline.execute import Done, Executor
+from harness.pipeline.executors.local import Done, Executor
 from harness.pipeline.stage import Stage
 from harness.spec.models import MeasureSpec
 
-FUNCTION = "harness.measure.cold:drop_cache"
+FUNCTION = "harness.measure.machine.page_cache:drop_cache"
 LATENCY = Stage("latency", "latency", FUNCTION, {})
 SUMMARY = Stage("summary", "summary", FUNCTION, {}, {"process0": LATENCY})
 

@@ -6,11 +6,11 @@ import pytest
 from tests_support import write_collection
 
 from harness.errors import UserError
-from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.execute import Executor
-from harness.pipeline.graph import check_stages, in_order, system_stages
+from harness.pipeline.executors.local import Executor
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.systems import check_stages, in_order, system_stages
 from harness.pipeline.stage import Stage
-from harness.pipeline.store import Store
+from harness.pipeline.store.local import Store
 from harness.spec.load import load_spec
 
 SPEC = """

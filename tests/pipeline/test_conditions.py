@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.pipeline.conditions import builds_of, conditions_of, notes_of
+from harness.pipeline.results.conditions import builds_of, conditions_of, notes_of
 
 
 def stage(key):

@@ -9,8 +9,8 @@ import pytest
 from tests_support import write_collection
 
 from harness.errors import UserError
-from harness.measure.worker import run_isolated
-from harness.pipeline.extras import extra_notes, extra_records, extra_stages
+from harness.measure.workers.isolated import run_isolated
+from harness.pipeline.plan.optional_stages import extra_notes, extra_records, extra_stages
 from harness.pipeline.stage import Stage
 from harness.spec.models import MeasureSpec
 
@@ -120,9 +120,10 @@ def test_an_encoder_of_known_size_is_weighed(tmp_path, monkeypatch):
 
 def pattern(**also):
     arguments = {"encoder_type": "bm25", "encoder_params": {}, "index_type": "inverted", "k": 3, "seed": 1}
-    make = Stage("make", "make", "harness.measure.cold:drop_cache", {})
+    function = "harness.measure.machine.page_cache:drop_cache"
+    make = Stage("make", "make", function, {})
     inputs = dict.fromkeys(("model", "index", "collection"), make)
-    latency = Stage("latency", "latency", "harness.measure.cold:drop_cache", arguments, inputs, timed=True)
+    latency = Stage("latency", "latency", function, arguments, inputs, timed=True)
     return latency, extra_stages(latency, "s / c", MeasureSpec(processes=2, **also))
 
 

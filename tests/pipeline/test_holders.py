@@ -13,12 +13,12 @@ from counted import CountedLoads
 from pretended_ray import PretendedRay
 from tests_support import Told, local_cluster
 
-from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.execute import Executor
-from harness.pipeline.graph import in_order, system_stages
-from harness.pipeline.on_ray import TRIES, Cluster, RayExecutor
-from harness.pipeline.shared import SharedStore
-from harness.pipeline.store import Store
+from harness.pipeline.executors.local import Executor
+from harness.pipeline.executors.ray.driver import TRIES, Cluster, RayExecutor
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.store.local import Store
+from harness.pipeline.store.shared import SharedStore
 from harness.spec.load import load_spec
 
 KINDS = ("prepare", "fit", "check", "encode")

@@ -4,8 +4,8 @@ from itertools import groupby
 
 from tests_support import SPEC, write_collection
 
-from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.graph import in_order, system_stages
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.systems import in_order, system_stages
 from harness.spec.load import load_spec
 
 MORE = """

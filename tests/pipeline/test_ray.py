@@ -12,12 +12,12 @@ from pretended_ray import PretendedRay
 from tests_support import SPEC, Told, local_cluster, start_run, write_collection
 
 from harness.errors import UserError
-from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.execute import Executor
-from harness.pipeline.executors import place
-from harness.pipeline.graph import in_order, system_stages
-from harness.pipeline.shared import SharedStore
-from harness.pipeline.store import DamagedError, Store
+from harness.pipeline.executors.choose import place
+from harness.pipeline.executors.local import Executor
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.store.local import DamagedError, Store
+from harness.pipeline.store.shared import SharedStore
 from harness.spec.load import load_spec
 
 EXACT = ("quality", "search", "work", "encode")
@@ -82,7 +82,7 @@ def test_an_address_where_nobody_listens_is_said_at_once(tmp_path, monkeypatch, 
 
 def test_nothing_is_asked_for_that_no_node_has(monkeypatch):
     """What fits nowhere would wait for ever."""
-    from harness.pipeline.on_ray import Cluster
+    from harness.pipeline.executors.ray.driver import Cluster
 
     sizes = [(8.0, 4e9, 0, True), (2.0, 64e9, 2, True), (64.0, 512e9, 8, False), (0.0, 1e12, 8, True)]
     found = [
@@ -108,7 +108,7 @@ def test_nothing_is_asked_for_that_no_node_has(monkeypatch):
 @pytest.fixture
 def pretended(tmp_path, monkeypatch):
     """(Ray, a function that runs the spec on it): two nodes, one task at a time, in this process."""
-    from harness.pipeline.on_ray import Cluster, RayExecutor
+    from harness.pipeline.executors.ray.driver import Cluster, RayExecutor
 
     ray = PretendedRay(one=(2, 8e9), other=(4, 8e9))
     monkeypatch.setitem(sys.modules, "ray", ray)
@@ -144,7 +144,7 @@ def test_where_ray_is_not_installed(tmp_path, spec, pretended):
 
 
 def test_a_worker_that_is_lost_again_and_again_is_given_up(spec, pretended):
-    from harness.pipeline.on_ray import TRIES
+    from harness.pipeline.executors.ray.driver import TRIES
 
     ray, run = pretended
     ray.lost = {"encode bm25 / mine": 99}
@@ -188,7 +188,7 @@ def test_a_run_on_a_cluster_stops_like_any_other(tmp_path):
 def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
     """A node is killed in the middle of encoding: begun again on another, the same results, measured alone."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    from harness.pipeline.on_ray import Cluster, RayExecutor
+    from harness.pipeline.executors.ray.driver import Cluster, RayExecutor
 
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     nodes, (first, second) = local_cluster(0, 2, 2)
@@ -236,7 +236,7 @@ def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
 def test_shards_of_an_index_may_live_on_the_cluster_that_measures_them(tmp_path, monkeypatch):
     """A measuring stage has all processors of the only node, and its shards still find a place; the same results."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    from harness.pipeline.on_ray import Cluster, RayExecutor
+    from harness.pipeline.executors.ray.driver import Cluster, RayExecutor
 
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

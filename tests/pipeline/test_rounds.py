@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.measure import worker
-from harness.pipeline.execute import Done, Executor
-from harness.pipeline.rounds import apart, together
+from harness.measure.workers import isolated as worker
+from harness.pipeline.executors.local import Done, Executor
+from harness.pipeline.executors.rounds import apart, together
 from harness.pipeline.stage import Stage
-from harness.pipeline.store import Store
+from harness.pipeline.store.local import Store
 from harness.spec.models import MeasureSpec
 
 MODEL = Stage("fit", "model", "harness.pipeline.steps.timing:latency", {})

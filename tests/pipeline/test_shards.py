@@ -7,8 +7,8 @@ import pytest
 from tests_support import SPEC, write_collection
 
 from harness.encoders import registry
-from harness.pipeline.axes import REGISTRIES
-from harness.pipeline.graph import in_order, system_stages
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.systems import in_order, system_stages
 from harness.pipeline.steps import encode as step
 from harness.pipeline.steps import prepare
 from harness.spec.load import load_spec

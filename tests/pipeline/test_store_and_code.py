@@ -5,12 +5,12 @@ import json
 import pytest
 
 from harness.errors import UserError
-from harness.pipeline.code import code_version
-from harness.pipeline.estimate import estimate, note
-from harness.pipeline.execute import Done
-from harness.pipeline.progress import Lines, clock
+from harness.pipeline.code_version import code_version
+from harness.pipeline.executors.local import Done
+from harness.pipeline.executors.progress import Lines, clock
+from harness.pipeline.executors.timings import estimate, note
 from harness.pipeline.stage import Stage
-from harness.pipeline.store import DamagedError, Store, key_of
+from harness.pipeline.store.local import DamagedError, Store, key_of
 
 
 def keep(store, key="a" * 64, text="content"):
@@ -83,7 +83,7 @@ def test_comments_and_docstrings_do_not_change_the_version(tmp_path, monkeypatch
         folder.mkdir()
         (folder / f"{name}.py").write_text(text)
         monkeypatch.syspath_prepend(str(folder))
-        from harness.pipeline import code
+        from harness.pipeline import code_version as code
 
         return code._tree_digest(name)
 
@@ -93,7 +93,7 @@ def test_comments_and_docstrings_do_not_change_the_version(tmp_path, monkeypatch
 
 
 def test_version_reaches_what_is_imported():
-    from harness.pipeline import code
+    from harness.pipeline import code_version as code
 
     assert "harness.indexes._kernels" in code._reached(("harness.indexes.inverted",))
     assert "harness.errors" not in code._reached(("harness.indexes.inverted",))

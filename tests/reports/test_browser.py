@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.html import write_report
+from reports.pages.run_page import write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [

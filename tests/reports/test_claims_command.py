@@ -6,7 +6,7 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli import app
+from harness.cli.run import app
 
 
 def ask(*arguments):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from harness.records import record
-from reports.evidence import against_best, at_equal_quality
-from reports.html import write_report
-from reports.load import load_run
+from harness.runs.read import load_run
+from reports.pages.run_page import write_report
+from reports.sections.significance import against_best, at_equal_quality
 
 HOSTILE = "<script>alert(1)</script>"
 

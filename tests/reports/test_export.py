@@ -8,9 +8,9 @@ import json
 import pytest
 
 from harness.errors import UserError
-from reports.export import export
-from reports.load import load_run
-from reports.text import badge
+from harness.runs.read import load_run
+from reports.exports.export import export
+from reports.exports.text_summary import badge
 
 HOSTILE = "<script>alert(1)</script>"
 

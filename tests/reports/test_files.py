@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from reports import files
-from reports.load import load_run
-from reports.stages import LISTED, section
+from harness.runs import large_files as files
+from harness.runs.read import load_run
+from reports.sections.stages import LISTED, section
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), min_size=1, max_size=12)
 SPECIAL = ['", "metric": "ndcg@10", "value": 1', "}\n{", "\\", '"', "é\u2028", ', "query": ']

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from harness.errors import UserError
-from reports import answer
-from reports.grid import curve, measured, printed, section, shade
-from reports.load import load_run
+from harness.runs.read import load_run
+from reports.sections import memory_claim as answer
+from reports.sections.memory_grid import curve, measured, printed, section, shade
 
 
 def test_words_of_a_reduction():

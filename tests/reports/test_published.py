@@ -6,9 +6,9 @@ import pytest
 
 from harness.errors import UserError
 from harness.records import record, write_records
-from reports.load import load_run
-from reports.mteb_files import write_mteb
-from reports.published import compared, printed
+from harness.runs.read import load_run
+from reports.exports.mteb_results import write_mteb
+from reports.exports.published import compared, printed
 
 TASKS = {"SciFact": 0.756, "ArguAna": 0.51, "NFCorpus": 0.40}
 

@@ -1,8 +1,8 @@
 """Which queries win, and why, on the synthetic run."""
 
-from reports.html import write_report
-from reports.load import load_run
-from reports.queries import compared, pairs
+from harness.runs.read import load_run
+from reports.pages.run_page import write_report
+from reports.sections.queries import compared, pairs
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -7,20 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.claims.judge_run import verdicts
 from harness.errors import UserError
 from harness.metrics import METRICS, Metric
 from harness.records import record, write_records
-from reports import conditions, glance, null
-from reports.across import overview
-from reports.collection import ELSEWHERE, GROUPS, shown
-from reports.compare import best, ranked, superiors
-from reports.html import write_report
-from reports.load import load_run
-from reports.values import interval, number
+from harness.runs.disturbed import disturbed
+from harness.runs.read import load_run
+from reports.formatting import interval, number
+from reports.pages.run_page import write_report
+from reports.sections import conditions
+from reports.sections import null_control as null
+from reports.sections import takeaways as glance
+from reports.sections.all_collections import overview
+from reports.sections.collection import ELSEWHERE, GROUPS, shown
+from reports.sections.ranking import best, ranked, superiors
 
 
 def test_verdicts(run_folder):
-    words = [(v.claim, v.collection, v.word) for v in load_run(run_folder).verdicts()]
+    words = [(v.claim, v.collection, v.word) for v in verdicts(load_run(run_folder))]
     assert words == [
         ("less memory", "alpha", "supported"),
         ("less memory", "beta", "supported"),
@@ -128,7 +132,7 @@ def test_takeaways_say_who_stands_out(run_folder):
 
 
 def test_verdicts_of_many_collections_are_gathered_by_claim(run_folder):
-    first, second = glance.by_claim(load_run(run_folder).verdicts())
+    first, second = glance.by_claim(verdicts(load_run(run_folder)))
     assert (first["title"], first["share"]) == ("✓ Supported", " on 2 of 2 collections")
     assert (second["title"], len(second["sentences"])) == ("– Not comparable", 2)
 
@@ -183,7 +187,7 @@ def test_claims_on_processor_time_rest_on_the_samples_of_the_run(run_folder):
     for system, value in (("sparse & co", 2e-3), ("dense_1", 6e-3)):
         run.records.append(record("r", "alpha", system, "total_cpu", value, method="m"))
     assert run.latency["alpha", "dense_1"]["total_cpu"].shape == (2, 1, 3)
-    (verdict,) = run.verdicts()
+    (verdict,) = verdicts(run)
     assert verdict.word == "supported"
     assert verdict.value == pytest.approx(1 / 3)
 
@@ -247,7 +251,7 @@ def test_values_read_well(run_folder):
 
 def test_conditions_are_shown_and_the_disturbed_system_says_why(run_folder):
     run = load_run(run_folder)
-    found = conditions.disturbed(run.conditions)
+    found = disturbed(run.conditions)
     assert list(found) == [("alpha", "dense_1")]
     assert found["alpha", "dense_1"].startswith("1 of 1 processes, it waited")
     _, loud = conditions.table(run.conditions)

@@ -6,9 +6,9 @@ import pytest
 
 from harness.claims.memory import MS_MARCO
 from harness.records import record, write_records
-from reports.html import page
-from reports.load import load_run
-from reports.scaling import growths, needs, section
+from harness.runs.read import load_run
+from reports.pages.run_page import page
+from reports.sections.scaling import growths, needs, section
 
 SIZES = (40_000, 80_000, 120_000, 200_000)
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from harness.errors import UserError
-from reports.html import write_several
-from reports.several import load_runs
+from harness.runs.merge import load_runs
+from reports.pages.run_page import write_several
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.spreads import Spread
+from reports.figures.distributions import Spread
 
 COUNTS = st.dictionaries(st.integers(1, 500), st.integers(1, 40), min_size=1, max_size=30)
 

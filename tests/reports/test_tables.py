@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from reports.load import load_run
-from reports.quoted import read_quoted
-from reports.tables import FORMS, table
+from harness.runs.read import load_run
+from reports.exports.paper_tables import FORMS, table
+from reports.exports.quoted import read_quoted
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from reports.training import LOGGED, curves
+from reports.sections.training import LOGGED, curves
 
 
 def test_every_logged_value_is_drawn_for_the_encoders_that_have_it():

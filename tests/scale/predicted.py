@@ -6,9 +6,9 @@ The folder is of a run of experiments/scaling.toml with a largest collection of 
 import sys
 from pathlib import Path
 
-from reports.load import load_run
-from reports.scaling import growths
-from reports.values import number
+from harness.runs.read import load_run
+from reports.formatting import number
+from reports.sections.scaling import growths
 
 TARGETS = {"index_bytes": 0.03, "latency_search/p50": 0.25}
 """Relative errors that are aimed at."""

@@ -1,4 +1,4 @@
-"""What `harness.pipeline.on_ray` uses of Ray, in this process and one task at a time; workers can be lost."""
+"""What the Ray executor uses of Ray, in this process and one task at a time; workers can be lost."""
 
 from types import SimpleNamespace
 

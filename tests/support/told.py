@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.history.series import Night as Value
 from harness.nightly.findings import Finding
-from harness.nightly.outcome import Night
+from harness.nightly.night import Night
 
 HOSTILE = "<script>alert(1)</script>"
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.encoders._llama import Llama, Shape
+from harness.encoders.backbones.llama import Llama, Shape
 from harness.training import TrainingParams
 from harness.training.flops import counter
 from harness.training.loop import train

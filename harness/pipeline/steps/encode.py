@@ -52,11 +52,11 @@ def fit(
     """Make the model: train it, fit its statistics to a corpus, or bring a published one into place.
 
     A killed training goes on from what it left in `checkpoints`. One in several processes is handed on to
-    `harness.pipeline.steps.together`.
+    `harness.pipeline.steps.torchrun`.
     """
     processes = int(params.get("processes", 1))
     if processes > 1 and params.get("training") and "WORLD_SIZE" not in os.environ:
-        from harness.pipeline.steps.together import fit_together
+        from harness.pipeline.steps.torchrun import fit_together
 
         given = {"out": out, "type": type, "params": params, "seed": seed, "threads": threads}
         return fit_together({**given, "corpus": corpus, "pairs": pairs, "checkpoints": checkpoints}, processes, report)

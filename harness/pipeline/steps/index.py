@@ -29,7 +29,7 @@ def build(*, out: str, type: str, params: dict[str, Any], vectors: str, report: 
         component, bytes on disk, and the conditions.
     """
     from harness.indexes import create
-    from harness.measure.conditions import observe
+    from harness.measure.machine.conditions import observe
     from harness.measure.memory import peak, reset_peak, resident
 
     info = vectors_info(Path(vectors) / "documents")

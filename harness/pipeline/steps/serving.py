@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from harness.encoders.base import Encoder, Progress
     from harness.indexes.base import Index
-    from harness.measure.watch import Turn, Watched
+    from harness.measure.machine.watch import Turn, Watched
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def cold_start(
     Returns:
         Bytes of the files, those cached before and after, seconds of opening and of the first answer.
     """
-    from harness.measure.cold import drop_cache
+    from harness.measure.machine.page_cache import drop_cache
 
     text = query_texts(collection, 1)[0]
     dropped = drop_cache([Path(model), Path(index)])
@@ -117,7 +117,7 @@ def throughput(
     Returns:
         Seconds of each pass by side, and the conditions.
     """
-    from harness.measure.watch import watched
+    from harness.measure.machine.watch import watched
 
     served, texts = open_system(**system), query_texts(collection, queries)
     vectors = served.encoder.encode_queries(texts)
@@ -163,24 +163,24 @@ def open_loop(
     Returns:
         The rate (queries a second; 0 where even a fifth was too much), every rate tried with its percentile.
     """
-    from harness.measure import openloop
-    from harness.measure.watch import watched
+    from harness.measure import open_loop
+    from harness.measure.machine.watch import watched
 
     served, texts = open_system(**system), query_texts(collection, queries)
     for number in range(max(warmup, 1)):
         served.answer(texts[number % len(texts)])
     mean = sum(_seconds(partial(served.answer, text)) for text in texts) / len(texts)
-    loads: list[openloop.OpenLoop] = []
+    loads: list[open_loop.OpenLoop] = []
 
     def percentile(rate: float, turn: Turn) -> float:
         turn(len(loads))
         report(len(loads), None, f"at {rate:.1f} queries a second")
-        due = openloop.arrivals(rate, arrivals, seed + len(loads))
-        loads.append(openloop.serve(lambda number: served.answer(texts[number]), len(texts), due, seed=seed))
+        due = open_loop.arrivals(rate, arrivals, seed + len(loads))
+        loads.append(open_loop.serve(lambda number: served.answer(texts[number]), len(texts), due, seed=seed))
         return float(np.quantile(loads[-1].latency, 0.99))
 
     found = watched(
-        lambda turn: openloop.highest_load(
+        lambda turn: open_loop.highest_load(
             lambda rate: percentile(rate, turn), bound, lowest=0.2 / mean, highest=1.0 / mean, steps=4
         ),
         threads=served.threads,

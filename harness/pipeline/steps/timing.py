@@ -11,7 +11,7 @@ from harness.pipeline.steps.serving import open_system, query_texts
 
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
-    from harness.measure.watch import Ask, Turn
+    from harness.measure.machine.watch import Ask, Turn
 
 
 def latency(
@@ -45,10 +45,10 @@ def latency(
         Seconds of loading and of the first query, the timer's own cost, conditions; processor time and what a meter of
         energy said, or the number of other processes that searched, as nothing is known of theirs.
     """
-    from harness.measure.builds import library_builds
     from harness.measure.energy import Meter
     from harness.measure.latency import Samples, measure_queries
-    from harness.measure.watch import watched
+    from harness.measure.machine.library_builds import library_builds
+    from harness.measure.machine.watch import watched
 
     served = open_system(encoder_type, encoder_params, model, index_type, index, k, threads)
     encoder, engine, texts = served.encoder, served.engine, query_texts(collection, queries)

@@ -1,0 +1,1 @@
+"""Exchange with other engines in the Common Index File Format."""

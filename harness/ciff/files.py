@@ -1,0 +1,308 @@
+"""CIFF, the exchange format of inverted indexes: sparse vectors to a file that other engines read, and back.
+
+A file is a header, a list of postings a term, and a record a document: protocol buffers, each with its length before it
+(Lin et al., Supporting Interoperability Between Open-Source Search Engines with the Common Index File Format, 2020).
+A posting has a whole number where a weight is meant, so weights are rounded to `levels` steps of one scale.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.vectors import VectorsInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    from harness.vectors import Vectors
+
+BUDGET = 1 << 23
+"""Postings held in memory at a time while writing; the documents are read once for each so many."""
+BLOCK = 16384
+"""Documents read at a time."""
+REMEDY = "export the index again; compressed files have to be unpacked first"
+
+
+def write_ciff(
+    path: Path, documents: Vectors, names: Sequence[str] | None = None, *, terms: Sequence[str] | None = None,
+    levels: int = 255,
+) -> float:  # fmt: skip
+    """Write vectors as an inverted index; memory is bounded by `BUDGET` postings and one number a document.
+
+    Args:
+        path: The file, written anew.
+        documents: CSR, documents x terms, also memory-mapped; weights finite and not negative, columns unique in a row.
+        names: A document's identifier; its number where left out.
+        terms: A term's text; its number where left out.
+        levels: What the highest weight becomes; every weight above 0 becomes at least 1.
+
+    Returns:
+        The scale: a weight is about scale x the whole number. It is in the header's description too.
+
+    Raises:
+        UserError: The vectors are dense, or weights cannot be rounded.
+    """
+    if not hasattr(documents, "indptr"):
+        raise UserError("CIFF holds inverted indexes, and these vectors are dense", remedy="give sparse vectors")
+    rows: Any = documents
+    lowest = highest = 0.0
+    counts, lengths = np.zeros(rows.shape[1], np.int64), np.zeros(rows.shape[0], np.int64)
+    for _, columns, weights in _blocks(rows):
+        if len(weights) and not np.isfinite(weights).all():
+            raise UserError("vectors hold NaN or infinite weights", remedy="check the encoder's dtype and weights")
+        lowest, highest = min(lowest, weights.min(initial=0)), max(highest, float(weights.max(initial=0)))
+        counts += np.bincount(columns[weights > 0], minlength=len(counts))
+    if lowest < 0:
+        raise UserError("vectors hold negative weights", remedy="CIFF counts, and counts are positive")
+    scale = highest / levels or 1.0
+    for numbers, _, weights in _blocks(rows):
+        lengths += np.bincount(numbers, _whole(weights, scale, levels), len(lengths)).astype(np.int64)
+    with path.open("wb") as file:
+        about = f"laconic-bench: scale={scale!r} columns={rows.shape[1]}"
+        _write(file, _header(int((counts > 0).sum()), lengths, about))
+        for first, last in _ranges(counts):
+            for term, numbers, wholes in _lists(rows, first, last, scale, levels):
+                text = (terms[term] if terms is not None else str(term)).encode()
+                head = _text(1, text) + _number(2, len(numbers)) + _number(3, int(wholes.sum()))
+                body = _encode(np.diff(numbers, prepend=0), wholes)
+                file.write(_varint(len(head) + len(body)) + head)
+                file.write(body.data)
+        for number, length in enumerate(lengths):
+            name = (names[number] if names is not None else str(number)).encode()
+            _write(file, _number(1, number) + _text(2, name) + _number(3, int(length)))
+    return float(scale)
+
+
+def read_ciff(path: Path, directory: Path) -> tuple[VectorsInfo, list[str]]:
+    """Read an inverted index into a folder of sparse vectors (see `harness.vectors`) and ``terms.txt``.
+
+    A term's column is its number where this project wrote the file, else its place in the file. The file is read twice;
+    memory is bounded by the longest list of postings and two numbers a document.
+
+    Args:
+        path: The file.
+        directory: An existing folder.
+
+    Returns:
+        What the folder holds, and the documents' identifiers.
+
+    Raises:
+        UserError: The file is truncated, damaged or no CIFF.
+    """
+    lengths: NDArray[np.int64] = np.zeros(0, np.int64)
+    documents, own, names, texts = 0, None, [], []
+    with path.open("rb") as file:
+        for kind, found in _messages(path, file):
+            if kind == "header":
+                documents, own = found
+                lengths = np.zeros(documents, np.int64)
+            elif kind == "list":
+                texts.append(found[0])
+                lengths[found[1]] += 1
+            else:
+                names.append(found)
+    scale, width = own or (1.0, len(texts))
+    try:
+        columns = np.array([int(text) for text in texts] if own else range(len(texts)), np.int64)
+    except ValueError:
+        columns = np.arange(len(texts))
+    width = max(width, len(texts))
+    if len(columns) and not 0 <= columns.min() <= columns.max() < width:
+        raise UserError("a term's number is beyond the number of terms", file=path, remedy=REMEDY)
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    total, cursor = int(indptr[-1]), indptr[:-1].copy()
+    for name in ("data.f32", "indices.i32"):
+        with (directory / name).open("wb") as file:
+            file.truncate(total * 4)
+    if total:
+        data: Any = np.memmap(directory / "data.f32", "<f4", "r+")
+        indices: Any = np.memmap(directory / "indices.i32", "<i4", "r+")
+        order = iter(columns)
+        with path.open("rb") as file:
+            for kind, found in _messages(path, file):
+                if kind == "list":
+                    places = cursor[found[1]]
+                    data[places], indices[places] = found[2] * np.float32(scale), next(order)
+                    cursor[found[1]] += 1
+        if (np.diff(columns) < 0).any():
+            for begin, end in pairwise(indptr):
+                sorted_ = np.argsort(indices[begin:end])
+                indices[begin:end], data[begin:end] = indices[begin:end][sorted_], data[begin:end][sorted_]
+        data.flush()
+        indices.flush()
+    np.save(directory / "indptr.npy", indptr)
+    (directory / "terms.txt").write_text("\n".join(texts), encoding="utf-8")
+    info = VectorsInfo("sparse", documents, width, total)
+    (directory / "shape.json").write_text(json.dumps(vars(info)))
+    return info, names
+
+
+def _blocks(rows: Any) -> Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]]:
+    """(documents, columns, weights) of the entries of some rows at a time."""
+    for begin in range(0, rows.shape[0], BLOCK):
+        ends = rows.indptr[begin : begin + BLOCK + 1]
+        part = slice(int(ends[0]), int(ends[-1]))
+        numbers = np.repeat(np.arange(begin, begin + len(ends) - 1), np.diff(ends))
+        yield numbers, np.asarray(rows.indices[part]), np.asarray(rows.data[part])
+
+
+def _whole(weights: NDArray[Any], scale: float, levels: int) -> NDArray[np.int64]:
+    return np.where(weights > 0, np.clip(np.rint(weights / np.float64(scale)), 1, levels), 0).astype(np.int64)
+
+
+def _ranges(counts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Ranges of terms that have `BUDGET` postings together, or one term that has more."""
+    first = held = 0
+    for term, count in enumerate(counts):
+        if held and held + count > BUDGET:
+            yield first, term
+            first, held = term, 0
+        held += int(count)
+    if held:
+        yield first, len(counts)
+
+
+def _lists(
+    rows: Any, first: int, last: int, scale: float, levels: int
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """(term, documents ascending, whole numbers) of the terms in a range that occur."""
+    parts = []
+    for numbers, columns, weights in _blocks(rows):
+        kept = (columns >= first) & (columns < last) & (weights > 0)
+        parts.append((columns[kept].astype(np.int32), numbers[kept].astype(np.int32), weights[kept]))
+    columns, numbers, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.argsort(columns, kind="stable")
+    begins = np.flatnonzero(np.diff(columns[order], prepend=-1))
+    for begin, end in zip(begins, np.append(begins[1:], len(order)), strict=True):
+        part = order[begin:end]
+        yield int(columns[part[0]]), numbers[part].astype(np.int64), _whole(weights[part], scale, levels)
+
+
+def _messages(path: Path, file: BinaryIO) -> Iterator[tuple[str, Any]]:
+    """("header", (documents, (scale, columns) or None)), then ("list", (term, documents, wholes)), ("record", name)."""
+    from harness.ciff.wire import decode
+
+    size = path.stat().st_size
+    try:
+        header = _fields(_read(file, size))
+        lists, documents = header.get(2, 0), header.get(3, 0)
+        if not (isinstance(lists, int) and isinstance(documents, int)) or max(lists, documents) > size:
+            raise ValueError("more is announced than the file has room for")
+        about = header.get(8, b"")
+        found = re.fullmatch(r"laconic-bench: scale=(\S+) columns=(\d+)", about.decode() if about else "")
+        own = (float(found[1]), int(found[2])) if found else None
+        if own and not (0 < own[0] < np.inf and own[1] < 1 << 31):
+            raise ValueError("the description's scale or number of columns is impossible")
+        yield "header", (documents, own)
+        for _ in range(lists):
+            text, numbers, wholes = decode(np.frombuffer(_read(file, size), np.uint8))
+            if not (len(numbers) == 0 or (numbers[-1] < documents and (np.diff(numbers) > 0).all())):
+                raise ValueError("document numbers do not ascend, or are too large")
+            if (wholes < 1).any():
+                raise ValueError("a posting counts nothing")
+            yield "list", (text.decode(), numbers, wholes)
+        for number in range(documents):
+            record = _fields(_read(file, size))
+            if record.get(1, 0) != number:
+                raise ValueError("documents are not in order")
+            yield "record", record.get(2, b"").decode()
+        if file.read(1):
+            raise ValueError("something follows the last document")
+    except (ValueError, struct.error, AttributeError) as error:
+        raise UserError(f"not a CIFF file, or a damaged one ({error})", file=path, remedy=REMEDY) from None
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """The next message."""
+    length = shift = 0
+    while True:
+        byte = file.read(1)
+        if not byte or shift > 35:
+            raise ValueError("the file ends too early" if not byte else "a length is too large")
+        length |= (byte[0] & 127) << shift
+        shift += 7
+        if byte[0] < 128:
+            break
+    if length > size - file.tell():
+        raise ValueError("the file ends too early")
+    return file.read(length)
+
+
+def _fields(message: bytes) -> dict[int, Any]:
+    """Fields of a small message by number: int, float or bytes."""
+    found: dict[int, Any] = {}
+    place = 0
+
+    def number() -> int:
+        nonlocal place
+        value = shift = 0
+        while place < len(message) and shift < 64:
+            byte = message[place]
+            place += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+        raise ValueError("a message ends too early")
+
+    while place < len(message):
+        key = number()
+        if key & 7 == 0:
+            found[key >> 3] = number()
+        elif key & 7 == 1:
+            found[key >> 3] = struct.unpack_from("<d", message, place)[0]
+            place += 8
+        elif key & 7 == 2:
+            length = number()
+            if length > len(message) - place:
+                raise ValueError("a message ends too early")
+            found[key >> 3] = message[place : place + length]
+            place += length
+        else:
+            raise ValueError(f"a field of kind {key & 7}")
+    return found
+
+
+def _header(lists: int, lengths: NDArray[np.int64], about: str) -> bytes:
+    total, documents = int(lengths.sum()), len(lengths)
+    numbers = [1, lists, documents, lists, documents, total]
+    fields = b"".join(_number(field, value) for field, value in enumerate(numbers, 1))
+    return fields + b"\x39" + struct.pack("<d", total / max(documents, 1)) + _text(8, about.encode())
+
+
+def _write(file: BinaryIO, message: bytes) -> None:
+    file.write(_varint(len(message)) + message)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value) if value else b""
+
+
+def _text(field: int, value: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(value)) + value
+
+
+def _encode(gaps: NDArray[np.int64], wholes: NDArray[np.int64]) -> NDArray[np.uint8]:
+    from harness.ciff.wire import encode
+
+    out = np.empty(len(gaps) * 14, np.uint8)
+    return out[: encode(gaps, wholes, out)]

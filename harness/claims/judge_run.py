@@ -1,0 +1,40 @@
+"""The verdicts on a run's claims."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.claims.evidence import Evidence
+from harness.claims.verdict import Verdict, judge
+from harness.spec.claim import ClaimSpec
+
+if TYPE_CHECKING:
+    from harness.runs.read import RunData
+
+
+def verdicts(run: RunData, baseline: RunData | None = None) -> list[Verdict]:
+    """Every claim of a run, judged.
+
+    Args:
+        run: The run whose claims are judged.
+        baseline: Another run that the baselines are taken from; `run` itself where None.
+    """
+    theirs = None if baseline is None else evidence(baseline)
+    claims = [ClaimSpec.model_validate(claim) for claim in run.facts["claims"]]
+    return [verdict for claim in claims for verdict in judge(claim, evidence(run), theirs)]
+
+
+def evidence(run: RunData) -> Evidence:
+    """What verdicts on a run rest on."""
+    measure = run.facts.get("measure", {})
+    asked = {name: str(measure.get(name)) for name in ("k", "depth", "threads")}
+    asked |= {"machine": str(run.facts.get("machine")), "timed queries": str(measure.get("queries"))}
+    statuses, codecs, settings = {}, {}, {}
+    for system in run.systems:
+        cell = (system["collection"], system["name"])
+        statuses[cell] = (str(system["status"]), str(system["reason"]))
+        codecs[cell] = str(system.get("codec", ""))
+        data = run.facts["collections"].get(system["collection"], {}).get("revision")
+        settings[cell] = {"data": str(data), **asked}
+    confidence = float(measure.get("confidence", 0.95))
+    return Evidence(run.cells(), statuses, run.quality, run.latency, run.disturbed, codecs, settings, confidence)

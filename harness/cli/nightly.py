@@ -1,0 +1,183 @@
+"""The commands history, compare and nightly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import UserError
+from harness.nightly import PAIRS, ROUNDS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+history = typer.Typer(no_args_is_help=True, help="What was measured before: add runs, list, query, prune.")
+
+HistoryFolder = Annotated[
+    Path, typer.Option("--history", envvar="LACONIC_BENCH_HISTORY", help="Folder of the history.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
+StoreFolder = Annotated[Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Where artefacts are kept.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec.")]
+DEFAULT_HISTORY = Path("history")
+DEFAULT_STORE = Path(".laconic-bench")
+DEFAULT_ACCEPTED = Path("accepted-regressions.toml")
+
+
+@history.command()
+def add(
+    run_folders: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    folder: HistoryFolder = DEFAULT_HISTORY,
+) -> None:
+    """Add finished runs; one that is there already is left alone."""
+    from harness.history import History, entry_of
+
+    kept = History(folder)
+    added = sum(kept.add(entry_of(run)) for run in run_folders)
+    typer.echo(f"{added} added, {len(run_folders) - added} were there already")
+
+
+@history.command(name="list")
+def list_runs(folder: HistoryFolder = DEFAULT_HISTORY, as_json: AsJson = False) -> None:
+    """List the runs, oldest first."""
+    rows = _existing(folder).summaries()
+    if as_json:
+        typer.echo(json.dumps([{**row, "created": row["created"].isoformat()} for row in rows], ensure_ascii=False))
+        return
+    for row in rows:
+        revision = (row["revision"][:10] or "no revision") + ("+changes" if row["changes"] else "")
+        typer.echo(
+            f"{row['created']:%Y-%m-%d %H:%M}  {row['id']}  {row['spec']}  {revision}  machine {row['machine']}  "
+            f"{row['records']} records"
+        )
+    if not rows:
+        typer.echo("the history is empty")
+
+
+@history.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="SQL over the table records, DuckDB's dialect.")],
+    folder: HistoryFolder = DEFAULT_HISTORY,
+    as_json: AsJson = False,
+) -> None:
+    """Run SQL over all records; nothing can be changed by it."""
+    names, rows = _existing(folder).query(sql)
+    if as_json:
+        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
+        return
+    typer.echo("\t".join(names))
+    for row in rows:
+        typer.echo("\t".join("" if value is None else str(value) for value in row))
+
+
+@history.command()
+def prune(
+    folder: HistoryFolder = DEFAULT_HISTORY,
+    before: Annotated[str | None, typer.Option("--before", help="Remove runs older than this day, 2026-01-31.")] = None,
+    keep: Annotated[int | None, typer.Option("--keep", min=1, help="Keep this many of the newest runs.")] = None,
+    pretend: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove old runs for good."""
+    if (before is None) == (keep is None):
+        raise UserError("say which runs are to go", remedy="give --before DAY or --keep NUMBER, one of them")
+    day = _day(before) if before else None
+
+    def goes(created: datetime, newer: int) -> bool:
+        return created < day if day else newer >= (keep or 0)
+
+    gone = _existing(folder).prune(goes, pretend=pretend)
+    typer.echo(f"{len(gone)} runs {'would go' if pretend else 'removed'}")
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="Folder of the earlier finished run, or the earlier revision.")],
+    head: Annotated[str, typer.Argument(help="Folder of the later finished run, or the later revision.")],
+    spec_file: Annotated[Path | None, typer.Option("--spec", help="The experiment; for revisions.")] = None,
+    repository: Annotated[Path, typer.Option("--repo", help="Where git revisions are looked up.")] = Path(),
+    store: StoreFolder = DEFAULT_STORE,
+    work: Annotated[Path, typer.Option("--work", help="Folder for environments; made anew.")] = Path("compare"),
+    pairs: Annotated[int, typer.Option(min=2, help="Pairs of fresh processes.")] = PAIRS,
+    rounds: Annotated[int, typer.Option(min=1, help="Passes over the queries in each process.")] = ROUNDS,
+    overrides: Overrides = None,
+    force: Annotated[bool, typer.Option("--force", help="Compare runs although data or machine differ.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show what did not change, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of each metric; exit 0 if nothing regressed, 1 if something did, 2 if it cannot be said.
+
+    BASE and HEAD are folders of finished runs, or (with --spec) revisions that are measured in turns: NAME==VERSION, a
+    wheel, a folder of Python packages, a git revision of --repo, or key=value of the spec.
+    """
+    from harness.nightly.compare_runs import compare_runs
+
+    if spec_file is None:
+        found = compare_runs(Path(base), Path(head), force=force)
+    else:
+        from harness.nightly.compare_revisions import compare_revisions
+
+        found = compare_revisions(
+            base, head, spec_file, work=work.absolute(), store=store, repository=repository,
+            overrides=overrides or (), pairs=pairs, rounds=rounds, tell=lambda text: typer.echo(text, err=True),
+        )  # fmt: skip
+    _show(found, everything=everything, as_json=as_json)
+
+
+def nightly(
+    spec_file: Annotated[Path, typer.Argument(help="The experiment, a TOML file.")],
+    folder: HistoryFolder = DEFAULT_HISTORY,
+    store: StoreFolder = DEFAULT_STORE,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the pages; nightly/NAME by default.")] = None,
+    accepted: Annotated[
+        Path, typer.Option("--accepted", help="Regressions that are accepted, a TOML file.")
+    ] = DEFAULT_ACCEPTED,
+    overrides: Overrides = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")] = False,
+) -> None:
+    """Run an experiment, judge it by its history, confirm, tell; exit 0 good, 1 regressed, 2 could not measure."""
+    from harness.history import History
+    from harness.nightly.accepted import read_accepted
+    from harness.nightly.run_nightly import run_nightly
+    from harness.nightly.summaries import markdown
+    from harness.pipeline.executors.progress import Lines
+    from harness.pipeline.plan.registries import REGISTRIES
+    from harness.pipeline.store.local import Store
+    from harness.spec.load import load_spec
+
+    spec, known = load_spec(spec_file, REGISTRIES, overrides or ()), read_accepted(accepted)
+    pages = out or Path("nightly") / spec.name
+    night = run_nightly(spec, History(folder), Store(store), pages, known, Lines(quiet=quiet))
+    typer.echo(markdown(night), nl=False)
+    typer.echo((pages / "index.html").resolve())
+    raise typer.Exit(night.exit_code)
+
+
+def _show(found: Any, *, everything: bool, as_json: bool) -> None:
+    from harness.nightly.compare_runs import exit_code, lines
+
+    if as_json:
+        rows = [{**vars(one), "key": list(one.key), "sentence": one.sentence} for one in found]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(lines(found, all_metrics=everything)))
+    raise typer.Exit(exit_code(found))
+
+
+def _day(text: str) -> datetime:
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise UserError(f"--before {text!r} is not a day", remedy="write it as 2026-01-31") from None
+
+
+def _existing(folder: Path) -> Any:
+    from harness.history import History
+
+    kept = History(folder)
+    if not kept.runs.is_dir():
+        raise UserError("there is no history", file=folder, remedy="give its folder with --history, or add a run first")
+    return kept

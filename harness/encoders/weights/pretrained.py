@@ -1,0 +1,197 @@
+"""A pretrained Llama as a starting point: where it lies, and what of it is used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import model_validator
+
+from harness.encoders.weights.source import commit_of, digest, fingerprint, from_hub, in_wheel, local
+from harness.errors import UserError
+from harness.spec.params import Params
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import torch
+
+
+class Backbone(Params):
+    """A Llama-architecture causal language model: exactly one of `model` and `wheel`."""
+
+    model: str | None = None
+    """A folder with config.json and safetensors, a .gguf file, or a name on the Hugging Face Hub."""
+    revision: str | None = None
+    """Commit on the Hub; a run with a moving name cannot be repeated."""
+    wheel: str | None = None
+    """An installed distribution whose files hold the model; nothing of it is imported."""
+    file: str = "."
+    """The model's folder or .gguf file inside the wheel."""
+    tokenizer: str | None = None
+    """A folder or Hub name with the tokenizer.json, for models that ship none."""
+    tokenizer_revision: str | None = None
+    """Commit of the tokenizer on the Hub."""
+    adapter: str | None = None
+    """A folder or Hub name with a LoRA adapter saved by peft, which is added to the weights."""
+    adapter_revision: str | None = None
+    """Commit of the adapter on the Hub."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.model is None) == (self.wheel is None):
+            raise ValueError("give exactly one of model and wheel")
+        return self
+
+    def fingerprint(self) -> str:
+        """What decides the weights and the tokenizer.
+
+        Raises:
+            UserError: They are missing.
+        """
+        found = fingerprint(self.model, self.revision, self.wheel, self.file)
+        for key, name, revision in (
+            ("tokenizer", self.tokenizer, self.tokenizer_revision),
+            ("adapter", self.adapter, self.adapter_revision),
+        ):
+            if name is not None:
+                here = local(name, f"backbone.{key}")
+                at = "" if revision is None else f"@{revision}"
+                found += f" {f'{name}{at}' if here is None else digest(here)}"
+        return found
+
+    def hub_names(self) -> list[tuple[str, str, str | None]]:
+        """What comes from the Hub: key of the revision, name, and the revision that the spec names."""
+        parts = [
+            ("revision", "backbone.model", self.model, self.revision),
+            ("tokenizer_revision", "backbone.tokenizer", self.tokenizer, self.tokenizer_revision),
+            ("adapter_revision", "backbone.adapter", self.adapter, self.adapter_revision),
+        ]
+        return [
+            (f"backbone.{key}", name, revision)
+            for key, where, name, revision in parts
+            if name is not None and local(name, where) is None
+        ]
+
+    def open(self) -> Pretrained:
+        """Find it, download it if it must be, and read all but the weights.
+
+        Raises:
+            UserError: It cannot be had, is no Llama, or has no tokenizer.
+        """
+        if self.wheel is not None:
+            place = in_wheel(self.wheel, self.file, "backbone.file")
+        else:
+            place = _place(str(self.model), self.revision, "backbone")
+        if self.adapter is None:
+            return self._plain(place)
+        from harness.encoders.weights.peft_adapter import merge, read_config
+
+        adapter = _place(self.adapter, self.adapter_revision, "backbone.adapter")
+        read_config(adapter)
+        plain = self._plain(place)
+        return replace(
+            plain,
+            weights=lambda layers: merge(plain.weights(layers), adapter, layers),
+            commits={**plain.commits, **_commits({self.adapter: adapter})},
+        )
+
+    def _plain(self, place: Path) -> Pretrained:
+        if place.is_file():
+            from harness.encoders.weights.gguf_file import GgufFile
+
+            gguf = GgufFile(place)
+            tokenizer = gguf.tokenizer() if self.tokenizer is None else self._tokenizer(self._tokenizer_folder(place))
+            return Pretrained(gguf.config(), tokenizer, lambda layers: _tensors(gguf.weights(layers)))
+        config = place / "config.json"
+        if not config.is_file() and (place / "adapter_config.json").is_file():
+            raise UserError(
+                "this is a LoRA adapter without its base model",
+                file=place,
+                key="backbone",
+                remedy=f"write backbone = {{ model = 'folder or Hub name of its base', adapter = '{place}' }}",
+            )
+        if not config.is_file():
+            raise UserError("the folder has no config.json", file=place, key="backbone", remedy="name a model's folder")
+        folder = self._tokenizer_folder(place)
+        return Pretrained(
+            json.loads(config.read_text(encoding="utf-8")),
+            self._tokenizer(folder),
+            lambda layers: _from_safetensors(place, layers),
+            _commits({str(self.model): place, self.tokenizer or str(self.model): folder}),
+        )
+
+    def _tokenizer_folder(self, place: Path) -> Path:
+        if self.tokenizer is None:
+            return place
+        return _place(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer")
+
+    def _tokenizer(self, folder: Path) -> str:
+        file = folder / "tokenizer.json"
+        if not file.is_file():
+            raise UserError(
+                "the model ships no tokenizer.json",
+                file=folder,
+                key="backbone.tokenizer",
+                remedy="name the folder or Hub name of its base model's tokenizer "
+                "(for utahnlp/laconic-*: that of the Llama-3 base model)",
+            )
+        return file.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A found model.
+
+    Attributes:
+        config: As transformers has it.
+        tokenizer: Text of tokenizer.json.
+        weights: Called with a number of layers, gives their weights by name.
+        commits: What was taken from the Hub, and in which commit.
+    """
+
+    config: dict[str, Any]
+    tokenizer: str
+    weights: Callable[[int], dict[str, torch.Tensor]]
+    commits: Mapping[str, str] = field(default_factory=dict)
+
+
+def _commits(places: Mapping[str, Path]) -> dict[str, str]:
+    return {name: commit for name, place in places.items() if (commit := commit_of(place)) is not None}
+
+
+def _place(name: str, revision: str | None, key: str) -> Path:
+    found = local(name, key)
+    return from_hub(name, revision, key) if found is None else found
+
+
+def _tensors(arrays: dict[str, Any]) -> dict[str, torch.Tensor]:
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
+    from safetensors import safe_open
+
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise UserError(
+            "the folder has no .safetensors", file=folder, key="backbone", remedy="convert the weights to safetensors"
+        )
+    found: dict[str, torch.Tensor] = {}
+    for file in files:
+        with safe_open(str(file), framework="pt") as opened:
+            for stored in opened.keys():  # noqa: SIM118 - not a mapping
+                name = stored if stored.startswith(("model.", "lm_head.")) else f"model.{stored}"
+                parts = name.split(".")
+                if parts[1] != "layers" or int(parts[2]) < layers:
+                    found[name] = opened.get_tensor(stored)
+    return found

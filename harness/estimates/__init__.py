@@ -1,0 +1,1 @@
+"""What a training or an encoding would cost, estimated before anything is fetched."""

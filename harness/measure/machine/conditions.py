@@ -1,0 +1,132 @@
+"""What went on while something was measured: everything that decides a time and can be read without privileges."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.measure.machine.threads import Counter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+WAITED, STOLEN = 0.02, 0.02
+"""Larger shares of the time than these mark a measurement as disturbed."""
+
+
+@dataclass
+class Conditions:
+    """Readings over a block; filled in when it ends. Zero where the system does not tell.
+
+    Attributes:
+        seconds: Wall time.
+        cpu_seconds: Processor time of this process.
+        load_before: Load average of the last minute.
+        load_after: The same at the end.
+        others_share: Share of all processors' time that other processes took.
+        steal_share: Share of all processors' time that other guests of the host took.
+        voluntary_switches: Times this process waited for something.
+        involuntary_switches: Times it was put aside for another.
+        minor_faults: Pages brought in without reading a disk.
+        major_faults: Pages read from a disk.
+        threads_total: Threads alive at the end.
+        threads_busy: Threads that ran for more than 5 % of the time.
+        parallelism: Processor seconds per second.
+        waited_share: Share of the time that this process' threads stood ready while others had the processor.
+    """
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    load_before: float = 0.0
+    load_after: float = 0.0
+    others_share: float = 0.0
+    steal_share: float = 0.0
+    voluntary_switches: int = 0
+    involuntary_switches: int = 0
+    minor_faults: int = 0
+    major_faults: int = 0
+    threads_total: int = 0
+    threads_busy: int = 0
+    parallelism: float = 0.0
+    waited_share: float = 0.0
+
+    def paused(self) -> AbstractContextManager[None]:
+        """A block that does not count."""
+        return contextlib.nullcontext()
+
+    def disturbance(self) -> str:
+        """What others did to this process: "" where it was little enough."""
+        if self.waited_share > WAITED:
+            return f"it waited {self.waited_share:.0%} of the time for a processor that others had"
+        if self.steal_share > STOLEN:
+            return f"other guests of the host took {self.steal_share:.0%} of the processors' time"
+        return ""
+
+
+class _Observed(Conditions):
+    """Conditions being read; what `go` and `halt` enclose counts."""
+
+    def __init__(self) -> None:
+        super().__init__(load_before=os.getloadavg()[0])
+        self._counter, self._others, self._stolen, self._total = Counter(), 0.0, 0.0, 0.0
+
+    def go(self) -> None:
+        self._machine, self._usage = _machine(), resource.getrusage(resource.RUSAGE_SELF)
+        self._counter.go()
+
+    def halt(self) -> None:
+        threads = self._counter.halt()
+        now, usage = resource.getrusage(resource.RUSAGE_SELF), self._usage
+        processor = now.ru_utime + now.ru_stime - usage.ru_utime - usage.ru_stime
+        self.cpu_seconds += processor
+        self.voluntary_switches += now.ru_nvcsw - usage.ru_nvcsw
+        self.involuntary_switches += now.ru_nivcsw - usage.ru_nivcsw
+        self.minor_faults += now.ru_minflt - usage.ru_minflt
+        self.major_faults += now.ru_majflt - usage.ru_majflt
+        busy, stolen, total = (late - early for late, early in zip(_machine(), self._machine, strict=True))
+        self._others += busy - processor
+        self._stolen += stolen
+        self._total += total
+        if self._total > 0:
+            self.others_share = max(0.0, self._others / self._total)
+            self.steal_share = max(0.0, self._stolen / self._total)
+        self.seconds = self._counter.seconds
+        self.threads_total, self.threads_busy, self.parallelism = threads.total, threads.busy, threads.parallelism
+        self.waited_share = threads.waited / max(self.seconds, 1e-9)
+        self.load_after = os.getloadavg()[0]
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        self.halt()
+        try:
+            yield
+        finally:
+            self.go()
+
+
+@contextlib.contextmanager
+def observe() -> Iterator[Conditions]:
+    """Observe this process and the machine while the block runs; costs some file reads before and after."""
+    found = _Observed()
+    found.go()
+    try:
+        yield found
+    finally:
+        found.halt()
+
+
+def _machine() -> tuple[float, float, float]:
+    """Seconds since the start that all processors were busy, stolen, and in all."""
+    try:
+        fields = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return 0.0, 0.0, 0.0
+    tick = os.sysconf("SC_CLK_TCK")
+    user, nice, system, idle, waiting, interrupts, soft, steal = fields
+    busy = user + nice + system + interrupts + soft
+    return busy / tick, steal / tick, (busy + idle + waiting + steal) / tick

@@ -1,0 +1,1 @@
+"""Worker processes: one function in a fresh process, watched and limited."""

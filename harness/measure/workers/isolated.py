@@ -1,0 +1,120 @@
+"""Run functions in fresh processes, one alone or several in turns, and say how each ended."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING, Any
+
+from harness.measure.workers.worker_process import Asked, Order, Outcome, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def run_isolated(target: str, arguments: Mapping[str, Any], **limits: Any) -> Outcome:
+    """Call ``function(**arguments, report=...)`` in a fresh process that inherits nothing but this order.
+
+    Args:
+        target: ``module:function``.
+        arguments: JSON.
+        **limits: The other fields of `Order`.
+
+    Raises:
+        ValueError: The target is not allowed.
+        TypeError: The arguments are not JSON.
+        UserError: A processor of `pin` is not there.
+        KeyboardInterrupt: Passed on, as anything that `on_progress` raises, after the child was killed.
+    """
+    return run_in_turns([Order(target, arguments, **limits)])[0]
+
+
+def run_in_turns(orders: Sequence[Order], *, seed: int = 0) -> list[Outcome]:
+    """Call several functions, each in a fresh process, all alive at once and never two at work at the same time.
+
+    They start one after another. Then each one that asks ``{"turn": pass}`` waits until it is let: lower passes first,
+    within a pass in a seeded order that the next pass reverses (A B B A), and again from the front where one asks for
+    the same pass once more. So whatever slows the machine for more than a moment falls on all alike. One that asks
+    ``{"again": why}`` (or None where it may not be done again) waits for the others: if any has a reason and all may,
+    all are told to do it again.
+
+    Args:
+        orders: What to call; those with `asks` take turns, others run to their end when they start.
+        seed: Of the order of turns.
+
+    Returns:
+        How each ended, in the order of `orders`. One that fails does not stop the others.
+
+    Raises:
+        ValueError, TypeError, UserError, KeyboardInterrupt: As `run_isolated`; all children are ended before.
+    """
+    outcomes: dict[int, Outcome] = {}
+    asked: dict[int, dict[str, Any]] = {}
+    with contextlib.ExitStack() as stack:
+        workers: list[Worker] = []
+
+        def resume(place: int, answer: object = None) -> None:
+            asked.pop(place, None)
+            found = workers[place].resume(answer)
+            if isinstance(found, Asked):
+                asked[place] = found.what if isinstance(found.what, dict) else {}
+            else:
+                outcomes[place] = found
+
+        for place, order in enumerate(orders):
+            workers.append(stack.enter_context(Worker(order)))
+            resume(place)
+        while asked:
+            turns = {place: int(what["turn"]) for place, what in asked.items() if "turn" in what}
+            if turns:
+                number = min(turns.values())
+                for place in turn_order(len(orders), number, seed):
+                    if turns.get(place) == number:
+                        resume(place, True)
+            else:
+                reasons = [what.get("again") for what in asked.values()]
+                again = None not in reasons and any(reasons)
+                for place in sorted(asked):
+                    resume(place, again)
+    return [outcomes[place] for place in range(len(orders))]
+
+
+class KeptWorker:
+    """A process that takes one order after another, so that what a function keeps in memory is there for the next.
+
+    Limits are each order's own, as in a fresh process; after one that did not end well the next begins a fresh one. It
+    ends with `close`, or with the thread that made it (Linux).
+    """
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+
+    def run(self, order: Order) -> Outcome:
+        """As `run_isolated`, and raises the same.
+
+        Args:
+            order: One that does not ask.
+        """
+        if self._worker is None or not self._worker.take(order):
+            self.close()
+            self._worker = Worker(order, keep=True)
+        try:
+            found = self._worker.resume()
+        except BaseException:
+            self.close()
+            raise
+        assert isinstance(found, Outcome)  # noqa: S101 - it does not ask
+        return found
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+
+def turn_order(count: int, number: int, seed: int) -> list[int]:
+    """Who comes when in a pass: a new seeded order for every other pass, reversed in the pass after it (A B B A)."""
+    order = list(range(count))
+    random.Random(f"{seed} {number // 2}").shuffle(order)  # noqa: S311 - an order, not a secret
+    return order if number % 2 == 0 else order[::-1]

@@ -1,0 +1,379 @@
+"""A worker process as its parent sees it: begun, listened to without spinning, answered when it asks, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+WorkerStatus: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed"]
+CHILD = "harness.measure.workers.worker_child"
+"""What runs inside the process."""
+WATCH_SECONDS = 0.2
+"""How often the parent looks at the child's memory; between two looks it sleeps in poll()."""
+GRACE_SECONDS = 5.0
+"""How long a worker may take to leave once its result has come."""
+PASSED_ON = (
+    *("HOME", "PATH", "TMPDIR", "LANG", "LC_ALL", "USER", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE"),
+    "RAY_ADDRESS",
+)
+PASSED_ON_PREFIXES = (
+    "HF_",
+    "XDG_",
+    "LACONIC_",
+    "CUDA_VISIBLE_DEVICES",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2",
+    "NUMBA_CACHE_DIR",
+    "COVERAGE_",
+)
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is to do, and within which limits.
+
+    Attributes:
+        target: ``module:function``; the module must begin with one of `allow`.
+        arguments: JSON.
+        timeout: Seconds of its own turns until it is killed (status ``timeout``).
+        memory_limit: Bytes of anonymous memory (RssAnon of the child itself, looked at every 0.2 s) above which it is
+            killed (``oom``). An address-space limit would be exact but counts what torch and numba only reserve.
+        threads: Written into every thread variable that the numerical libraries read.
+        pin: Processors that it and all its threads may run on (Linux).
+        on_progress: Called with (done, total, text).
+        log: File that gets its output.
+        allow: Prefixes of modules that may be called.
+        asks: The function takes ``ask``, by which it asks its parent something and waits for the answer.
+    """
+
+    target: str
+    arguments: Mapping[str, Any]
+    timeout: float | None = None
+    memory_limit: int | None = None
+    threads: int = 1
+    pin: Sequence[int] | None = None
+    on_progress: Callable[[int, int | None, str], None] | None = None
+    log: Path | None = None
+    allow: Sequence[str] = ("harness.",)
+    asks: bool = False
+
+    def text(self) -> str:
+        """The order as it is sent: one line of JSON.
+
+        Raises:
+            ValueError: The target is not allowed.
+            TypeError: The arguments are not JSON.
+        """
+        if not self.target.startswith(tuple(self.allow)) or self.target.count(":") != 1:
+            raise ValueError(f"{self.target!r} may not be run")
+        log = str(self.log) if self.log else None
+        return json.dumps({"target": self.target, "arguments": dict(self.arguments), "asks": self.asks, "log": log})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a worker ended.
+
+    `reason` is one sentence for the user where the status is not ok; `expected` says that it is a `UserError`'s own
+    text; `seconds` is wall time of its turns, from its start on, and `peak_bytes` the highest resident size (VmHWM) of
+    the child: its own last reading, or where it was stopped the parent's last.
+    """
+
+    status: WorkerStatus
+    result: Any = None
+    reason: str = ""
+    expected: bool = False
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a worker asks; it waits for the answer."""
+
+    what: Any
+
+
+def scrubbed_environment(threads: int, order: str = "") -> dict[str, str]:
+    """The environment of a worker: an allow-list of this one's, thread counts of every library set, hashes fixed.
+
+    Variables that the order itself names, as a spec's ``${DATA}/scifact`` does, are passed on too.
+    """
+    wanted = {*PASSED_ON, *re.findall(r"\$\{(\w+)\}", order)}
+    kept = {name: value for name, value in os.environ.items() if name in wanted or name.startswith(PASSED_ON_PREFIXES)}
+    return {
+        **kept,
+        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_DYNAMIC": "FALSE",
+        "MKL_DYNAMIC": "FALSE",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+
+
+class Worker:
+    """A fresh process that calls one function, or if it is kept one after another; it inherits nothing but its order.
+
+    It works while the parent is in `resume`, which returns when it asks something or has ended; one that has asked
+    sleeps until it is answered. What it or its libraries print goes to the order's log; messages come as JSON over a
+    pipe of their own. It, and all that it started, ends with `close`; should the parent die, the kernel ends it (Linux;
+    it watches the thread that made it).
+
+    Args:
+        order: What it is to do.
+        keep: It lives on after an order that ended well, until `close`, and may be given another by `take`.
+
+    Raises:
+        ValueError: The target is not allowed.
+        TypeError: The arguments are not JSON.
+        UserError: A processor of `pin` is not there.
+    """
+
+    def __init__(self, order: Order, *, keep: bool = False) -> None:
+        self.order, self._keep, text = order, keep, order.text()
+        _check_pin(order.pin)
+        self._environment = scrubbed_environment(order.threads, text)
+        self._began, self._kills = time.perf_counter(), _kernel_kills()
+        self._seconds, self._rest = 0.0, b""
+        self._messages: list[dict[str, Any]] = []
+        self._final: dict[str, Any] = {}
+        self._outcome: Outcome | None = None
+        self._reading, writing = os.pipe()
+        try:
+            with contextlib.ExitStack() as stack:
+                log = order.log
+                output: IO[bytes] | int = stack.enter_context(log.open("wb")) if log else subprocess.DEVNULL
+                path = os.pathsep.join(part for part in sys.path if part)
+                self.child = subprocess.Popen(
+                    [sys.executable, "-P", "-m", CHILD, str(writing), str(os.getpid())],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**self._environment, "PYTHONPATH": path},
+                    pass_fds=(writing,),
+                    start_new_session=True,
+                )
+        except BaseException:
+            os.close(self._reading)
+            raise
+        finally:
+            os.close(writing)
+        # A grandchild may hold the pipe open, so that it alone does not tell when the child is gone.
+        self._process = os.pidfd_open(self.child.pid) if hasattr(os, "pidfd_open") else None
+        try:
+            if order.pin is not None and hasattr(os, "sched_setaffinity"):
+                os.sched_setaffinity(self.child.pid, order.pin)  # before the order comes, so before any other thread
+            self._send(text)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def resume(self, answer: Any = None) -> Asked | Outcome:
+        """Let it work until it asks or ends; the parent sleeps in poll() meanwhile.
+
+        Args:
+            answer: To what it asked last; nothing is sent before it has asked.
+
+        Raises:
+            KeyboardInterrupt: Passed on, as anything that `on_progress` raises; then `close` is due.
+        """
+        if self._outcome is not None:
+            return self._outcome
+        began = self._began or time.perf_counter()  # the first turn begins with the process
+        if not self._began:
+            self._send(json.dumps(answer))
+        limit = self.order.timeout
+        ended = self._listen(None if limit is None else began + limit - self._seconds)
+        self._seconds += time.perf_counter() - began
+        self._began = 0.0
+        if isinstance(ended, Asked):
+            return ended
+        peak = _status_bytes(self.child.pid, "VmHWM")
+        if not (self._keep and "result" in self._final):
+            self.close()
+        self._outcome = self._ended(ended, int(self._final.get("peak", peak)))
+        return self._outcome
+
+    def take(self, order: Order) -> bool:
+        """Give a kept one that did well its next order; then `resume` is due.
+
+        Returns:
+            False where it was not kept or has left, or where this order needs another environment or other processors.
+
+        Raises:
+            ValueError, TypeError: As for the first order.
+        """
+        text = order.text()
+        alive = self._reading >= 0 and self._outcome is not None and self.child.poll() is None
+        if not alive or scrubbed_environment(order.threads, text) != self._environment or order.pin != self.order.pin:
+            return False
+        self.order, self._outcome, self._final = order, None, {}
+        self._seconds, self._began, self._kills = 0.0, time.perf_counter(), _kernel_kills()
+        self._send(text)
+        return True
+
+    def _ended(self, how: Literal["closed", "timeout", "oom"], peak: int) -> Outcome:
+        seconds = self._seconds
+        if how == "timeout":
+            reason = f"it took longer than {self.order.timeout:g} s"
+            return Outcome("timeout", reason=reason, seconds=seconds, peak_bytes=peak)
+        if how == "oom":
+            reason = f"it held more than {(self.order.memory_limit or 0) >> 20} MiB, which is the limit that was set"
+            return Outcome("oom", reason=reason, seconds=seconds, peak_bytes=peak)
+        status, reason, expected = _verdict(self._final, self.child.returncode, _kernel_kills() > self._kills)
+        return Outcome(status, self._final.get("result"), reason, expected, seconds, peak)
+
+    def _send(self, line: str) -> None:
+        assert self.child.stdin is not None  # noqa: S101 - it was asked for
+        with contextlib.suppress(BrokenPipeError):
+            self.child.stdin.write(line.encode() + b"\n")
+            self.child.stdin.flush()
+
+    def _listen(self, deadline: float | None) -> Asked | Literal["closed", "timeout", "oom"]:
+        """Read until it asks, has a result, is gone or hits a limit, and say which."""
+        poll, memory_limit = select.poll(), self.order.memory_limit
+        poll.register(self._reading, select.POLLIN)
+        if self._process is not None:
+            poll.register(self._process, select.POLLIN)
+        while True:
+            while self._messages:
+                message = self._messages.pop(0)
+                if "ask" in message:
+                    return Asked(message["ask"])
+                if "progress" not in message:
+                    self._final = message
+                    return "closed"
+                if self.order.on_progress:
+                    self.order.on_progress(*message["progress"])
+            wait = None if deadline is None else max(0.0, deadline - time.perf_counter())
+            if memory_limit is not None:
+                wait = WATCH_SECONDS if wait is None else min(wait, WATCH_SECONDS)
+            ready = {descriptor for descriptor, _ in poll.poll(None if wait is None else int(wait * 1000) + 1)}
+            if self._reading in ready:
+                block = os.read(self._reading, 1 << 16)
+                if not block:
+                    return "closed"
+                *lines, self._rest = (self._rest + block).split(b"\n")
+                self._messages += [_message(line) for line in lines]
+            elif ready:  # gone, and nothing left to read
+                return "closed"
+            if self._messages:
+                continue
+            if deadline is not None and time.perf_counter() >= deadline:
+                return "timeout"
+            if memory_limit is not None and _status_bytes(self.child.pid, "RssAnon") > memory_limit:
+                return "oom"
+
+    def close(self) -> None:
+        """Let one that has answered leave by itself, for a moment; then end its whole process group."""
+        answered = "peak" in self._final
+        if self.child.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.child.stdin.close()  # there will be no other order
+        if self._process is not None:
+            if answered:
+                leaving = select.poll()
+                leaving.register(self._process, select.POLLIN)
+                leaving.poll(int(GRACE_SECONDS * 1000))
+            os.close(self._process)
+            self._process = None
+        elif answered:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.child.wait(GRACE_SECONDS)
+        if self.child.returncode is None:  # not waited for yet: its number still names this group and no other
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.wait()
+        if self._reading >= 0:
+            os.close(self._reading)
+            self._reading = -1
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    """A message of the child; anything else becomes the message that says so."""
+    try:
+        found = json.loads(line)
+        if {"result", "error", "ask"} & found.keys():
+            return dict(found)
+        done, total, text = found["progress"]
+        if isinstance(done, int) and isinstance(total, int | None) and isinstance(text, str):
+            return dict(found)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        pass
+    return {"error": f"the worker sent something that is no message: {line[:80]!r}"}
+
+
+def _verdict(final: Mapping[str, Any], code: int, kernel_killed: bool) -> tuple[WorkerStatus, str, bool]:
+    """Status, reason, and whether the reason is the user's to mend."""
+    if "result" in final:
+        return "ok", "", False
+    if "error" in final:
+        return "oom" if final.get("oom") else "failed", str(final["error"]), bool(final.get("expected", False))
+    if code == -signal.SIGKILL and kernel_killed:
+        return "oom", "the kernel ended the worker because the memory ran out (SIGKILL)", False
+    if code < 0:
+        return "killed", f"the worker was ended from outside by {signal.Signals(-code).name}", False
+    return "failed", f"the worker ended with exit code {code} and no result", False
+
+
+def _check_pin(pin: Sequence[int] | None) -> None:
+    if pin is None or not hasattr(os, "sched_getaffinity"):
+        return
+    usable = os.sched_getaffinity(0)
+    if not pin or not usable.issuperset(pin):
+        raise UserError(f"cannot pin to processors {list(pin)}", remedy=f"usable here: {sorted(usable)}")
+
+
+def _status_bytes(pid: int, field: str) -> int:
+    """A field of /proc/PID/status in bytes; 0 once the process is gone, and where there is no such file."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _kernel_kills() -> int:
+    """How many processes this kernel has ended for want of memory since it started; 0 where it does not tell."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0

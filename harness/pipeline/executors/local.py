@@ -1,0 +1,249 @@
+"""Run stages, each in a process of its own; keep what they make; go on when one fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from uuid import uuid4
+
+from harness.errors import UserError
+from harness.pipeline.executors.rounds import apart, together
+from harness.pipeline.executors.timings import note
+from harness.pipeline.store.local import DamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.measure.workers.worker_process import Order, Outcome
+    from harness.pipeline.stage import Stage
+    from harness.pipeline.store.local import Artefact, Store
+    from harness.spec.models import MeasureSpec
+
+Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed", "skipped", "incompatible"]
+KEPT: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
+"""Failures that would come again; they are tried again only when asked for. A killed stage always is."""
+REMEDIES = {
+    "timeout": "; raise measure.timeout, then run with --retry failed",
+    "oom": "; raise measure.memory_limit, then run with --retry failed",
+}
+FREE_BYTES = 64 << 20
+"""Less free space than this on the store's disk and no stage is begun."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a stage ended. `artefact` is there when the status is ok; `reused` says that it was stored before."""
+
+    stage: Stage
+    status: Status
+    artefact: Artefact | None = None
+    reused: bool = False
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Watcher(Protocol):
+    """Is told what happens; the command line draws it."""
+
+    def begin(self, stage: Stage, number: int, total: int) -> None:
+        """A stage that is not stored begins."""
+        ...
+
+    def progress(self, done: int, total: int | None, text: str) -> None:
+        """It got so far."""
+        ...
+
+    def end(self, done: Done, number: int, total: int) -> None:
+        """A stage ended, or was found in the store."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        ...
+
+
+class Executor:
+    """Runs stages on this machine, one after another; those of a round in turns.
+
+    Args:
+        store: Where artefacts are kept.
+        measure: Limits of a stage.
+        watcher: Is told what happens.
+        fresh: Make everything anew, whatever is stored.
+        retry: Statuses of earlier failures to try again; ``disturbed`` for timings that were disturbed, ``apart`` for
+            those that were not taken in turns with the others of their round.
+        again: Stages to make anew although they are stored.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        measure: MeasureSpec,
+        watcher: Watcher,
+        *,
+        fresh: bool = False,
+        retry: Iterable[str] = (),
+        again: Callable[[Stage], bool] = lambda _: False,
+    ) -> None:
+        self.store, self.measure, self.watcher = store, measure, watcher
+        self.retry = frozenset(retry)
+        self.anew = (lambda _: True) if fresh else again
+        self.done: dict[str, Done] = {}
+
+    def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
+        """Run all stages, in order; those whose input failed are skipped. Returns how each ended, by key."""
+        self.store.sweep()
+        numbers = {stage.key: number for number, stage in enumerate(stages, start=1)}
+        rounds: dict[str, list[Stage]] = {}
+        for stage in stages:
+            rounds.setdefault(stage.round or stage.key, []).append(stage)
+        ran: set[str] = set()
+        for stage in stages:
+            if stage.key not in ran:
+                self._run(rounds[stage.round or stage.key], numbers)
+                ran.update(one.key for one in rounds[stage.round or stage.key])
+            self.watcher.end(self.done[stage.key], numbers[stage.key], len(stages))
+        return self.done
+
+    def _run(self, stages: Sequence[Stage], numbers: Mapping[str, int]) -> None:
+        """Run one stage, or one round of them."""
+        with contextlib.ExitStack() as locks:
+            for key in sorted(stage.key for stage in stages):  # sorted, lest two runs wait for each other
+                locks.enter_context(self.store.lock(key))
+            known = {stage.key: self._known(stage) for stage in stages}
+            if "apart" in self.retry and apart(stages, known):
+                known = {key: done if done and done.status != "ok" else None for key, done in known.items()}
+            self.done |= {key: done for key, done in known.items() if done is not None}
+            waiting = [stage for stage in stages if known[stage.key] is None]
+            for part in together(waiting, self.done):
+                self._check_disk()
+                for stage in part:
+                    self.watcher.begin(stage, numbers[stage.key], len(numbers))
+                self._make(part)
+
+    def _known(self, stage: Stage) -> Done | None:
+        """How it ended before, or why it cannot begin; None where it is to be made."""
+        for needed in (*stage.inputs.values(), *stage.after):
+            if (before := self.done[needed.key]).status != "ok":
+                cause = (
+                    before.reason if before.status == "skipped" else f"{needed.label}: {before.status}: {before.reason}"
+                )
+                return Done(stage, "skipped", reason=cause)
+        if not self.anew(stage) and (found := self._stored(stage)) is not None and not self._again(stage, found):
+            return Done(stage, "ok", found, reused=True, seconds=found.seconds)
+        failure = self.store.failure(stage.key)
+        if failure and failure[0] in KEPT and failure[0] not in self.retry and not self.anew(stage):
+            return Done(stage, _status(failure[0]), reused=True, reason=failure[1])
+        return None
+
+    def _stored(self, stage: Stage) -> Artefact | None:
+        try:
+            return self.store.get(stage.key)
+        except DamagedError as error:
+            self.watcher.note(f"damaged and made again: {stage.label} ({error})")
+            self.store.remove(stage.key)
+            return None
+
+    def _again(self, stage: Stage, found: Artefact) -> bool:
+        """Whether a stored result is out of date (it sums up other times), or disturbed and to be tried again."""
+        if any(needed.kind == "latency" and not self.done[needed.key].reused for needed in stage.inputs.values()):
+            return True
+        conditions = found.result.get("conditions") or {}
+        return "disturbed" in self.retry and "sentinel" in conditions and bool(conditions["disturbance"])
+
+    def _make(self, stages: Sequence[Stage]) -> None:
+        token = uuid4().hex[:8] if len(stages) > 1 else ""
+        with contextlib.ExitStack() as stack:
+            directories = [stack.enter_context(self.store.unfinished(stage.key)) for stage in stages]
+            orders = [self._order(*pair, token) for pair in zip(stages, directories, strict=True)]
+            outcomes = self._call(orders, int(stages[0].arguments.get("seed", 0)))
+            for stage, directory, outcome in zip(stages, directories, outcomes, strict=True):
+                self.done[stage.key] = self._keep(stage, directory, outcome)
+
+    def _call(self, orders: Sequence[Order], seed: int) -> list[Outcome]:
+        """Each in a process of its own."""
+        from harness.measure.workers.isolated import run_in_turns
+
+        return run_in_turns(orders, seed=seed)
+
+    def _order(self, stage: Stage, directory: Path, token: str) -> Order:
+        from harness.measure.workers.worker_process import Order
+
+        inputs = {name: str(self.done[needed.key].artefact.files) for name, needed in stage.inputs.items()}  # type: ignore[union-attr]
+        given = {"checkpoints": str(self._checkpoints(stage))} if stage.resumable else {}
+        if token:
+            given["round"] = token
+        return Order(
+            stage.function,
+            {"out": str(directory / "files"), **stage.arguments, **inputs, **given},
+            timeout=self.measure.timeout,
+            memory_limit=self.measure.memory_limit,
+            threads=stage.threads,
+            pin=_processors(stage.threads) if stage.pinned else None,
+            on_progress=self.watcher.progress,
+            log=self.store.root / "unfinished" / f"{directory.name}.log",
+            asks=bool(token),
+        )
+
+    def _keep(self, stage: Stage, directory: Path, outcome: Outcome) -> Done:
+        if outcome.status != "ok":
+            log = self._keep_log(stage, directory.name)
+            remedy = REMEDIES.get(outcome.status, "")
+            reason = outcome.reason if outcome.expected else f"{outcome.reason}{remedy} (log: {log})"
+            self.store.note_failure(stage.key, outcome.status, reason)
+            return Done(stage, _status(outcome.status), reason=reason, seconds=outcome.seconds)
+        try:
+            artefact = self.store.commit(
+                directory,
+                key=stage.key,
+                kind=stage.kind,
+                label=stage.label,
+                recipe=stage.recipe,
+                result=outcome.result,
+                seconds=outcome.seconds,
+                peak_bytes=outcome.peak_bytes,
+            )
+        except OSError as error:
+            raise UserError(
+                f"cannot store what was made: {error.strerror}",
+                file=self.store.root,
+                remedy="free space, or give another folder with --store; what was finished before is kept",
+            ) from None
+        note(self.store, artefact)
+        shutil.rmtree(self._checkpoints(stage), ignore_errors=True)
+        (self.store.root / "unfinished" / f"{directory.name}.log").unlink(missing_ok=True)
+        return Done(stage, "ok", artefact, seconds=outcome.seconds)
+
+    def _checkpoints(self, stage: Stage) -> Path:
+        return self.store.root / "checkpoints" / stage.key
+
+    def _keep_log(self, stage: Stage, name: str) -> str:
+        log, kept = self.store.root / "unfinished" / f"{name}.log", self.store.root / "failures" / f"{stage.key}.log"
+        if log.exists():
+            log.replace(kept)
+        return str(kept)
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self.store.root).free
+        if free < FREE_BYTES:
+            raise UserError(
+                f"only {free >> 20} MiB are free on the store's disk",
+                file=self.store.root,
+                remedy="free space, or give another folder with --store; what was finished before is kept",
+            )
+
+
+def _processors(count: int) -> list[int]:
+    """The last of the usable processors: the first ones serve most interrupts."""
+    return sorted(os.sched_getaffinity(0))[-count:]
+
+
+def _status(text: str) -> Status:
+    known: dict[str, Status] = {
+        name: name for name in ("failed", "timeout", "oom", "killed", "skipped", "incompatible")
+    }
+    return known.get(text, "failed")

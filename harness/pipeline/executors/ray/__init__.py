@@ -1,0 +1,1 @@
+"""The executor that runs stages on a Ray cluster."""

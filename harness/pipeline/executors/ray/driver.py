@@ -1,0 +1,300 @@
+"""Run stages on a Ray cluster: what can go on at the same time does, a measuring stage has its node for itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.cluster import connect
+from harness.errors import UserError
+from harness.pipeline.executors.local import Done, Executor, Watcher
+from harness.pipeline.executors.ray.actors import Holders
+from harness.pipeline.executors.ray.node import made_here
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.pipeline.executors.ray.actors import Held
+    from harness.pipeline.stage import Stage
+    from harness.pipeline.store.local import Store
+    from harness.pipeline.store.shared import SharedStore
+    from harness.spec.models import MeasureSpec
+
+TRIES = 4
+"""How often a stage is begun whose node or worker was lost."""
+LOOK_SECONDS = 0.2
+READ_BY_DRIVER = ("quality", "summary")
+"""Kinds of which the run folder needs files; of the others it needs only what their manifest says."""
+
+
+class Cluster:
+    """A connection to Ray.
+
+    Args:
+        address: Of the cluster's head; None starts Ray on this machine.
+
+    Raises:
+        UserError: Ray is not installed, or there is no cluster at the address.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self.ray: Any = connect(address, needed_by="--executor", given_by="--address")
+        self._machines: dict[str, str] = {}
+
+    def nodes(self) -> dict[str, int]:
+        """Processors of each living node that has any, by its identifier."""
+        return {name: int(resources["CPU"]) for name, resources in self._resources().items()}
+
+    def room(self, threads: int, memory: int | None, gpus: int = 0) -> tuple[float, int | None, int]:
+        """Processors, bytes and accelerators to ask for: as many as are wanted, but no more than some living node has.
+
+        A task that fits on no node would wait for ever, and Ray would say nothing. What needs an accelerator and gets
+        none says so itself.
+        """
+        every = list(self._resources().values())
+        gpus = min(gpus, max((int(one.get("GPU", 0)) for one in every), default=0))
+        every = [one for one in every if int(one.get("GPU", 0)) >= gpus]
+        cpus = float(max(1, min(threads, int(max((one["CPU"] for one in every), default=1)))))
+        most = max((int(one.get("memory", 0)) for one in every if one["CPU"] >= cpus), default=0)
+        return cpus, None if memory is None else min(memory, most), gpus
+
+    def places(self, cpus: float, memory: int | None, gpus: int) -> int:
+        """How many that ask for this the living nodes could have at a time, at least one."""
+
+        def on(node: dict[str, float]) -> int:
+            wanted = {"CPU": cpus, "memory": memory or 0, "GPU": gpus}
+            return min(int(node.get(name, 0) // much) for name, much in wanted.items() if much)
+
+        return max(1, sum(on(node) for node in self._resources().values()))
+
+    def gpus(self, node: str) -> int:
+        """Accelerators of a node."""
+        return int(self._resources().get(node, {}).get("GPU", 0))
+
+    def _resources(self) -> dict[str, dict[str, float]]:
+        every = {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
+        return {name: resources for name, resources in every.items() if resources.get("CPU", 0) >= 1}
+
+    def machines(self) -> dict[str, str]:
+        """Fingerprint of every living node's machine, by its identifier: times are kept under it."""
+        for name in self.nodes():
+            if name not in self._machines:
+                try:
+                    self._machines[name] = self.ray.get(self.task(_fingerprint, node=name, cpus=0).remote())
+                except self.ray.exceptions.RayError:
+                    continue  # it was lost meanwhile
+        return {name: self._machines[name] for name in self.nodes() if name in self._machines}
+
+    def machine(self) -> str:
+        """The fingerprint that most nodes have: times are taken on those alone.
+
+        Raises:
+            UserError: No node lives.
+        """
+        found = sorted(self.machines().values())
+        if not found:
+            raise UserError("the Ray cluster has no node with a processor", key="--address", remedy="start one")
+        return max(found, key=found.count)
+
+    def task(
+        self, function: Any, *, cpus: float, memory: int | None = None, gpus: int = 0, node: str | None = None
+    ) -> Any:
+        """A function as a task with these resources; `node` binds it to one."""
+        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "memory": memory}
+        if node is not None:
+            strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+            options["scheduling_strategy"] = strategy(node, soft=False)
+        return self.ray.remote(function).options(**options)
+
+    def actor(self, kind: Any, *, cpus: float, memory: int | None = None, gpus: int = 0) -> Any:
+        """A class as an actor that keeps these resources while it lives."""
+        return self.ray.remote(kind).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, memory=memory)
+
+
+class RayExecutor(Executor):
+    """Runs stages on a cluster; every node works as `Executor` does, with a store of its own.
+
+    A stage's artefact is copied to the shared store as soon as it is finished, so a lost node loses what it was doing
+    and nothing else; that is begun again on another one. Stages that hold a model are made by actors, which keep it.
+
+    Args:
+        cluster: Where to.
+        shared: Where artefacts are kept.
+        store: Of the driver: what the run folder is written from, and why stages failed.
+        measure: Limits of a stage.
+        watcher: Is told what happens.
+        fresh: As for `Executor`.
+        retry: As for `Executor`.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        shared: SharedStore,
+        store: Store,
+        measure: MeasureSpec,
+        watcher: Watcher,
+        *,
+        fresh: bool = False,
+        retry: Iterable[str] = (),
+    ) -> None:
+        super().__init__(store, measure, watcher, fresh=fresh, retry=retry)
+        self.cluster, self.shared = cluster, shared
+        self._numbers: dict[str, int] = {}
+        self._tries: dict[str, int] = {}
+        self._holders = Holders(cluster, (shared.url, measure), self._ask, self._room)
+
+    def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
+        """Run all stages, each as soon as its inputs are there. Returns how each ended, by key."""
+        self._numbers = {stage.key: number for number, stage in enumerate(stages, start=1)}
+        units: dict[str, list[Stage]] = {}
+        for stage in stages:
+            units.setdefault(stage.round or stage.key, []).append(stage)
+        try:
+            self._run_all(list(units.values()))
+        finally:
+            self._holders.close()
+        return {stage.key: self.done[stage.key] for stage in stages}
+
+    def _run_all(self, waiting: list[list[Stage]]) -> None:
+        going: dict[Any, list[Stage]] = {}
+        while True:
+            for unit in [unit for unit in waiting if self._ready(unit)]:
+                waiting.remove(unit)
+                todo = self._settled(unit)
+                if todo and todo[0].holds:
+                    self._holders.add(todo)
+                elif todo:
+                    going[self._submit(todo)] = todo
+            owed = [*going, *self._holders.tend()]
+            if not owed:
+                if not waiting:
+                    return
+                continue
+            ended: list[Any] = []
+            while not ended:  # by short waits: Ray answers Ctrl-C only between two looks of its own
+                ended, _ = self.cluster.ray.wait(owed, num_returns=1, timeout=LOOK_SECONDS)
+            if (held := self._holders.who_owes(ended[0])) is not None:
+                self._hear(held)
+                continue
+            unit = going.pop(ended[0])
+            try:
+                self._take(unit, self.cluster.ray.get(ended[0]))
+            except self.cluster.ray.exceptions.RayError as error:
+                if self._lost(unit, error):
+                    going[self._submit(unit)] = unit
+
+    def _hear(self, held: Held) -> None:
+        """Take what an actor owed. One that is lost takes what it made, or a unit that waited for it, down with it."""
+        unit, asked, held.unit, held.asked = held.unit, held.asked, None, None
+        try:
+            made = self.cluster.ray.get(asked)
+        except self.cluster.ray.exceptions.RayError as error:
+            if not isinstance(error, self.cluster.ray.exceptions.RayTaskError):
+                self._holders.end(held)
+            if unit is None and (unit := self._holders.take(held.holds)) is not None:
+                self._begin(unit)
+            if unit is not None and self._lost(unit, error):
+                self._holders.add(unit)
+        else:
+            if unit is not None:
+                self._take(unit, made)
+
+    def _ready(self, unit: list[Stage]) -> bool:
+        return all(needed.key in self.done for stage in unit for needed in (*stage.inputs.values(), *stage.after))
+
+    def _settled(self, unit: list[Stage]) -> list[Stage]:
+        """Note those that are stored, failed before or cannot begin; return the others."""
+        todo = []
+        for stage in unit:
+            known = self._known(stage)
+            if known is None:
+                todo.append(stage)
+            else:
+                self._end(stage, known)
+        return todo
+
+    def _stored(self, stage: Stage) -> Any:
+        return self._fetched(stage) if self.shared.has(stage.key) else None
+
+    def _fetched(self, stage: Stage) -> Any:
+        if stage.kind in READ_BY_DRIVER:
+            return self.shared.pull(stage.key, self.store)
+        return self.shared.described(stage.key, self.store)
+
+    def _begin(self, unit: list[Stage]) -> None:
+        for stage in unit:
+            self._tries[stage.key] = self._tries.get(stage.key, 0) + 1
+            self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
+
+    def _room(self, unit: list[Stage]) -> tuple[float, int | None, int]:
+        threads, gpus = (max(getattr(stage, name) for stage in unit) for name in ("threads", "gpus"))
+        return self.cluster.room(threads, self.measure.memory_limit, gpus)
+
+    def _ask(self, actor: Any, unit: list[Stage]) -> Any:
+        self._begin(unit)
+        return actor.make.remote(unit, *_needed(unit))
+
+    def _submit(self, unit: list[Stage]) -> Any:
+        self._begin(unit)
+        node = None
+        cpus, memory, gpus = self._room(unit)
+        if any(stage.timed for stage in unit):
+            wanted = {str(stage.about["machine"]) for stage in unit}
+            fit = [name for name, machine in sorted(self.cluster.machines().items()) if {machine} == wanted]
+            if not fit:
+                raise UserError(
+                    "no living node is the machine that these times belong to", key="--address",
+                    remedy="start one of the same kind, or run again: the times are then those of the others",
+                )  # fmt: skip
+            node = fit[sum(self._tries.values()) % len(fit)]
+            # All processors: nothing else runs there meanwhile, so that memory need not be asked for. An accelerator
+            # must be: Ray hides those that were not.
+            cpus, memory = float(self.cluster.nodes().get(node, 1)), None
+            gpus = min(gpus, self.cluster.gpus(node))
+        task = self.cluster.task(made_here, cpus=cpus, memory=memory, gpus=gpus, node=node)
+        return task.remote(unit, *_needed(unit), self.shared.url, self.measure)
+
+    def _take(self, unit: list[Stage], outcomes: list[tuple[str, str, float]]) -> None:
+        for stage, (status, reason, seconds) in zip(unit, outcomes, strict=True):
+            if status == "ok":
+                self.store.clear_failure(stage.key)
+                self._end(stage, Done(stage, "ok", self._fetched(stage), seconds=seconds))
+            else:
+                self.store.note_failure(stage.key, status, reason)
+                self._end(stage, Done(stage, status, reason=reason, seconds=seconds))  # type: ignore[arg-type]
+
+    def _lost(self, unit: list[Stage], error: Exception) -> bool:
+        """Whether a unit whose task ended without an answer is to be begun again."""
+        ray = self.cluster.ray.exceptions
+        own = isinstance(error, ray.RayTaskError)
+        again = not own and max(self._tries[stage.key] for stage in unit) < TRIES
+        what = _cause(error) if own else f"its node or worker was lost ({type(error).__name__})"
+        for stage in unit:
+            if again:
+                self.watcher.note(f"{stage.label}: {what}; begun again elsewhere")
+            else:
+                self._end(stage, Done(stage, "failed" if own else "killed", reason=what))
+        return again
+
+    def _end(self, stage: Stage, done: Done) -> None:
+        self.done[stage.key] = done
+        self.watcher.end(done, self._numbers[stage.key], len(self._numbers))
+
+
+def _needed(unit: list[Stage]) -> tuple[list[Stage], list[Stage]]:
+    """Stages whose files a unit gets, and those that it only comes after."""
+    inputs = {needed.key: needed for stage in unit for needed in stage.inputs.values()}
+    ready = {needed.key: needed for stage in unit for needed in stage.after}
+    return list(inputs.values()), list(ready.values())
+
+
+def _cause(error: Any) -> str:
+    """What went wrong in a task, without Ray's own traceback."""
+    cause = getattr(error, "cause", None) or error
+    return str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
+
+
+def _fingerprint() -> str:
+    from harness.measure.machine.environment import machine_fingerprint
+
+    return machine_fingerprint()

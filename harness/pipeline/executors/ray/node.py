@@ -1,0 +1,127 @@
+"""What a node of a cluster does: make stages in its own store, from artefacts of the shared one."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from harness.pipeline.executors.local import KEPT, Done, Executor
+from harness.pipeline.store.local import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.measure.workers.isolated import KeptWorker
+    from harness.measure.workers.worker_process import Order, Outcome
+    from harness.pipeline.stage import Stage
+    from harness.pipeline.store.shared import SharedStore
+    from harness.spec.models import MeasureSpec
+
+NODE_STORE = "LACONIC_BENCH_NODE_STORE"
+"""Environment variable of a node: the folder of its own artefacts; one below the temporary folder by default."""
+Made: TypeAlias = "list[tuple[str, str, float]]"
+"""How each stage of a unit ended: status, reason and seconds."""
+
+
+class Maker:
+    """Makes units of stages on the node that it is called on, and puts what it made into the shared store.
+
+    Args:
+        url: Of the shared store.
+        measure: Limits of a stage.
+        worker: Is given every stage, so that what a stage keeps in memory is there for the next; None gives each a
+            process of its own.
+    """
+
+    def __init__(self, url: str, measure: MeasureSpec, worker: KeptWorker | None = None) -> None:
+        self.url, self.measure, self.worker = url, measure, worker
+        self._opened: tuple[Store, SharedStore] | None = None
+
+    def make(self, unit: list[Stage], inputs: list[Stage], ready: list[Stage]) -> Made:
+        """Make a unit.
+
+        Args:
+            unit: One stage, or those of a round.
+            inputs: Finished stages whose files it needs.
+            ready: Finished stages that it comes after.
+
+        Raises:
+            UserError: This node's store cannot be written.
+            DamagedError: An input is missing in the shared store, or damaged.
+        """
+        store, shared = self._open()
+        executor = _Executor(store, self.measure, _Silent(), fresh=True, retry=KEPT)
+        executor.worker = self.worker
+        executor.done = {one.key: Done(one, "ok", shared.pull(one.key, store), reused=True) for one in inputs}
+        executor.done |= {one.key: Done(one, "ok") for one in ready if one.key not in executor.done}
+        executor.run(unit)
+        outcomes: Made = []
+        for stage in unit:
+            done = executor.done[stage.key]
+            if done.artefact is not None:
+                shared.push(done.artefact)
+            outcomes.append((done.status, done.reason, done.seconds))
+        return outcomes
+
+    def _open(self) -> tuple[Store, SharedStore]:
+        """Once: a store verifies what it gives only the first time."""
+        import ray
+
+        from harness.pipeline.store.shared import SharedStore
+
+        if self._opened is None:
+            context = ray.get_runtime_context()
+            os.environ["RAY_ADDRESS"] = context.gcs_address  # for stages that use the cluster themselves
+            here = Path(tempfile.gettempdir()) / f"laconic-bench-{getpass.getuser()}"
+            store = Store(Path(os.environ.get(NODE_STORE, here)) / context.get_node_id()[:16])
+            self._opened = store, SharedStore(self.url)
+        return self._opened
+
+
+class Holder:
+    """An actor: makes stages one after another in one process, in which the model that the first one loads stays."""
+
+    def __init__(self, url: str, measure: MeasureSpec) -> None:
+        from harness.measure.workers.isolated import KeptWorker
+
+        self._maker = Maker(url, measure, KeptWorker())
+
+    def begun(self) -> None:
+        """Returns once the actor has its place."""
+
+    def make(self, unit: list[Stage], inputs: list[Stage], ready: list[Stage]) -> Made:
+        """As `Maker.make`."""
+        return self._maker.make(unit, inputs, ready)
+
+
+def made_here(unit: list[Stage], inputs: list[Stage], ready: list[Stage], url: str, measure: MeasureSpec) -> Made:
+    """As `Maker.make`, each stage in a process of its own."""
+    return Maker(url, measure).make(unit, inputs, ready)
+
+
+class _Executor(Executor):
+    worker: KeptWorker | None = None
+
+    def _call(self, orders: Sequence[Order], seed: int) -> list[Outcome]:
+        if self.worker is None or len(orders) > 1:
+            return super()._call(orders, seed)
+        return [self.worker.run(orders[0])]
+
+
+class _Silent:
+    """Says nothing: the driver does."""
+
+    def begin(self, stage: Stage, number: int, total: int) -> None:
+        """Nothing."""
+
+    def progress(self, done: int, total: int | None, text: str) -> None:
+        """Nothing."""
+
+    def end(self, done: Done, number: int, total: int) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""

@@ -1,0 +1,57 @@
+"""Rounds: stages whose processes are alive together and take turns, so that the machine's drift falls on all alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.measure.machine.environment import available_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.pipeline.executors.local import Done
+    from harness.pipeline.stage import Stage
+
+LIBRARIES = 512 << 20
+"""Bytes that a process takes beside its inputs."""
+GROWTH = 1.3
+"""Bytes in memory for each byte of an input's files, at most, where they are served."""
+SHARE = 0.7
+"""Of the available memory that the processes of a round may take together."""
+
+
+def together(stages: Sequence[Stage], done: Mapping[str, Done], available: int | None = None) -> Iterator[list[Stage]]:
+    """Divide a round into parts whose processes fit into the memory at one time; nearly always it is one part.
+
+    Args:
+        stages: Of one round, to be made.
+        done: How their inputs ended.
+        available: Bytes; what the machine has by default.
+    """
+    room = SHARE * (available_bytes() if available is None else available)
+    part: list[Stage] = []
+    taken = 0.0
+    for stage in stages:
+        found = [done[needed.key].artefact for needed in stage.inputs.values()]
+        size = LIBRARIES + GROWTH * sum(artefact.bytes for artefact in found if artefact is not None)
+        if part and taken + size > room:
+            yield part
+            part, taken = [], 0.0
+        part.append(stage)
+        taken += size
+    if part:
+        yield part
+
+
+def apart(stages: Sequence[Stage], known: Mapping[str, Done | None]) -> bool:
+    """Whether some of a round's stored timings were not taken in turns with the others, or would not be."""
+    if len(stages) < 2:
+        return False
+    rounds = {round_of(done) if done is not None else None for done in known.values() if not done or done.artefact}
+    return len(rounds) > 1 or rounds == {""}
+
+
+def round_of(done: Done) -> str:
+    """The round in which a finished timing took its turns; "" where it was taken alone."""
+    conditions = done.artefact.result.get("conditions") if done.artefact else None
+    return str((conditions or {}).get("round", ""))

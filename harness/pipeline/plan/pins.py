@@ -1,0 +1,49 @@
+"""Commits for the names of a spec that move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.encoders.weights.source import commit_on_hub
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.pipeline.executors.local import Done
+    from harness.pipeline.plan.systems import SystemStages
+    from harness.spec.models import Spec
+
+
+def moving(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[str]:
+    """A sentence for each name on the Hub that was taken as it was, without a commit of the spec."""
+    found = []
+    for one in {one.system.encoder.name: one for one in systems}.values():
+        fitted = done[one.fit.key].artefact
+        taken = fitted.result["facts"].get("commits", {}) if fitted is not None else {}
+        for key, name, revision in _names(one.system.encoder.params):
+            if revision is None and name in taken:
+                found.append(
+                    f"{one.system.encoder.name}: {name} is named without a commit and moves; here it was {taken[name]} "
+                    f"(to pin it: {key})."
+                )
+    return found
+
+
+def pins(spec: Spec) -> list[str]:
+    """A setting for each name on the Hub that the spec gives no revision for: ``encoders.x.revision=COMMIT``.
+
+    Raises:
+        UserError: The Hub does not say, as where there is no network.
+    """
+    found = []
+    for part in {part.base: part for part in spec.encoders.values()}.values():
+        for key, name, revision in _names(part.params):
+            if revision is None:
+                place = f"encoders.{part.base}.{key}"
+                found.append(f"{place}={commit_on_hub(name, place)}")
+    return found
+
+
+def _names(params: Any) -> list[tuple[str, str, str | None]]:
+    source = getattr(params, "backbone", params)
+    return source.hub_names() if hasattr(source, "hub_names") else []

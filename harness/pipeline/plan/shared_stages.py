@@ -1,0 +1,120 @@
+"""Stages of a spec's parts that several systems share: a collection, an encoder made, checked and used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.stage import NEURAL, STEPS, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.spec.models import Part, Spec
+
+
+def modules_of(made_by: Any, params: Any) -> tuple[str, ...]:
+    """Modules whose code decides what an index or collection does; one made of another names that one's, too."""
+    return (made_by.__module__, *(made_by.modules(params) if hasattr(made_by, "modules") else ()))
+
+
+def gpus_of(encoder: Part) -> int:
+    """Accelerators that one process of this encoder uses."""
+    return int(str(getattr(encoder.params, "device", "cpu")).startswith("cuda"))
+
+
+def asked_of(part: Part) -> dict[str, Any]:
+    """Type and parameters of a part, as a step takes them."""
+    return {"type": part.type, "params": part.params.model_dump(mode="json")}
+
+
+def collection_stage(kind: str, part: Part) -> Stage:
+    """The stage that brings a collection into the common form (`prepare`), or its training pairs (`pairs`)."""
+    source = REGISTRIES.collections.get(part.type)
+    return Stage(
+        kind,
+        f"{'prepare' if kind == 'prepare' else 'training pairs of'} {part.name}",
+        f"{STEPS}.prepare:{'prepare' if kind == 'prepare' else 'prepare_pairs'}",
+        asked_of(part),
+        modules=modules_of(source, part.params),
+        about={"fingerprint": source(part.params).fingerprint()},
+    )
+
+
+def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
+    """The stage that makes a model; `once` gives back the stage of the same key where there is one."""
+    maker = REGISTRIES.encoders.get(encoder.type)
+    made = maker(encoder.params)
+    needs, inputs, label = made.needs(), {}, f"make {encoder.name}"
+    if needs == "corpus":
+        inputs["corpus"] = prepare
+        label += f" over {prepare.label.removeprefix('prepare ')}"
+    elif needs == "pairs" and encoder.pairs is not None:
+        inputs["pairs"] = once(collection_stage("pairs", spec.collections[encoder.pairs]))
+    threads = spec.head.measure.work_threads
+    return Stage(
+        "fit",
+        label,
+        f"{STEPS}.encode:fit",
+        {**asked_of(encoder), "seed": spec.head.seed, "threads": threads},
+        inputs,
+        (maker.__module__,),
+        NEURAL,
+        {"fingerprint": made.fingerprint()},
+        threads=threads,
+        gpus=gpus_of(encoder) * int(getattr(encoder.params, "processes", 1)),
+        resumable=True,
+    )
+
+
+def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage | None:
+    """None for an encoder that is nothing but statistics of the corpus: there is no model to check."""
+    maker = REGISTRIES.encoders.get(encoder.type)
+    if maker(encoder.params).needs() == "corpus":
+        return None
+    threads = spec.head.measure.work_threads
+    return Stage(
+        "check",
+        f"check {encoder.name}",
+        f"{STEPS}.check:check",
+        {**asked_of(encoder), "threads": threads, "refuse": refuse},
+        {"model": fit},
+        (maker.__module__,),
+        NEURAL,
+        threads=threads,
+        gpus=gpus_of(encoder),
+    )
+
+
+def encode_stage(
+    spec: Spec, encoder: Part, collection: str, inputs: Mapping[str, Stage], check: Stage | None, once: Any
+) -> Stage:
+    """The stage that gives all vectors of a collection: one that makes them, or one that joins the shards."""
+    measure, label = spec.head.measure, f"{encoder.name} / {collection}"
+    modules = (REGISTRIES.encoders.get(encoder.type).__module__,)
+
+    def encode(name: str, **shard: tuple[int, int]) -> Stage:
+        found: Stage = once(
+            Stage(
+                "encode",
+                name,
+                f"{STEPS}.encode:encode",
+                {**asked_of(encoder), "threads": measure.work_threads, **shard},
+                inputs,
+                modules,
+                NEURAL,
+                threads=measure.work_threads,
+                gpus=gpus_of(encoder),
+                after=(check,) if check else (),
+                holds=inputs["model"].key,
+            )
+        )
+        return found
+
+    count = measure.encode_shards
+    if count == 1:
+        return encode(f"encode {label}")
+    names = [f"encode {label}, shard {number + 1} of {count}" for number in range(count)]
+    shards = {f"shard{number:05}": encode(name, shard=(number, count)) for number, name in enumerate(names)}
+    joined: Stage = once(Stage("encode", f"join {label}", f"{STEPS}.encode:join", {}, shards, libraries=("numpy",)))
+    return joined

@@ -1,0 +1,318 @@
+"""From a spec to its stages: what is done, from what, under which key."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError, allowed
+from harness.measure.machine.environment import usable_cores
+from harness.pipeline.plan.optional_stages import exact_stages, extra_stages
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.shared_stages import (
+    asked_of,
+    check_stage,
+    collection_stage,
+    encode_stage,
+    fit_stage,
+    gpus_of,
+    modules_of,
+)
+from harness.pipeline.results.energy import watts_of
+from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from harness.spec.models import MeasureSpec, Spec, System
+
+
+@dataclass(frozen=True)
+class SystemStages:
+    """The stages of one system on one collection, by their part in the result."""
+
+    system: System
+    collection: str
+    prepare: Stage
+    fit: Stage
+    check: Stage | None
+    encode: Stage
+    build: Stage
+    search: Stage
+    work: Stage
+    memory: Stage
+    latency: tuple[Stage, ...]
+    quality: Stage
+    summary: Stage
+    extras: tuple[Stage, ...] = ()
+    """What `measure.also` asks for; the system's other results do not depend on them."""
+
+    def all(self) -> tuple[Stage, ...]:
+        """Every stage of the system in an order that respects what needs what."""
+        pairs = tuple(stage for name, stage in self.fit.inputs.items() if name == "pairs")
+        shards = tuple(stage for name, stage in self.encode.inputs.items() if name.startswith("shard"))
+        return (
+            self.prepare,
+            *pairs,
+            self.fit,
+            *([self.check] if self.check else []),
+            *shards,
+            self.encode,
+            self.build,
+            self.search,
+            self.work,
+            self.memory,
+            *self.latency,
+            self.quality,
+            self.summary,
+        )
+
+
+def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[SystemStages]:
+    """The stages of every system of a spec on each of its collections.
+
+    Args:
+        spec: The experiment.
+        machine: Fingerprint of this machine; part of the key of everything timed.
+        only: Names of the systems wanted; all where empty.
+
+    Raises:
+        UserError: The watts of an estimate cannot be looked up: better now than when all is measured.
+    """
+    if spec.head.measure.power is not None:
+        watts_of(spec.head.measure.power)
+    wanted = set(only)
+    made: dict[str, Stage] = {}
+    return [
+        _stages_of(spec, system, collection, machine, made)
+        for system in spec.systems
+        if not wanted or system.name in wanted
+        for collection in system.collections
+    ]
+
+
+def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
+    """All stages once, each after what it needs; timed ones last, round by round.
+
+    Within a round systems start in a seeded order that the next round reverses (A B B A); there they take turns.
+    """
+    untimed: dict[str, Stage] = {}
+    for name in ("prepare", "fit", "check", "encode", "build", "search", "work", "quality"):
+        for one in systems:
+            stage: Stage | None = getattr(one, name)
+            for needed in (*stage.inputs.values(), stage) if stage else ():
+                untimed.setdefault(needed.key, needed)
+    timed: dict[str, Stage] = {}
+    for one in systems:
+        timed.setdefault(one.memory.key, one.memory)
+    order = list(systems)
+    random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
+    order.sort(key=lambda one: [other.collection for other in systems].index(one.collection))
+    rounds = max((len(one.latency) for one in systems), default=0)
+    for number in range(rounds):
+        for one in order if number % 2 == 0 else reversed(order):
+            stage = one.latency[number]
+            timed.setdefault(stage.key, stage)
+    for number in range(max((len(one.extras) for one in systems), default=0)):
+        for one in order:
+            if number < len(one.extras):
+                timed.setdefault(one.extras[number].key, one.extras[number])
+    summaries = {one.summary.key: one.summary for one in systems}
+    return [*untimed.values(), *timed.values(), *summaries.values()]
+
+
+def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: dict[str, Stage]) -> SystemStages:
+    def once(stage: Stage) -> Stage:
+        return made.setdefault(stage.key, stage)
+
+    measure, encoder, index = spec.head.measure, system.encoder, system.index
+    prepare = once(collection_stage("prepare", spec.collections[collection]))
+    fit = once(fit_stage(spec, encoder, prepare, once))
+    check = check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
+    check = once(check) if check else None
+    encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
+    index_module = modules_of(REGISTRIES.indexes.get(index.type), index.params)
+    encode = encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
+    # Times and resident sizes belong to the machine that they were taken on.
+    here = {"machine": machine}
+    build = once(
+        Stage(
+            "build",
+            f"build {index.name} over {encoder.name} / {collection}",
+            f"{STEPS}.index:build",
+            asked_of(index),
+            {"vectors": encode},
+            index_module,
+            ENGINE,
+            here,
+            timed=True,
+        )
+    )
+    on_vectors = {"vectors": encode, "index": build}
+    label = f"{system.name} / {collection}"
+    search = once(
+        Stage(
+            "search",
+            f"search {label}",
+            f"{STEPS}.index:search",
+            {"type": index.type, "depth": measure.depth, "threads": measure.work_threads},
+            on_vectors,
+            index_module,
+            ENGINE,
+            threads=measure.work_threads,
+        )
+    )
+    work = once(
+        Stage(
+            "work",
+            f"count work of {label}",
+            f"{STEPS}.index:count_work",
+            {"type": index.type, "k": measure.k},
+            on_vectors,
+            index_module,
+            ENGINE,
+        )
+    )
+    memory = once(
+        Stage(
+            "memory",
+            f"resident memory of {label}",
+            f"{STEPS}.footprint:served_memory",
+            {**asked_of(index), "k": measure.k},
+            on_vectors,
+            index_module,
+            ENGINE,
+            here,
+            timed=True,
+        )
+    )
+    latency = tuple(
+        once(
+            Stage(
+                "latency",
+                f"latency of {label}, process {number + 1} of {measure.processes}",
+                f"{STEPS}.timing:latency",
+                {
+                    "encoder_type": encoder.type,
+                    "encoder_params": asked_of(encoder)["params"],
+                    "index_type": index.type,
+                    "k": measure.k,
+                    "threads": measure.threads,
+                    "queries": measure.queries,
+                    "repeats": measure.repeats,
+                    "warmup": measure.warmup,
+                    "seed": spec.head.seed + number,
+                    "pin": can_pin(measure),
+                    "attempts": measure.attempts,
+                },
+                {"model": fit, "index": build, "collection": prepare},
+                (*encoder_module, *index_module),
+                (*NEURAL, *ENGINE),
+                # Systems that differ in name alone are measured apart: their spread is the machine's own.
+                {**here, "system": system.name},
+                timed=True,
+                threads=measure.threads,
+                gpus=gpus_of(encoder),
+                pinned=can_pin(measure),
+                round=f"{collection} {number}",
+            )
+        )
+        for number in range(measure.processes)
+    )
+    resampling = {"confidence": measure.confidence, "seed": spec.head.seed}
+    quality = once(
+        Stage(
+            "quality",
+            f"evaluate {label}",
+            f"{STEPS}.evaluate:quality",
+            {"tag": system.name, **resampling},
+            {"collection": prepare, "vectors": encode, "found": search},
+            libraries=("ir-measures", "pytrec_eval-terrier", "numpy", "scipy"),
+        )
+    )
+    summary = once(
+        Stage(
+            "summary",
+            f"summarise latency of {label}",
+            f"{STEPS}.evaluate:latencies",
+            resampling,
+            {f"process{number}": stage for number, stage in enumerate(latency)},
+            libraries=("numpy", "scipy"),
+        )
+    )
+    extras = extra_stages(latency[0], label, measure)
+    if "exact" in measure.also or not REGISTRIES.indexes.get(index.type).supports.exact:
+        extras += exact_stages(encode, search, prepare, label)
+    return SystemStages(
+        system, collection, prepare, fit, check, encode, build, search, work, memory, latency, quality, summary,
+        tuple(once(stage) for stage in extras),
+    )  # fmt: skip
+
+
+def can_pin(measure: MeasureSpec) -> bool:
+    """Whether timed processes are bound: it is asked for, and there are more processors than their threads need."""
+    return measure.pin and usable_cores() > measure.threads
+
+
+def check_stages(spec: Spec, encoder: str) -> list[Stage]:
+    """What must be done to check one encoder of a spec and say all figures, good or bad; the check is the last.
+
+    Raises:
+        UserError: The spec has no such encoder, or it is no model.
+    """
+    if encoder not in spec.encoders:
+        raise UserError(
+            f"there is no encoder {encoder!r} in this spec", file=spec.file, remedy=allowed(encoder, spec.encoders)
+        )
+    part = spec.encoders[encoder]
+    check = None
+    if REGISTRIES.encoders.get(part.type)(part.params).needs() != "corpus":
+        prepare = collection_stage("prepare", next(iter(spec.collections.values())))
+        fit = fit_stage(spec, part, prepare, lambda stage: stage)
+        check = check_stage(spec, part, fit, refuse=False)
+    if check is None:
+        raise UserError(
+            f"the encoder {encoder!r} ({part.type}) is made of its corpus alone: there is no model to check",
+            file=spec.file,
+            remedy="name a learned encoder",
+        )
+    return [*check.inputs["model"].inputs.values(), *check.inputs.values(), check]
+
+
+def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[str, Any]) -> list[Stage]:
+    """What must be done to give a collection's pairs hard negatives that a system of the spec finds; the last one does.
+
+    Raises:
+        UserError: The spec has no such system or collection.
+    """
+    systems = {one.name: one for one in spec.systems}
+    for what, name, known in (("system", system, systems), ("collection", collection, spec.collections)):
+        if name not in known:
+            raise UserError(f"there is no {what} {name!r} in this spec", file=spec.file, remedy=allowed(name, known))
+    encoder, index = systems[system].encoder, systems[system].index
+    threads = spec.head.measure.work_threads
+    pairs = collection_stage("pairs", spec.collections[collection])
+    inputs = {"pairs": pairs}
+    maker = REGISTRIES.encoders.get(encoder.type)
+    if maker(encoder.params).needs() != "corpus":
+        inputs["model"] = fit_stage(spec, encoder, pairs, lambda stage: stage)
+    return [
+        *unique([pairs, *(stage for one in inputs.values() for stage in (*one.inputs.values(), one))]),
+        Stage(
+            "mine",
+            f"mine negatives of {collection} with {system}",
+            f"{STEPS}.mine:mine",
+            {"encoder": asked_of(encoder), "index": asked_of(index), "threads": threads, **settings},
+            inputs,
+            (maker.__module__, *modules_of(REGISTRIES.indexes.get(index.type), index.params)),
+            (*NEURAL, *ENGINE),
+            threads=threads,
+        ),
+    ]
+
+
+def unique(stages: Iterable[Stage]) -> list[Stage]:
+    """Stages without repetition, in order."""
+    return list({stage.key: stage for stage in itertools.chain(stages)}.values())

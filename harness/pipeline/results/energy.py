@@ -1,0 +1,65 @@
+"""Energy and cost of queries, labelled; no claim can rest on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.measure.energy import cost_per_million, design_watts, estimated
+from harness.measure.machine.environment import cpu_model
+from harness.records import Record, record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.spec.models import MeasureSpec, PowerSpec
+
+
+def watts_of(power: PowerSpec) -> tuple[float, str]:
+    """Watts of a core and where they are from.
+
+    Raises:
+        UserError: They are to be looked up, and cannot be.
+    """
+    if power.watts_per_core is not None and power.source is not None:
+        return power.watts_per_core, power.source
+    return design_watts(power.processor or cpu_model(), power.processor_cores or 1)
+
+
+def cost_records(
+    run: str, collection: str, system: str, seconds: float, results: Sequence[dict[str, Any]], measure: MeasureSpec
+) -> list[Record]:
+    """Energy of a query where the machine meters it or the spec gives watts; cost where the spec gives a price.
+
+    Neither where other processes searched as well, of whose work nothing is known.
+
+    Args:
+        run: Name of the run.
+        collection: Of the system.
+        system: Its name.
+        seconds: Mean latency of a query, encoding and search.
+        results: Of the system's latency stages; their ``energy`` is what the meter said.
+        measure: Threads, watts and price.
+    """
+    if any(row.get("elsewhere") for row in results):
+        return []
+    rows = []
+    metered = [row["energy"] for row in results if row.get("energy", {}).get("joules") is not None]
+    if metered:
+        queries = sum(one["queries"] for one in metered)
+        joules = sum(one["joules"] for one in metered) / queries
+        method = f"{metered[0]['method']}, all that ran on the package included, over all queries of the timed passes"
+        rows.append(record(run, collection, system, "energy_query", joules, method=method, n=queries))
+    elif measure.power is not None:
+        found = estimated(seconds * measure.threads, *watts_of(measure.power))
+        method = f"mean latency x {measure.threads} core(s); {found.method}"
+        rows.append(record(run, collection, system, "energy_query", found.joules, method=method, source=found.source))
+    price = measure.price
+    if price is not None:
+        used = min(measure.threads, price.cores)
+        cost = cost_per_million(seconds, price.per_hour, cores_used=used, cores_priced=price.cores)
+        method = (
+            f"{price.currency}: mean latency x {used} of {price.cores} cores at {price.per_hour:g} an hour, "
+            f"always busy ({price.source})"
+        )
+        rows.append(record(run, collection, system, "cost_million_queries", cost, method=method, source="estimated"))
+    return rows

@@ -1,0 +1,1 @@
+"""The store that keeps artefacts by content, on this machine or shared."""

@@ -1,0 +1,107 @@
+"""Artefacts in any store that fsspec reaches (a folder, S3, ...), under the same keys and with the same manifests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+from harness.errors import UserError
+from harness.pipeline.store.local import MANIFEST, Artefact, DamagedError, Store
+
+SEAL = "manifest.sha256"
+
+
+class SharedStore:
+    """What several machines keep together. The manifest is written last, so that a lost writer leaves nothing valid.
+
+    Args:
+        url: Of fsspec, such as ``s3://bucket/folder`` or a plain folder.
+
+    Raises:
+        UserError: The protocol is unknown or its package is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.url = url
+        try:
+            self.files, self.root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise UserError(
+                f"cannot reach {url!r}: {error}", key="--artefacts", remedy="give a folder, or install its package"
+            ) from None
+
+    def has(self, key: str) -> bool:
+        """Whether it is stored."""
+        return bool(self.files.exists(self._path(key, MANIFEST)))
+
+    def manifest(self, key: str) -> dict[str, Any] | None:
+        """What the making of it said; None where there is none.
+
+        Raises:
+            DamagedError: It is no manifest.
+        """
+        try:
+            found = json.loads(self.files.cat_file(self._path(key, MANIFEST)))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise DamagedError(f"{self._path(key, MANIFEST)}: {error}") from None
+        return dict(found)
+
+    def push(self, artefact: Artefact) -> None:
+        """Copy a finished artefact here; one that is here already is replaced."""
+        source = artefact.directory
+        names = [str(p.relative_to(source)) for p in sorted(source.rglob("*")) if p.is_file()]
+        for name in (*(n for n in names if n not in (MANIFEST, SEAL)), SEAL, MANIFEST):
+            target = self._path(artefact.key, name)
+            self.files.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
+            partial = f"{target}.partial"
+            self.files.put_file(str(source / name), partial)
+            self.files.mv(partial, target)
+
+    def pull(self, key: str, store: Store) -> Artefact:
+        """Copy an artefact into a local store, where it is verified; at once where it is there already.
+
+        Raises:
+            DamagedError: It is missing, or is not what its manifest says.
+        """
+        with store.lock(key):
+            try:
+                if (there := store.get(key)) is not None:
+                    return there
+            except DamagedError:
+                store.remove(key)
+            manifest = self.manifest(key)
+            if manifest is None:
+                raise DamagedError(f"{self.url} has no artefact {key}")
+            with store.unfinished(key) as directory:
+                for name in (*manifest["files"], SEAL, MANIFEST):
+                    target = directory / name
+                    if not target.resolve().is_relative_to(directory.resolve()):
+                        raise DamagedError(f"{self._path(key, MANIFEST)}: it names a file outside of its folder")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    self.files.get_file(self._path(key, name), str(target))
+                store.directory(key).parent.mkdir(exist_ok=True)
+                directory.rename(store.directory(key))
+            try:
+                found = store.get(key)
+            except DamagedError:
+                store.remove(key)
+                raise
+        assert found is not None  # noqa: S101 - it was put there above
+        return found
+
+    def described(self, key: str, store: Store) -> Artefact | None:
+        """The artefact without its files: what its stage said of it. Its folder may not be there."""
+        manifest = self.manifest(key)
+        if manifest is None:
+            return None
+        size = sum(entry["bytes"] for entry in manifest["files"].values())
+        facts = (manifest[name] for name in ("result", "seconds", "peak_bytes", "created"))
+        return Artefact(key, manifest["kind"], manifest["label"], store.directory(key), size, *facts)
+
+    def _path(self, key: str, name: str) -> str:
+        return f"{self.root}/objects/{key[:2]}/{key}/{name}"

@@ -1,0 +1,1 @@
+"""The folder of a run: the one place that knows its layout."""

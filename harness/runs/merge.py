@@ -1,0 +1,142 @@
+"""Several runs as one, so that one page shows them side by side; only what is comparable comes together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.metrics import metric
+from harness.runs.read import RunData, load_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from harness.records import Record
+
+SAME_TIMING = ("k", "threads", "queries")
+
+
+def load_runs(folders: Sequence[Path]) -> RunData:
+    """One run, or several merged: systems are renamed "SYSTEM (RUN)", and claims are left to each run's own report.
+
+    A collection is taken only from the runs that hold the same revision of it as the first that has it. Times and
+    resident sizes are taken only where machine, k, threads and timed queries are those of the first run. What is left
+    out is said in the notes.
+
+    Raises:
+        UserError: A folder holds no finished run, or no collection is in two of them.
+    """
+    runs = [load_run(folder) for folder in folders]
+    if len(runs) == 1:
+        return runs[0]
+    names = _names(runs)
+    revisions: dict[str, Any] = {}
+    holders: dict[str, int] = {}
+    notes: list[str] = []
+    parts = []
+    for run, name in zip(runs, names, strict=True):
+        kept = set()
+        for collection in run.collections():
+            revision = run.facts["collections"].get(collection, {}).get("revision")
+            if revisions.setdefault(collection, revision) == revision:
+                kept.add(collection)
+                holders[collection] = holders.get(collection, 0) + 1
+            else:
+                notes.append(f"{collection} of {name} is left out: its revision is another.")
+        timed = _timing(run) == _timing(runs[0])
+        if not timed:
+            notes.append(f"Times and resident sizes of {name} are left out: another machine, or other settings.")
+        parts.append(_renamed(run, name, kept, timed=timed))
+    if max(holders.values(), default=0) < 2:
+        raise UserError(
+            "no collection is in two of these runs, in the same revision", remedy="give runs over the same collections"
+        )
+    return _merged(parts, names, notes)
+
+
+def _names(runs: Sequence[RunData]) -> list[str]:
+    names = [str(run.facts["name"]) for run in runs]
+    return [name if names.count(name) == 1 else f"{name} {place}" for place, name in enumerate(names, start=1)]
+
+
+def _timing(run: RunData) -> tuple[Any, ...]:
+    measure = run.facts.get("measure", {})
+    return (run.facts.get("machine"), *(measure.get(name) for name in SAME_TIMING))
+
+
+def _renamed(run: RunData, name: str, kept: set[str], *, timed: bool) -> RunData:
+    def called(system: str) -> str:
+        return f"{system} ({name})"
+
+    def keyed(values: dict[Any, Any]) -> dict[Any, Any]:
+        return {(c, called(system), *rest): value for (c, system, *rest), value in values.items() if c in kept}
+
+    def wanted(row: Record) -> bool:
+        return row.collection in kept and (timed or not metric(row.metric).timed)
+
+    systems = [{**system, "name": called(system["name"])} for system in run.systems if system["collection"] in kept]
+    return RunData(
+        run.folder,
+        {**run.facts, "systems": systems},
+        [replace(row, system=called(row.system)) for row in run.records if wanted(row)],
+        keyed(run.quality),
+        keyed(run.latency) if timed else {},
+        {f"{encoder} ({name})": rows for encoder, rows in run.training.items()},
+        keyed(run.explained),
+        keyed(run.active),
+        [{**row, "system": called(row["system"])} for row in run.conditions if timed and row["collection"] in kept],
+    )
+
+
+def _together(parts: Sequence[RunData], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Systems of all runs, those of one name next to each other; the order is that of the first run that has it."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for part, run in zip(parts, names, strict=True):
+        for system in part.systems:
+            name = str(system["name"]).removesuffix(f" ({run})")
+            found.setdefault((system["collection"], name), []).append(system)
+    return [system for alike in found.values() for system in alike]
+
+
+def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]) -> RunData:
+    def joined(of: Callable[[RunData], dict[Any, Any]]) -> dict[Any, Any]:
+        return {key: value for part in parts for key, value in of(part).items()}
+
+    def labelled(key: str) -> dict[str, Any]:
+        pairs = zip(names, parts, strict=True)
+        return {f"{name}: {group}": facts for name, part in pairs for group, facts in part.facts[key].items()}
+
+    first = parts[0].facts
+    facts = {
+        **first,
+        "run": ", ".join(str(part.facts["run"]) for part in parts),
+        "name": "-".join(names),
+        "title": " | ".join(str(part.facts["title"]) for part in parts),
+        "description": f"{len(parts)} runs side by side. Claims are judged in each run's own report.",
+        "created": ", ".join(str(part.facts["created"]) for part in parts),
+        "spec_text": "\n\n".join(f"# {n}\n{part.facts['spec_text']}" for n, part in zip(names, parts, strict=True)),
+        "spec_hash": ", ".join(str(part.facts["spec_hash"]) for part in parts),
+        "overrides": [text for part in parts for text in part.facts["overrides"]],
+        "command": "; ".join(str(part.facts["command"]) for part in parts),
+        "provenance": labelled("provenance"),
+        "environment": labelled("environment"),
+        "collections": joined(lambda part: part.facts["collections"]),
+        "systems": _together(parts, names),
+        "stages": [stage for part in parts for stage in part.facts["stages"]],
+        "claims": [],
+        "several": list(names),
+        "notes": [*notes, *(note for part in parts for note in part.facts["notes"])],
+    }
+    return RunData(
+        parts[0].folder,
+        facts,
+        [row for part in parts for row in part.records],
+        joined(lambda part: part.quality),
+        joined(lambda part: part.latency),
+        joined(lambda part: part.training),
+        joined(lambda part: part.explained),
+        joined(lambda part: part.active),
+        [row for part in parts for row in part.conditions],
+    )

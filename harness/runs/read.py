@@ -1,0 +1,172 @@
+"""A run directory, read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.records import Record, read_records
+from harness.runs import large_files as files
+from harness.runs.disturbed import disturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from harness.runs.large_files import Cell, Counts, Seconds
+
+T = TypeVar("T")
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What ``laconic-bench run`` wrote.
+
+    `facts` is run.json; `quality` {query: value} by (collection, system, metric); `latency` by (collection, system):
+    {"encode", "search", "total"} -> seconds, processes x queries x repeats, and where they were kept {"encode_cpu",
+    "search_cpu", "total_cpu"} -> processor seconds of a query, processes x 1 x passes; `training` the rows of each
+    encoder; `conditions` a row for each watched process; `explained` {query: line} (see `explain`) and `active` the
+    numbers of active terms of "document" and "query" vectors with how many have each, both by (collection, system).
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+    records: list[Record]
+    quality: dict[tuple[str, str, str], dict[str, float]]
+    latency: dict[tuple[str, str], Seconds]
+    training: dict[str, list[dict[str, float]]]
+    explained: dict[Cell, Mapping[str, str]] = field(default_factory=dict)
+    active: dict[Cell, dict[str, Counts]] = field(default_factory=dict)
+    conditions: list[dict[str, Any]] = field(default_factory=list)
+    known: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+    """What `once` made before."""
+
+    @property
+    def systems(self) -> list[dict[str, Any]]:
+        """Every system on every collection, with status and reason."""
+        found: list[dict[str, Any]] = self.facts["systems"]
+        return found
+
+    def collections(self) -> list[str]:
+        """Names in order."""
+        return list(dict.fromkeys(system["collection"] for system in self.systems))
+
+    def names(self, collection: str) -> list[str]:
+        """Systems of a collection in order."""
+        return [system["name"] for system in self.systems if system["collection"] == collection]
+
+    def cells(self) -> dict[tuple[str, str, str], Record]:
+        """Records by (collection, system, metric)."""
+        return self._cells
+
+    def of(self, collection: str) -> list[Record]:
+        """Records of a collection."""
+        return self._by_collection.get(collection, [])
+
+    def shared(
+        self, collection: str, name: str, systems: Sequence[str]
+    ) -> tuple[list[str], NDArray[np.float64] | None]:
+        """Queries that all these systems have, and their values, systems x queries; None where a system has none."""
+        found = [self.quality.get((collection, system, name)) for system in systems]
+        values = [row for row in found if row is not None]
+        if len(values) < len(found) or not values:
+            return [], None
+        queries = self.once(("queries", collection, name, frozenset(systems)), lambda: _common(values))
+        kept: dict[str, NDArray[np.float64]] = self.once(("values", collection, name, tuple(queries)), dict)
+        for system, row in zip(systems, values, strict=True):
+            if system not in kept:
+                kept[system] = np.asarray([row[query] for query in queries], np.float64)
+        return queries, np.stack([kept[system] for system in systems])
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """What `make` gives, kept under a key: many parts of a report ask for the same."""
+        if key not in self.known:
+            self.known[key] = make()
+        found: T = self.known[key]
+        return found
+
+    def explain(self, collection: str, system: str, query: str) -> dict[str, Any]:
+        """A query's first documents in a system, as ``explain.jsonl`` has them; empty where it says nothing."""
+        line = self.explained.get((collection, system), {}).get(json.dumps(query, ensure_ascii=False))
+        if not line:
+            return {}
+        try:
+            found: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            remedy = "run the experiment again"
+            raise UserError(f"not JSON: {error}", file=self.folder / "explain.jsonl", remedy=remedy) from None
+        return found
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str, str], Record]:
+        return {(row.collection, row.system, row.metric): row for row in self.records}
+
+    def having(self, collection: str, name: str) -> list[Record]:
+        """Records of a collection and metric."""
+        return self._by_metric.get((collection, name), [])
+
+    @cached_property
+    def _by_metric(self) -> dict[tuple[str, str], list[Record]]:
+        found: dict[tuple[str, str], list[Record]] = {}
+        for row in self.records:
+            found.setdefault((row.collection, row.metric), []).append(row)
+        return found
+
+    @cached_property
+    def _by_collection(self) -> dict[str, list[Record]]:
+        found: dict[str, list[Record]] = {}
+        for row in self.records:
+            found.setdefault(row.collection, []).append(row)
+        return found
+
+    @cached_property
+    def disturbed(self) -> dict[tuple[str, str], str]:
+        """By (collection, system): what disturbed its timing; see `harness.runs.disturbed.disturbed`."""
+        return disturbed(self.conditions)
+
+
+def load_run(folder: Path) -> RunData:
+    """Read a run directory; samples that are missing are left empty.
+
+    Raises:
+        UserError: ``run.json`` or ``records.jsonl`` is missing or broken, or of another schema; the file is named.
+    """
+    path, remedy = folder / "run.json", "give the folder that `laconic-bench run` wrote"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"no finished run: {error}", file=path, remedy=remedy) from None
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        raise UserError("not a run of this version", file=path, remedy="run the experiment again")
+    return RunData(
+        folder,
+        facts,
+        read_records(folder / "records.jsonl"),
+        files.quality(folder / "per_query.jsonl"),
+        files.latency(folder / "latency.npz", facts["systems"]),
+        _training(folder),
+        files.explained(folder / "explain.jsonl", facts["systems"]),
+        files.active(folder / "active.npz", facts["systems"]),
+        files.lines(folder / "conditions.jsonl"),
+    )
+
+
+def _common(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """Queries that all have, sorted."""
+    first = rows[0].keys()
+    return sorted(first if all(row.keys() == first for row in rows) else set.intersection(*map(set, rows)))
+
+
+def _training(folder: Path) -> dict[str, list[dict[str, float]]]:
+    found: dict[str, list[dict[str, float]]] = {}
+    for row in files.lines(folder / "training.jsonl"):
+        found.setdefault(str(row.pop("encoder")), []).append(row)
+    return found

@@ -1,0 +1,153 @@
+"""A run's numbers in the formats of others: tables as Parquet, CSV and JSON, TREC runs with a header, text, a badge."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError, allowed
+from harness.records import Record
+from reports.exports.mteb_results import write_mteb
+from reports.exports.pyperf_file import write_pyperf
+from reports.exports.text_summary import badge, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.runs.read import RunData
+
+FORMATS = ("csv", "json", "parquet", "trec", "pyperf", "mteb", "text", "badge")
+WHAT = ("records", "per-query")
+RECORD_COLUMNS = tuple(field.name for field in fields(Record))
+QUERY_COLUMNS = ("run", "collection", "system", "query", "metric", "value")
+
+
+def export(run: RunData, form: str, what: str = "records", out: Path | None = None) -> str:
+    """The run in one format.
+
+    Args:
+        run: The run.
+        form: One of `FORMATS`.
+        what: Of csv, json and parquet: "records" or "per-query".
+        out: File to write (a folder for "trec" and "mteb"); needed by parquet, pyperf, trec and mteb.
+
+    Returns:
+        What is to be printed: the text itself, or where it was written.
+
+    Raises:
+        UserError: The format is unknown, or `out` is missing or cannot be written.
+    """
+    if form not in FORMATS:
+        raise UserError(f"there is no export format {form!r}", key="--format", remedy=allowed(form, FORMATS))
+    if what not in WHAT:
+        raise UserError(f"there is no table {what!r}", key="--what", remedy=allowed(what, WHAT))
+    if out is None and form in ("parquet", "pyperf", "trec", "mteb"):
+        raise UserError(f"the format {form!r} needs a place to be written to", key="--out", remedy="add --out PATH")
+    try:
+        if out is not None and form == "trec":
+            return _trec(run, out)
+        if out is not None and form == "mteb":
+            return "".join(f"{path}\n" for path in write_mteb(run, out))
+        if out is not None and form == "parquet":
+            _parquet(run, what, out)
+            return f"{out}\n"
+        if out is not None and form == "pyperf":
+            write_pyperf(run, out)
+            return f"{out}\n"
+        text = _text(run, form, what)
+        if out is None:
+            return text
+        out.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UserError(f"cannot write: {error.strerror}", file=out, remedy="give another --out") from None
+    return f"{out}\n"
+
+
+def rows(run: RunData, what: str) -> tuple[Sequence[str], list[dict[str, Any]]]:
+    """Columns and rows of a table."""
+    if what == "records":
+        return RECORD_COLUMNS, [asdict(record) for record in run.records]
+    return QUERY_COLUMNS, [
+        {
+            "run": run.facts["run"], "collection": collection, "system": system, "query": query, "metric": metric,
+            "value": value,
+        }
+        for (collection, system, metric), values in run.quality.items()
+        for query, value in values.items()
+    ]  # fmt: skip
+
+
+def metadata(run: RunData, system: dict[str, Any]) -> dict[str, Any]:
+    """What ir_metadata (Breuer et al. 2022) asks a run to say of itself, as far as it is known."""
+    facts = run.facts
+    collection = facts["collections"].get(system["collection"], {})
+    machine = {name: value for group in facts["environment"].values() for name, value in group.items()}
+    return {
+        "tag": system["name"],
+        "platform": {"hardware": {"cpu": {"model": str(machine.get("processor", ""))}},
+                     "operating system": {"kernel": str(machine.get("system", machine.get("kernel", "")))}},
+        "implementation": {"executable": {"cmd": facts["command"]},
+                           "source": {"commit": facts["provenance"].get("git revision", "")}},
+        "resources": {"records": {row.metric: row.value for row in run.of(system["collection"])
+                                  if row.system == system["name"] and row.source == "measured"}},
+        "research goal": {"venue": {"name": facts["title"]}},
+        "data": {"test_collection": {"name": system["collection"],
+                                     "revision": collection.get("revision", "")}},
+        "method": {"automatic": True, "retrieval": [
+            {"name": system["name"], "method": system["encoder_type"], "index": system["index_type"]}]},
+    }  # fmt: skip
+
+
+def _text(run: RunData, form: str, what: str) -> str:
+    if form == "text":
+        return summary(run)
+    if form == "badge":
+        return json.dumps(badge(run), ensure_ascii=False) + "\n"
+    columns, found = rows(run, what)
+    if form == "json":
+        return json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    # A spreadsheet must not run a name as a formula.
+    safe = dict.fromkeys("=+-@\t\r", "'")
+    for row in found:
+        writer.writerow({k: safe.get(v[:1], "") + v if isinstance(v, str) else v for k, v in row.items()})
+    return file.getvalue()
+
+
+def _parquet(run: RunData, what: str, out: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns, found = rows(run, what)
+    kinds = {"value": pa.float64(), "ci_low": pa.float64(), "ci_high": pa.float64(), "n": pa.int64()}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
+    about = {"run": str(run.facts["run"]), "spec_hash": str(run.facts["spec_hash"])}
+    pq.write_table(pa.Table.from_pylist(found, schema=schema).replace_schema_metadata(about), out)
+
+
+def _trec(run: RunData, out: Path) -> str:
+    """One file a system and collection, the header as YAML in comment lines (JSON is YAML)."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, system in enumerate(run.systems):
+        source = run.folder / "runs" / f"{number:03d}.trec.gz"
+        if system["status"] != "ok" or not source.is_file():
+            continue
+        header = ["ir_metadata.start"]
+        for key, value in metadata(run, system).items():
+            header.append(f"{key}: {json.dumps(value, ensure_ascii=True)}")
+        header.append("ir_metadata.end")
+        path = out / f"{number:03d}.trec"
+        with gzip.open(source, "rt", encoding="utf-8", errors="surrogatepass") as lines:
+            body = lines.read()
+        text = "".join(f"# {line}\n" for line in header) + body
+        path.write_text(text, encoding="utf-8", errors="surrogatepass")
+        written.append(f"{path}\n")
+    return "".join(written)

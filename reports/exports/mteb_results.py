@@ -1,0 +1,71 @@
+"""A run's scores in mteb's own layout, ``MODEL/REVISION/TASK.json``, as its results repository takes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.runs.read import RunData
+
+NAMES = {"ndcg@10": "ndcg_at_10", "recall@10": "recall_at_10", "recall@100": "recall_at_100", "mrr@10": "mrr_at_10"}
+_TASK = re.compile(r"(?P<task>\S+) of mteb (?P<version>\S+), split (?P<split>\S+)")
+_DATA = re.compile(r"(?P<path>\S+) at revision (?P<revision>\S+)")
+
+
+def write_mteb(run: RunData, out: Path) -> list[Path]:
+    """Write a file for each system on each task of mteb, and ``model_meta.json`` for each system.
+
+    Only what this run measured is written: mteb's other cut-offs and its carbon estimate are left out.
+
+    Raises:
+        UserError: The run has no collection of type ``mteb``.
+    """
+    cells, written = run.cells(), []
+    for system in run.systems:
+        about = run.facts["collections"].get(system["collection"], {}).get("description", {})
+        task, data = _TASK.fullmatch(about.get("task", "")), _DATA.fullmatch(about.get("data", ""))
+        found = {
+            theirs: cells[system["collection"], system["name"], ours].value
+            for ours, theirs in NAMES.items()
+            if (system["collection"], system["name"], ours) in cells
+        }
+        if task is None or data is None or "ndcg_at_10" not in found:
+            continue
+        folder = out / _safe(system["name"]) / _safe(_revision(system))
+        folder.mkdir(parents=True, exist_ok=True)
+        score = {**found, "main_score": found["ndcg_at_10"], "hf_subset": about.get("subset", "default"),
+                 "languages": [name for name in about.get("languages", "").split(", ") if name]}  # fmt: skip
+        body = {
+            "dataset_revision": data["revision"],
+            "task_name": task["task"],
+            "mteb_version": task["version"],
+            "scores": {task["split"]: [score]},
+            "evaluation_time": None,
+            "kg_co2_emissions": None,
+        }
+        path = folder / f"{_safe(task['task'])}.json"
+        path.write_text(json.dumps(body, indent=2), encoding="utf-8")
+        meta = {"name": system["name"], "revision": _revision(system), "framework": ["laconic-bench"]}
+        (folder / "model_meta.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
+        written.append(path)
+    if not written:
+        remedy = 'run on collections of type "mteb"'
+        raise UserError("this run has no finished task of mteb", file=run.folder, remedy=remedy)
+    return written
+
+
+def _revision(system: dict[str, Any]) -> str:
+    """The revision that the spec names, "local" where there is none."""
+    return str(system.get("revision") or "local")
+
+
+def _safe(name: str) -> str:
+    """A name as mteb writes it into paths: ``owner__model``, and nothing that leads elsewhere."""
+    found = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__"))[:120]
+    return found if found.strip(".") else "_"

@@ -1,0 +1,151 @@
+"""The figures of a run, each with its legend and with the table that says the same."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.stats.pareto import pareto_front
+from reports.figures.svg import Axis, Plot, shortened, square, swatch
+from reports.formatting import label, number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.records import Record
+    from harness.runs.read import RunData
+
+MEBI = 2.0**20
+_BRACKETS = re.compile(r"\[(.*)\]")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing; `legend` holds (sign as SVG, text), `head` and `rows` the same numbers as a table."""
+
+    caption: str
+    svg: str
+    legend: Sequence[tuple[str, str]]
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+LABELLED = 12
+"""So many points of a figure can have their names beside them; more get a legend."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A system in a trade-off; `place` gives its colour and marker."""
+
+    place: int
+    system: str
+    cost: Record
+    gain: Record
+
+
+def points_of(run: RunData, collection: str, cost: str, gain: str) -> list[Point]:
+    """The systems that have both metrics."""
+    cells = run.cells()
+    return [
+        Point(place, system, cells[collection, system, cost], cells[collection, system, gain])
+        for place, system in enumerate(run.names(collection))
+        if (collection, system, cost) in cells and (collection, system, gain) in cells
+    ]
+
+
+def trade_off(points: Sequence[Point], caption: str) -> Figure | None:
+    """Gain against cost, one point a system with intervals; those that none beats are joined, the others are hollow."""
+    if not points:
+        return None
+    (cost, gain), (factor, unit) = (points[0].cost, points[0].gain), _scale(points[0].cost.unit)
+    falling = cost.direction == "higher"  # throughput is a gain on either axis
+    front = pareto_front([-p.cost.value if falling else p.cost.value for p in points], [p.gain.value for p in points])
+    x = Axis.around(
+        label(cost.metric) + unit, _within([(p.cost.value, *_reach(p.cost)) for p in points], factor), log=True
+    )
+    y = Axis.around(label(gain.metric), [v for p in points for v in _reach(p.gain)])
+    plot = Plot(x, y)
+    best = sorted((p.cost.value * factor, p.gain.value) for p, on in zip(points, front, strict=True) if on)
+    if falling:
+        best.reverse()
+    plot.line([*best, (x.low if falling else x.high, best[-1][1])], "s-ink thin", dash=2, step=True)
+    for p, on in zip(points, front, strict=True):
+        at, (low, high) = p.cost.value * factor, _reach(p.cost)
+        plot.whisker((low * factor, high * factor), (p.gain.value, p.gain.value), p.place)
+        plot.whisker((at, at), _reach(p.gain), p.place)
+        title = f"{p.system}: {number(p.cost.value, p.cost.unit)}, {number(p.gain.value, p.gain.unit)}"
+        plot.point(at, p.gain.value, p.place, title, hollow=not on)
+    names = briefly([p.system for p in points])
+    named = len(points) <= LABELLED
+    if named:
+        plot.labels([(p.cost.value * factor, p.gain.value, name) for p, name in zip(points, names, strict=True)])
+    rows = [
+        (p.system, _valued(p.cost), _valued(p.gain), "on the front" if on else "dominated")
+        for p, on in zip(points, front, strict=True)
+    ]
+    legend = [(swatch(p.place), p.system + ("" if on else " (dominated)")) for p, on in zip(points, front, strict=True)]
+    head = ("System", label(cost.metric), label(gain.metric), "Pareto front")
+    return Figure(caption, plot.svg(), () if named else legend, head, rows)
+
+
+def briefly(names: Sequence[str]) -> list[str]:
+    """Short names for a drawing: "sparse[terms=64, weights=u8]" is "sparse 64, u8"; as they are where these clash.
+
+    >>> briefly(["sparse[terms=64, weights=u8]", "dense"])
+    ['sparse 64, u8', 'dense']
+    """
+    found = [_BRACKETS.sub(lambda m: " " + re.sub(r"[^=,]+=", " ", m[1]).strip().replace("  ", " "), n) for n in names]
+    short = [shortened(name.replace(",  ", ", "), 26) for name in found]
+    return short if len(set(short)) == len(names) else [shortened(name, 26) for name in names]
+
+
+def memory_bars(run: RunData, collection: str, caption: str) -> Figure | None:
+    """Bytes of the index by component, stacked, one bar a system."""
+    parts: dict[str, dict[str, float]] = {}
+    for row in run.of(collection):
+        base, _, part = row.metric.partition("/")
+        if base == "index_bytes" and part and row.value:
+            parts.setdefault(part, {})[row.system] = row.value
+    systems = [s for s in run.names(collection) if any(s in values for values in parts.values())]
+    if not systems:
+        return None
+    totals = [sum(values.get(system, 0.0) for values in parts.values()) / MEBI for system in systems]
+    plot = Plot(Axis.around("MiB", totals, zero=True), rows=systems)
+    for line, system in enumerate(systems):
+        start = 0.0
+        for place, (part, values) in enumerate(parts.items()):
+            size = values.get(system, 0.0)
+            if size:
+                plot.bar(line, start, start + size / MEBI, place, f"{system}, {part}: {number(size, 'bytes')}")
+                start += size / MEBI
+    rows = [
+        (s, *(number(values[s], "bytes") if s in values else "–" for values in parts.values()), f"{total:.2f} MiB")
+        for s, total in zip(systems, totals, strict=True)
+    ]
+    legend = [(square(place), part) for place, part in enumerate(parts)]
+    return Figure(caption, plot.svg(), legend, ("System", *parts, "Sum"), rows)
+
+
+def _scale(unit: str) -> tuple[float, str]:
+    return {"seconds": (1e3, " (ms)"), "bytes": (1.0, " (bytes)")}.get(unit, (1.0, ""))
+
+
+def _reach(row: Record) -> tuple[float, float]:
+    if row.ci_low is None or row.ci_high is None:
+        return row.value, row.value
+    return row.ci_low, row.ci_high
+
+
+def _within(reaches: Sequence[tuple[float, float, float]], factor: float) -> list[float]:
+    """What an axis must hold: all values, and their intervals as far as three times beyond them."""
+    values = [value for value, _, _ in reaches]
+    lowest, highest = min(values) / 3, max(values) * 3
+    return [min(max(v, lowest), highest) * factor for reach in reaches for v in reach]
+
+
+def _valued(row: Record) -> str:
+    low, high = _reach(row)
+    text = number(row.value, row.unit)
+    return text if low == high else f"{text} [{number(low, row.unit)}, {number(high, row.unit)}]"

@@ -1,0 +1,1 @@
+"""Sections of the pages: records in, what a template shows out."""

@@ -1,0 +1,147 @@
+"""All collections of a run in one table and one figure: means over the collections."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.metrics import metric
+from harness.records import record
+from reports.figures import trade_off as figures
+from reports.formatting import label, number
+from reports.sections import takeaways as glance
+from reports.sections.collection import SUMMARY, cell
+from reports.sections.ranking import ALPHA, best, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.records import Record
+    from harness.runs.read import RunData
+
+ALL = "all collections"
+
+
+def overview(run: RunData) -> dict[str, Any] | None:
+    """Means of the summary's metrics, nDCG@10 by collection, and one Pareto figure; None for one collection."""
+    collections = run.collections()
+    if len(collections) < 2:
+        return None
+    systems = list(dict.fromkeys(system["name"] for system in run.systems))
+    means = {name: found for name in SUMMARY if (found := _means(run, systems, name))}
+    if "latency_total/p99" in means:
+        means.pop("latency_total/p95", None)
+    marked = {name: _best(run, name, rows) for name, rows in means.items()}
+    rows: list[dict[str, Any]] = [
+        {
+            "system": {"name": system, **_missing(run, system)},
+            "cells": [cell(rows.get(system), best=marked[name] == system) for name, rows in means.items()],
+        }
+        for system in systems
+    ]
+    columns = [(name.partition("/")[0], label(name), f"mean over {len(collections)} collections") for name in means]
+    gains, costs = means.get("ndcg@10", {}), means.get("index_bytes_per_document", {})
+    points = [
+        figures.Point(place, system, costs[system], gains[system])
+        for place, system in enumerate(systems)
+        if system in gains and system in costs
+    ]
+    caption = f"Means over {len(collections)} collections: nDCG@10 against index bytes per document."
+    return {
+        "means": {"columns": columns, "rows": rows},
+        "count": len(collections),
+        "takeaways": glance.takeaways(
+            {(system, name): row for name, rows in means.items() for system, row in rows.items()}, marked
+        ),
+        "by_collection": _by_collection(run, systems),
+        "figures": [figure for figure in [figures.trade_off(points, caption)] if figure and len(points) > 1],
+    }
+
+
+def _means(run: RunData, systems: list[str], name: str) -> dict[str, Record]:
+    """Means over the collections, of the systems that have all; the limits are joined as independent (MOVER)."""
+    cells, collections, found = run.cells(), run.collections(), {}
+    for system in systems:
+        rows = [cells.get((collection, system, name)) for collection in collections]
+        known = [row for row in rows if row is not None]
+        if len(known) < len(rows):
+            continue
+        value = sum(row.value for row in known) / len(known)
+        ends = [(row.ci_low, row.ci_high) for row in known]
+        interval = None
+        if all(None not in end for end in ends):
+            low = math.hypot(*(row.value - float(row.ci_low or 0) for row in known)) / len(known)
+            high = math.hypot(*(float(row.ci_high or 0) - row.value for row in known)) / len(known)
+            interval = (value - low, value + high)
+        sources = {row.source for row in known}
+        found[system] = record(
+            str(run.facts["run"]), ALL, system, name, value, method="mean over collections",
+            source=known[0].source if len(sources) == 1 else "estimated", n=sum(row.n for row in known),
+            interval=interval,
+        )  # fmt: skip
+    return found
+
+
+def _best(run: RunData, name: str, rows: Mapping[str, Record]) -> str | None:
+    """As `reports.sections.ranking.best`, of the means."""
+    kind = metric(name)
+    order = sorted(rows, key=lambda system: rows[system].value, reverse=kind.direction == "higher")
+    if len(order) < 2 or kind.direction == "neither":
+        return None
+    first, second = rows[order[0]], rows[order[1]]
+    if any(key[2] == name for key in run.quality):
+        return order[0] if _beats_all(run, name, order) else None
+    if kind.exact:
+        return order[0] if first.value != second.value else None
+    if kind.timed and not all(settled(run, c, s) for c in run.collections() for s in order[:2]):
+        return None
+    if first.ci_high is None or second.ci_low is None or first.ci_low is None or second.ci_high is None:
+        return None
+    apart = first.ci_high < second.ci_low if kind.direction == "lower" else first.ci_low > second.ci_high
+    return order[0] if apart else None
+
+
+def _beats_all(run: RunData, name: str, order: list[str]) -> bool:
+    """Randomisation over the queries of all collections, each collection with the same weight, Holm's correction."""
+    from harness.stats.paired import holm, randomisations
+
+    parts = []
+    for collection in run.collections():
+        queries, table = run.shared(collection, name, order)
+        if table is None or not queries:
+            return False
+        parts.append((table[:1] - table[1:]) / len(queries))
+    gaps = np.concatenate(parts, axis=1)
+    return bool((gaps.sum(axis=1) > 0).all()) and max(holm(randomisations(gaps).tolist())) < ALPHA
+
+
+def _missing(run: RunData, system: str) -> dict[str, str]:
+    """Status and reason of a system that failed somewhere."""
+    bad = [row for row in run.systems if row["name"] == system and row["status"] != "ok"]
+    if not bad:
+        return {"status": "ok", "reason": ""}
+    return {
+        "status": str(bad[0]["status"]),
+        "reason": f"on {', '.join(row['collection'] for row in bad)}: {bad[0]['reason']}",
+    }
+
+
+def _by_collection(run: RunData, systems: list[str], name: str = "ndcg@10") -> dict[str, Any] | None:
+    cells, collections = run.cells(), run.collections()
+    if not any(row.metric == name for row in run.records):
+        return None
+    marked = {collection: best(run, collection, name) for collection in collections}
+    rows = []
+    for system in systems:
+        found = [cells.get((collection, system, name)) for collection in collections]
+        values = [row.value for row in found if row is not None]
+        mean = sum(values) / len(values) if len(values) == len(collections) else None
+        none = ("–", "", False)
+        told = [
+            (number(row.value, row.unit), f"{row.value:.6g}", marked[collection] == system) if row else none
+            for collection, row in zip(collections, found, strict=True)
+        ]
+        rows.append((system, [*told, none if mean is None else (f"{mean:.3f}", f"{mean:.6g}", False)]))
+    return {"heads": [*collections, "Mean"], "metric": label(name), "rows": rows}

@@ -1,0 +1,98 @@
+"""Which queries win and which lose between two systems, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports.figures.svg import Axis, Plot
+from reports.figures.trade_off import Figure
+from reports.sections.ranking import ranked
+
+if TYPE_CHECKING:
+    from harness.runs.read import RunData
+
+METRIC = "ndcg@10"
+SHOWN = 5
+PAIRS = 2
+
+
+def pairs(run: RunData, collection: str) -> list[tuple[str, str]]:
+    """The pairs that the claims are about, then the best two systems; at most `PAIRS`."""
+    wanted = [(claim["system"], claim["baseline"]) for claim in run.facts["claims"]]
+    wanted.append(tuple((*ranked(run, collection, METRIC), "", "")[:2]))  # type: ignore[arg-type]
+    found: list[tuple[str, str]] = []
+    for first, second in wanted:
+        known = all((collection, system, METRIC) in run.quality for system in (first, second))
+        if known and first != second and {first, second} not in [set(pair) for pair in found]:
+            found.append((first, second))
+    return found[:PAIRS]
+
+
+def compared(run: RunData, collection: str, first: str, second: str) -> dict[str, Any] | None:
+    """The differences of a pair as a figure, and the queries with the largest either way; None without a query."""
+    ours, theirs = (run.quality[collection, system, METRIC] for system in (first, second))
+    told = run.explained.get((collection, first), {}).keys() | run.explained.get((collection, second), {}).keys()
+    # Only those stand in the table that can be explained: not all queries are kept with their documents.
+    known = {query: json.dumps(query, ensure_ascii=False) in told for query in ours.keys() & theirs.keys()}
+    gaps = sorted(((ours[query] - theirs[query], query) for query in known), reverse=True)
+    if not gaps:
+        return None
+    wins, losses = [gap for gap in gaps if gap[0] > 0], [gap for gap in gaps[::-1] if gap[0] < 0]
+    shown = [[gap for gap in side if known[gap[1]] or not any(known.values())][:SHOWN] for side in (wins, losses)]
+    text = (
+        f"{first} ranks better than {second} on {len(wins)} of {len(gaps)} queries, worse on {len(losses)}, "
+        f"the same on {len(gaps) - len(wins) - len(losses)}."
+    )
+    return {
+        "first": first,
+        "second": second,
+        "text": text,
+        "kept": sum(known.values()),
+        "figure": _figure(np.asarray([gap for gap, _ in gaps]), first, second),
+        "rows": [
+            {"gap": f"{gap:+.3f}", "text": _text(run, collection, query, (first, second)), "sides": sides}
+            for gap, query in (*shown[0], *shown[1])
+            for sides in ([_side(run, collection, system, query) for system in (first, second)],)
+        ],
+    }
+
+
+def _figure(gaps: np.ndarray, first: str, second: str) -> Figure:
+    x = Axis("queries, the largest win first", 0, max(len(gaps), 2))
+    reach = max(float(np.abs(gaps).max()), 0.05) * 1.08
+    plot = Plot(x, Axis("nDCG@10, first - second", -reach, reach), height=240)
+    places = np.unique(np.linspace(0, len(gaps) - 1, min(len(gaps), 400)).astype(int))
+    plot.line([(float(place), float(gaps[place])) for place in places] + [(float(len(gaps)), float(gaps[-1]))], "s0",
+              step=True)  # fmt: skip
+    plot.level(y=0.0)
+    caption = f"nDCG@10 of {first} less that of {second}, query by query."
+    quantiles = np.quantile(gaps, [1, 0.9, 0.75, 0.5, 0.25, 0.1, 0])
+    rows = [(name, f"{value:+.3f}") for name, value in zip(
+        ("largest win", "9 in 10 below", "3 in 4 below", "median", "1 in 4 below", "1 in 10 below", "largest loss"),
+        quantiles, strict=True)]  # fmt: skip
+    return Figure(caption, plot.svg(), (), ("Queries", "Difference"), rows)
+
+
+def _text(run: RunData, collection: str, query: str, systems: tuple[str, str]) -> str:
+    for system in systems:
+        row = run.explain(collection, system, query)
+        if row:
+            return str(row["text"])
+    return query
+
+
+def _side(run: RunData, collection: str, system: str, query: str) -> dict[str, Any]:
+    """Of one system: its value, the rank of its first relevant document, its first document, and the terms matched."""
+    row = run.explain(collection, system, query)
+    top = row.get("top") or [{}]
+    rank = row.get("first_relevant")
+    return {
+        "value": f"{run.quality[collection, system, METRIC][query]:.3f}",
+        "rank": f"first relevant at {rank}" if rank else "no relevant document found" if row else "",
+        "document": str(top[0].get("text", "")),
+        "relevant": bool(top[0].get("relevance")),
+        "terms": [(str(term), f"{weight:.2f}") for term, weight in top[0].get("terms", ())],
+    }

@@ -1,0 +1,133 @@
+"""How sure the differences in quality are, and what a family of systems costs at equal quality."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports.formatting import label, number
+from reports.sections.ranking import against_first, ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from harness.runs.read import RunData
+
+MARGIN = 0.02
+COMPARED = 30
+EQUAL = (
+    ("index_bytes_per_document", "ndcg@10"), ("index_bytes_per_document", "recall@100"),
+    ("latency_total/p50", "recall@100"), ("latency_search/p50", "recall@100"),
+)  # fmt: skip
+
+
+def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> dict[str, Any] | None:
+    """Every system against the best on a per-query metric; None without two systems that share queries.
+
+    The margin of equivalence is that of the run's claims on this metric, else `MARGIN`.
+    """
+    from harness.stats.paired import compare, holm
+
+    order = [s for s in ranked(run, collection, name) if (collection, s, name) in run.quality][:COMPARED]
+    if len(order) < 2:
+        return None
+    queries, table = run.shared(collection, name, order)
+    if table is None or len(queries) < 2:
+        return None
+    margins = [
+        c["equivalent_within"] for c in run.facts["claims"] if c["metric"] == name and c.get("equivalent_within")
+    ]
+    margin = float(margins[0]) if margins else MARGIN
+    found = compare(table[1:] - table[:1], margin, p_values=against_first(run, collection, name, order))
+    corrected = holm([one.p_value for one in found])
+    rows = [
+        (
+            system,
+            f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}]",
+            _p(p),
+            "–" if math.isinf(one.effect) else f"{one.effect:+.2f}",
+            f"{one.detectable:.4f}",
+            f"{'yes' if one.equivalence < 0.05 else 'not shown'} ({_p(one.equivalence)})",
+        )
+        for system, one, p in zip(order[1:], found, corrected, strict=True)
+    ]
+    return {"best": order[0], "metric": label(name), "margin": margin, "queries": len(queries), "rows": rows}
+
+
+def at_equal_quality(run: RunData, collection: str) -> list[dict[str, Any]]:
+    """What each family (systems of one encoder, at least two costs) costs where it equals the best, or a baseline."""
+    return [row for cost, gain in EQUAL for row in _matched(run, collection, cost, gain)]
+
+
+def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[dict[str, Any]]:
+    from harness.stats.matching import drawn_means, matched_means
+
+    cells = run.cells()
+    families: dict[str, list[str]] = {}
+    for system in run.systems:
+        key = (collection, system["name"])
+        if system["collection"] == collection and (*key, cost) in cells and (*key, gain) in run.quality:
+            families.setdefault(system.get("encoder_base", system["encoder"]), []).append(system["name"])
+    known = {system: family for family, members in families.items() for system in members}
+    wanted = [claim["baseline"] for claim in run.facts["claims"]] + ranked(run, collection, gain)[:1]
+    queries, table = run.shared(collection, gain, tuple(known))
+    if table is None or len(queries) < 2:
+        return
+    place = {system: number for number, system in enumerate(known)}
+    means = table.mean(axis=1)
+    moved = run.once(("drawn gains", collection, gain, tuple(known)), lambda: drawn_means(table))
+    drawn = _drawn(run, collection, cost, tuple(known))
+    for family, members in families.items():
+        costs = [cells[collection, system, cost].value for system in members]
+        for target in dict.fromkeys(wanted):
+            if known.get(target, family) == family or len(set(costs)) < 2 or min(costs) <= 0:
+                continue
+            there, sides = cells[collection, target, cost], [*members, target]
+            if there.value <= 0 or not (drawn is None or drawn.keys() >= {*sides}):
+                continue
+            prices = None if drawn is None else np.stack([drawn[system] for system in sides], axis=1)
+            own = [place[system] for system in sides]
+            (value, *ends), (ratio, *reach) = matched_means(costs, means[own], moved[:, own], there.value, drawn=prices)
+            apart = [system for system in sides if (collection, system) in run.disturbed] if drawn is not None else []
+            yield {
+                "what": f"{label(cost)} of {family} ({len(members)} systems) at the {label(gain)} of {target}",
+                "value": _cost(value, there.unit, costs),
+                "interval": f"[{', '.join(_cost(end, there.unit, costs) for end in ends)}]",
+                "theirs": number(there.value, there.unit),
+                "ratio": _times(ratio),
+                "ratio_interval": f"[{', '.join(map(_times, reach))}]",
+                "note": f"timing disturbed: {', '.join(apart)}" if apart else "",
+            }
+
+
+def _drawn(run: RunData, collection: str, cost: str, systems: Sequence[str]) -> dict[str, NDArray[np.float64]] | None:
+    """What else the times of systems might have been, of those whose samples are there; None for what is counted."""
+    from harness.stats.levels import drawn_percentiles
+
+    base, _, part = cost.partition("/")
+    if not base.startswith("latency_"):
+        return None
+    side, q = base.removeprefix("latency_"), float(part.removeprefix("p")) / 100
+    times = {system: run.latency[collection, system][side] for system in systems if (collection, system) in run.latency}
+    if len({table.shape[1] for table in times.values()}) != 1:  # none, or they were not asked the same queries
+        return {}
+    found = drawn_percentiles(list(times.values()), q)
+    return dict(zip(times, found.T, strict=True))
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def _times(ratio: float) -> str:
+    return "out of reach" if math.isinf(ratio) else f"{ratio:.3g}×"
+
+
+def _cost(value: float, unit: str, costs: Sequence[float]) -> str:
+    if math.isinf(value):
+        return "out of reach"
+    return ("at most " if value <= min(costs) * (1 + 1e-9) else "") + number(value, unit)

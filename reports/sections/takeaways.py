@@ -1,0 +1,88 @@
+"""What a reader takes away in ten seconds: verdicts by claim, and who is best, smallest and fastest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.metrics import metric
+from harness.stats.pareto import pareto_front
+from reports.formatting import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.claims import Verdict
+    from harness.records import Record
+
+WORST = ("contradicted", "inconclusive", "not comparable", "supported")
+SIGNS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not comparable": "–"}
+TOLD = (
+    ("ndcg@10", "Best ranking", "nDCG@10 {}"),
+    ("index_bytes_per_document", "Smallest index", "{} a document"),
+    ("latency_total/p50", "Fastest query", "median {}"),
+)
+"""Metric, heading, words for a value."""
+NAMED = 6
+"""Dominated systems that are told by name; where there are more, those that are not are."""
+
+
+def by_claim(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """Claims in order, each with the verdict that decides it (the worst), how many share it, and all sentences."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        found.setdefault(verdict.claim, []).append(verdict)
+    rows = []
+    for claim, own in found.items():
+        word = min((verdict.word for verdict in own), key=WORST.index)
+        alike = sum(verdict.word == word for verdict in own)
+        rows.append(
+            {
+                "claim": claim,
+                "word": word,
+                "title": f"{SIGNS[word]} {word.capitalize()}",
+                "share": "" if len(own) == 1 else f" on {alike} of {len(own)} collections",
+                "sentences": [
+                    verdict.sentence for verdict in sorted(own, key=lambda verdict: WORST.index(verdict.word))
+                ],
+            }
+        )
+    return rows
+
+
+def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str | None]) -> list[tuple[str, str]]:
+    """Heading and words of what stands out.
+
+    Args:
+        records: By (system, metric).
+        best: The system that is best beyond chance, by metric; None where none is.
+    """
+    found = []
+    for name, heading, words in TOLD:
+        rows = [row for (_, own), row in records.items() if own == name]
+        if len(rows) < 2:
+            continue
+        rows.sort(key=lambda row: row.value, reverse=metric(name).direction == "higher")
+        first, second = rows[:2]
+        value, other = (number(row.value, row.unit) for row in (first, second))
+        chance = "" if metric(name).exact else " beyond chance" if best.get(name) else " not shown to be beyond chance"
+        said = f"{words.format(value)}{',' * bool(chance)}{chance}"
+        found.append((heading, f"{first.system}: {said}. Then {second.system}, {other}."))
+    pairs = [
+        (system, row, records[system, "index_bytes_per_document"])
+        for (system, name), row in records.items()
+        if name == "ndcg@10" and (system, "index_bytes_per_document") in records
+    ]
+    front = pareto_front([cost.value for *_, cost in pairs], [gain.value for _, gain, _ in pairs])
+    beaten = [system for (system, *_), on in zip(pairs, front, strict=True) if not on]
+    if beaten:
+        who = ", ".join(beaten)
+        if len(beaten) > NAMED:
+            who = f"{len(beaten)} of {len(pairs)} systems, all but {', '.join(_others(pairs, beaten))}"
+        found.append(("Dominated", f"{who}: another system ranks at least as well in no more memory."))
+    return found
+
+
+def _others(pairs: Sequence[tuple[str, Record, Record]], beaten: Sequence[str]) -> list[str]:
+    """Those on the front, smallest first."""
+    kept = [(cost.value, system) for system, _, cost in pairs if system not in beaten]
+    return [system for _, system in sorted(kept)]
