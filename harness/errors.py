@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class UserError(Exception):
-    """Something the user can mend: caught once, in `harness.cli.run`, and shown without a traceback.
+    """Something the user can mend: caught once, in `harness.cli.app`, and shown without a traceback.
 
     Args:
         what: What was found to be wrong, one sentence.

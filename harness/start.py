@@ -16,7 +16,7 @@ def main() -> None:
     try:
         try:
             signal.signal(signal.SIGINT, _stop)
-            from harness.cli.run import main as command
+            from harness.cli.app import main as command
 
             command()
         finally:

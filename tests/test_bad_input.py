@@ -16,7 +16,7 @@ import pytest
 from scipy import sparse
 from tests_support import SPEC, start_run, write_collection
 
-from harness.cli import run as cli
+from harness.cli import app as cli
 from harness.encoders import registry as encoders
 from harness.errors import UserError
 from harness.indexes import registry as indexes
@@ -290,7 +290,8 @@ def test_interrupt_stops_and_says_how_to_go_on(spec, call):
 
 WRAPPED = """
 import os, signal, time
-from harness import cli, start
+from harness import start
+from harness.cli import app as cli
 def command():
     try:
         os.kill(os.getpid(), signal.SIGINT)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from harness.cli import run as cli
+from harness.cli import app as cli
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.spec.load import load_spec
 

@@ -18,7 +18,7 @@ def spec(tmp_path):
 
 def call(spec, *arguments):
     return subprocess.run(
-        [sys.executable, "-c", "from harness.cli.run import main; main()", *arguments],
+        [sys.executable, "-c", "from harness.cli.app import main; main()", *arguments],
         cwd=spec.parent,
         capture_output=True,
         text=True,

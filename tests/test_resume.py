@@ -69,7 +69,7 @@ def test_failures_are_kept_until_retry_is_asked(tmp_path):
     text = (tmp_path / "small.toml").read_text()
     (tmp_path / "small.toml").write_text(text.replace("timeout = 0.05", ""))
     process = subprocess.run(
-        [sys.executable, "-c", "from harness.cli.run import main; main()", "run", "small.toml", "--retry", "failed"],
+        [sys.executable, "-c", "from harness.cli.app import main; main()", "run", "small.toml", "--retry", "failed"],
         cwd=tmp_path,
         capture_output=True,
     )

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, StoreFolder
 from harness.errors import UserError
 from harness.nightly import PAIRS, ROUNDS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+app = typer.Typer()
 history = typer.Typer(no_args_is_help=True, help="What was measured before: add runs, list, query, prune.")
 
 HistoryFolder = Annotated[
     Path, typer.Option("--history", envvar="LACONIC_BENCH_HISTORY", help="Folder of the history.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
-StoreFolder = Annotated[Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Where artefacts are kept.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec.")]
 DEFAULT_HISTORY = Path("history")
-DEFAULT_STORE = Path(".laconic-bench")
 DEFAULT_ACCEPTED = Path("accepted-regressions.toml")
 
 
@@ -92,6 +90,7 @@ def prune(
     typer.echo(f"{len(gone)} runs {'would go' if pretend else 'removed'}")
 
 
+@app.command()
 def compare(
     base: Annotated[str, typer.Argument(help="Folder of the earlier finished run, or the earlier revision.")],
     head: Annotated[str, typer.Argument(help="Folder of the later finished run, or the later revision.")],
@@ -125,8 +124,9 @@ def compare(
     _show(found, everything=everything, as_json=as_json)
 
 
+@app.command()
 def nightly(
-    spec_file: Annotated[Path, typer.Argument(help="The experiment, a TOML file.")],
+    spec_file: SpecFile,
     folder: HistoryFolder = DEFAULT_HISTORY,
     store: StoreFolder = DEFAULT_STORE,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the pages; nightly/NAME by default.")] = None,

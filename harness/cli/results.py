@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer()
+from harness.cli.options import AsJson
 
-AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
+app = typer.Typer()
 
 
 @app.command()

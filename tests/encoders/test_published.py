@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from harness.cli import run as cli
+from harness.cli import app as cli
 from harness.encoders.laconic import Laconic, LaconicParams
 from harness.encoders.weights.pretrained import Backbone
 from harness.errors import UserError

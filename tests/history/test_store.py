@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.run import app
+from harness.cli.app import app
 from harness.errors import UserError
 from harness.history import History, entry_of, schema
 from harness.history.store import STALE_SECONDS, created_of

@@ -8,7 +8,7 @@ from scipy import sparse
 from typer.testing import CliRunner
 
 from harness.ciff import files as ciff
-from harness.cli import run as cli
+from harness.cli import app as cli
 from harness.errors import UserError
 from harness.indexes import create
 from harness.vectors import load_vectors, write_vectors

@@ -20,7 +20,7 @@ def test_bm25_through_the_spec(tmp_path, monkeypatch):
     monkeypatch.setenv("SCIFACT", str(SCIFACT))
     run = subprocess.run(
         [
-            sys.executable, "-c", "from harness.cli.run import main; main()", "run", ROOT / "experiments/scifact.toml",
+            sys.executable, "-c", "from harness.cli.app import main; main()", "run", ROOT / "experiments/scifact.toml",
             "--only", "BM25", "--set", "measure.queries=20", "--set", "measure.processes=1",
         ],
         cwd=tmp_path, capture_output=True, text=True,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from harness.cli.run import app
+from harness.cli.app import app
 from harness.errors import UserError
 from harness.nightly.changes import word
 from harness.nightly.compare_runs import compare_runs, exit_code, lines

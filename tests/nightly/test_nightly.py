@@ -17,7 +17,7 @@ from harness.history import History
 def start(folder):
     path = os.pathsep.join([str(folder / "site"), *(p for p in sys.path if p)])
     return subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli.run import main; main()", "nightly", "toy.toml"],
+        [sys.executable, "-c", "from harness.cli.app import main; main()", "nightly", "toy.toml"],
         cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

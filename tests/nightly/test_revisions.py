@@ -145,7 +145,7 @@ def test_a_slower_and_larger_revision_of_a_package_is_found_and_named(tmp_path):
     here = os.pathsep.join([str(write_toy(tmp_path / "site")), *(p for p in sys.path if p)])
     done = subprocess.run(
         [
-            *(sys.executable, "-c", "from harness.cli.run import main; main()"),
+            *(sys.executable, "-c", "from harness.cli.app import main; main()"),
             *("compare", base, head, "--spec", "toy.toml", "--pairs", "2", "--rounds", "3", "--json"),
         ],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": here}, capture_output=True, text=True, check=False,

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli.run import app
+from harness.cli.app import app
 
 
 def ask(*arguments):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli import run as cli
+from harness.cli import app as cli
 from harness.training.estimate import BACKBONES, Shape, training_memory
 from harness.training.params import TrainingParams
 

@@ -1,0 +1,39 @@
+"""The command `laconic-bench`: all groups of commands, and what a user is told when one fails."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from harness.cli import estimate, inspect, models, nightly, results, run
+from harness.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure learned sparse against dense retrieval on a CPU.",
+)
+for group in (run, inspect, results, nightly, models, estimate):
+    app.add_typer(group.app)
+app.add_typer(nightly.history, name="history")
+
+
+def main() -> None:
+    """Run a command; a mistake the user can mend is one message and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        sys.exit(_failed(str(error)))
+    except OSError as error:
+        sys.exit(
+            _failed(
+                f"{error.filename or ''}: {error.strerror}\n"
+                "  remedy: free space or mend the permissions; what was finished is kept"
+            )
+        )
+
+
+def _failed(text: str) -> int:
+    print(f"error: {text}", file=sys.stderr)  # noqa: T201
+    return 2

@@ -1,0 +1,101 @@
+"""The commands on models and vectors: check-model, mine, ciff."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, StoreFolder
+
+app = typer.Typer()
+
+
+@app.command(name="check-model")
+def check_model(
+    spec_file: SpecFile,
+    encoder: Annotated[str, typer.Argument(help="Name of an encoder of the spec.")],
+    store: StoreFolder = DEFAULT_STORE,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a model is what the spec says it is; exit 1 if not. Makes the model if it is not stored."""
+    from harness.pipeline.executors.local import KEPT, Executor
+    from harness.pipeline.executors.progress import Lines
+    from harness.pipeline.plan.registries import REGISTRIES
+    from harness.pipeline.plan.systems import check_stages
+    from harness.pipeline.store.local import Store
+    from harness.spec.load import load_spec
+
+    spec = load_spec(spec_file, REGISTRIES, overrides or ())
+    stages = check_stages(spec, encoder)
+    done = Executor(Store(store), spec.head.measure, Lines(), retry=KEPT).run(stages)[stages[-1].key]
+    if done.artefact is None:
+        raise typer.Exit(1)
+    checks = done.artefact.result["checks"]
+    if as_json:
+        typer.echo(json.dumps(checks, ensure_ascii=False))
+    else:
+        for row in checks:
+            typer.echo(f"{'ok' if row['passed'] else 'BAD':4} {row['name']}: {row['text']}")
+            if not row["passed"]:
+                typer.echo(f"     {row['meaning']}")
+    if not all(row["passed"] for row in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def mine(
+    spec_file: SpecFile,
+    system: Annotated[str, typer.Argument(help="System of the spec that searches.")],
+    collection: Annotated[str, typer.Argument(help="Collection of the spec whose training pairs get negatives.")],
+    out: Annotated[Path, typer.Option("--out", help="File of pairs to write, JSON lines.")],
+    count: Annotated[int, typer.Option(min=1, help="Negatives of a pair, at most.")] = 15,
+    depth: Annotated[int, typer.Option(min=1, help="Passages looked at for a query.")] = 100,
+    skip: Annotated[int, typer.Option(min=0, help="Best ranks left out.")] = 0,
+    share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="A passage above this share of the positive's score is an answer.")
+    ] = 0.95,
+    store: StoreFolder = DEFAULT_STORE,
+    overrides: Overrides = None,
+) -> None:
+    """Give training pairs hard negatives that a system finds; what likely answers the query too is left out."""
+    import shutil
+
+    from harness.pipeline.executors.local import KEPT, Executor
+    from harness.pipeline.executors.progress import Lines
+    from harness.pipeline.plan.registries import REGISTRIES
+    from harness.pipeline.plan.systems import mining_stages
+    from harness.pipeline.store.local import Store
+    from harness.spec.load import load_spec
+
+    spec = load_spec(spec_file, REGISTRIES, overrides or ())
+    settings = {"count": count, "depth": depth, "skip": skip, "share": share}
+    stages = mining_stages(spec, system, collection, settings)
+    done = Executor(Store(store), spec.head.measure, Lines(), retry=KEPT).run(stages)[stages[-1].key]
+    if done.artefact is None:
+        raise typer.Exit(1)
+    shutil.copyfile(done.artefact.files / "pairs.jsonl", out)
+    found = done.artefact.result
+    typer.echo(f"{out}: {found['pairs']} pairs with {found['negatives']:.1f} negatives each")
+
+
+@app.command()
+def ciff(
+    source: Annotated[Path, typer.Argument(help="Folder of sparse vectors, or a CIFF file.")],
+    target: Annotated[Path, typer.Argument(help="The CIFF file, or a new folder, to write.")],
+    levels: Annotated[int, typer.Option(help="Writing: the whole number that the highest weight becomes.")] = 255,
+) -> None:
+    """Exchange documents with other engines: vectors to an inverted index in CIFF, or back."""
+    from harness.ciff.files import read_ciff, write_ciff
+    from harness.vectors import load_vectors
+
+    if source.is_dir():
+        scale = write_ciff(target, load_vectors(source), levels=levels)
+        typer.echo(f"wrote {target}; a weight is {scale:.6g} x the number in the file")
+    else:
+        target.mkdir(parents=True)
+        info, _ = read_ciff(source, target)
+        typer.echo(f"read {info.rows} documents with {info.stored} postings of {info.columns} terms into {target}")
