@@ -22,10 +22,11 @@ def check_model(
     as_json: AsJson = False,
 ) -> None:
     """Say whether a model is what the spec says it is; exit 1 if not. Makes the model if it is not stored."""
-    from harness.pipeline.executors.local import KEPT, Executor
+    from harness.pipeline.executors.local import Executor
     from harness.pipeline.executors.progress import Lines
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.plan.systems import check_stages
+    from harness.pipeline.stage_outcome import KEPT
     from harness.pipeline.store.local import Store
     from harness.spec.load import load_spec
 
@@ -64,10 +65,11 @@ def mine(
     """Give training pairs hard negatives that a system finds; what likely answers the query too is left out."""
     import shutil
 
-    from harness.pipeline.executors.local import KEPT, Executor
+    from harness.pipeline.executors.local import Executor
     from harness.pipeline.executors.progress import Lines
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.plan.systems import mining_stages
+    from harness.pipeline.stage_outcome import KEPT
     from harness.pipeline.store.local import Store
     from harness.spec.load import load_spec
 

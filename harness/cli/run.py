@@ -69,9 +69,9 @@ def run(
 ) -> None:
     """Run an experiment and write its report; what is stored already is reused."""
     from harness.pipeline.executors.choose import place
-    from harness.pipeline.executors.local import KEPT
     from harness.pipeline.executors.progress import Lines
     from harness.pipeline.results.gather import write_run
+    from harness.pipeline.stage_outcome import KEPT
     from harness.pipeline.store.local import Store
     from reports.pages.run_page import write_report
 

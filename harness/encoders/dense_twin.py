@@ -47,7 +47,7 @@ class DenseTwin:
 
     def announced(self) -> Announced | None:
         """By the backbone's shape."""
-        from harness.encoders.backbones.model_size import llama
+        from harness.encoders.llama_family.size import llama
 
         return llama(self.params, dimensions=self.params.dimensions)
 

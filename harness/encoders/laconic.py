@@ -53,7 +53,7 @@ class Laconic:
 
     def announced(self) -> Announced | None:
         """By the backbone's shape."""
-        from harness.encoders.backbones.model_size import llama
+        from harness.encoders.llama_family.size import llama
 
         return llama(self.params, terms=self.params.document_terms)
 

@@ -10,9 +10,13 @@ import csv
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import UserError
+from harness.measure.machine.environment import cpu_model
+
+if TYPE_CHECKING:
+    from harness.spec.models import PowerSpec
 
 TABLE = "codecarbon/data/hardware/cpu_power.csv"
 """Design power of processors by name, as the distribution codecarbon brings it; the file is read, nothing imported."""
@@ -86,6 +90,17 @@ def design_watts(processor: str, cores: int) -> tuple[float, str]:
         raise UserError(message, key="measure.power", remedy=remedy)
     basis = f"{listed[found]:g} W design power of {found} among {cores} cores, codecarbon {package.version}"
     return listed[found] / cores, basis
+
+
+def watts_of(power: PowerSpec) -> tuple[float, str]:
+    """Watts of a core and where they are from.
+
+    Raises:
+        UserError: They are to be looked up, and cannot be.
+    """
+    if power.watts_per_core is not None and power.source is not None:
+        return power.watts_per_core, power.source
+    return design_watts(power.processor or cpu_model(), power.processor_cores or 1)
 
 
 def cost_per_million(seconds: float, price_per_hour: float, *, cores_used: int, cores_priced: int) -> float:

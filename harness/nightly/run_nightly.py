@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from harness.nightly.accepted import Accepted
     from harness.nightly.findings import Finding
-    from harness.pipeline.executors.local import Watcher
     from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Watcher
     from harness.pipeline.store.local import Store
     from harness.spec.models import Spec
 

@@ -20,7 +20,7 @@ def serve(order: dict[str, Any]) -> None:
     A row is [encode, search, encode, search] in nanoseconds: by the clock, then of the processor, all threads.
     """
     from harness.pipeline.plan.registries import REGISTRIES
-    from harness.pipeline.steps.encode import open_type
+    from harness.pipeline.steps.fit import open_type
     from harness.pipeline.steps.index import open_index
     from harness.pipeline.steps.prepare import read_texts
     from harness.spec.load import load_spec

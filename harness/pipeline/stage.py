@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.pipeline.code_version import code_version
-from harness.pipeline.store.local import key_of
 from harness.versions import installed
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 STEPS = "harness.pipeline.steps"
 NEURAL = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy", "peft", "safetensors")
 ENGINE = ("numpy", "scipy", "numba", "faiss-cpu", "bmp", "pyseismic-lsr")
+
+
+def key_of(recipe: Mapping[str, object]) -> str:
+    """SHA-256 of a recipe's canonical JSON."""
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

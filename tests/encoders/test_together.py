@@ -7,7 +7,7 @@ import pytest
 
 from harness.encoders import registry
 from harness.errors import UserError
-from harness.pipeline.steps.encode import fit
+from harness.pipeline.steps.fit import fit
 
 WORDS = "the a of list sort number graph node path matrix sum mean fast slow tree find passage query".split()  # noqa: SIM905
 PAIRS = [

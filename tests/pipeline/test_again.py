@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.pipeline.executors.local import Done, Executor
+from harness.pipeline.executors.local import Executor
 from harness.pipeline.stage import Stage
+from harness.pipeline.stage_outcome import Done
 from harness.spec.models import MeasureSpec
 
 FUNCTION = "harness.measure.machine.page_cache:drop_cache"

@@ -67,7 +67,7 @@ class Listed:
 
 def test_watts_are_looked_up_by_the_processor_s_name(monkeypatch, tmp_path):
     monkeypatch.setattr("harness.measure.energy.distribution", lambda name: Listed(tmp_path))
-    monkeypatch.setattr("harness.pipeline.results.energy.cpu_model", lambda: "AMD EPYC 7763 64-Core Processor")
+    monkeypatch.setattr("harness.measure.energy.cpu_model", lambda: "AMD EPYC 7763 64-Core Processor")
     row = records(power={"processor_cores": 64})["energy_query"]
     assert row.value == pytest.approx(0.02 * 280 / 64)
     assert row.source == "estimated"

@@ -7,7 +7,8 @@ import pytest
 from scipy import sparse
 from tests_support import write_collection
 
-from harness.pipeline.plan.optional_stages import exact_stages, extra_records
+from harness.pipeline.plan.optional_stages import exact_stages
+from harness.pipeline.results.optional_records import extra_records
 from harness.pipeline.stage import Stage
 from harness.pipeline.steps import exact
 from harness.vectors import write_vectors

@@ -10,7 +10,8 @@ from tests_support import write_collection
 
 from harness.errors import UserError
 from harness.measure.workers.isolated import run_isolated
-from harness.pipeline.plan.optional_stages import extra_notes, extra_records, extra_stages
+from harness.pipeline.plan.optional_stages import extra_stages
+from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.pipeline.stage import Stage
 from harness.spec.models import MeasureSpec
 

@@ -14,7 +14,8 @@ from pretended_ray import PretendedRay
 from tests_support import Told, local_cluster
 
 from harness.pipeline.executors.local import Executor
-from harness.pipeline.executors.ray.driver import TRIES, Cluster, RayExecutor
+from harness.pipeline.executors.ray.cluster import Cluster
+from harness.pipeline.executors.ray.driver import TRIES, RayExecutor
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.systems import in_order, system_stages
 from harness.pipeline.store.local import Store

@@ -82,7 +82,7 @@ def test_an_address_where_nobody_listens_is_said_at_once(tmp_path, monkeypatch, 
 
 def test_nothing_is_asked_for_that_no_node_has(monkeypatch):
     """What fits nowhere would wait for ever."""
-    from harness.pipeline.executors.ray.driver import Cluster
+    from harness.pipeline.executors.ray.cluster import Cluster
 
     sizes = [(8.0, 4e9, 0, True), (2.0, 64e9, 2, True), (64.0, 512e9, 8, False), (0.0, 1e12, 8, True)]
     found = [
@@ -108,7 +108,8 @@ def test_nothing_is_asked_for_that_no_node_has(monkeypatch):
 @pytest.fixture
 def pretended(tmp_path, monkeypatch):
     """(Ray, a function that runs the spec on it): two nodes, one task at a time, in this process."""
-    from harness.pipeline.executors.ray.driver import Cluster, RayExecutor
+    from harness.pipeline.executors.ray.cluster import Cluster
+    from harness.pipeline.executors.ray.driver import RayExecutor
 
     ray = PretendedRay(one=(2, 8e9), other=(4, 8e9))
     monkeypatch.setitem(sys.modules, "ray", ray)
@@ -188,7 +189,8 @@ def test_a_run_on_a_cluster_stops_like_any_other(tmp_path):
 def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
     """A node is killed in the middle of encoding: begun again on another, the same results, measured alone."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    from harness.pipeline.executors.ray.driver import Cluster, RayExecutor
+    from harness.pipeline.executors.ray.cluster import Cluster
+    from harness.pipeline.executors.ray.driver import RayExecutor
 
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     nodes, (first, second) = local_cluster(0, 2, 2)
@@ -236,7 +238,8 @@ def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
 def test_shards_of_an_index_may_live_on_the_cluster_that_measures_them(tmp_path, monkeypatch):
     """A measuring stage has all processors of the only node, and its shards still find a place; the same results."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    from harness.pipeline.executors.ray.driver import Cluster, RayExecutor
+    from harness.pipeline.executors.ray.cluster import Cluster
+    from harness.pipeline.executors.ray.driver import RayExecutor
 
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from harness.measure.workers import isolated as worker
-from harness.pipeline.executors.local import Done, Executor
+from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.rounds import apart, together
 from harness.pipeline.stage import Stage
+from harness.pipeline.stage_outcome import Done
 from harness.pipeline.store.local import Store
 from harness.spec.models import MeasureSpec
 

@@ -6,11 +6,11 @@ import pytest
 
 from harness.errors import UserError
 from harness.pipeline.code_version import code_version
-from harness.pipeline.executors.local import Done
 from harness.pipeline.executors.progress import Lines, clock
 from harness.pipeline.executors.timings import estimate, note
-from harness.pipeline.stage import Stage
-from harness.pipeline.store.local import DamagedError, Store, key_of
+from harness.pipeline.stage import Stage, key_of
+from harness.pipeline.stage_outcome import Done
+from harness.pipeline.store.local import DamagedError, Store
 
 
 def keep(store, key="a" * 64, text="content"):

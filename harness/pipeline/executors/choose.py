@@ -10,8 +10,8 @@ from harness.errors import UserError, allowed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.pipeline.executors.local import Done
     from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Done
     from harness.pipeline.store.local import Store
 
 EXECUTORS = ("local", "ray")
@@ -56,7 +56,8 @@ def place(name: str, store: Store, *, address: str | None = None, artefacts: str
             raise UserError("--address and --artefacts belong to --executor ray", remedy="add --executor ray")
         return Place(machine_fingerprint(), Executor)
     if name == "ray":
-        from harness.pipeline.executors.ray.driver import Cluster, RayExecutor
+        from harness.pipeline.executors.ray.cluster import Cluster
+        from harness.pipeline.executors.ray.driver import RayExecutor
         from harness.pipeline.store.shared import SharedStore
 
         cluster, shared = Cluster(address), SharedStore(artefacts or str(store.root / "shared"))

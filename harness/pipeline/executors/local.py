@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from harness.errors import UserError
 from harness.pipeline.executors.rounds import apart, together
 from harness.pipeline.executors.timings import note
+from harness.pipeline.stage_outcome import KEPT, Done, Status, Watcher
 from harness.pipeline.store.local import DamagedError
 
 if TYPE_CHECKING:
@@ -23,47 +23,12 @@ if TYPE_CHECKING:
     from harness.pipeline.store.local import Artefact, Store
     from harness.spec.models import MeasureSpec
 
-Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed", "skipped", "incompatible"]
-KEPT: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
-"""Failures that would come again; they are tried again only when asked for. A killed stage always is."""
 REMEDIES = {
     "timeout": "; raise measure.timeout, then run with --retry failed",
     "oom": "; raise measure.memory_limit, then run with --retry failed",
 }
 FREE_BYTES = 64 << 20
 """Less free space than this on the store's disk and no stage is begun."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a stage ended. `artefact` is there when the status is ok; `reused` says that it was stored before."""
-
-    stage: Stage
-    status: Status
-    artefact: Artefact | None = None
-    reused: bool = False
-    reason: str = ""
-    seconds: float = 0.0
-
-
-class Watcher(Protocol):
-    """Is told what happens; the command line draws it."""
-
-    def begin(self, stage: Stage, number: int, total: int) -> None:
-        """A stage that is not stored begins."""
-        ...
-
-    def progress(self, done: int, total: int | None, text: str) -> None:
-        """It got so far."""
-        ...
-
-    def end(self, done: Done, number: int, total: int) -> None:
-        """A stage ended, or was found in the store."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Something that the user should know."""
-        ...
 
 
 class Executor:

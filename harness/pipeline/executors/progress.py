@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from harness.pipeline.executors.local import Done
     from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Done
 
 WIDTH = 24
 

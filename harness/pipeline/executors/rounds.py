@@ -9,8 +9,8 @@ from harness.measure.machine.environment import available_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.pipeline.executors.local import Done
     from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Done
 
 LIBRARIES = 512 << 20
 """Bytes that a process takes beside its inputs."""

@@ -9,8 +9,8 @@ from harness.encoders.weights.source import commit_on_hub
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.pipeline.executors.local import Done
-    from harness.pipeline.plan.systems import SystemStages
+    from harness.pipeline.plan.system_stages import SystemStages
+    from harness.pipeline.stage_outcome import Done
     from harness.spec.models import Spec
 
 

@@ -55,7 +55,7 @@ def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
     return Stage(
         "fit",
         label,
-        f"{STEPS}.encode:fit",
+        f"{STEPS}.fit:fit",
         {**asked_of(encoder), "seed": spec.head.seed, "threads": threads},
         inputs,
         (maker.__module__,),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError, allowed
+from harness.measure.energy import watts_of
 from harness.measure.machine.environment import usable_cores
 from harness.pipeline.plan.optional_stages import exact_stages, extra_stages
 from harness.pipeline.plan.registries import REGISTRIES
@@ -20,54 +20,13 @@ from harness.pipeline.plan.shared_stages import (
     gpus_of,
     modules_of,
 )
-from harness.pipeline.results.energy import watts_of
+from harness.pipeline.plan.system_stages import SystemStages
 from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from harness.spec.models import MeasureSpec, Spec, System
-
-
-@dataclass(frozen=True)
-class SystemStages:
-    """The stages of one system on one collection, by their part in the result."""
-
-    system: System
-    collection: str
-    prepare: Stage
-    fit: Stage
-    check: Stage | None
-    encode: Stage
-    build: Stage
-    search: Stage
-    work: Stage
-    memory: Stage
-    latency: tuple[Stage, ...]
-    quality: Stage
-    summary: Stage
-    extras: tuple[Stage, ...] = ()
-    """What `measure.also` asks for; the system's other results do not depend on them."""
-
-    def all(self) -> tuple[Stage, ...]:
-        """Every stage of the system in an order that respects what needs what."""
-        pairs = tuple(stage for name, stage in self.fit.inputs.items() if name == "pairs")
-        shards = tuple(stage for name, stage in self.encode.inputs.items() if name.startswith("shard"))
-        return (
-            self.prepare,
-            *pairs,
-            self.fit,
-            *([self.check] if self.check else []),
-            *shards,
-            self.encode,
-            self.build,
-            self.search,
-            self.work,
-            self.memory,
-            *self.latency,
-            self.quality,
-            self.summary,
-        )
 
 
 def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[SystemStages]:

@@ -9,9 +9,9 @@ from harness.measure.machine.sentinel import TOLERANCE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from harness.pipeline.executors.local import Done
-    from harness.pipeline.plan.systems import SystemStages
+    from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Done
 
 Row = dict[str, Any]
 APART = "it was not timed in turns with the other systems (--retry apart does that)"

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.measure.energy import cost_per_million, design_watts, estimated
-from harness.measure.machine.environment import cpu_model
+from harness.measure.energy import cost_per_million, estimated, watts_of
 from harness.records import Record, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.spec.models import MeasureSpec, PowerSpec
-
-
-def watts_of(power: PowerSpec) -> tuple[float, str]:
-    """Watts of a core and where they are from.
-
-    Raises:
-        UserError: They are to be looked up, and cannot be.
-    """
-    if power.watts_per_core is not None and power.source is not None:
-        return power.watts_per_core, power.source
-    return design_watts(power.processor or cpu_model(), power.processor_cores or 1)
+    from harness.spec.models import MeasureSpec
 
 
 def cost_records(

@@ -18,20 +18,20 @@ import numpy as np
 from harness.indexes import codec
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.measure.machine.environment import environment, machine_fingerprint
-from harness.pipeline.plan.optional_stages import extra_notes, extra_records
 from harness.pipeline.plan.pins import moving
 from harness.pipeline.results.conditions import builds_of, conditions_of, notes_of
 from harness.pipeline.results.energy import cost_records
 from harness.pipeline.results.null_control import null_records
+from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.records import Record, record, write_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from harness.pipeline.executors.local import Done
-    from harness.pipeline.plan.systems import SystemStages
+    from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Done
     from harness.pipeline.store.local import Artefact
     from harness.spec.models import Spec
 

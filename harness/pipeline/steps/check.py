@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 from harness.measure.validity import check_encoder, rows
-from harness.pipeline.steps.encode import open_type
+from harness.pipeline.steps.fit import open_type
 
 if TYPE_CHECKING:
     from harness.encoders.base import Progress

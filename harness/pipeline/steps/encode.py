@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from functools import cache, lru_cache
 from itertools import islice
@@ -13,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.errors import UserError
-from harness.pipeline.steps.prepare import read_blocks, read_pairs, read_texts
+from harness.pipeline.steps.fit import open_type, set_torch_threads
+from harness.pipeline.steps.prepare import read_blocks
 from harness.vectors import VectorsWriter, load_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.encoders.base import Encoder, EncoderType, Progress
+    from harness.encoders.base import Encoder, Progress
 
 BLOCK = 1024
 """Texts read, encoded and written at a time: bounds memory, and is enough to form batches by length."""
@@ -27,52 +27,6 @@ TERMS = "terms.json"
 RESULT = "encoded.json"
 """What `encode` returned of a shard, for `join`."""
 ROLES: dict[Literal["document", "query"], str] = {"document": "documents", "query": "queries"}
-
-
-def open_type(type: str, params: dict[str, Any]) -> EncoderType:
-    """The encoder type of this name with these parameters."""
-    from harness.encoders import registry
-
-    made = registry.get(type)
-    return made(made.Params.model_validate(params))
-
-
-def fit(
-    *,
-    out: str,
-    type: str,
-    params: dict[str, Any],
-    seed: int,
-    threads: int,
-    report: Progress,
-    corpus: str | None = None,
-    pairs: str | None = None,
-    checkpoints: str | None = None,
-) -> dict[str, Any]:
-    """Make the model: train it, fit its statistics to a corpus, or bring a published one into place.
-
-    A killed training goes on from what it left in `checkpoints`. One in several processes is handed on to
-    `harness.pipeline.steps.torchrun`.
-    """
-    processes = int(params.get("processes", 1))
-    if processes > 1 and params.get("training") and "WORLD_SIZE" not in os.environ:
-        from harness.pipeline.steps.torchrun import fit_together
-
-        given = {"out": out, "type": type, "params": params, "seed": seed, "threads": threads}
-        return fit_together({**given, "corpus": corpus, "pairs": pairs, "checkpoints": checkpoints}, processes, report)
-    _set_torch_threads(threads)
-    started = time.perf_counter()
-    made: Any = open_type(type, params)
-    if checkpoints and hasattr(made, "checkpoints"):
-        made.checkpoints = Path(checkpoints)
-    facts = made.fit(
-        Path(out),
-        corpus=(text for _, text in read_texts(Path(corpus) / "documents.jsonl")) if corpus else None,
-        pairs=read_pairs(Path(pairs) / "pairs.jsonl") if pairs else None,
-        seed=seed,
-        progress=report,
-    )
-    return {"facts": dict(facts), "fit_seconds": time.perf_counter() - started}
 
 
 def encode(
@@ -102,7 +56,7 @@ def encode(
         Rows, columns and stored values of both sides, documents per second (loading not counted), mean tokens and
         analytic FLOPs of a text on each side, and the encoder's own facts.
     """
-    _set_torch_threads(threads)
+    set_torch_threads(threads)
     encoder = _loaded(type, json.dumps(params, sort_keys=True), model, threads)
     result: dict[str, Any] = {"kind": encoder.kind, "width": encoder.width, "parameters": dict(encoder.parameters())}
     for role in ("document", "query"):
@@ -222,11 +176,3 @@ def _write_terms(encoder: Encoder, out: Path) -> None:
     queries: Any = load_vectors(out / "queries")
     columns = np.unique(queries.indices).tolist()
     (out / TERMS).write_text(json.dumps(list(zip(columns, encoder.terms(columns), strict=True))), encoding="utf-8")
-
-
-def _set_torch_threads(threads: int) -> None:
-    """Torch reads the environment only once and some builds ignore it; setting it in the process is certain."""
-    import sys
-
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)

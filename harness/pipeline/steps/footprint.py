@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.pipeline.steps.encode import open_type
+from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index, warm
 from harness.pipeline.steps.prepare import read_texts
 from harness.vectors import load_vectors

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from harness.pipeline.steps.encode import open_type
+from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.prepare import read_pairs
 from harness.training.negatives import choose
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.indexes import Elsewhere
-from harness.pipeline.steps.encode import open_type
+from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index
 from harness.pipeline.steps.prepare import read_texts
 

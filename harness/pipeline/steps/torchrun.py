@@ -14,9 +14,12 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
 
+WORKER = "harness.pipeline.steps.torchrun_worker"
+"""The module that each process runs; named, not imported, because it imports what calls this one."""
+
 
 def fit_together(arguments: dict[str, Any], processes: int, report: Progress) -> dict[str, Any]:
-    """Run `harness.pipeline.steps.encode.fit` in so many processes of this machine, started by torchrun.
+    """Run `harness.pipeline.steps.fit.fit` in so many processes of this machine, started by torchrun.
 
     Args:
         arguments: Of `fit`, without `report`.
@@ -34,7 +37,7 @@ def fit_together(arguments: dict[str, Any], processes: int, report: Progress) ->
         job.write_text(json.dumps(arguments), encoding="utf-8")
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
         with subprocess.Popen(
-            [*command, "--local-ranks-filter=0", "-m", __spec__.name, str(job), str(result)],
+            [*command, "--local-ranks-filter=0", "-m", WORKER, str(job), str(result)],
             stdout=subprocess.PIPE,
             text=True,
         ) as running:
@@ -48,27 +51,3 @@ def fit_together(arguments: dict[str, Any], processes: int, report: Progress) ->
             raise RuntimeError(f"torchrun ended with exit status {running.returncode}")
         given: dict[str, Any] = found["result"]
         return given
-
-
-def main() -> int:
-    """One of the processes: read the job, do it, and write the result if this is the first."""
-    from harness.pipeline.steps.encode import fit
-    from harness.training.devices import writes
-
-    def report(*now: Any) -> None:
-        sys.stdout.write(json.dumps({"progress": now}) + "\n")
-        sys.stdout.flush()
-
-    job, result = (Path(argument) for argument in sys.argv[1:3])
-    found: dict[str, Any]
-    try:
-        found = {"result": fit(**json.loads(job.read_text(encoding="utf-8")), report=report)}
-    except UserError as error:
-        found = {"error": str(error)}
-    if writes():
-        result.write_text(json.dumps(found), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

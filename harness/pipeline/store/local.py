@@ -51,12 +51,6 @@ class Artefact:
         return self.directory / "files"
 
 
-def key_of(recipe: Mapping[str, object]) -> str:
-    """SHA-256 of a recipe's canonical JSON."""
-    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 class Store:
     """A folder of artefacts.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.pipeline.executors.ray.driver import Cluster
+    from harness.pipeline.executors.ray.cluster import Cluster
     from harness.pipeline.stage import Stage
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.cluster import connect
 from harness.errors import UserError
-from harness.pipeline.executors.local import Done, Executor, Watcher
+from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.ray.actors import Holders
 from harness.pipeline.executors.ray.node import made_here
+from harness.pipeline.stage_outcome import Done, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.pipeline.executors.ray.actors import Held
+    from harness.pipeline.executors.ray.cluster import Cluster
     from harness.pipeline.stage import Stage
     from harness.pipeline.store.local import Store
     from harness.pipeline.store.shared import SharedStore
@@ -24,90 +25,6 @@ TRIES = 4
 LOOK_SECONDS = 0.2
 READ_BY_DRIVER = ("quality", "summary")
 """Kinds of which the run folder needs files; of the others it needs only what their manifest says."""
-
-
-class Cluster:
-    """A connection to Ray.
-
-    Args:
-        address: Of the cluster's head; None starts Ray on this machine.
-
-    Raises:
-        UserError: Ray is not installed, or there is no cluster at the address.
-    """
-
-    def __init__(self, address: str | None) -> None:
-        self.ray: Any = connect(address, needed_by="--executor", given_by="--address")
-        self._machines: dict[str, str] = {}
-
-    def nodes(self) -> dict[str, int]:
-        """Processors of each living node that has any, by its identifier."""
-        return {name: int(resources["CPU"]) for name, resources in self._resources().items()}
-
-    def room(self, threads: int, memory: int | None, gpus: int = 0) -> tuple[float, int | None, int]:
-        """Processors, bytes and accelerators to ask for: as many as are wanted, but no more than some living node has.
-
-        A task that fits on no node would wait for ever, and Ray would say nothing. What needs an accelerator and gets
-        none says so itself.
-        """
-        every = list(self._resources().values())
-        gpus = min(gpus, max((int(one.get("GPU", 0)) for one in every), default=0))
-        every = [one for one in every if int(one.get("GPU", 0)) >= gpus]
-        cpus = float(max(1, min(threads, int(max((one["CPU"] for one in every), default=1)))))
-        most = max((int(one.get("memory", 0)) for one in every if one["CPU"] >= cpus), default=0)
-        return cpus, None if memory is None else min(memory, most), gpus
-
-    def places(self, cpus: float, memory: int | None, gpus: int) -> int:
-        """How many that ask for this the living nodes could have at a time, at least one."""
-
-        def on(node: dict[str, float]) -> int:
-            wanted = {"CPU": cpus, "memory": memory or 0, "GPU": gpus}
-            return min(int(node.get(name, 0) // much) for name, much in wanted.items() if much)
-
-        return max(1, sum(on(node) for node in self._resources().values()))
-
-    def gpus(self, node: str) -> int:
-        """Accelerators of a node."""
-        return int(self._resources().get(node, {}).get("GPU", 0))
-
-    def _resources(self) -> dict[str, dict[str, float]]:
-        every = {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
-        return {name: resources for name, resources in every.items() if resources.get("CPU", 0) >= 1}
-
-    def machines(self) -> dict[str, str]:
-        """Fingerprint of every living node's machine, by its identifier: times are kept under it."""
-        for name in self.nodes():
-            if name not in self._machines:
-                try:
-                    self._machines[name] = self.ray.get(self.task(_fingerprint, node=name, cpus=0).remote())
-                except self.ray.exceptions.RayError:
-                    continue  # it was lost meanwhile
-        return {name: self._machines[name] for name in self.nodes() if name in self._machines}
-
-    def machine(self) -> str:
-        """The fingerprint that most nodes have: times are taken on those alone.
-
-        Raises:
-            UserError: No node lives.
-        """
-        found = sorted(self.machines().values())
-        if not found:
-            raise UserError("the Ray cluster has no node with a processor", key="--address", remedy="start one")
-        return max(found, key=found.count)
-
-    def task(
-        self, function: Any, *, cpus: float, memory: int | None = None, gpus: int = 0, node: str | None = None
-    ) -> Any:
-        """A function as a task with these resources; `node` binds it to one."""
-        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "memory": memory}
-        if node is not None:
-            strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-            options["scheduling_strategy"] = strategy(node, soft=False)
-        return self.ray.remote(function).options(**options)
-
-    def actor(self, kind: Any, *, cpus: float, memory: int | None = None, gpus: int = 0) -> Any:
-        """A class as an actor that keeps these resources while it lives."""
-        return self.ray.remote(kind).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, memory=memory)
 
 
 class RayExecutor(Executor):
@@ -292,9 +209,3 @@ def _cause(error: Any) -> str:
     """What went wrong in a task, without Ray's own traceback."""
     cause = getattr(error, "cause", None) or error
     return str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"
-
-
-def _fingerprint() -> str:
-    from harness.measure.machine.environment import machine_fingerprint
-
-    return machine_fingerprint()

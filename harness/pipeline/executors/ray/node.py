@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from harness.pipeline.executors.local import KEPT, Done, Executor
+from harness.pipeline.executors.local import Executor
+from harness.pipeline.stage_outcome import KEPT, Done
 from harness.pipeline.store.local import Store
 
 if TYPE_CHECKING:

@@ -1,0 +1,51 @@
+"""The stages of one system on one collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.pipeline.stage import Stage
+    from harness.spec.models import System
+
+
+@dataclass(frozen=True)
+class SystemStages:
+    """The stages of one system on one collection, by their part in the result."""
+
+    system: System
+    collection: str
+    prepare: Stage
+    fit: Stage
+    check: Stage | None
+    encode: Stage
+    build: Stage
+    search: Stage
+    work: Stage
+    memory: Stage
+    latency: tuple[Stage, ...]
+    quality: Stage
+    summary: Stage
+    extras: tuple[Stage, ...] = ()
+    """What `measure.also` asks for; the system's other results do not depend on them."""
+
+    def all(self) -> tuple[Stage, ...]:
+        """Every stage of the system in an order that respects what needs what."""
+        pairs = tuple(stage for name, stage in self.fit.inputs.items() if name == "pairs")
+        shards = tuple(stage for name, stage in self.encode.inputs.items() if name.startswith("shard"))
+        return (
+            self.prepare,
+            *pairs,
+            self.fit,
+            *([self.check] if self.check else []),
+            *shards,
+            self.encode,
+            self.build,
+            self.search,
+            self.work,
+            self.memory,
+            *self.latency,
+            self.quality,
+            self.summary,
+        )

@@ -1,0 +1,46 @@
+"""How a stage ended, and who is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from harness.pipeline.stage import Stage
+    from harness.pipeline.store.local import Artefact
+
+Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed", "skipped", "incompatible"]
+KEPT: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
+"""Failures that would come again; they are tried again only when asked for. A killed stage always is."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a stage ended. `artefact` is there when the status is ok; `reused` says that it was stored before."""
+
+    stage: Stage
+    status: Status
+    artefact: Artefact | None = None
+    reused: bool = False
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Watcher(Protocol):
+    """Is told what happens; the command line draws it."""
+
+    def begin(self, stage: Stage, number: int, total: int) -> None:
+        """A stage that is not stored begins."""
+        ...
+
+    def progress(self, done: int, total: int | None, text: str) -> None:
+        """It got so far."""
+        ...
+
+    def end(self, done: Done, number: int, total: int) -> None:
+        """A stage ended, or was found in the store."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        ...
