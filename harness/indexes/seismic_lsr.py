@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "seismic", 1
+WHEELS = "CPython 3.11 alone"
 CLASSES = {
     "large": ("SeismicDatasetLV", "SeismicIndexLV"),
     "small": ("SeismicDataset", "SeismicIndex"),
@@ -77,7 +78,7 @@ class Seismic:
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Hand every document to Seismic's dataset, then build over it."""
-        seismic = require("seismic", "pyseismic-lsr", ENGINE)
+        seismic = require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS)
         rows = tidy_csr(vectors)
         self.terms = int(rows.shape[1])
         if self.params.variant != "large" and len(np.unique(rows.indices)) > 1 << 16:
@@ -101,14 +102,16 @@ class Seismic:
 
     def _names(self) -> Any:
         """Terms as Seismic takes them: strings."""
-        return np.arange(self.terms).astype(require("seismic", "pyseismic-lsr", ENGINE).get_seismic_string())
+        return np.arange(self.terms).astype(
+            require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS).get_seismic_string()
+        )
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """What Seismic finds."""
         rows = rows_of(queries, self.terms, what="queries").tidy()
         if k < 1:
             raise UserError(f"k is {k}; it must be at least 1")
-        string = require("seismic", "pyseismic-lsr", ENGINE).get_seismic_string()
+        string = require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS).get_seismic_string()
         parts = [slice(a, b) for a, b in zip(rows.indptr[:-1], rows.indptr[1:], strict=True)]
         components = [rows.indices[part].astype(string) for part in parts]
         values = [rows.data[part] for part in parts]
@@ -138,7 +141,7 @@ class Seismic:
         facts = unseal(directory, ENGINE, VERSION)
         index = cls(SeismicParams(**facts["params"]))
         index.terms = facts["terms"]
-        kind = getattr(require("seismic", "pyseismic-lsr", ENGINE), CLASSES[index.params.variant][1])
+        kind = getattr(require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS), CLASSES[index.params.variant][1])
         index.index = kind.load(str(directory / "index.index.seismic"))
         return index
 

@@ -214,7 +214,7 @@ THREADED += [("faiss", {"factory": factory}) for factory in ("HNSW32", "SQ8", "P
 def test_as_many_threads_as_asked(name, params):
     """Threads alive beside those from before, seen from the outside while batches are searched; 1 adds none."""
     if name in NEEDS:
-        pytest.importorskip(NEEDS[name])
+        pytest.importorskip(NEEDS[name], reason=f"the engine {name} is not installed")
     script = Path(__file__).parents[1] / "support" / "thread_count.py"
     asked = [sys.executable, script, name, json.dumps(params), "1000" if name == "bmp" else "12000"]
     alone, three = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
@@ -233,7 +233,7 @@ def test_as_many_threads_as_asked(name, params):
 
 def made(name):
     if name in NEEDS:
-        pytest.importorskip(NEEDS[name])
+        pytest.importorskip(NEEDS[name], reason=f"the engine {name} is not installed")
     return create(name, **PARAMS.get(name, {}))
 
 

@@ -40,7 +40,7 @@ def test_scipy_equals_brute_force(seed, rows, k):
 @pytest.mark.parametrize("density", [0.02, 0.15])
 def test_bmp_is_exact_for_the_query_as_rounded(density):
     """Also where 16 bits would overflow: there the query is rounded to fewer levels."""
-    pytest.importorskip("bmp")
+    pytest.importorskip("bmp", reason="the engine bmp is not installed")
     rng = np.random.default_rng(4)
     documents, queries = random_csr(rng, 400, 300, density), random_csr(rng, 12, 300, density)
     index = create("bmp", block_size=8)
@@ -65,7 +65,7 @@ def test_bmp_is_exact_for_the_query_as_rounded(density):
 
 
 def test_bmp_refuses_more_terms_than_it_can_number_and_survives_unknown_ones():
-    pytest.importorskip("bmp")
+    pytest.importorskip("bmp", reason="the engine bmp is not installed")
     index = create("bmp")
     wide = sparse.csr_matrix((np.ones(70_000), np.arange(70_000), [0, 70_000]), shape=(1, 70_000), dtype=np.float32)
     with pytest.raises(UserError, match="70000 terms"):
@@ -78,7 +78,9 @@ def test_bmp_refuses_more_terms_than_it_can_number_and_survives_unknown_ones():
 
 @pytest.mark.parametrize("variant", ["large", "small", "dotvbyte"])
 def test_seismic_finds_all_where_it_may_look_at_all(variant):
-    pytest.importorskip("seismic")
+    pytest.importorskip(
+        "seismic", reason="the engine seismic is not installed: pyseismic-lsr has wheels for CPython 3.11 alone"
+    )
     rng = np.random.default_rng(5)
     documents, queries = random_csr(rng, 200, 60, 0.2), random_csr(rng, 6, 60, 0.2)
     index = create("seismic", variant=variant, query_cut=60, heap_factor=1.0, summary_energy=1.0, n_postings=200)
@@ -163,5 +165,6 @@ def test_a_missing_package_is_named(engine, package, monkeypatch):
         raise ImportError(f"no {name}")
 
     monkeypatch.setattr("importlib.import_module", refuse)
-    with pytest.raises(UserError, match=f"needs the package {package}"):
+    with pytest.raises(UserError, match=f"needs the package {package}") as raised:
         create(engine).build(sparse.csr_matrix(np.ones((2, 3), np.float32)))
+    assert ("has wheels for CPython 3.11 alone" in str(raised.value)) == (engine == "seismic")
