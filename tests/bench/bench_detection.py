@@ -6,6 +6,7 @@ With the folder of a history of yours, noise is fitted to its nights, and simula
 """
 
 import argparse
+import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,9 @@ def main():
             late = (drift(values[:end], worse=1) for end in range(30, NIGHTS + 1, 5))
             false += any(one is not None and one.change > 0.03 for one in late)
     print(f"noise 1.0 %: false alarms of drift on {false / (pages * NIGHTS):.3%} of nights", flush=True)
+    if importlib.util.find_spec("ruptures") is None:
+        print("ruptures is not installed (it has no wheels for CPython 3.14): its methods are left out")
+        return
     peers(given.histories)
 
 
