@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def hooks_of(protocol: type) -> tuple[str, ...]:
+    """Names of all that a protocol asks of a class: methods, and attributes that are annotated as ClassVar."""
+    declared = [name for name, kind in vars(protocol).get("__annotations__", {}).items() if "ClassVar" in str(kind)]
+    methods = [name for name, value in vars(protocol).items() if callable(value) or isinstance(value, classmethod)]
+    return tuple(name for name in (*declared, *methods) if not name.startswith("_"))
+
+
 class Registry(Generic[T]):
     """The implementations of one axis (collections, encoders, indexes) by name.
 
@@ -26,17 +33,28 @@ class Registry(Generic[T]):
         axis: What is registered, in the singular; used in messages.
         package: The package whose modules register themselves.
         group: The entry point group through which another distribution adds to the axis.
+        hooks: Names that every implementation must have; see `hooks_of`.
     """
 
-    def __init__(self, axis: str, package: str, group: str) -> None:
-        self.axis, self.package, self.group = axis, package, group
+    def __init__(self, axis: str, package: str, group: str, *, hooks: tuple[str, ...] = ()) -> None:
+        self.axis, self.package, self.group, self.hooks = axis, package, group, hooks
         self._items: dict[str, T] = {}
         self._loaded = False
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorate an implementation with the name under which specs ask for it."""
+        """Decorate an implementation with the name under which specs ask for it.
+
+        Raises:
+            UserError: It lacks a hook.
+            ValueError: Another one has the name.
+        """
 
         def add(item: T) -> T:
+            if missing := [hook for hook in self.hooks if not hasattr(item, hook)]:
+                raise UserError(
+                    f"the {self.axis} {name!r} has no {', '.join(missing)}",
+                    remedy=f"write what is missing, or inherit the defaults; {self.package}.base describes each",
+                )
             if name in self._items and self._items[name] is not item:
                 raise ValueError(f"{self.axis} {name!r} is registered twice")
             self._items[name] = item

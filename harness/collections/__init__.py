@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from harness.collections.base import Collection, Document, Judgement, Pair, Query, Sizes
-from harness.registry import Registry
+from harness.collections.base import Collection, CollectionBase, Document, Judgement, Pair, Query, Sizes
+from harness.registry import Registry, hooks_of
 
-registry: Registry[type[Collection]] = Registry("collection", __name__, "laconic_bench.collections")
+registry: Registry[type[Collection]] = Registry(
+    "collection", __name__, "laconic_bench.collections", hooks=hooks_of(Collection)
+)
 register = registry.register
 
-__all__ = ["Collection", "Document", "Judgement", "Pair", "Query", "Sizes", "register", "registry"]
+__all__ = [
+    "Collection",
+    "CollectionBase",
+    "Document",
+    "Judgement",
+    "Pair",
+    "Query",
+    "Sizes",
+    "register",
+    "registry",
+]

@@ -35,7 +35,7 @@ def opened(table: Mapping[str, Any], barred: tuple[str, ...] = ()) -> Collection
             remedy=f"one of {', '.join(known)}",
         )
     source: Any = registry.get(kind)
-    if hasattr(source, "expanded") and source.expanded(settings, {})[1]:
+    if source.expanded(settings, {})[1]:
         raise UserError("this names several collections", key="collection", remedy="name one of them")
     try:
         collection: Collection = source(source.Params.model_validate(settings))
@@ -46,9 +46,3 @@ def opened(table: Mapping[str, Any], barred: tuple[str, ...] = ()) -> Collection
             f"found {first['input']!r:.80}: {first['msg']}", key=where, remedy="correct the value"
         ) from None
     return collection
-
-
-def modules_of(collection: Any) -> tuple[str, ...]:
-    """The module whose code reads the collection, and those of what it is made of in turn."""
-    more = collection.modules(collection.params) if hasattr(collection, "modules") else ()
-    return (type(collection).__module__, *more)

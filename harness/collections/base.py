@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.spec.params import Params
 
@@ -62,10 +62,17 @@ class Collection(Protocol):
     """A source of documents, queries and judgements. Nothing is held in memory whole: the three are iterators.
 
     A class registers itself with ``@collections.register("name")``, is made from its `Params`, and may be iterated more
-    than once. What is wrong with the data raises `UserError` with file and line.
+    than once. What is wrong with the data raises `UserError` with file and line. `CollectionBase` has the defaults that
+    are named here; a class that does not inherit from it writes every hook itself.
     """
 
     Params: ClassVar[type[Params]]
+    """Its parameters in a spec. No default."""
+    libraries: ClassVar[tuple[str, ...]]
+    """Distributions whose versions decide the content; they are part of the stage's key. No default: a collection read
+    by plain Python writes ``()``."""
+
+    def __init__(self, params: Any) -> None: ...
 
     def fingerprint(self) -> str:
         """What decides the content, cheaply: a digest of files, or names and versions. Part of the stage's key.
@@ -88,9 +95,91 @@ class Collection(Protocol):
         ...
 
     def pairs(self) -> Iterator[Pair]:
-        """Training pairs that share no document with the test side; empty where the source has none."""
+        """Training pairs that share no document with the test side. Default: none."""
         ...
 
     def description(self) -> Mapping[str, str]:
-        """Facts for the report: kind of task, source, licence, how it was sampled. Keys are short labels."""
+        """Facts for the report: kind of task, source, licence, how it was sampled. Keys are short labels.
+
+        Default: none.
+        """
         ...
+
+    def warnings(self) -> Sequence[str]:
+        """What a reader must know of the data once they are read: lines skipped, judgements left out. Default: none."""
+        ...
+
+    def sizes(self) -> Sizes | None:
+        """How much text there is, for an estimate made before a run; None where that is not known without fetching.
+
+        Default: documents and queries are read and counted.
+        """
+        ...
+
+    @classmethod
+    def expanded(cls, settings: dict[str, Any], matrix: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A table of a spec and its matrix as they are meant; one that names several collections becomes a matrix.
+
+        Default: both as they are.
+        """
+        ...
+
+    @classmethod
+    def modules(cls, params: Any) -> tuple[str, ...]:
+        """Modules whose code decides the content. Default: the module of the class."""
+        ...
+
+    @classmethod
+    def libraries_with(cls, params: Any) -> tuple[str, ...]:
+        """Distributions whose versions decide the content with these parameters. Default: `libraries`.
+
+        A collection made of others adds those of the others.
+        """
+        ...
+
+
+class CollectionBase:
+    """The defaults of `Collection`: inherit from it, and write the rest."""
+
+    libraries: ClassVar[tuple[str, ...]]
+
+    def pairs(self) -> Iterator[Pair]:
+        """None."""
+        return iter(())
+
+    def description(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def warnings(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def sizes(self: Collection) -> Sizes | None:
+        """Counted, by reading all documents and queries."""
+        documents, document_characters = _counted(len(document.full_text) for document in self.documents())
+        queries, query_characters = _counted(len(query.text) for query in self.queries())
+        return Sizes(documents, queries, document_characters, query_characters)
+
+    @classmethod
+    def expanded(cls, settings: dict[str, Any], matrix: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Both as they are."""
+        return settings, matrix
+
+    @classmethod
+    def modules(cls, params: Any) -> tuple[str, ...]:
+        """The module of the class."""
+        return (cls.__module__,)
+
+    @classmethod
+    def libraries_with(cls, params: Any) -> tuple[str, ...]:
+        """Those that the class declares."""
+        return cls.libraries
+
+
+def _counted(lengths: Iterator[int]) -> tuple[int, float]:
+    """How many numbers there are, and their mean (0 where there are none)."""
+    count = total = 0
+    for length in lengths:
+        count, total = count + 1, total + length
+    return count, total / max(count, 1)

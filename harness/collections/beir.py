@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from harness.collections import Document, Judgement, Pair, Query, register
+from harness.collections import CollectionBase, Document, Judgement, Query, register
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -32,14 +32,15 @@ class BeirParams(Params):
 
 
 @register("beir")
-class Beir:
+class Beir(CollectionBase):
     """A folder in BEIR's layout, read line by line."""
 
     Params: ClassVar[type[Params]] = BeirParams
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: BeirParams) -> None:
         self.params = params
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         self._ids: set[bytes] = set()
         self._queries: set[str] = set()
 
@@ -86,7 +87,7 @@ class Beir:
         if not self._ids:
             raise UserError("the corpus has no documents", file=path, remedy='one {"_id": ..., "text": ...} a line')
         if skipped:
-            self.warnings.append(f"{path}: {skipped} broken lines skipped, the first is line {first}")
+            self._warnings.append(f"{path}: {skipped} broken lines skipped, the first is line {first}")
 
     def queries(self) -> Iterator[Query]:
         """All queries in the file's order."""
@@ -133,15 +134,15 @@ class Beir:
                 yield Judgement(fields[0], fields[1], int(fields[2]))
         for what, lines in unknown.items():
             if lines:
-                self.warnings.append(
+                self._warnings.append(
                     f"{path}: {len(lines)} judgements name an unknown {what}, the first is line {lines[0]}"
                 )
         if not count:
             raise UserError("there are no judgements", file=path, remedy="give the split's own file, or another split")
 
-    def pairs(self) -> Iterator[Pair]:
-        """None: a test collection is not trained on."""
-        yield from ()
+    def warnings(self) -> list[str]:
+        """Broken lines that were skipped, and judgements that were left out."""
+        return self._warnings
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""

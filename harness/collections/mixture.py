@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from harness.collections import Document, Judgement, Pair, Query, register
-from harness.collections._nested import modules_of, opened
+from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
+from harness.collections._nested import opened
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -56,10 +56,11 @@ class MixtureParams(Params):
 
 
 @register("mixture")
-class Mixture:
+class Mixture(CollectionBase):
     """Pairs only: nothing in it is searched."""
 
     Params: ClassVar[type[Params]] = MixtureParams
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: MixtureParams) -> None:
         self.params = params
@@ -69,11 +70,16 @@ class Mixture:
                     "a source is a file or a collection", key=f"sources.{number}", remedy="give exactly one of the two"
                 )
 
-    @staticmethod
-    def modules(params: MixtureParams) -> tuple[str, ...]:
-        """Modules that decide the content besides this one."""
-        made = [opened(source.collection, BARRED) for source in params.sources if source.collection is not None]
-        return tuple(name for collection in made for name in modules_of(collection))
+    @classmethod
+    def modules(cls, params: MixtureParams) -> tuple[str, ...]:
+        """This module and those of the sources."""
+        return (cls.__module__, *(name for source in _collections(params) for name in source.modules(source.params)))
+
+    @classmethod
+    def libraries_with(cls, params: MixtureParams) -> tuple[str, ...]:
+        """Those of the sources."""
+        sources = _collections(params)
+        return tuple(sorted({name for source in sources for name in source.libraries_with(source.params)}))
 
     def fingerprint(self) -> str:
         """SHA-256 of the files, and what the collections say of themselves."""
@@ -112,6 +118,11 @@ class Mixture:
             Path(s.file).parent.name if s.file else str((s.collection or {}).get("type")) for s in self.params.sources
         ]
         return {"source": f"training pairs of {', '.join(names)}"}
+
+
+def _collections(params: MixtureParams) -> list[Any]:
+    """The sources that are collections, opened."""
+    return [opened(source.collection, BARRED) for source in params.sources if source.collection is not None]
 
 
 def _cloze(pairs: list[Pair], seed: int) -> Iterator[Pair]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.collections import Document, Judgement, Pair, Query, Sizes, register
+from harness.collections import CollectionBase, Document, Judgement, Query, Sizes, register
 from harness.collections._suites import SUITES
 from harness.errors import UserError, allowed
 from harness.spec.params import Params
@@ -36,17 +36,18 @@ class MtebParams(Params):
 
 
 @register("mteb")
-class MtebTask:
+class MtebTask(CollectionBase):
     """A retrieval task of mteb; its data comes from the Hugging Face Hub or the local cache of it."""
 
     Params: ClassVar[type[Params]] = MtebParams
+    libraries: ClassVar[tuple[str, ...]] = ("datasets", "mteb")
 
     def __init__(self, params: MtebParams) -> None:
         self.params = params
         self._task: Any = None
 
-    @staticmethod
-    def expanded(settings: dict[str, Any], matrix: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    @classmethod
+    def expanded(cls, settings: dict[str, Any], matrix: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """A suite as a matrix of its tasks; what names no known suite is left as it is, to be refused."""
         suite = settings.get("suite")
         if not isinstance(suite, str) or suite not in SUITES or "task" in settings or "task" in matrix:
@@ -76,11 +77,7 @@ class MtebTask:
             for document, relevance in documents.items():
                 yield Judgement(str(query), str(document), int(relevance))
 
-    def pairs(self) -> Iterator[Pair]:
-        """None: a test collection is not trained on."""
-        yield from ()
-
-    def announced(self) -> Sizes | None:
+    def sizes(self) -> Sizes | None:
         """What mteb's own statistics of the task say, without its data; None where there are none of the split."""
         metadata = _named(self.params.task or "").metadata
         found = (metadata.descriptive_stats or {}).get(self.params.split or metadata.eval_splits[0])

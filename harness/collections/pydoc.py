@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from harness.collections import Document, Judgement, Pair, Query, register
+from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -47,10 +47,11 @@ class Item(NamedTuple):
 
 
 @register("pydoc")
-class Pydoc:
+class Pydoc(CollectionBase):
     """A docstring's body is the document, its first paragraph the query that must find it."""
 
     Params: ClassVar[type[Params]] = PydocParams
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: PydocParams) -> None:
         self.params = params

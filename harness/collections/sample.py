@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from harness.collections import Document, Judgement, Pair, Query, register
-from harness.collections._nested import modules_of, opened
+from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
+from harness.collections._nested import opened
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -41,7 +41,7 @@ class SampleParams(Params):
 
 
 @register("sample")
-class Sample:
+class Sample(CollectionBase):
     """All queries over a part of the documents.
 
     The relevant documents stay, so that samples of all sizes have the same queries; of the others those stay whose
@@ -49,6 +49,7 @@ class Sample:
     """
 
     Params: ClassVar[type[Params]] = SampleParams
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: SampleParams) -> None:
         self.params = params
@@ -56,15 +57,21 @@ class Sample:
         self._relevant: set[str] = set()
         self._last: bytes | None = None
 
-    @staticmethod
-    def modules(params: SampleParams) -> tuple[str, ...]:
-        """Modules that decide the content besides this one."""
-        return modules_of(opened(params.collection, BARRED))
+    @classmethod
+    def modules(cls, params: SampleParams) -> tuple[str, ...]:
+        """This module and those of the whole collection."""
+        whole: Any = opened(params.collection, BARRED)
+        return (cls.__module__, *whole.modules(whole.params))
 
-    @property
+    @classmethod
+    def libraries_with(cls, params: SampleParams) -> tuple[str, ...]:
+        """Those of the whole collection."""
+        whole: Any = opened(params.collection, BARRED)
+        return tuple(whole.libraries_with(whole.params))
+
     def warnings(self) -> list[str]:
         """What the whole collection warns of, once each though it is read several times."""
-        return list(dict.fromkeys(getattr(self.whole, "warnings", ())))
+        return list(dict.fromkeys(self.whole.warnings()))
 
     def fingerprint(self) -> str:
         """The whole collection's; the rest stands in the parameters."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from harness.collections import Document, Judgement, Pair, Query, register
+from harness.collections import CollectionBase, Document, Judgement, Query, register
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ class SyntheticParams(Params):
 
 
 @register("synthetic")
-class Synthetic:
+class Synthetic(CollectionBase):
     """Numbered documents without text; only a `synthetic` encoder gives them meaning."""
 
     Params: ClassVar[type[Params]] = SyntheticParams
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: SyntheticParams) -> None:
         self.params = params
@@ -49,10 +50,6 @@ class Synthetic:
     def judgements(self) -> Iterator[Judgement]:
         """A query's own document."""
         return (Judgement(f"q{n}", f"d{self._source(n)}", 1) for n in range(self.params.queries))
-
-    def pairs(self) -> Iterator[Pair]:
-        """None."""
-        yield from ()
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""

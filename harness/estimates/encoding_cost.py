@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.collections.base import Sizes
 from harness.errors import UserError
 from harness.pipeline.plan.registries import REGISTRIES
 
 if TYPE_CHECKING:
+    from harness.collections.base import Sizes
     from harness.encoders.backbones.model_size import Announced
     from harness.spec.models import Part, Spec
 
@@ -122,14 +122,6 @@ def _size(part: Part) -> Sizes | str:
     """Announced or counted; a text that says what is missing."""
     collection: Any = REGISTRIES.collections.get(part.type)(part.params)
     try:
-        if hasattr(collection, "announced"):
-            return collection.announced() or "how large this split or subset is"
-        documents = [0, 0]
-        for document in collection.documents():
-            documents = [documents[0] + 1, documents[1] + len(document.full_text)]
-        queries = [0, 0]
-        for query in collection.queries():
-            queries = [queries[0] + 1, queries[1] + len(query.text)]
+        return collection.sizes() or "how large this split or subset is"
     except UserError as error:
         return error.what
-    return Sizes(documents[0], queries[0], documents[1] / max(documents[0], 1), queries[1] / max(queries[0], 1))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.indexes.base import Elsewhere, Hits, Index, Supports, Work
-from harness.registry import Registry
+from harness.indexes.base import Hits, Index, IndexBase, Supports, Work
+from harness.registry import Registry, hooks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-registry: Registry[type[Index]] = Registry("index", __name__, "laconic_bench.indexes")
+registry: Registry[type[Index]] = Registry("index", __name__, "laconic_bench.indexes", hooks=hooks_of(Index))
 register = registry.register
 
 
@@ -31,11 +31,14 @@ def create(name: str, **params: object) -> Index:
 
 
 def codec(name: str, params: Mapping[str, Any]) -> str:
-    """In what an index stores weights or vectors: what its parameters choose, else the one that the engine has."""
-    if "index" in params:  # shards of another engine
-        return codec(params["index"]["type"], params["index"])
-    chosen = params.get("weights", params.get("factory"))
-    return str(chosen or registry.get(name).supports.weights[0])
+    """In what an index of this engine stores weights or vectors, with these parameters as a spec has them.
+
+    Raises:
+        UserError: There is no such engine.
+        pydantic.ValidationError: A parameter is unknown or out of bounds.
+    """
+    engine = registry.get(name)
+    return engine.codec(engine.Params.model_validate(params))
 
 
-__all__ = ["Elsewhere", "Hits", "Index", "Supports", "Work", "codec", "create", "names", "register", "registry"]
+__all__ = ["Hits", "Index", "IndexBase", "Supports", "Work", "codec", "create", "names", "register", "registry"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -55,11 +55,17 @@ class Work:
 class Index(Protocol):
     """One engine over one set of vectors. A class registers itself with ``@indexes.register("name")``.
 
-    Document numbers are row numbers; identifiers are kept, and counted, apart.
+    Document numbers are row numbers; identifiers are stored, and counted, apart. `IndexBase` has the defaults that are
+    named here; a class that does not inherit from it writes every hook itself.
     """
 
     Params: ClassVar[type[Params]]
+    """Its parameters in a spec. No default."""
     supports: ClassVar[Supports]
+    """Which vectors it takes. No default."""
+    libraries: ClassVar[tuple[str, ...]]
+    """Distributions whose versions decide what it builds, finds and takes; they are part of its stages' keys. No
+    default: an engine in plain Python writes ``()``."""
 
     def __init__(self, params: Any) -> None: ...
 
@@ -93,22 +99,73 @@ class Index(Protocol):
         ...
 
     def work(self, queries: Vectors, k: int) -> Work | None:
-        """What searching these queries does; None where the engine does not tell."""
+        """What searching these queries does. Default: None, the engine does not tell."""
         ...
 
+    @classmethod
+    def codec(cls, params: Any) -> str:
+        """In what an index with these parameters stores weights or vectors. Default: the first of its weights."""
+        ...
 
-@runtime_checkable
-class Elsewhere(Protocol):
-    """An index that may keep parts in processes of its own, of which the process that opened it can tell nothing."""
+    @classmethod
+    def modules(cls, params: Any) -> tuple[str, ...]:
+        """Modules whose code decides the result. Default: the module of the class."""
+        ...
+
+    @classmethod
+    def libraries_with(cls, params: Any) -> tuple[str, ...]:
+        """Distributions whose versions decide what an index with these parameters does. Default: `libraries`.
+
+        An engine made of another one adds those of the other.
+        """
+        ...
 
     def reach(self) -> None:
-        """Connect to whatever will run them, so that this is no part of what is measured afterwards.
+        """Connect to whatever will run its parts, so that this is no part of what is measured afterwards.
+
+        Default: nothing, all is in this process.
 
         Raises:
             UserError: It is not installed, or not reached.
         """
         ...
 
-    def elsewhere(self) -> list[tuple[str, str]]:
-        """``/proc/self/smaps`` of each such process: before it opened its part, and now. Empty where there is none."""
+    def elsewhere(self) -> Sequence[tuple[str, str]]:
+        """``/proc/self/smaps`` of each other process that holds a part: before it opened its part, and now.
+
+        Default: none. Where there are some, the times of the process that opened the index do not tell the whole.
+        """
         ...
+
+
+class IndexBase:
+    """The defaults of `Index`: inherit from it, and write the rest."""
+
+    supports: ClassVar[Supports]
+    libraries: ClassVar[tuple[str, ...]]
+
+    def work(self, queries: Vectors, k: int) -> Work | None:
+        """None: the engine does not tell."""
+        return None
+
+    @classmethod
+    def codec(cls, params: Any) -> str:
+        """The first of the weights that the engine has."""
+        return cls.supports.weights[0]
+
+    @classmethod
+    def modules(cls, params: Any) -> tuple[str, ...]:
+        """The module of the class."""
+        return (cls.__module__,)
+
+    @classmethod
+    def libraries_with(cls, params: Any) -> tuple[str, ...]:
+        """Those that the class declares."""
+        return cls.libraries
+
+    def reach(self) -> None:
+        """Nothing: all is in this process."""
+
+    def elsewhere(self) -> Sequence[tuple[str, str]]:
+        """No other process."""
+        return ()

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.indexes import Hits, Supports, register
+from harness.indexes import Hits, IndexBase, Supports, register
 from harness.indexes._files import map_array, save_array, seal, unseal
 from harness.indexes._peers import hits, require
 from harness.indexes._rows import rows_of, tidy_csr
@@ -49,7 +49,7 @@ class BmpParams(Params):
 
 
 @register("bmp")
-class Bmp:
+class Bmp(IndexBase):
     """Block-max pruning; impacts in 8 bits with one scale, query weights in whole numbers up to 32.
 
     With alpha = beta = 1 the scores are those of the best documents for the rounded query, exactly. Which of the
@@ -60,6 +60,7 @@ class Bmp:
 
     Params: ClassVar[type[Params]] = BmpParams
     supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("u8",))
+    libraries: ClassVar[tuple[str, ...]] = ("bmp", "numba", "numpy", "scipy")
 
     def __init__(self, params: BmpParams) -> None:
         self.params = params
@@ -164,6 +165,3 @@ class Bmp:
     def memory(self) -> dict[str, int]:
         """Bytes of BMP's file, which it does not take apart (maxima of blocks, forward index, names), and of maxima."""
         return {"block maxima and forward index": len(self.file), "highest impacts": self.highest.nbytes}
-
-    def work(self, queries: Vectors, k: int) -> None:
-        """BMP does not tell."""

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.indexes import Hits, Supports, register
+from harness.indexes import Hits, IndexBase, Supports, register
 from harness.indexes._files import seal, unseal
 from harness.indexes._peers import hits
 from harness.spec.params import Params
@@ -42,11 +42,12 @@ class FaissParams(Params):
 
 
 @register("faiss")
-class Faiss:
+class Faiss(IndexBase):
     """Approximate, or exact over rounded vectors, by what the factory string asks for; inner products."""
 
     Params: ClassVar[type[Params]] = FaissParams
     supports: ClassVar[Supports] = Supports("dense", exact=False, weights=("by the factory string",))
+    libraries: ClassVar[tuple[str, ...]] = ("faiss-cpu", "numpy")
 
     def __init__(self, params: FaissParams) -> None:
         self.params = params
@@ -104,6 +105,11 @@ class Faiss:
         if self.params.ef_search:
             self._set("efSearch", self.params.ef_search)
 
+    @classmethod
+    def codec(cls, params: FaissParams) -> str:
+        """The factory string."""
+        return params.factory
+
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """What FAISS finds; equal scores in ascending order of documents."""
         import faiss
@@ -150,9 +156,6 @@ class Faiss:
         else:
             found = {"codes": documents * int(index.sa_code_size())}
         return {**found, "codebooks, centroids and headers": total - sum(found.values())}
-
-    def work(self, queries: Vectors, k: int) -> None:
-        """FAISS does not tell."""
 
 
 def _checked(rows: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from harness.errors import UserError
-from harness.indexes import Hits, Supports, Work, register
+from harness.indexes import Hits, IndexBase, Supports, Work, register
 from harness.indexes._files import seal, unseal
 from harness.spec.params import Params
 
@@ -28,11 +28,12 @@ class FaissFlatParams(Params):
 
 
 @register("faiss-flat")
-class FaissFlat:
+class FaissFlat(IndexBase):
     """FAISS IndexFlatIP: float32 vectors, exact."""
 
     Params: ClassVar[type[Params]] = FaissFlatParams
     supports: ClassVar[Supports] = Supports("dense", exact=True, block=BLOCK)
+    libraries: ClassVar[tuple[str, ...]] = ("faiss-cpu", "numpy")
 
     def __init__(self, params: FaissFlatParams) -> None:
         self.params = params

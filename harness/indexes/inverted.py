@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy import sparse
 
 from harness.errors import UserError
-from harness.indexes import Hits, Supports, Work, register
+from harness.indexes import Hits, IndexBase, Supports, Work, register
 from harness.indexes._files import map_array, save_array, seal, unseal
 from harness.indexes._rows import blocks_of, rows_of
 from harness.spec.params import Params
@@ -52,7 +52,7 @@ class InvertedParams(Params):
 
 
 @register("inverted")
-class Inverted:
+class Inverted(IndexBase):
     """Exact inverted index.
 
     The score of a document is the float32 sum of float32(query weight x scale) x impact, terms ascending, those with a
@@ -63,6 +63,7 @@ class Inverted:
 
     Params: ClassVar[type[Params]] = InvertedParams
     supports: ClassVar[Supports] = Supports("sparse", exact=True, weights=("u4", "u8", "u16", "float32"), block=SEGMENT)
+    libraries: ClassVar[tuple[str, ...]] = ("numba", "numpy", "scipy")
 
     def __init__(self, params: InvertedParams) -> None:
         self.params = params
@@ -104,6 +105,11 @@ class Inverted:
                     waiting, room = [], SEGMENT
         if waiting:
             yield waiting
+
+    @classmethod
+    def codec(cls, params: InvertedParams) -> str:
+        """How a weight is stored."""
+        return params.weights
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k; queries are spread over threads where there are several of both."""

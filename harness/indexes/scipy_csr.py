@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from harness.errors import UserError
-from harness.indexes import Hits, Supports, Work, register
+from harness.indexes import Hits, IndexBase, Supports, Work, register
 from harness.indexes._files import map_array, save_array, seal, unseal
 from harness.indexes._peers import hits
 from harness.indexes._rows import rows_of, tidy_csr
@@ -29,11 +29,12 @@ class ScipyParams(Params):
 
 
 @register("scipy")
-class Scipy:
+class Scipy(IndexBase):
     """Exact: queries x (terms x documents) in CSR, float32, then the top k of each row."""
 
     Params: ClassVar[type[Params]] = ScipyParams
     supports: ClassVar[Supports] = Supports("sparse", exact=True, threads=False, block=1)
+    libraries: ClassVar[tuple[str, ...]] = ("numba", "numpy", "scipy")
 
     def __init__(self, params: ScipyParams) -> None:
         self.params = params

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.indexes import Hits, Supports, register
+from harness.indexes import Hits, IndexBase, Supports, register
 from harness.indexes._files import seal, unseal
 from harness.indexes._peers import hits, require
 from harness.indexes._rows import rows_of, tidy_csr
@@ -65,11 +65,12 @@ class SeismicParams(Params):
 
 
 @register("seismic")
-class Seismic:
+class Seismic(IndexBase):
     """Approximate; scores of what it finds are those of its 16-bit weights."""
 
     Params: ClassVar[type[Params]] = SeismicParams
     supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("float16",))
+    libraries: ClassVar[tuple[str, ...]] = ("numba", "numpy", "pyseismic-lsr", "scipy")
 
     def __init__(self, params: SeismicParams) -> None:
         self.params = params
@@ -150,9 +151,6 @@ class Seismic:
         text = _quietly(self.index.print_space_usage_byte)
         found = {name: int(size) for name, size in re.findall(r"(\w[\w ]*): (\d+) Bytes", text)}
         return {label: found[name] for name, label in LABELS.items() if name in found}
-
-    def work(self, queries: Vectors, k: int) -> None:
-        """Seismic does not tell."""
 
 
 def _quietly(call: Callable[[], object]) -> str:

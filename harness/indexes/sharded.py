@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from scipy import sparse
 
 from harness.errors import UserError
-from harness.indexes import Hits, Supports, Work, _remote, register, registry
+from harness.indexes import Hits, IndexBase, Supports, Work, _remote, register, registry
 from harness.indexes._files import digest_of, seal, unseal
 from harness.spec.params import Params
 from harness.vectors import Kind
@@ -66,7 +66,7 @@ class ShardedDenseParams(ShardedParams):
     kind: ClassVar[Kind] = "dense"
 
 
-class _Sharded:
+class _Sharded(IndexBase):
     """Shards of one engine, searched one after another, or side by side where there are threads to spare.
 
     Shards end where the engine's own blocks end (`Supports.block`), so that each holds exactly what the engine would
@@ -79,6 +79,7 @@ class _Sharded:
 
     Params: ClassVar[type[Params]] = ShardedParams
     supports: ClassVar[Supports]
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
 
     def __init__(self, params: ShardedParams) -> None:
         self.params = params
@@ -86,10 +87,24 @@ class _Sharded:
         self.away: _remote.Shards | None = None
         self.starts = [0]
 
-    @staticmethod
-    def modules(params: ShardedParams) -> tuple[str, ...]:
-        """Modules that decide the result besides this one."""
-        return (registry.get(params.index["type"]).__module__,)
+    @classmethod
+    def codec(cls, params: ShardedParams) -> str:
+        """The codec of the shards."""
+        inner = _open(params.index)
+        return str(inner.codec(inner.params))
+
+    @classmethod
+    def modules(cls, params: ShardedParams) -> tuple[str, ...]:
+        """This module and those of the shards' engine."""
+        inner = _open(params.index)
+        return (cls.__module__, *inner.modules(inner.params))
+
+    @classmethod
+    def libraries_with(cls, params: ShardedParams) -> tuple[str, ...]:
+        """Those of the shards' engine, with ours; Ray's where it carries the shards."""
+        inner = _open(params.index)
+        carrier = ("ray",) if params.on == "ray" else ()
+        return tuple(sorted({*cls.libraries, *inner.libraries_with(inner.params), *carrier}))
 
     @property
     def size(self) -> int:
@@ -175,12 +190,12 @@ class _Sharded:
         })  # type: ignore[arg-type]  # fmt: skip
 
     def reach(self) -> None:
-        """See `Elsewhere`."""
+        """See `Index`."""
         if self.params.on == "ray":
             _remote.reach()
 
     def elsewhere(self) -> list[tuple[str, str]]:
-        """See `Elsewhere`."""
+        """See `Index`."""
         return self.away.maps() if self.away is not None else []
 
     def _each(self, method: str, *given: Any) -> list[Any]:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 STEPS = "harness.pipeline.steps"
 NEURAL = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy", "peft", "safetensors")
-ENGINE = ("numpy", "scipy", "numba", "faiss-cpu", "bmp", "pyseismic-lsr")
 
 
 def key_of(recipe: Mapping[str, object]) -> str:

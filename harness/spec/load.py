@@ -165,7 +165,7 @@ def _parts(source: _Source, axis: str, table: Any, registry: Axis) -> dict[str, 
             )
         pairs = settings.pop("pairs", None) if axis == "encoders" else None
         matrix = settings.pop("matrix", {})
-        if isinstance(matrix, dict) and hasattr(registry.get(kind), "expanded"):
+        if axis == "collections" and isinstance(matrix, dict):
             settings, matrix = registry.get(kind).expanded(settings, matrix)
         parts[name] = []
         for choice in _choices(source, matrix, (*path, "matrix")):

@@ -109,7 +109,7 @@ def test_broken_lines_are_skipped_when_asked_and_counted(folder):
     (folder / "corpus.jsonl").write_text('{"_id": "d0", "text": "a"}\n{broken\n{}\n')
     collection, documents, *_ = read(folder, tolerate=2)
     assert len(documents) == 1
-    assert "2 broken lines skipped, the first is line 2" in collection.warnings[0]
+    assert "2 broken lines skipped, the first is line 2" in collection.warnings()[0]
     with pytest.raises(UserError, match=r"corpus.jsonl:3"):
         read(folder, tolerate=1)
 
@@ -118,8 +118,8 @@ def test_judgements_for_the_unknown_are_counted(folder):
     (folder / "qrels/test.tsv").write_text("q1\td0\t1\nq1\tgone\t1\nq9\td0\t1\n")
     collection, _, _, judgements = read(folder)
     assert judgements == [("q1", "d0", 1)]
-    assert any("1 judgements name an unknown document, the first is line 2" in text for text in collection.warnings)
-    assert any("1 judgements name an unknown query, the first is line 3" in text for text in collection.warnings)
+    assert any("1 judgements name an unknown document, the first is line 2" in text for text in collection.warnings())
+    assert any("1 judgements name an unknown query, the first is line 3" in text for text in collection.warnings())
 
 
 def test_what_is_broken_is_tolerated_whatever_it_is(tmp_path):
@@ -132,4 +132,4 @@ def test_what_is_broken_is_tolerated_whatever_it_is(tmp_path):
             list(Beir(BeirParams(path=str(tmp_path), tolerate=tolerate)).documents())
     collection = Beir(BeirParams(path=str(tmp_path), tolerate=2))
     assert [document.id for document in collection.documents()] == ["a"]
-    assert "2 broken lines skipped, the first is line 2" in collection.warnings[0]
+    assert "2 broken lines skipped, the first is line 2" in collection.warnings()[0]

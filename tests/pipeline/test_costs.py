@@ -16,11 +16,11 @@ SUITES = str(ROOT / "experiments/suites.toml")
 def test_sizes_of_tasks_are_known_without_their_data(monkeypatch):
     mteb = pytest.importorskip("mteb")
     monkeypatch.setattr(type(mteb.get_task("SciFact")), "load_data", lambda *_, **__: pytest.fail("it was fetched"))
-    said = MtebTask(MtebParams(task="SciFact")).announced()
+    said = MtebTask(MtebParams(task="SciFact")).sizes()
     assert said[:2] == (5183, 300)
     assert said.document_characters == pytest.approx(1499.4, abs=0.1)
-    assert MtebTask(MtebParams(task="MSMARCO")).announced()[:2] == (8_841_823, 6_980)
-    assert MtebTask(MtebParams(task="SciFact", split="nope")).announced() is None
+    assert MtebTask(MtebParams(task="MSMARCO")).sizes()[:2] == (8_841_823, 6_980)
+    assert MtebTask(MtebParams(task="SciFact", split="nope")).sizes() is None
 
 
 def test_the_whole_suite_by_hand():

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from harness.spec.models import Part, Spec
 
 
-def modules_of(made_by: Any, params: Any) -> tuple[str, ...]:
-    """Modules whose code decides what an index or collection does; one made of another names that one's, too."""
-    return (made_by.__module__, *(made_by.modules(params) if hasattr(made_by, "modules") else ()))
-
-
 def gpus_of(encoder: Part) -> int:
     """Accelerators that one process of this encoder uses."""
     return int(str(getattr(encoder.params, "device", "cpu")).startswith("cuda"))
@@ -36,7 +31,8 @@ def collection_stage(kind: str, part: Part) -> Stage:
         f"{'prepare' if kind == 'prepare' else 'training pairs of'} {part.name}",
         f"{STEPS}.prepare:{'prepare' if kind == 'prepare' else 'prepare_pairs'}",
         asked_of(part),
-        modules=modules_of(source, part.params),
+        modules=source.modules(part.params),
+        libraries=source.libraries_with(part.params),
         about={"fingerprint": source(part.params).fingerprint()},
     )
 

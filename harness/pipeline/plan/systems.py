@@ -18,10 +18,9 @@ from harness.pipeline.plan.shared_stages import (
     encode_stage,
     fit_stage,
     gpus_of,
-    modules_of,
 )
 from harness.pipeline.plan.system_stages import SystemStages
-from harness.pipeline.stage import ENGINE, NEURAL, STEPS, Stage
+from harness.pipeline.stage import NEURAL, STEPS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,7 +91,8 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     check = check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
     check = once(check) if check else None
     encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
-    index_module = modules_of(REGISTRIES.indexes.get(index.type), index.params)
+    engine = REGISTRIES.indexes.get(index.type)
+    index_module, index_libraries = engine.modules(index.params), engine.libraries_with(index.params)
     encode = encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
     # Times and resident sizes belong to the machine that they were taken on.
     here = {"machine": machine}
@@ -104,7 +104,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             asked_of(index),
             {"vectors": encode},
             index_module,
-            ENGINE,
+            index_libraries,
             here,
             timed=True,
         )
@@ -119,7 +119,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             {"type": index.type, "depth": measure.depth, "threads": measure.work_threads},
             on_vectors,
             index_module,
-            ENGINE,
+            index_libraries,
             threads=measure.work_threads,
         )
     )
@@ -131,7 +131,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             {"type": index.type, "k": measure.k},
             on_vectors,
             index_module,
-            ENGINE,
+            index_libraries,
         )
     )
     memory = once(
@@ -142,7 +142,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             {**asked_of(index), "k": measure.k},
             on_vectors,
             index_module,
-            ENGINE,
+            index_libraries,
             here,
             timed=True,
         )
@@ -168,7 +168,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
                 },
                 {"model": fit, "index": build, "collection": prepare},
                 (*encoder_module, *index_module),
-                (*NEURAL, *ENGINE),
+                (*NEURAL, *index_libraries),
                 # Systems that differ in name alone are measured apart: their spread is the machine's own.
                 {**here, "system": system.name},
                 timed=True,
@@ -254,7 +254,7 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
     threads = spec.head.measure.work_threads
     pairs = collection_stage("pairs", spec.collections[collection])
     inputs = {"pairs": pairs}
-    maker = REGISTRIES.encoders.get(encoder.type)
+    maker, engine = REGISTRIES.encoders.get(encoder.type), REGISTRIES.indexes.get(index.type)
     if maker(encoder.params).needs() != "corpus":
         inputs["model"] = fit_stage(spec, encoder, pairs, lambda stage: stage)
     return [
@@ -265,8 +265,8 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
             f"{STEPS}.mine:mine",
             {"encoder": asked_of(encoder), "index": asked_of(index), "threads": threads, **settings},
             inputs,
-            (maker.__module__, *modules_of(REGISTRIES.indexes.get(index.type), index.params)),
-            (*NEURAL, *ENGINE),
+            (maker.__module__, *engine.modules(index.params)),
+            (*NEURAL, *engine.libraries_with(index.params)),
             threads=threads,
         ),
     ]

@@ -43,13 +43,12 @@ def served_memory(
         pages of this process grew (libraries included, which may shrink), the empty process' own, and the number of
         other processes.
     """
-    from harness.indexes import Elsewhere, create
+    from harness.indexes import create
     from harness.measure.memory import grown, mapped_files, newly_mapped, resident
 
     queries = load_vectors(Path(vectors) / "queries")
     warm(type, params, "sparse" if hasattr(queries, "indptr") else "dense")
-    if isinstance(spread := create(type, **params), Elsewhere):
-        spread.reach()
+    create(type, **params).reach()
     # Touch the queries before the first reading: they are the load, not the index.
     float(np.asarray(queries.sum()))
     gc.collect()
@@ -59,7 +58,7 @@ def served_memory(
         engine.search(queries[row : row + 1], k)
     gc.collect()
     after, mapped = resident(), newly_mapped(files)
-    others = [grown(*texts) for texts in engine.elsewhere()] if isinstance(engine, Elsewhere) else []
+    others = [grown(*texts) for texts in engine.elsewhere()]
     report(1, 1, "measured")
     return {
         "anonymous": after.anonymous - before.anonymous + sum(one.anonymous for one in others),

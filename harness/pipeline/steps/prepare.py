@@ -74,7 +74,7 @@ def prepare(*, out: str, type: str, params: dict[str, Any], report: Progress) ->
         "identifier_bytes": identifier_bytes,
         "revision": digest.hexdigest(),
         "description": dict(collection.description()),
-        "warnings": [str(text) for text in getattr(collection, "warnings", ())],
+        "warnings": [str(text) for text in collection.warnings()],
     }
 
 
@@ -134,7 +134,7 @@ def _open(type: str, params: dict[str, Any]) -> Collection:
     from harness.collections import registry
 
     source = registry.get(type)
-    collection: Collection = source(source.Params.model_validate(params))  # type: ignore[call-arg]
+    collection: Collection = source(source.Params.model_validate(params))
     return collection
 
 

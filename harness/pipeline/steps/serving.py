@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import UserError
-from harness.indexes import Elsewhere
 from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index
 from harness.pipeline.steps.prepare import read_texts
@@ -38,7 +37,7 @@ class Served:
     @property
     def elsewhere(self) -> int:
         """How many other processes hold parts of the index."""
-        return len(self.engine.elsewhere()) if isinstance(self.engine, Elsewhere) else 0
+        return len(self.engine.elsewhere())
 
     def facts(self, found: Watched[Any]) -> dict[str, Any]:
         """Conditions as JSON; parts of the index in other processes are something that they tell nothing of."""
