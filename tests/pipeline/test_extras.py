@@ -21,7 +21,7 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     """Arguments of a serving step for BM25 over six documents."""
-    from harness.pipeline.steps import encode, index, prepare
+    from harness.pipeline.steps import encode, fit, index, prepare
 
     folder = tmp_path_factory.mktemp("system")
     paths = {name: folder / name for name in ("collection", "model", "vectors", "index", "out")}
@@ -32,7 +32,7 @@ def system(tmp_path_factory):
     prepare.prepare(
         out=at["collection"], type="beir", params={"path": str(write_collection(folder))}, report=quiet["report"]
     )
-    encode.fit(out=at["model"], corpus=at["collection"], seed=0, **quiet)
+    fit.fit(out=at["model"], corpus=at["collection"], seed=0, **quiet)
     encode.encode(out=at["vectors"], model=at["model"], collection=at["collection"], **quiet)
     index.build(out=at["index"], type="inverted", params={}, vectors=at["vectors"], report=quiet["report"])
     served = {"encoder_type": "bm25", "encoder_params": {}, "index_type": "inverted", "k": 3, "threads": 1}
