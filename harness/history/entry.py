@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 from harness.records import Record, read_records
+from harness.runs import layout
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RUN_SCHEMAS = (1,)
-"""Schemas of run.json that can be imported."""
 STABLE_FACTS = ("processor", "cores", "memory")
 """From these a fingerprint is made for runs that did not write one."""
 
@@ -74,23 +73,13 @@ def entry_of(folder: Path, *, state: str = "", confirms: str = "") -> Entry:
     """Read a finished run's folder.
 
     Raises:
-        UserError: ``run.json`` or ``records.jsonl`` is missing, broken or of an unknown schema.
+        UserError: ``run.json`` or ``records.jsonl`` is missing, broken, or of a later schema.
     """
-    path, remedy = folder / "run.json", "give the folder that `laconic-bench run` wrote"
-    try:
-        body = path.read_bytes()
-        facts = json.loads(body)
-    except (OSError, ValueError) as error:
-        raise UserError(f"no finished run: {error}", file=path, remedy=remedy) from None
-    if not isinstance(facts, dict) or facts.get("schema") not in RUN_SCHEMAS:
-        found = facts.get("schema") if isinstance(facts, dict) else None
-        raise UserError(
-            f"a run of schema {found!r}; known: {', '.join(map(str, RUN_SCHEMAS))}",
-            file=path,
-            remedy="use the version of laconic-bench that wrote it, or run the experiment again",
-        )
-    records = read_records(folder / "records.jsonl")
-    digest = hashlib.sha256(body + (folder / "records.jsonl").read_bytes()).hexdigest()[:16]
+    path = folder / layout.RUN
+    facts = layout.read_facts(folder)
+    records = read_records(folder / layout.RECORDS)
+    body = path.read_bytes()
+    digest = hashlib.sha256(body + (folder / layout.RECORDS).read_bytes()).hexdigest()[:16]
     try:
         return replace(_entry(folder, facts, records, digest), state=state, confirms=confirms)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

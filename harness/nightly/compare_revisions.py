@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from harness.nightly.compare_runs import compare_runs
 from harness.nightly.revisions import Timer, parts_of, prepare, run_untimed
 from harness.nightly.thresholds import IN_TURNS
 from harness.pipeline.plan.registries import REGISTRIES
+from harness.runs import layout
+from harness.runs.write import replace_latencies
 from harness.spec.load import load_spec
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _processor(taken: NDArray[np.float64], name: str) -> NDArray[np.float64]:
 
 def _write_times(side: Side, taken: Times) -> None:
     """Put the times into the side's run in the place of those of the untimed part: each query's median."""
-    facts: Any = json.loads((side.folder / "run.json").read_text(encoding="utf-8"))
+    facts = layout.read_facts(side.folder)
     samples: dict[str, Any] = {}
     for number, system in enumerate(facts["systems"]):
         seconds = taken.get((system["collection"], system["name"]))
@@ -183,4 +184,4 @@ def _write_times(side: Side, taken: Times) -> None:
                 f"{number}/encode": middle[:, :, 0].ravel(),
                 f"{number}/search": middle[:, :, 1].ravel(),
             }
-    np.savez_compressed(side.folder / "latency.npz", **samples)
+    replace_latencies(side.folder, samples)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 from harness.measure.workers.worker_process import scrubbed_environment
+from harness.pipeline.store.local import Store
+from harness.runs import layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +92,7 @@ def run_untimed(side: Side, spec: Path, overrides: Sequence[str], store: Path) -
     options = [part for text in (*overrides, *QUICK, *side.overrides) for part in ("--set", text)]
     command = [*_python(side), "-c", RUN, "run", str(spec), "--store", str(store), "--out", str(side.folder), "-q"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, env=_environment(), check=False)
-    if not (side.folder / "run.json").exists():
+    if not layout.is_finished(side.folder):
         raise UserError(
             f"{side.name} could not be run: {done.stderr.strip()[-2000:]}", remedy="run it alone to see why"
         )
@@ -98,23 +100,15 @@ def run_untimed(side: Side, spec: Path, overrides: Sequence[str], store: Path) -
 
 def parts_of(side: Side, store: Path) -> dict[tuple[str, str], dict[str, str]]:
     """Folders of model, index and collection of each system that is ok: {(collection, system): {...}}."""
-    facts: Any = json.loads((side.folder / "run.json").read_text(encoding="utf-8"))
-    keys = {stage["label"]: stage["key"] for stage in facts["stages"]}
-
-    def files(*labels: str) -> str:
-        key = next(keys[label] for label in labels if label in keys)
-        return str(store.absolute() / "objects" / key[:2] / key / "files")
-
-    found = {}
-    for one in facts["systems"]:
-        collection, encoder, index = one["collection"], one["encoder"], one["index"]
-        if one["status"] == "ok":
-            found[collection, one["name"]] = {
-                "collection": files(f"prepare {collection}"),
-                "model": files(f"make {encoder} over {collection}", f"make {encoder}"),
-                "index": files(f"build {index} over {encoder} / {collection}"),
-            }
-    return found
+    objects = Store(store)
+    parts = {"collection": "prepare", "model": "fit", "index": "build"}
+    return {
+        (system["collection"], system["name"]): {
+            name: str(objects.files(system["stages"][part]).absolute()) for name, part in parts.items()
+        }
+        for system in layout.read_facts(side.folder)["systems"]
+        if system["status"] == "ok"
+    }
 
 
 class Timer:

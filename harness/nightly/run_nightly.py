@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.files import write_whole
 from harness.history import History, entry_of
 from harness.history.series import Key, series
 from harness.measure.machine.environment import machine_fingerprint
@@ -20,6 +20,7 @@ from harness.nightly.thresholds import threshold
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.plan.systems import in_order, system_stages
 from harness.pipeline.results.gather import write_run
+from harness.runs import layout
 from harness.runs.read import RunData, load_run
 from reports.pages.run_page import write_report
 from reports.pages.trend_page import news, write_trend
@@ -123,7 +124,7 @@ def _last_good(rows: Sequence[dict[str, Any]], head: RunData) -> RunData | None:
         return None
     last = [row for row in good if row["id"] == good[-1]["id"]]
     folder = Path(last[0]["folder"])
-    if (folder / "run.json").is_file():
+    if layout.is_finished(folder):
         base = load_run(folder)
         return base if not [text for text in differences(base, head) if "machines" not in text] else None
     names = {name for name in Record.__dataclass_fields__ if name != "run"}
@@ -133,12 +134,7 @@ def _last_good(rows: Sequence[dict[str, Any]], head: RunData) -> RunData | None:
         for row in last
         if row["data"] == data.get(row["collection"])
     ]
-    systems = [
-        {"name": system, "collection": collection, "status": "ok", "reason": ""}
-        for collection, system in dict.fromkeys((one.collection, one.system) for one in records)
-    ]
-    facts = {"systems": systems, "provenance": {"git revision": last[0]["revision"]}, "collections": {}}
-    return RunData(folder, facts, records, {}, {}, {})
+    return RunData.of_records(folder, records, revision=last[0]["revision"])
 
 
 def _confirmed(
@@ -169,10 +165,12 @@ def _tell(night: Night, spec: Spec, history: History, out: Path) -> None:
         ends["the release"] = _release(known, spec.head.nightly.release)
     night.since = {title: end for title, end in ends.items() if end is not None}
     night.news = [(title, news(watched, end)) for title, end in night.since.items()]
-    _write(out / "junit.xml", summaries.junit(night))
-    _write(out / "summary.md", summaries.markdown(night))
+    write_whole(out / "junit.xml", summaries.junit(night), errors="replace")
+    write_whole(out / "summary.md", summaries.markdown(night), errors="replace")
     path = out / "feed.json"
-    _write(path, summaries.feed(night, path.read_text(encoding="utf-8") if path.exists() else ""))
+    write_whole(
+        path, summaries.feed(night, path.read_text(encoding="utf-8") if path.exists() else ""), errors="replace"
+    )
     write_trend(out / "index.html", night, watched, known)
 
 
@@ -185,9 +183,3 @@ def night_before(known: dict[Key, list[Any]]) -> datetime | None:
 def _release(known: dict[Key, list[Any]], revision: str) -> datetime | None:
     times = [n.created for nights in known.values() for n in nights if n.revision.startswith(revision)]
     return min(times, default=None)
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8", errors="replace")
-    partial.replace(path)

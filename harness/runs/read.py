@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.records import Record, read_records
-from harness.runs import large_files as files
+from harness.runs import large_files, layout
 from harness.runs.disturbed import disturbed
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from harness.runs.large_files import Cell, Counts, Seconds
 
 T = TypeVar("T")
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,22 @@ class RunData:
     conditions: list[dict[str, Any]] = field(default_factory=list)
     known: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
     """What `once` made before."""
+
+    @classmethod
+    def of_records(cls, folder: Path, records: list[Record], *, revision: str) -> RunData:
+        """A run of which only the records are known, as the history keeps them.
+
+        Args:
+            folder: Where the run's files lay.
+            records: All rows that are known.
+            revision: Git revision of the program that measured them.
+        """
+        systems = [
+            {"name": system, "collection": collection, "status": "ok", "reason": "", "stages": {}}
+            for collection, system in dict.fromkeys((row.collection, row.system) for row in records)
+        ]
+        facts = {"systems": systems, "provenance": {"git revision": revision}, "collections": {}}
+        return cls(folder, facts, records, {}, {}, {})
 
     @property
     def systems(self) -> list[dict[str, Any]]:
@@ -102,7 +117,7 @@ class RunData:
             found: dict[str, Any] = json.loads(line)
         except ValueError as error:
             remedy = "run the experiment again"
-            raise UserError(f"not JSON: {error}", file=self.folder / "explain.jsonl", remedy=remedy) from None
+            raise UserError(f"not JSON: {error}", file=self.folder / layout.EXPLAIN, remedy=remedy) from None
         return found
 
     @cached_property
@@ -137,25 +152,19 @@ def load_run(folder: Path) -> RunData:
     """Read a run directory; samples that are missing are left empty.
 
     Raises:
-        UserError: ``run.json`` or ``records.jsonl`` is missing or broken, or of another schema; the file is named.
+        UserError: ``run.json`` or ``records.jsonl`` is missing or broken, or of a later schema; the file is named.
     """
-    path, remedy = folder / "run.json", "give the folder that `laconic-bench run` wrote"
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"no finished run: {error}", file=path, remedy=remedy) from None
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        raise UserError("not a run of this version", file=path, remedy="run the experiment again")
+    facts = layout.read_facts(folder)
     return RunData(
         folder,
         facts,
-        read_records(folder / "records.jsonl"),
-        files.quality(folder / "per_query.jsonl"),
-        files.latency(folder / "latency.npz", facts["systems"]),
+        read_records(folder / layout.RECORDS),
+        large_files.quality(folder / layout.PER_QUERY),
+        large_files.latency(folder / layout.LATENCY, facts["systems"]),
         _training(folder),
-        files.explained(folder / "explain.jsonl", facts["systems"]),
-        files.active(folder / "active.npz", facts["systems"]),
-        files.lines(folder / "conditions.jsonl"),
+        large_files.explained(folder / layout.EXPLAIN, facts["systems"]),
+        large_files.active(folder / layout.ACTIVE, facts["systems"]),
+        large_files.lines(folder / layout.CONDITIONS),
     )
 
 
@@ -167,6 +176,6 @@ def _common(rows: Sequence[Mapping[str, float]]) -> list[str]:
 
 def _training(folder: Path) -> dict[str, list[dict[str, float]]]:
     found: dict[str, list[dict[str, float]]] = {}
-    for row in files.lines(folder / "training.jsonl"):
+    for row in large_files.lines(folder / layout.TRAINING):
         found.setdefault(str(row.pop("encoder")), []).append(row)
     return found

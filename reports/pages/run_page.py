@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import gc
 import hashlib
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.claims.judge_run import verdicts
+from harness.files import write_whole
 from harness.metrics import METRICS
 from harness.runs.read import RunData, load_run
 from reports.figures.svg import signs
@@ -59,9 +59,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _write(text: str, path: Path) -> Path:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8", errors="replace")
-    partial.replace(path)
+    write_whole(path, text, errors="replace")
     return path.resolve()
 
 

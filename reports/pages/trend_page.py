@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.files import write_whole
 from harness.metrics import metric as metric_of
 from harness.stats.changes import FEWEST, Step, noise, steps
 from reports.figures.svg import Axis, Plot, signs, swatch
@@ -140,9 +141,7 @@ def write_trend(
         style=loader.get_source(environment, "page.css")[0],
         signs=signs(),
     )
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8", errors="replace")
-    partial.replace(path)
+    write_whole(path, text, errors="replace")
 
 
 def _section(

@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.pipeline.executors.rounds import apart, together
 from harness.pipeline.executors.timings import note
 from harness.pipeline.stage_outcome import KEPT, Done, Status, Watcher
-from harness.pipeline.store.local import DamagedError
+from harness.pipeline.store.local import FILES, DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -144,7 +144,7 @@ class Executor:
             given["round"] = token
         return Order(
             stage.function,
-            {"out": str(directory / "files"), **stage.arguments, **inputs, **given},
+            {"out": str(directory / FILES), **stage.arguments, **inputs, **given},
             timeout=self.measure.timeout,
             memory_limit=self.measure.memory_limit,
             threads=stage.threads,

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from harness.pipeline.stage import Stage
     from harness.spec.models import System
 
+PARTS = ("prepare", "fit", "check", "encode", "build", "search", "work", "memory", "quality", "summary")
+
 
 @dataclass(frozen=True)
 class SystemStages:
@@ -49,3 +51,10 @@ class SystemStages:
             self.quality,
             self.summary,
         )
+
+    def keys(self) -> dict[str, str]:
+        """The key of each part's stage, as run.json names them; timed parts are numbered."""
+        parts = {name: getattr(self, name) for name in PARTS}
+        timed = {f"latency {number + 1}": stage for number, stage in enumerate(self.latency)}
+        others = {f"{stage.kind} {number + 1}": stage for number, stage in enumerate(self.extras)}
+        return {name: stage.key for name, stage in (parts | timed | others).items() if stage is not None}

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
-import shutil
-import subprocess
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +18,8 @@ from harness.pipeline.results.conditions import builds_of, conditions_of, notes_
 from harness.pipeline.results.energy import cost_records
 from harness.pipeline.results.null_control import null_records
 from harness.pipeline.results.optional_records import extra_notes, extra_records
-from harness.records import Record, record, write_records
+from harness.records import Record, record
+from harness.runs.write import RunContents, provenance, write_run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,61 +38,55 @@ RESIDENT_METHOD = "smaps_rollup and smaps of newly mapped files, fresh process"
 def write_run(
     out: Path, spec: Spec, systems: Sequence[SystemStages], stages: Sequence[Stage], done: Mapping[str, Done]
 ) -> None:
-    """Write the tables (``*.jsonl``), ``run.json``, ``latency.npz`` and ``runs/*.trec.gz`` into `out`."""
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _write_run(out, spec, systems, stages, done)
-
-
-def _write_run(
-    out: Path, spec: Spec, systems: Sequence[SystemStages], stages: Sequence[Stage], done: Mapping[str, Done]
-) -> None:
+    """Gather what the finished stages of a run measured, and write it as a run folder."""
     run = f"{spec.name}-{hashlib.sha256(''.join(stage.key for stage in stages).encode()).hexdigest()[:12]}"
     records: list[Record] = []
-    queries: list[dict[str, Any]] = []
     latencies: dict[str, Any] = {}
     timed: dict[tuple[str, str], dict[str, Any]] = {}
-    described: list[dict[str, Any]] = []
     active: dict[str, Any] = {}
-    why = ""
-    for number, one in enumerate(systems):
-        bad = next((done[s.key] for s in one.all() if done[s.key].status != "ok"), None)
-        described.append(_described(one, bad, done))
-        if bad is None:
-            rows, values = _quality(out, run, one, number, done)
-            records += rows
-            queries += values
-            records += _efficiency(run, one, done)
-            records += extra_records(run, one, done)
-            rows, samples = _latency(run, one, done)
-            records += rows
-            records += cost_records(
-                run,
-                one.collection,
-                one.system.name,
-                next(row.value for row in rows if row.metric == "latency_total/mean"),
-                [_result(done, stage) for stage in one.latency],
-                spec.head.measure,
-            )
-            timed[one.collection, one.system.name] = samples
-            why += _explained(one, done)
-            active |= _active(number, one, done)
-            latencies |= {f"{number}/{name}": array for name, array in samples.items()}
+    whole = {number: one for number, one in enumerate(systems) if _failed_stage(one, done) is None}
+    for number, one in whole.items():
+        records += _quality(run, one, done)
+        records += _efficiency(run, one, done)
+        records += extra_records(run, one, done)
+        rows, samples = _latency(run, one, done)
+        records += rows
+        records += cost_records(
+            run,
+            one.collection,
+            one.system.name,
+            next(row.value for row in rows if row.metric == "latency_total/mean"),
+            [_result(done, stage) for stage in one.latency],
+            spec.head.measure,
+        )
+        timed[one.collection, one.system.name] = samples
+        active |= _active(number, one, done)
+        latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     records += null_records(run, spec, timed)
-    with _whole(out / "records.jsonl") as file:
-        write_records(file, records)
     conditions = conditions_of(systems, done)
-    _write(out / "conditions.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in conditions))
-    _write(out / "explain.jsonl", why)
-    with _whole(out / "active.npz") as file:
-        np.savez_compressed(file, allow_pickle=False, **active)
-    _write(out / "training.jsonl", _training(systems, done))
-    _write(out / "per_query.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in queries))
-    with _whole(out / "latency.npz") as file:
-        np.savez(file, allow_pickle=False, **latencies)  # times do not compress, and a report reads them
-    body = {
-        "schema": 1,
+    notes = [*notes_of(conditions), *moving(systems, done), *extra_notes(systems, done)]
+    contents = RunContents(
+        {**_facts_of_run(run, spec, systems, stages, done), "notes": notes},
+        records,
+        per_query=(row for one in whole.values() for row in _per_query(one, done)),
+        latencies=latencies,
+        conditions=conditions,
+        explained=(row for one in whole.values() for row in _explained(one, done)),
+        active=active,
+        training=_training(systems, done),
+        trec_runs={number: _files(done, one.quality) / "run.trec.gz" for number, one in whole.items()},
+    )
+    write_run_folder(out, contents)
+
+
+def _failed_stage(one: SystemStages, done: Mapping[str, Done]) -> Done | None:
+    return next((done[stage.key] for stage in one.all() if done[stage.key].status != "ok"), None)
+
+
+def _facts_of_run(
+    run: str, spec: Spec, systems: Sequence[SystemStages], stages: Sequence[Stage], done: Mapping[str, Done]
+) -> dict[str, Any]:
+    return {
         "run": run,
         "name": spec.name,
         "title": spec.head.title or spec.name,
@@ -106,7 +96,7 @@ def _write_run(
         "spec_text": spec.text,
         "overrides": list(spec.overrides),
         "command": " ".join(sys.argv),
-        "provenance": _provenance(),
+        "provenance": provenance(),
         "machine": machine_fingerprint(),
         "measure": spec.head.measure.model_dump(mode="json"),
         "environment": {**environment(), "Library builds": builds_of(systems, done)},
@@ -116,7 +106,7 @@ def _write_run(
             for artefact in (done[one.prepare.key].artefact,)
             if artefact is not None
         },
-        "systems": described,
+        "systems": [_described(one, done) for one in systems],
         "stages": [
             {
                 "key": s.key,
@@ -132,13 +122,11 @@ def _write_run(
             for d in (done[s.key],)
         ],
         "claims": [claim.model_dump(mode="json") for claim in spec.head.claims],
-        "notes": [*notes_of(conditions), *moving(systems, done), *extra_notes(systems, done)],
     }
-    _write(out / "run.json", json.dumps(body, ensure_ascii=False, indent=1))
 
 
-def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) -> dict[str, Any]:
-    system = one.system
+def _described(one: SystemStages, done: Mapping[str, Done]) -> dict[str, Any]:
+    system, bad = one.system, _failed_stage(one, done)
     return {
         "name": system.name,
         "collection": one.collection,
@@ -153,6 +141,7 @@ def _described(one: SystemStages, bad: Done | None, done: Mapping[str, Done]) ->
         "status": bad.status if bad else "ok",
         "reason": f"{bad.stage.label}: {bad.reason}" if bad else "",
         "facts": _facts(one, done),
+        "stages": one.keys(),
     }
 
 
@@ -192,41 +181,40 @@ def _plain(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
 
 
-def _training(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> str:
-    """JSON lines of every trained encoder's curve."""
-    lines = []
+def _training(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> Iterator[dict[str, Any]]:
+    """Rows of every trained encoder's curve."""
     for encoder, stage in {one.system.encoder.name: one.fit for one in systems}.items():
         artefact = done[stage.key].artefact
-        curve = artefact.result["facts"].get("curve", []) if artefact else []
-        lines += [json.dumps({"encoder": encoder, **row}) + "\n" for row in curve]
-    return "".join(lines)
+        for row in artefact.result["facts"].get("curve", []) if artefact else []:
+            yield {"encoder": encoder, **row}
 
 
-def _quality(
-    out: Path, run: str, one: SystemStages, number: int, done: Mapping[str, Done]
-) -> tuple[list[Record], list[dict[str, Any]]]:
-    files = _files(done, one.quality)
-    with _whole(out / "runs" / f"{number:03d}.trec.gz") as copy:
-        shutil.copyfile(files / "run.trec.gz", copy)
-    rows = [
+def _quality(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[Record]:
+    return [
         _row(run, one, name, found["value"], found["method"], n=found["n"], interval=(found["low"], found["high"]))
         for name, found in _result(done, one.quality).items()
     ]
-    values = json.loads((files / "per_query.json").read_text(encoding="utf-8", errors="surrogatepass"))
-    return rows, [
-        {"collection": one.collection, "system": one.system.name, "query": query, "metric": name, "value": value}
-        for name, by_query in values.items()
-        for query, value in by_query.items()
-    ]
 
 
-def _explained(one: SystemStages, done: Mapping[str, Done]) -> str:
-    """JSON lines: why the first documents of each query came first."""
+def _per_query(one: SystemStages, done: Mapping[str, Done]) -> Iterator[dict[str, Any]]:
+    text = (_files(done, one.quality) / "per_query.json").read_text(encoding="utf-8", errors="surrogatepass")
+    for name, by_query in json.loads(text).items():
+        for query, value in by_query.items():
+            yield {
+                "collection": one.collection,
+                "system": one.system.name,
+                "query": query,
+                "metric": name,
+                "value": value,
+            }
+
+
+def _explained(one: SystemStages, done: Mapping[str, Done]) -> Iterator[dict[str, Any]]:
+    """Why the first documents of each query came first."""
     about = {"collection": one.collection, "system": one.system.name}
-    text = (_files(done, one.quality) / "explain.jsonl").read_text(encoding="utf-8", errors="surrogatepass")
-    return "".join(
-        json.dumps({**about, **json.loads(line)}, ensure_ascii=False) + "\n" for line in text.split("\n") if line
-    )
+    with (_files(done, one.quality) / "explain.jsonl").open("rb") as lines:
+        for line in lines:
+            yield {**about, **json.loads(line.decode("utf-8", "surrogatepass"))}
 
 
 def _active(number: int, one: SystemStages, done: Mapping[str, Done]) -> dict[str, Any]:
@@ -365,36 +353,3 @@ def _result(done: Mapping[str, Done], stage: Stage) -> Any:
     artefact = done[stage.key].artefact
     assert artefact is not None  # noqa: S101 - as above
     return artefact.result
-
-
-def _provenance() -> dict[str, str]:
-    from harness import __version__
-
-    found, git = {"laconic-bench": __version__}, shutil.which("git") or "git"
-    for label, command in {"git revision": ["rev-parse", "HEAD"], "git changes": ["status", "--porcelain"]}.items():
-        try:
-            answer = subprocess.run([git, *command], capture_output=True, text=True, timeout=10, check=True)
-            found[label] = (
-                answer.stdout.strip()
-                if label == "git revision"
-                else ("none" if not answer.stdout.strip() else "uncommitted changes")
-            )
-        except (OSError, subprocess.SubprocessError):
-            found[label] = "not a git checkout"
-    return found
-
-
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Another name to write under; the file is replaced once that is written, and stays as it was if it cannot be."""
-    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _write(path: Path, text: str) -> None:
-    with _whole(path) as file:
-        file.write_text(text, encoding="utf-8", errors="surrogatepass")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+FILES = "files"
 _BLOCK = 1 << 22
 
 
@@ -48,7 +49,7 @@ class Artefact:
     @property
     def files(self) -> Path:
         """The folder of the artefact's own files."""
-        return self.directory / "files"
+        return self.directory / FILES
 
 
 class Store:
@@ -85,6 +86,10 @@ class Store:
     def directory(self, key: str) -> Path:
         """Where the artefact of this key lies, or would."""
         return self.root / "objects" / key[:2] / key
+
+    def files(self, key: str) -> Path:
+        """The folder of the own files of the artefact with this key, whether it is there or not."""
+        return self.directory(key) / FILES
 
     def has(self, key: str) -> bool:
         """Whether it is stored; its content is not looked at."""
@@ -132,7 +137,7 @@ class Store:
     def unfinished(self, key: str) -> Iterator[Path]:
         """A new folder to write the artefact's files into; gone afterwards unless `commit` moved it."""
         directory = self.root / "unfinished" / f"{key[:16]}-{os.getpid()}-{uuid4().hex[:8]}"
-        (directory / "files").mkdir(parents=True)
+        (directory / FILES).mkdir(parents=True)
         try:
             yield directory
         finally:
@@ -152,7 +157,7 @@ class Store:
     ) -> Artefact:
         """Make what was written under `unfinished` the artefact of this key, replacing one that is there."""
         files = {}
-        for path in sorted((directory / "files").rglob("*")):
+        for path in sorted((directory / FILES).rglob("*")):
             if path.is_symlink():
                 raise UserError("a stage wrote a symbolic link", file=path)
             if path.is_file():

@@ -1,0 +1,109 @@
+"""The layout of a run folder: names of its files, the version of the layout, and the way from older versions.
+
+A run folder holds:
+
+- ``run.json``: the facts of the run (see `Facts`); the file is written last, so a folder that has it is finished;
+- ``records.jsonl``: a `harness.records.Record` a line;
+- ``per_query.jsonl``: collection, system, query, metric and value of every query, a line each;
+- ``latency.npz``: arrays ``N/process``, ``N/query``, ``N/repeat`` (int32) and ``N/encode``, ``N/search`` (float64,
+  seconds), one element a timed query, and ``N/encode_cpu``, ``N/search_cpu`` (float64, seconds, processes x passes),
+  where N is the number of the system in run.json;
+- ``conditions.jsonl``: the conditions of every timed process, a line each;
+- ``explain.jsonl``: why the first documents of each query came first;
+- ``active.npz``: how many vectors have how many active terms, ``N/document_terms``, ``N/document_vectors``, ...;
+- ``training.jsonl``: the learning curve of every trained encoder;
+- ``runs/NNN.trec.gz``: the TREC run of system N;
+- ``report.html``: the page, which is made from the other files.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = 2
+"""Version of the layout. 2: every system of run.json names the keys of its stages."""
+RUN = "run.json"
+RECORDS = "records.jsonl"
+PER_QUERY = "per_query.jsonl"
+LATENCY = "latency.npz"
+CONDITIONS = "conditions.jsonl"
+EXPLAIN = "explain.jsonl"
+ACTIVE = "active.npz"
+TRAINING = "training.jsonl"
+TREC_RUNS = "runs"
+REPORT = "report.html"
+
+Facts: TypeAlias = dict[str, Any]
+"""What run.json holds: schema, run, name, title, description, created, spec_hash, spec_text, overrides, command,
+provenance, machine, measure, environment, collections, systems, stages, claims, notes."""
+
+
+def trec_run(number: int) -> str:
+    """Name of the TREC run of a system, by the system's number in run.json."""
+    return f"{TREC_RUNS}/{number:03d}.trec.gz"
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a finished run."""
+    return (folder / RUN).is_file()
+
+
+def read_facts(folder: Path) -> Facts:
+    """Read run.json as the present layout has it.
+
+    Raises:
+        UserError: The file is missing or broken, or its layout is newer than this program.
+    """
+    path = folder / RUN
+    try:
+        facts = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"no finished run: {error}", file=path, remedy="give the folder that `laconic-bench run` wrote"
+        ) from None
+    return migrated(facts, path)
+
+
+def migrated(facts: object, path: Path) -> Facts:
+    """The facts of an older layout as the present one has them.
+
+    Raises:
+        UserError: They are no facts of a run, or of a layout that this program does not know.
+    """
+    schema = facts.get("schema") if isinstance(facts, dict) else None
+    if not isinstance(facts, dict) or not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise UserError(f"not a run: its schema is {schema!r}", file=path, remedy="run the experiment again")
+    if schema > SCHEMA:
+        raise UserError(
+            f"a run of schema {schema}, which a later version of laconic-bench wrote; known: 1 to {SCHEMA}",
+            file=path,
+            remedy="use the version of laconic-bench that wrote it, or run the experiment again",
+        )
+    try:
+        return _from_1(facts) if schema == 1 else facts
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"not a whole run: {error!r}", file=path, remedy="run the experiment again") from None
+
+
+def _from_1(facts: Facts) -> Facts:
+    """Layout 1 named the stages of a system by their labels alone; a label that is not there gives no key."""
+    keys = {stage["label"]: stage["key"] for stage in facts["stages"]}
+
+    def with_keys(system: Facts) -> Facts:
+        collection, encoder, index = system["collection"], system.get("encoder"), system.get("index")
+        labels = {
+            "prepare": [f"prepare {collection}"],
+            "fit": [f"make {encoder} over {collection}", f"make {encoder}"],
+            "encode": [f"join {encoder} / {collection}", f"encode {encoder} / {collection}"],
+            "build": [f"build {index} over {encoder} / {collection}"],
+        }
+        named = {part: keys[label] for part, given in labels.items() for label in given[::-1] if label in keys}
+        return {**system, "stages": named}
+
+    return {**facts, "schema": SCHEMA, "systems": [with_keys(system) for system in facts["systems"]]}
