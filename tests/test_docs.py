@@ -1,5 +1,7 @@
 """Documents keep their promises: links lead somewhere, specs load, commands and their options exist."""
 
+import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -14,7 +16,8 @@ from harness.pipeline.plan.registries import REGISTRIES
 from harness.spec.load import load_spec
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SOURCES = r"(?:harness|reports|tests|experiments|docs|\.ci|\.github)"
 
 
 def blocks(path, language):
@@ -55,6 +58,55 @@ def test_commands_and_their_options_exist(path):
                 assert option in known, f"{line}: {option}"
             for spec in (word for word in rest if word.startswith("experiments/")):
                 assert (ROOT / spec).exists(), line
+
+
+def reached(dotted):
+    """Whether a dotted name leads to a module, or through one to an attribute, of this project."""
+    words = dotted.split(".")
+    for end in range(len(words), 0, -1):
+        name = ".".join(words[:end])
+        try:
+            found = importlib.util.find_spec(name)
+        except ModuleNotFoundError:
+            continue
+        if found is not None:
+            thing = importlib.import_module(name)
+            for word in words[end:]:
+                if not hasattr(thing, word):
+                    return False
+                thing = getattr(thing, word)
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("dotted", "leads"),
+    [
+        ("harness.spec.load", True),
+        ("harness.spec.load.load_spec", True),
+        ("harness.spec.load.no_such_thing", False),
+        ("harness.no_such_room.load", False),
+        ("reports.pages", True),
+    ],
+)
+def test_dotted_names_are_followed(dotted, leads):
+    assert reached(dotted) == leads
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_dotted_names_lead_to_a_module_or_what_it_holds(path):
+    text = path.read_text(encoding="utf-8")
+    dotted = re.findall(r"(?<![\w/.-])((?:harness|reports)(?:\.\w+)+)", text)
+    wrong = [name for name in sorted(set(dotted)) if not name.endswith((".py", ".toml", ".md")) and not reached(name)]
+    assert not wrong, f"{path.name} names what is not there"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_paths_of_sources_exist(path):
+    text = path.read_text(encoding="utf-8")
+    named = re.findall(rf"`({SOURCES}/[\w./-]+)`", text) + re.findall(r"python ((?:tests|\.ci)/[\w./-]+\.py)", text)
+    wrong = [name for name in sorted(set(named)) if not (ROOT / name).exists()]
+    assert not wrong, f"{path.name} names files that are not there"
 
 
 def test_drills_can_be_started():
