@@ -10,7 +10,8 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from harness.errors import UserError, allowed
+from harness.errors import UserError
+from harness.metrics import quality_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-# Our name -> ir_measures' name; all with trec_eval's meaning.
-MEASURES = {"ndcg@10": "nDCG@10", "recall@10": "R@10", "recall@100": "R@100", "mrr@10": "RR@10"}
 
 Run = dict[str, dict[str, float]]
 
@@ -96,31 +94,56 @@ def read_trec(path: Path) -> Run:
 def evaluate(
     qrels: Mapping[str, Mapping[str, int]], run: Mapping[str, Mapping[str, float]], metrics: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Each metric for each query that has a relevant document; 0 for a query without results.
+    """Each metric for each query that has a relevant document.
 
     Args:
         qrels: {query: {document: relevance}}.
         run: {query: {document: score}}.
-        metrics: Names of `MEASURES`.
+        metrics: Names of metrics of quality; see `harness.metrics.QualityMetric`.
 
     Returns:
         {metric: {query: value}}.
 
     Raises:
-        UserError: A metric is not known.
+        UserError: A metric is not known, or gives no finite value for one of the queries.
     """
-    if unknown := [name for name in metrics if name not in MEASURES]:
-        raise UserError(f"there is no quality metric {unknown[0]!r}", remedy=allowed(unknown[0], MEASURES))
-    import ir_measures
+    judged = {query: dict(grades) for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
+    kinds = {name: quality_metrics.get(name) for name in metrics}
+    computed = _by_ir_measures(judged, run, {name: kind.measure for name, kind in kinds.items() if kind.measure})
+    for name, kind in kinds.items():
+        if not kind.measure:
+            computed[name] = _checked(name, judged, kind.per_query(judged, run))
+    return {name: computed[name] for name in metrics}
 
-    wanted = {ir_measures.parse_measure(MEASURES[name]): name for name in metrics}
-    judged = {query: dict(found) for query, found in qrels.items() if any(grade > 0 for grade in found.values())}
-    found: dict[str, dict[str, float]] = {name: dict.fromkeys(judged, 0.0) for name in metrics}
-    kept = {query: dict(run[query]) for query in judged if run.get(query)}
-    if kept:
-        for value in ir_measures.iter_calc(list(wanted), judged, kept):
-            found[wanted[value.measure]][value.query_id] = float(value.value)
-    return found
+
+def _by_ir_measures(
+    judged: dict[str, dict[str, int]], run: Mapping[str, Mapping[str, float]], measures: Mapping[str, str]
+) -> dict[str, dict[str, float]]:
+    """Values of the measures by our names; 0 for a query without results."""
+    values: dict[str, dict[str, float]] = {name: dict.fromkeys(judged, 0.0) for name in measures}
+    answered = {query: dict(run[query]) for query in judged if run.get(query)}
+    if answered and measures:
+        import ir_measures
+
+        wanted = {ir_measures.parse_measure(measure): name for name, measure in measures.items()}
+        for value in ir_measures.iter_calc(list(wanted), judged, answered):
+            values[wanted[value.measure]][value.query_id] = float(value.value)
+    return values
+
+
+def _checked(name: str, judged: Mapping[str, object], values: Mapping[str, float]) -> dict[str, float]:
+    """The values in the order of the judgements."""
+    try:
+        ordered = {query: float(values[query]) for query in judged}
+    except KeyError as error:
+        raise UserError(
+            f"the metric {name!r} has no value for the query {error}", remedy="give one for every query of the qrels"
+        ) from None
+    if bad := next((query for query, value in ordered.items() if not np.isfinite(value)), None):
+        raise UserError(
+            f"the metric {name!r} of the query {bad!r} is {ordered[bad]}", remedy="give a finite value for every query"
+        )
+    return ordered
 
 
 def _packed(raw: BinaryIO, path: Path) -> AbstractContextManager[BinaryIO]:

@@ -7,6 +7,19 @@ from harness.metrics import quality as _quality  # noqa: F401
 from harness.metrics import index as _index  # noqa: F401
 from harness.metrics import queries as _queries  # noqa: F401
 from harness.metrics import serving as _serving  # noqa: F401
-from harness.metrics.registry import METRICS, Direction, Metric, define, metric
+from harness.metrics.base import Direction, Metric, Qrels, QualityMetric, QualityMetricBase, Run
+from harness.metrics.registry import METRICS, define, metric, quality_metrics, register
 
-__all__ = ["METRICS", "Direction", "Metric", "define", "metric"]
+__all__ = [
+    "METRICS",
+    "Direction",
+    "Metric",
+    "Qrels",
+    "QualityMetric",
+    "QualityMetricBase",
+    "Run",
+    "define",
+    "metric",
+    "quality_metrics",
+    "register",
+]

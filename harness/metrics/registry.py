@@ -1,38 +1,58 @@
-"""The registry of metrics: what each name means, its unit and direction, and the definition that reports print."""
+"""The table of metrics: what each name means, its unit and direction, and the definition that reports print."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Iterator, MutableMapping
 
 from harness.errors import UserError, allowed
+from harness.metrics.base import Direction, Metric, QualityMetric
+from harness.registry import Registry, hooks_of
 
-Direction: TypeAlias = Literal["higher", "lower", "neither"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a metric's name means."""
-
-    name: str
-    label: str
-    unit: str
-    """bytes | seconds | flops | fraction | ratio | count | joules | price | documents/second | queries/second"""
-    direction: Direction
-    definition: str
-    """Whole sentences; the report prints them."""
-    exact: bool = False
-    """Counted or computed: the same system on the same data gives the same value every time."""
-    decides: bool = True
-    """A claim may rest on it."""
-
-    @property
-    def timed(self) -> bool:
-        """It depends on the machine and on how it was asked: it is neither counted nor a share of what was found."""
-        return not self.exact and (self.unit, self.direction) != ("fraction", "higher")
+quality_metrics: Registry[type[QualityMetric]] = Registry(
+    "metric", "harness.metrics", "laconic_bench.metrics", hooks=hooks_of(QualityMetric)
+)
+"""The metrics that are computed from judgements and a run, by name."""
+register = quality_metrics.register
 
 
-METRICS: dict[str, Metric] = {}
+class MetricTable(MutableMapping[str, Metric]):
+    """All metrics by name: those that this package defines, and those of quality that other distributions register.
+
+    The latter are looked for when the table is first read.
+    """
+
+    def __init__(self) -> None:
+        self._metrics: dict[str, Metric] = {}
+
+    def __getitem__(self, name: str) -> Metric:
+        return self._all()[name]
+
+    def __setitem__(self, name: str, value: Metric) -> None:
+        self._metrics[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._metrics[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, Metric]:
+        for name in quality_metrics.names():
+            definition = quality_metrics.get(name).definition
+            if definition.name != name or "/" in name:
+                raise UserError(
+                    f"the metric {name!r} calls itself {definition.name!r}",
+                    remedy="give class and entry point the definition's name, without a slash",
+                )
+            if self._metrics.setdefault(name, definition) is not definition:
+                raise UserError(f"there are two metrics {name!r}", remedy="give the one that you add another name")
+        return self._metrics
+
+
+METRICS = MetricTable()
 
 
 def define(
@@ -45,15 +65,23 @@ def define(
     exact: bool = False,
     decides: bool = True,
 ) -> Metric:
-    """Add a metric to the registry."""
-    if name in METRICS:
+    """Add a metric that is not computed from a run, such as a time or a size.
+
+    Raises:
+        ValueError: There is one of this name.
+    """
+    if name in METRICS._metrics:
         raise ValueError(f"metric {name!r} is defined twice")
     METRICS[name] = Metric(name, label, unit, direction, definition, exact, decides)
-    return METRICS[name]
+    return METRICS._metrics[name]
 
 
 def metric(name: str) -> Metric:
-    """The metric of this name; what follows a slash is a component and is ignored."""
+    """The metric of this name; what follows a slash is a component and is ignored.
+
+    Raises:
+        UserError: There is no such metric.
+    """
     base = name.partition("/")[0]
     try:
         return METRICS[base]

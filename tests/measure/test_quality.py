@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.measure.quality import MEASURES, evaluate, read_trec, write_trec
+from harness.measure.quality import evaluate, read_trec, write_trec
+from harness.metrics import quality_metrics
 
 QRELS = {"q1": {"d1": 1, "d2": 2, "d9": 0}, "q2": {"d3": 1}, "q3": {"d1": 0}}
 
@@ -25,7 +26,7 @@ def dcg(gains):
 
 def test_scores_by_hand():
     run = {"q1": {"d9": 3.0, "d2": 2.0, "d1": 1.0}, "q3": {"d1": 1.0}, "unjudged": {"d1": 1.0}}
-    found = evaluate(QRELS, run, list(MEASURES))
+    found = evaluate(QRELS, run, quality_metrics.names())
     assert found["ndcg@10"] == pytest.approx({"q1": dcg([0, 2, 1]) / dcg([2, 1]), "q2": 0.0})
     assert found["mrr@10"] == pytest.approx({"q1": 0.5, "q2": 0.0})
     assert found["recall@10"] == pytest.approx({"q1": 1.0, "q2": 0.0})
@@ -34,7 +35,7 @@ def test_scores_by_hand():
 
 def test_cut_off_is_obeyed():
     run = {"q2": {f"x{i:02d}": 100.0 - i for i in range(10)} | {"d3": 1.0}}
-    found = evaluate(QRELS, run, list(MEASURES))
+    found = evaluate(QRELS, run, quality_metrics.names())
     assert found["mrr@10"]["q2"] == found["ndcg@10"]["q2"] == found["recall@10"]["q2"] == 0
     assert found["recall@100"]["q2"] == 1
 

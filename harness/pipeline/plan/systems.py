@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError, allowed
 from harness.measure.energy import watts_of
 from harness.measure.machine.environment import usable_cores
+from harness.metrics import quality_metrics
 from harness.pipeline.plan.optional_stages import exact_stages, extra_stages
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.shared_stages import (
@@ -181,14 +182,16 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         for number in range(measure.processes)
     )
     resampling = {"confidence": measure.confidence, "seed": spec.head.seed}
+    metrics = {name: quality_metrics.get(name) for name in quality_metrics.names()}
     quality = once(
         Stage(
             "quality",
             f"evaluate {label}",
             f"{STEPS}.evaluate:quality",
-            {"tag": system.name, **resampling},
+            {"tag": system.name, "metrics": {name: kind.measure for name, kind in metrics.items()}, **resampling},
             {"collection": prepare, "vectors": encode, "found": search},
-            libraries=("ir-measures", "pytrec_eval-terrier", "numpy", "scipy"),
+            tuple(sorted({kind.__module__ for kind in metrics.values() if not kind.measure})),
+            tuple(sorted({"numpy", "scipy", *(name for kind in metrics.values() for name in kind.libraries)})),
         )
     )
     summary = once(

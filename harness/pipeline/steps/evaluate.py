@@ -24,6 +24,7 @@ def quality(
     vectors: str,
     found: str,
     tag: str,
+    metrics: dict[str, str],
     confidence: float,
     seed: int,
     report: Progress,
@@ -32,10 +33,22 @@ def quality(
 
     Besides ``explain.jsonl`` and ``active.npz``, see `harness.pipeline.steps.explain`.
 
+    Args:
+        out: Folder to write to.
+        collection: Folder of the prepared collection.
+        vectors: Folder of its vectors.
+        found: Folder of the hits.
+        tag: Name of the system.
+        metrics: {name of a metric of quality: its name in ir_measures, empty where it computes itself}.
+        confidence: Of the intervals.
+        seed: Of the resampling.
+        report: Is told of progress.
+
     Returns:
         {metric: {value, low, high, n, method}}; the intervals are of the mean over queries (BCa bootstrap).
     """
-    from harness.measure.quality import MEASURES, evaluate, read_trec, write_trec
+    from harness.measure.quality import evaluate, read_trec, write_trec
+    from harness.metrics import quality_metrics
     from harness.stats.bootstrap import bootstrap_mean
 
     texts, hits = Path(collection), Path(found)
@@ -45,7 +58,7 @@ def quality(
     ids, qrels = np.load(hits / "ids.npy"), read_qrels(texts / "qrels.tsv")
     write_trec(path, queries, documents, ids, np.load(hits / "scores.npy"), tag)
     explain(Path(out), texts, Path(vectors), ids, qrels)
-    values = evaluate(qrels, read_trec(path), list(MEASURES))
+    values = evaluate(qrels, read_trec(path), list(metrics))
     (Path(out) / "per_query.json").write_text(
         json.dumps(values, ensure_ascii=False), encoding="utf-8", errors="surrogatepass"
     )
@@ -53,7 +66,7 @@ def quality(
     for name, by_query in values.items():
         numbers = list(by_query.values())
         low, high = bootstrap_mean(numbers, confidence=confidence, seed=seed)
-        method = f"ir_measures {MEASURES[name]}, BCa bootstrap over queries"
+        method = f"{quality_metrics.get(name).method}, BCa bootstrap over queries"
         result[name] = {"value": float(np.mean(numbers)), "low": low, "high": high, "n": len(numbers), "method": method}
     report(1, 1, "evaluated")
     return result
