@@ -1,0 +1,135 @@
+"""A package of somebody else adds an index, a collection or a metric: it is in keys, records and report."""
+
+import json
+
+import pytest
+from extensions import example, install, python, recipes, run
+from tests_support import SPEC, write_collection
+
+
+@pytest.fixture
+def site(tmp_path):
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def spec(tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text(SPEC.format(folder=write_collection(tmp_path)).replace("<script>alert(1)</script>", "first"))
+    return file
+
+
+def kinds_that_differ(before, after):
+    return {kind for kind in before if before[kind]["key"] != after[kind]["key"]}
+
+
+def test_an_index_of_another_package(tmp_path, site, spec):
+    module, code, (entry_points, table) = example("A new index")
+    install(site, module, code, entry_points)
+    spec.write_text(spec.read_text().replace("[measure]", f"{table}\n[[systems]]\nencoder = 'bm25'\nindex = 'mine'\n"
+                                             "name = 'mine'\n[measure]"))  # fmt: skip
+    spec.write_text(spec.read_text().replace('type = "inverted"', 'type = "inverted"\nweights = "float32"'))
+
+    before = recipes(site, spec)
+    assert before["build"]["libraries"].keys() == {"brute-index", "numpy", "scipy"}
+    assert before["build"]["libraries"]["brute-index"] == "1.0"
+    assert before["latency"]["libraries"]["brute-index"] == "1.0"
+    assert not {"brute-index", "faiss-cpu", "bmp"} & before["encode"]["libraries"].keys()
+
+    folder, records, report = run(site, spec, "small")
+    values = {(row["system"], row["metric"]): row["value"] for row in records}
+    for metric in ("ndcg@10", "recall@10", "mrr@10"):
+        assert values["mine", metric] == values["first", metric]
+    assert values["mine", "index_bytes/rows"] == values["mine", "index_bytes"] > 0
+    assert "mine" in report
+    (described,) = [s for s in json.loads((folder / "run.json").read_text())["systems"] if s["name"] == "mine"]
+    assert (described["index_type"], described["codec"], described["status"]) == ("brute", "float32", "ok")
+
+    install(site, module, code, entry_points, version="2.0")
+    after = recipes(site, spec)
+    assert after["build"]["libraries"]["brute-index"] == "2.0"
+    assert {"build", "search", "latency"} <= kinds_that_differ(before, after)
+    assert not {"prepare", "fit", "encode"} & kinds_that_differ(before, after)
+
+
+def test_an_index_without_a_hook_is_refused_by_the_hooks_name(site, spec):
+    module, code, (entry_points, _) = example("A new index")
+    install(site, module, code.replace("def memory(self)", "def bytes(self)"), entry_points)
+    done = python(site, "-c", "from harness.start import main; main()", "plan", str(spec), cwd=spec.parent)
+    assert done.returncode == 2
+    assert "the index 'brute' has no memory" in done.stderr
+    assert "harness.indexes.base" in done.stderr
+
+
+def test_a_collection_of_another_package(tmp_path, site, spec):
+    module, code, (entry_points, table) = example("A new collection")
+    install(site, module, code, entry_points)
+    lines = [f"what is a {word}\t{word} grows on a {word} tree" for word in ("apple", "pear", "plum", "fig")]
+    (tmp_path / "questions.tsv").write_text("\n".join(lines) + "\n")
+    old = spec.read_text()
+    begin, end = old.index("[collections.mine]"), old.index("[encoders.bm25]")
+    table = table.replace("questions.tsv", str(tmp_path / "questions.tsv"))
+    spec.write_text(old[:begin] + table + old[end:])
+
+    before = recipes(site, spec)
+    assert before["prepare"]["libraries"] == {"faq-collection": "1.0"}
+
+    folder, records, report = run(site, spec, "small")
+    values = {row["metric"]: row["value"] for row in records}
+    assert values["mrr@10"] == values["recall@10"] == 1.0
+    facts = json.loads((folder / "run.json").read_text())["collections"]["mine"]
+    assert (facts["documents"], facts["queries"], facts["warnings"]) == (4, 4, [])
+    assert "questions and answers of questions.tsv" in report
+
+    install(site, module, code, entry_points, version="2.0")
+    assert "prepare" in kinds_that_differ(before, recipes(site, spec))
+
+
+def test_a_metric_of_another_package(site, spec):
+    without = recipes(site, spec)
+    module, code, (entry_points,) = example("A new metric")
+    install(site, module, code, entry_points)
+
+    before = recipes(site, spec)
+    assert kinds_that_differ(without, before) == {"quality"}
+    assert before["quality"]["libraries"]["judged-metric"] == "1.0"
+
+    folder, records, report = run(site, spec, "small")
+    (row,) = [row for row in records if row["metric"] == "judged@10"]
+    # Each query finds the two documents that have its word, of which one is judged.
+    per_query = [json.loads(line) for line in (folder / "per_query.jsonl").read_text().splitlines()]
+    shares = {line["query"]: line["value"] for line in per_query if line["metric"] == "judged@10"}
+    assert shares == {"q0": 0.5, "q1": 0.5, "q2": 0.5}
+    assert (row["value"], row["n"], row["unit"], row["direction"]) == (0.5, 3, "fraction", "higher")
+    assert row["method"] == "count of judged documents, BCa bootstrap over queries"
+    assert "Judged@10" in report
+    assert "Share of the first 10 documents that have a judgement" in report
+
+    install(site, module, code.replace("[:10]", "[:5]"), entry_points)
+    assert kinds_that_differ(before, recipes(site, spec)) == {"quality"}
+
+
+def test_a_metric_that_ir_measures_has(site, spec):
+    module, code, (entry_points,) = example("A new metric")
+    begin = code.index("    @staticmethod")
+    code = code[:begin].replace('("judged-metric",)', '("ir-measures",)') + '    measure: ClassVar[str] = "P@10"\n'
+    install(site, module, code, entry_points)
+    _, records, _ = run(site, spec, "small")
+    assert [row["value"] for row in records if row["metric"] == "judged@10"] == [pytest.approx(0.1)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('name="judged@10"', 'name="judged"', "the metric 'judged@10' calls itself 'judged'"),
+        ("values[query] = sum(", "values[query] = float('nan') * sum(", "is nan"),
+        ("for query, judged in qrels.items():", "for query, judged in list(qrels.items())[1:]:", "no value for"),
+    ],
+)
+def test_a_wrong_metric_is_named(site, spec, old, new, words):
+    module, code, (entry_points,) = example("A new metric")
+    assert old in code
+    install(site, module, code.replace(old, new), entry_points)
+    done = python(site, "-c", "from harness.start import main; main()", "run", str(spec), cwd=spec.parent)
+    assert done.returncode != 0
+    assert words in done.stdout + done.stderr
