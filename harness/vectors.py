@@ -13,7 +13,6 @@ from scipy import sparse
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -87,15 +86,6 @@ class VectorsWriter:
         info = VectorsInfo(self.kind, self.rows, self.columns, self.stored)
         (self.directory / "shape.json").write_text(json.dumps(vars(info)))
         return info
-
-
-def write_vectors(directory: Path, kind: Kind, columns: int, blocks: Iterable[Vectors]) -> VectorsInfo:
-    """Write all blocks into a new folder; see `VectorsWriter`."""
-    directory.mkdir(parents=True, exist_ok=True)
-    writer = VectorsWriter(directory, kind, columns)
-    for block in blocks:
-        writer.append(block)
-    return writer.close()
 
 
 def vectors_info(directory: Path) -> VectorsInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.claims.memory import DENSE, LLAMA_TERMS, MS_MARCO, SPARSE, terms_for
+from harness.claims.memory import DENSE, LLAMA_TERMS, MS_MARCO, SPARSE
 
 CLAIMED = 0.71
 TERMS_KEPT = 512
@@ -55,8 +55,3 @@ def readings() -> list[Reading]:
         quoted("Seismic index of 100 to 150 GB, as its authors estimate", 100e9 / MS_MARCO, 150e9 / MS_MARCO),
         quoted("Seismic while loading, 20 to 25 KB a document, as its authors estimate", 20e3, 25e3),
     ]
-
-
-def terms_needed(sparse: str = "32/float16") -> dict[str, float | None]:
-    """Mean terms a document at which the reduction is exactly what was claimed, by the dense side's codec."""
-    return {dense: terms_for(CLAIMED, dense, sparse, DIMENSIONS) for dense in AGAINST}

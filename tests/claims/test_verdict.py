@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from paired_tests import tost
 
 from harness.claims import Evidence, exit_code, judge
 from harness.records import record
 from harness.spec.claim import ClaimSpec
-from harness.stats import tost
 
 
 def evidence(ours, theirs, metric="index_bytes", interval=None, **more):

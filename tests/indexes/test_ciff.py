@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from typer.testing import CliRunner
+from vector_folders import write_vectors
 
 from harness.ciff import files as ciff
 from harness.cli import app as cli
 from harness.errors import UserError
 from harness.indexes import create
-from harness.vectors import load_vectors, write_vectors
+from harness.vectors import load_vectors
 
 # Two documents, the terms "a" (documents 0 and 1, counted 1 and 2) and "b" (document 1, counted 300), written by hand
 # from the definition: each message after its length; numbers that are 0 left out.

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 from tests_support import write_collection
+from vector_folders import write_vectors
 
 from harness.pipeline.plan.optional_stages import exact_stages
 from harness.pipeline.results.optional_records import extra_records
 from harness.pipeline.stage import Stage
 from harness.pipeline.steps import exact
-from harness.vectors import write_vectors
 
 
 def quiet(*_):

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from scipy import sparse
+from vector_folders import write_vectors
 
 from harness.pipeline.steps.explain import explain
-from harness.vectors import write_vectors
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.stats import drawn_percentiles, hierarchical, percentile_ratio, smallest_effect
 from harness.stats import levels as levels_module
+from harness.stats.levels import drawn_percentiles, hierarchical, percentile_ratio, smallest_effect
 
 
 def simulated(rng, base, processes, repeats, *, spread=0.03, noise=0.05):

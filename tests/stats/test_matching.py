@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats import cost_at_gain, drawn_percentiles, matched_cost
+from harness.stats.levels import drawn_percentiles
+from harness.stats.matching import cost_at_gain, matched_cost
 
 
 def test_by_hand():

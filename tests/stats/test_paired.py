@@ -6,19 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paired_tests import effect_size, paired_randomisation, paired_t, tost
 from scipy import stats
 
-from harness.stats import (
-    compare,
-    effect_size,
-    holm,
-    minimum_detectable_effect,
-    paired_randomisation,
-    paired_t,
-    pareto_front,
-    randomisations,
-    tost,
-)
+from harness.stats.paired import compare, holm, minimum_detectable_effect, randomisations
+from harness.stats.pareto import pareto_front
 
 FIRST = np.asarray([0.61, 0.34, 0.95, 0.10, 0.77, 0.51, 0.43, 0.88])
 SECOND = np.asarray([0.55, 0.36, 0.80, 0.05, 0.70, 0.52, 0.40, 0.71])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.stats import table
+from harness.stats.samples import table
 
 
 def test_rows_in_any_order_find_their_place():
