@@ -81,16 +81,17 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command(name="list")
 def list_names(
-    what: Annotated[str, typer.Argument(help="collections, encoders, indexes or metrics")], as_json: AsJson = False
+    what: Annotated[str, typer.Argument(help="collections, encoders, indexes, measurements or metrics")],
+    as_json: AsJson = False,
 ) -> None:
     """List what specs can name."""
     from harness.errors import allowed
     from harness.metrics import METRICS
     from harness.pipeline.plan.registries import REGISTRIES
 
-    known = {axis: getattr(REGISTRIES, axis).names for axis in ("collections", "encoders", "indexes")} | {
-        "metrics": lambda: list(METRICS)
-    }
+    known = {
+        axis: getattr(REGISTRIES, axis).names for axis in ("collections", "encoders", "indexes", "measurements")
+    } | {"metrics": lambda: list(METRICS)}
     if what not in known:
         raise UserError(f"there is no list of {what!r}", remedy=allowed(what, known))
     typer.echo(json.dumps(known[what]()) if as_json else "\n".join(known[what]()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from importlib.metadata import entry_points
 
 from harness.errors import UserError, allowed
 from harness.metrics.base import Direction, Metric, QualityMetric
@@ -16,13 +17,15 @@ register = quality_metrics.register
 
 
 class MetricTable(MutableMapping[str, Metric]):
-    """All metrics by name: those that this package defines, and those of quality that other distributions register.
+    """All metrics by name: those that this package defines, and those that other distributions add.
 
-    The latter are looked for when the table is first read.
+    Others add metrics of quality, and metrics that their measurements record. These are looked for when the table is
+    first read.
     """
 
     def __init__(self) -> None:
         self._metrics: dict[str, Metric] = {}
+        self._complete = False
 
     def __getitem__(self, name: str) -> Metric:
         return self._all()[name]
@@ -40,6 +43,10 @@ class MetricTable(MutableMapping[str, Metric]):
         return len(self._all())
 
     def _all(self) -> dict[str, Metric]:
+        if not self._complete:
+            self._complete = True
+            for point in entry_points(group="laconic_bench.measurements"):
+                point.load()  # its module defines what it measures
         for name in quality_metrics.names():
             definition = quality_metrics.get(name).definition
             if definition.name != name or "/" in name:

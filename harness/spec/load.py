@@ -36,11 +36,12 @@ class Axis(Protocol):
 
 @dataclass(frozen=True)
 class Registries:
-    """The three axes on which a spec names implementations."""
+    """The implementations that a spec names: on three axes, and the measurements of `measure.also`."""
 
     collections: Axis
     encoders: Axis
     indexes: Axis
+    measurements: Axis
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def load_spec(file: Path, registries: Registries, overrides: Sequence[str] = ())
     source = _Source(file, text)
     tables = {axis: content.pop(axis, {}) for axis in AXES}
     head = _validate(source, SpecHead, content, (), also=AXES)
+    _check_measurements(source, head, registries.measurements)
     parts = {axis: _parts(source, axis, tables[axis], getattr(registries, axis)) for axis in AXES}
     _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
@@ -206,6 +208,13 @@ def _with(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, A
             node = node[parent]
         node[last] = value
     return result
+
+
+def _check_measurements(source: _Source, head: SpecHead, registry: Axis) -> None:
+    for place, name in enumerate(head.measure.also):
+        if name not in registry.names():
+            path = ("measure", "also", place)
+            raise source.error(f"there is no measurement {name!r}", path, allowed(name, registry.names()))
 
 
 def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries) -> None:

@@ -102,9 +102,10 @@ class MeasureSpec(Params):
     """Seconds that one stage may take before it is stopped."""
     memory_limit: int | None = Field(default=None, ge=1 << 20)
     """Bytes that one stage may hold before it is stopped."""
-    also: list[Literal["cold", "throughput", "load", "encoder-memory", "exact"]] = Field(default_factory=list)
-    """What else is measured: starting with a cold page cache, batches at one and all threads, the highest load, the
-    encoder's memory, and for exact engines, too, results against brute force over the float32 vectors."""
+    also: list[str] = Field(default_factory=list)
+    """What else is measured, by name: cold (starting with a cold page cache), throughput (batches at one and at all
+    threads), load (the highest bearable load), encoder-memory, exact (results against brute force over the float32
+    vectors; engines that are not exact get it in any case), or what an installed package adds."""
     load_bound: float = Field(default=0.1, gt=0)
     """Seconds that the 99th percentile of latency must keep under for a load to be bearable."""
     load_queries: int = Field(default=500, ge=500)

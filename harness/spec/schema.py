@@ -17,6 +17,8 @@ def json_schema(registries: Registries) -> dict[str, Any]:
     """Draft 2020-12 schema of a spec file; editors complete and check against it."""
     schema = SpecHead.model_json_schema(ref_template="#/$defs/{model}")
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    also = definitions["MeasureSpec"]["properties"]["also"]
+    also["items"] = {"enum": registries.measurements.names()}
     for axis in AXES:
         registry = getattr(registries, axis)
         options = []

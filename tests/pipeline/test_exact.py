@@ -1,6 +1,8 @@
 """Exact results by brute force, and indexes held against them."""
 
 import json
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,10 +10,11 @@ from scipy import sparse
 from tests_support import write_collection
 from vector_folders import write_vectors
 
-from harness.pipeline.plan.optional_stages import exact_stages
+from harness.pipeline.measurements import Subject, registry
 from harness.pipeline.results.optional_records import extra_records
 from harness.pipeline.stage import Stage
 from harness.pipeline.steps import exact
+from harness.spec.models import MeasureSpec
 
 
 def quiet(*_):
@@ -62,8 +65,11 @@ def test_an_index_is_held_against_it(tmp_path):
 
 def test_its_stages_and_records():
     vectors, search, prepare = (Stage(kind, kind, "m:f", {"depth": 100}) for kind in ("encode", "search", "prepare"))
-    truth, held = exact_stages(vectors, search, prepare, "a system")
-    other = exact_stages(vectors, Stage("search", "other", "m:f", {"depth": 100, "x": 1}), prepare, "another")
+    measurement, latency = registry.get("exact")(), Stage("latency", "latency", "m:f", {})
+    subject = Subject("a system", MeasureSpec(), latency, vectors, search, prepare, exact=True)
+    truth, held = measurement.stages(subject)
+    different = Stage("search", "other", "m:f", {"depth": 100, "x": 1})
+    other = measurement.stages(replace(subject, label="another", search=different))
     assert truth.key == other[0].key
     assert held.key != other[1].key
 
@@ -72,8 +78,17 @@ def test_its_stages_and_records():
             self.artefact = type("A", (), {"result": result})
 
     class One:
-        collection, system, latency, extras = "c", type("S", (), {"name": "s"}), (), (truth, held)
+        collection, system, latency = "c", type("S", (), {"name": "s"}), ()
+        measurements: ClassVar = {"exact": (truth, held)}
 
     done = {truth.key: Kept({}), held.key: Kept({"recall": {"10": 0.5}, "ndcg@10": 0.25, "queries": 4})}
     rows = {row.metric: (row.value, row.n) for row in extra_records("run", One, done)}
     assert rows == {"recall_vs_exact@10": (0.5, 4), "ndcg_exact@10": (0.25, 4)}
+
+
+def test_only_an_index_that_is_not_exact_gets_it_unasked():
+    stage = Stage("s", "s", "m:f", {"depth": 10})
+    subject = Subject("a", MeasureSpec(), stage, stage, stage, stage, exact=True)
+    assert not registry.get("exact")().implied(subject)
+    assert registry.get("exact")().implied(replace(subject, exact=False))
+    assert not any(registry.get(name)().implied(replace(subject, exact=False)) for name in ("cold", "load"))

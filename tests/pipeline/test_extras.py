@@ -10,7 +10,7 @@ from tests_support import write_collection
 
 from harness.errors import UserError
 from harness.measure.workers.isolated import run_isolated
-from harness.pipeline.plan.optional_stages import extra_stages
+from harness.pipeline.measurements import Subject, registry
 from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.pipeline.stage import Stage
 from harness.spec.models import MeasureSpec
@@ -125,17 +125,21 @@ def pattern(**also):
     make = Stage("make", "make", function, {})
     inputs = dict.fromkeys(("model", "index", "collection"), make)
     latency = Stage("latency", "latency", function, arguments, inputs, timed=True)
-    return latency, extra_stages(latency, "s / c", MeasureSpec(processes=2, **also))
+    measure = MeasureSpec(processes=2, **also)
+    subject = Subject("s / c", measure, latency, make, make, make, exact=True)
+    return latency, {name: registry.get(name)().stages(subject) for name in measure.also}
 
 
 def test_nothing_else_is_measured_unless_it_is_asked_for():
-    assert pattern()[1] == []
-    kinds = [stage.kind for stage in pattern(also=["cold", "throughput", "load", "encoder-memory"])[1]]
+    assert pattern()[1] == {}
+    asked = pattern(also=["cold", "throughput", "load", "encoder-memory"])[1]
+    kinds = [stage.kind for stages in asked.values() for stage in stages]
     assert kinds == ["cold", "cold", "throughput", "throughput", "load", "encoder-memory"]
 
 
 def test_each_has_a_key_of_its_own_and_is_timed():
-    _, stages = pattern(also=["cold", "throughput", "load", "encoder-memory"])
+    _, by_name = pattern(also=["cold", "throughput", "load", "encoder-memory"])
+    stages = [stage for each in by_name.values() for stage in each]
     assert len({stage.key for stage in stages}) == len(stages)
     assert all(stage.timed for stage in stages)
     one, many = (stage for stage in stages if stage.kind == "throughput")
@@ -146,11 +150,13 @@ def test_each_has_a_key_of_its_own_and_is_timed():
 def results(first, stages, **by_kind):
     """A system with these results, and one failure where a kind has none."""
     done = {}
-    for stage in (first, *stages):
+    for stage in (first, *(stage for each in stages.values() for stage in each)):
         found = by_kind.get(stage.kind)
         artefact = SimpleNamespace(result=found) if found else None
         done[stage.key] = SimpleNamespace(artefact=artefact, status="ok" if found else "timeout", reason="too long")
-    one = SimpleNamespace(latency=(first,), extras=tuple(stages), collection="c", system=SimpleNamespace(name="s"))
+    extras = tuple(stage for each in stages.values() for stage in each)
+    about = {"collection": "c", "system": SimpleNamespace(name="s")}
+    one = SimpleNamespace(latency=(first,), extras=extras, measurements=stages, **about)
     return one, done
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.pipeline.stage import Stage
     from harness.spec.models import System
 
@@ -29,8 +31,13 @@ class SystemStages:
     latency: tuple[Stage, ...]
     quality: Stage
     summary: Stage
-    extras: tuple[Stage, ...] = ()
-    """What `measure.also` asks for; the system's other results do not depend on them."""
+    measurements: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
+    """The stages of each measurement of `measure.also`; the system's other results do not depend on them."""
+
+    @property
+    def extras(self) -> tuple[Stage, ...]:
+        """The stages of all measurements."""
+        return tuple(stage for stages in self.measurements.values() for stage in stages)
 
     def all(self) -> tuple[Stage, ...]:
         """Every stage of the system in an order that respects what needs what."""

@@ -10,7 +10,7 @@ from harness.errors import UserError, allowed
 from harness.measure.energy import watts_of
 from harness.measure.machine.environment import usable_cores
 from harness.metrics import quality_metrics
-from harness.pipeline.plan.optional_stages import exact_stages, extra_stages
+from harness.pipeline.measurements import Subject
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.shared_stages import (
     asked_of,
@@ -204,12 +204,16 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
             libraries=("numpy", "scipy"),
         )
     )
-    extras = extra_stages(latency[0], label, measure)
-    if "exact" in measure.also or not REGISTRIES.indexes.get(index.type).supports.exact:
-        extras += exact_stages(encode, search, prepare, label)
+    subject = Subject(label, measure, latency[0], encode, search, prepare, engine.supports.exact)
+    measurements = {
+        name: measurement
+        for name in REGISTRIES.measurements.names()
+        for measurement in (REGISTRIES.measurements.get(name)(),)
+        if name in measure.also or measurement.implied(subject)
+    }
     return SystemStages(
         system, collection, prepare, fit, check, encode, build, search, work, memory, latency, quality, summary,
-        tuple(once(stage) for stage in extras),
+        {name: tuple(once(stage) for stage in one.stages(subject)) for name, one in measurements.items()},
     )  # fmt: skip
 
 

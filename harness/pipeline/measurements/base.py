@@ -1,0 +1,150 @@
+"""The plug point for measurements: what a system is measured by beside quality, memory and latency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from harness.pipeline.stage import STEPS, Stage
+from harness.stats.levels import hierarchical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.records import Source
+    from harness.spec.models import MeasureSpec
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One system on one collection, as a measurement sees it.
+
+    Attributes:
+        label: System and collection, for the reader.
+        measure: The spec's table `measure`.
+        latency: The stage of the first latency process. Its inputs are ``model``, ``index`` and ``collection``; its
+            arguments name the encoder, the index and k.
+        encode: Its artefact holds the vectors of documents and queries.
+        search: Its artefact holds the results of all queries.
+        prepare: Its artefact holds texts and qrels.
+        exact: Whether the index gives the true top k of the vectors as it stores them.
+    """
+
+    label: str
+    measure: MeasureSpec
+    latency: Stage
+    encode: Stage
+    search: Stage
+    prepare: Stage
+    exact: bool
+
+    def timed_stage(
+        self,
+        kind: str,
+        text: str,
+        function: str,
+        *,
+        libraries: Sequence[str] = (),
+        modules: Sequence[str] = (),
+        threads: int | None = None,
+        **arguments: object,
+    ) -> Stage:
+        """A stage that opens encoder and index in a fresh process, and runs alone.
+
+        Args:
+            kind: Of the stage; `Measurement.records` gets the results by it.
+            text: What the reader is told, such as ``cold start 1``.
+            function: ``module:function``. It takes ``out``, ``report``, the three inputs as paths, ``encoder_type``,
+                ``encoder_params``, ``index_type``, ``k``, ``threads`` and `arguments`, and returns JSON.
+            libraries: Distributions that decide the result beside those of encoder and index.
+            modules: Modules whose code decides the result beside those of encoder and index.
+            threads: Of the process; those of the spec by default.
+            arguments: More arguments of the function.
+        """
+        served = {name: self.latency.arguments[name] for name in ("encoder_type", "encoder_params", "index_type", "k")}
+        threads = self.measure.threads if threads is None else threads
+        return replace(
+            self.latency,
+            kind=kind,
+            label=f"{text} of {self.label}",
+            function=function if ":" in function and "." in function else f"{STEPS}.{function}",
+            arguments={**served, "threads": threads, **arguments},
+            libraries=tuple(sorted({*self.latency.libraries, *libraries})),
+            modules=tuple(dict.fromkeys((*self.latency.modules, *modules))),
+            threads=threads,
+            pinned=self.latency.pinned and threads == self.measure.threads,
+            round="",
+        )
+
+
+class Add(Protocol):
+    """Adds a record to the run."""
+
+    def __call__(
+        self,
+        name: str,
+        value: float,
+        method: str,
+        *,
+        n: int = 1,
+        interval: tuple[float, float] | None = None,
+        source: Source = "measured",
+    ) -> None:
+        """Add a value of the system.
+
+        Args:
+            name: Of a metric of the table of metrics, with a component after a slash where one applies.
+            value: Finite, in the metric's unit.
+            method: How it was found, one phrase.
+            n: How many observations it rests on.
+            interval: Bounds of the 95 % interval; None where there is no sampling.
+            source: Whether it was measured, computed by formula (analytic) or estimated.
+        """
+        ...
+
+
+class Measurement(Protocol):
+    """A measurement. A class registers itself with ``@measurements.register("name")``; it is made without arguments.
+
+    Another distribution adds one by an entry point of the group ``laconic_bench.measurements``. Metrics that it records
+    and the table does not have are defined by `harness.metrics.define` in its module.
+    """
+
+    libraries: ClassVar[tuple[str, ...]]
+    """Distributions whose versions decide what it measures, beside those of encoder and index."""
+
+    def implied(self, subject: Subject) -> bool:
+        """Whether it is taken although the spec does not ask for it. Default: no."""
+        ...
+
+    def stages(self, subject: Subject) -> list[Stage]:
+        """Its stages, each after what it needs. A stage that another system has too is made once."""
+        ...
+
+    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+        """Turn the results of its finished stages into records.
+
+        Args:
+            results: What the stages' functions returned, by the stage's kind; a kind whose stages all failed is left
+                out.
+            add: Adds a record of the system on the collection.
+        """
+        ...
+
+
+class MeasurementBase:
+    """The defaults of a measurement."""
+
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    def implied(self, subject: Subject) -> bool:
+        """No."""
+        return False
+
+
+def add_mean(add: Add, name: str, values: Sequence[float], method: str) -> None:
+    """Add the mean over processes, with an interval by Student's t where there are two processes or more."""
+    value, low, high = hierarchical(np.asarray(values, np.float64)[:, None], {})["mean"]
+    add(name, value, method, n=len(values), interval=(low, high) if len(values) > 1 else None)

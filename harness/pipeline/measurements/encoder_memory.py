@@ -1,0 +1,43 @@
+"""Memory of the encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.pipeline.measurements import MeasurementBase, register
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.pipeline.measurements import Add, Subject
+    from harness.pipeline.stage import Stage
+
+
+@register("encoder-memory")
+class EncoderMemory(MeasurementBase):
+    """What loading an encoder adds to a process, and what encoding a batch of documents takes at its peak."""
+
+    def stages(self, subject: Subject) -> list[Stage]:
+        """One stage, which does not open the index."""
+        latency, measure = subject.latency, subject.measure
+        encoder = {name: latency.arguments[name] for name in ("encoder_type", "encoder_params")}
+        return [
+            replace(
+                subject.timed_stage("encoder-memory", "memory of the encoder", "footprint:encoder_memory"),
+                arguments={**encoder, "threads": measure.threads, "batch": measure.batch},
+                inputs={name: latency.inputs[name] for name in ("model", "collection")},
+            )
+        ]
+
+    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+        """Bytes of the files, bytes resident by kind, bytes of a batch."""
+        for memory in results.get("encoder-memory", ()):
+            method = "smaps_rollup and smaps of newly mapped files, fresh process with the same libraries loaded"
+            add("encoder_file_bytes", memory["file_bytes"], "size of the model's files")
+            add("encoder_resident_bytes", memory["anonymous"] + memory["file"], method)
+            add("encoder_resident_bytes/anonymous", memory["anonymous"], method)
+            add("encoder_resident_bytes/file", memory["file"], method)
+            batch = f"a batch of {memory['batch']} documents, {memory['tokens']} tokens"
+            method = f"VmHWM above the resident size before, {batch}"
+            add("encoder_activation_bytes", memory["activation"], method)

@@ -1,0 +1,43 @@
+"""The highest load that keeps latency under a bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.pipeline.measurements import MeasurementBase, register
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.pipeline.measurements import Add, Subject
+    from harness.pipeline.stage import Stage
+
+
+@register("load")
+class HighestLoad(MeasurementBase):
+    """Queries arrive at random times; the rate is raised until the 99th percentile of latency passes a bound."""
+
+    def stages(self, subject: Subject) -> list[Stage]:
+        """One stage."""
+        measure = subject.measure
+        return [
+            subject.timed_stage(
+                "load",
+                "highest load",
+                "serving:open_loop",
+                queries=measure.queries,
+                bound=measure.load_bound,
+                arrivals=measure.load_queries,
+                warmup=measure.warmup,
+                seed=subject.latency.arguments["seed"],
+            )
+        ]
+
+    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+        """The highest rate that was bearable."""
+        for search in results.get("load", ()):
+            method = (
+                f"Poisson arrivals, p99 from the intended start at most {search['bound'] * 1e3:g} ms, "
+                f"{search['arrivals']} queries a rate, rates halved {len(search['tried'])} times"
+            )
+            add("highest_load", search["rate"], method, n=search["arrivals"] * len(search["tried"]))

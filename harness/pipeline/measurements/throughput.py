@@ -1,0 +1,51 @@
+"""Batches at one thread and at all threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.measure.machine.environment import usable_cores
+from harness.pipeline.measurements import MeasurementBase, register
+from harness.stats.levels import hierarchical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.pipeline.measurements import Add, Subject
+    from harness.pipeline.stage import Stage
+
+
+@register("throughput")
+class Throughput(MeasurementBase):
+    """Queries a second where all queries are one batch."""
+
+    def stages(self, subject: Subject) -> list[Stage]:
+        """One stage with one thread, one with as many threads as there are processors."""
+        measure = subject.measure
+        return [
+            subject.timed_stage(
+                "throughput",
+                f"throughput at {name} thread(s)",
+                "serving:throughput",
+                threads=threads,
+                queries=measure.queries,
+                repeats=max(measure.repeats, 2),
+                attempts=measure.attempts,
+                component=name,
+            )
+            for name, threads in (("1", 1), ("all", usable_cores()))
+        ]
+
+    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+        """Queries a second of each side, mean over passes."""
+        for batch in results.get("throughput", ()):
+            for side in ("encode", "search"):
+                passes = np.asarray(batch[side])
+                seconds, low, high = hierarchical(passes[:, None], {})["mean"]
+                queries = batch["queries"]
+                method = f"all queries as one batch, {batch['threads']} thread(s), mean over passes; interval by t"
+                name = f"throughput_{side}/{batch['component']}"
+                bounds = (queries / high, queries / low)
+                add(name, queries / seconds, method, n=queries * len(passes), interval=bounds)
