@@ -133,3 +133,39 @@ def test_a_wrong_metric_is_named(site, spec, old, new, words):
     done = python(site, "-c", "from harness.start import main; main()", "run", str(spec), cwd=spec.parent)
     assert done.returncode != 0
     assert words in done.stdout + done.stderr
+
+
+def test_a_measurement_of_another_package(site, spec):
+    module, code, (entry_points, table) = example("A new measurement")
+    install(site, module, code, entry_points)
+    _, records, _ = run(site, spec, "small")
+    assert not [row for row in records if row["metric"] == "switch_ratio"]
+
+    spec.write_text(spec.read_text().replace("[measure]\n", table))
+    recipe = recipes(site, spec)["switch"]
+    assert recipe["libraries"]["switch-measurement"] == "1.0"
+    assert {"numba", "numpy"} <= recipe["libraries"].keys()
+    folder, records, report = run(site, spec, "small")
+    (row,) = [row for row in records if row["metric"] == "switch_ratio"]
+    assert row["value"] > 0
+    assert (row["unit"], row["direction"], row["n"], row["source"]) == ("ratio", "lower", 3, "measured")
+    assert "Cost of another query before" in report
+    stages = {stage["kind"]: stage for stage in json.loads((folder / "run.json").read_text())["stages"]}
+    assert stages["switch"]["status"] == "ok"
+    assert stages["latency"]["reused"]
+
+    install(site, module, code, entry_points, version="2.0")
+    assert recipes(site, spec)["switch"]["key"] != recipe["key"]
+    install(site, module, code.replace("// 2]", "// 3]"), entry_points)
+    assert recipes(site, spec)["switch"]["key"] != recipe["key"]
+
+
+def test_a_measurement_that_nobody_has_is_refused_with_the_nearest_name(site, spec):
+    module, code, (entry_points, table) = example("A new measurement")
+    install(site, module, code, entry_points)
+    spec.write_text(spec.read_text().replace("[measure]\n", table.replace('"switch"', '"swich"')))
+    done = python(site, "-c", "from harness.start import main; main()", "plan", str(spec), cwd=spec.parent)
+    assert done.returncode == 2
+    assert "there is no measurement 'swich'" in done.stderr
+    assert "did you mean 'switch'" in done.stderr
+    assert "small.toml:" in done.stderr

@@ -15,7 +15,7 @@ from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.systems import system_stages
 from harness.spec.load import load_spec
 systems = system_stages(load_spec(Path(sys.argv[1]), REGISTRIES), "machine")
-stages = {stage.kind: stage for system in systems for stage in system.all()}
+stages = {stage.kind: stage for system in systems for stage in (*system.all(), *system.extras)}
 print(json.dumps({kind: {"key": stage.key, **stage.recipe} for kind, stage in stages.items()}))
 """
 

@@ -152,6 +152,8 @@ class Executor:
             on_progress=self.watcher.progress,
             log=self.store.root / "unfinished" / f"{directory.name}.log",
             asks=bool(token),
+            # A function of another package is run only where its code is part of the key.
+            allow=("harness.", *(f"{name}:" for name in stage.modules)),
         )
 
     def _keep(self, stage: Stage, directory: Path, outcome: Outcome) -> Done:

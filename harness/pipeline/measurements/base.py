@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from harness.pipeline.stage import STEPS, Stage
 from harness.stats.levels import hierarchical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.pipeline.stage import Stage
     from harness.records import Source
     from harness.spec.models import MeasureSpec
 
@@ -69,7 +69,7 @@ class Subject:
             self.latency,
             kind=kind,
             label=f"{text} of {self.label}",
-            function=function if ":" in function and "." in function else f"{STEPS}.{function}",
+            function=function,
             arguments={**served, "threads": threads, **arguments},
             libraries=tuple(sorted({*self.latency.libraries, *libraries})),
             modules=tuple(dict.fromkeys((*self.latency.modules, *modules))),

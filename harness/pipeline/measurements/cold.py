@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.pipeline.measurements import MeasurementBase, add_mean, register
+from harness.pipeline.stage import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ class ColdStart(MeasurementBase):
     def stages(self, subject: Subject) -> list[Stage]:
         """One stage a process."""
         return [
-            subject.timed_stage("cold", f"cold start {number + 1}", "serving:cold_start", process=number)
+            subject.timed_stage("cold", f"cold start {number + 1}", f"{STEPS}.serving:cold_start", process=number)
             for number in range(subject.measure.processes)
         ]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.pipeline.measurements import MeasurementBase, register
+from harness.pipeline.stage import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ class EncoderMemory(MeasurementBase):
         encoder = {name: latency.arguments[name] for name in ("encoder_type", "encoder_params")}
         return [
             replace(
-                subject.timed_stage("encoder-memory", "memory of the encoder", "footprint:encoder_memory"),
+                subject.timed_stage("encoder-memory", "memory of the encoder", f"{STEPS}.footprint:encoder_memory"),
                 arguments={**encoder, "threads": measure.threads, "batch": measure.batch},
                 inputs={name: latency.inputs[name] for name in ("model", "collection")},
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.pipeline.measurements import MeasurementBase, register
+from harness.pipeline.stage import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ class HighestLoad(MeasurementBase):
             subject.timed_stage(
                 "load",
                 "highest load",
-                "serving:open_loop",
+                f"{STEPS}.serving:open_loop",
                 queries=measure.queries,
                 bound=measure.load_bound,
                 arrivals=measure.load_queries,

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.measure.machine.environment import usable_cores
 from harness.pipeline.measurements import MeasurementBase, register
+from harness.pipeline.stage import STEPS
 from harness.stats.levels import hierarchical
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Throughput(MeasurementBase):
             subject.timed_stage(
                 "throughput",
                 f"throughput at {name} thread(s)",
-                "serving:throughput",
+                f"{STEPS}.serving:throughput",
                 threads=threads,
                 queries=measure.queries,
                 repeats=max(measure.repeats, 2),
