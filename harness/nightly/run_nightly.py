@@ -23,7 +23,8 @@ from harness.pipeline.results.gather import write_run
 from harness.runs import layout
 from harness.runs.read import RunData, load_run
 from reports.pages.run_page import write_report
-from reports.pages.trend_page import news, write_trend
+from reports.pages.trend_page import write_trend
+from reports.sections.trend_sections import news
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

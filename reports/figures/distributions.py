@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, colour, swatch
-from reports.figures.trade_off import Figure, briefly
+from reports.figures.trade_off import briefly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

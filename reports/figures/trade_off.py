@@ -1,4 +1,4 @@
-"""The figures of a run, each with its legend and with the table that says the same."""
+"""Quality against cost, and the bytes of an index by component."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.stats.pareto import pareto_front
+from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, shortened, square, swatch
 from reports.formatting import label, number
 
@@ -18,21 +19,8 @@ if TYPE_CHECKING:
 
 MEBI = 2.0**20
 _BRACKETS = re.compile(r"\[(.*)\]")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing; `legend` holds (sign as SVG, text), `head` and `rows` the same numbers as a table."""
-
-    caption: str
-    svg: str
-    legend: Sequence[tuple[str, str]]
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
 LABELLED = 12
-"""So many points of a figure can have their names beside them; more get a legend."""
+"""Up to this many points have their names beside them; more points get a legend."""
 
 
 @dataclass(frozen=True)

@@ -2,287 +2,48 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Protocol
 
-from harness.files import write_whole
-from harness.metrics import metric as metric_of
-from harness.stats.changes import FEWEST, Step, noise, steps
-from reports.figures.svg import Axis, Plot, signs, swatch
-from reports.figures.trade_off import Figure
-from reports.formatting import label, number
+from reports.pages.template import render, write_page
+from reports.sections.trend_sections import runs_of, section_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from harness.history.series import Key
-    from harness.history.series import Night as Value
-
-SHOWN = 120
-"""Nights in a figure."""
-RECENT = 3
-"""Nights whose median is "now" for a metric that varies."""
-LEAST = 0.025
-"""A smaller change of a metric that varies is no news."""
-NEW = "new series"
-"""What is said instead of a change where machine, data or definition are not those of then."""
-UNKNOWN = "–"
+    from harness.history.series import Key, Night
 
 
-class Cell(NamedTuple):
-    """Of a section's table; `told` where it is a change that is news."""
+class Tonight(Protocol):
+    """What the page takes of the run of tonight (`harness.nightly.night.Night`); the template reads the rest."""
 
-    text: str
-    told: bool = False
+    created: str
+    """ISO 8601 time of the run."""
 
-
-@dataclass(frozen=True)
-class Section:
-    """One system on one collection: a row a metric, figures of what moves."""
-
-    title: str
-    rows: list[list[Cell]]
-    figures: list[Figure]
-
-
-@dataclass(frozen=True)
-class Nights(Axis):
-    """An axis of nights, oldest first: places from 0, days as labels."""
-
-    names: tuple[str, ...] = ()
-
-    def ticks(self, most: int = 6) -> list[float]:
-        """At most so many nights, evenly spaced, the last one among them."""
-        every = -(-len(self.names) // most)
-        return [float(place) for place in range((len(self.names) - 1) % every, len(self.names), every)]
-
-    def text(self, value: float) -> str:
-        """The night's day."""
-        return self.names[int(value)]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Now against then: relative, infinite from 0. `then` and `now` are medians where the metric varies."""
-
-    then: float
-    now: float
-    relative: float
-    told: bool
-    """Whether it is news."""
-
-
-def difference(key: Key, nights: Sequence[Value], since: datetime) -> Difference | str:
-    """What became of a series since a time; "" where there is nothing to say, `NEW` where it began anew.
-
-    What is exact is compared with the last value up to then; what varies by medians of three nights.
-    """
-    before = [night for night in nights if night.created <= since]
-    if not before or before[-1] is nights[-1]:
-        return ""
-    if before[-1].label != nights[-1].label:
-        return NEW
-    exact = _exact(key)
-    count = 1 if exact else RECENT
-    same = [night for night in nights if night.label == nights[-1].label]
-    then = median(night.value for night in [one for one in same if one.created <= since][-count:])
-    now = median(night.value for night in [one for one in same if one.created > since][-count:])
-    relative = now / then - 1 if then else 0.0 if now == then else float("inf")
-    return Difference(then, now, relative, now != then and (exact or abs(relative) >= LEAST))
-
-
-def news(known: Mapping[Key, Sequence[Value]], since: datetime) -> list[str]:
-    """What is different now from the runs up to a time, the largest change first (see `difference`)."""
-    found = []
-    for key, nights in known.items():
-        one, unit = difference(key, nights, since), metric_of(key[2]).unit
-        if one == NEW:
-            found.append((0.0, f"{_title(key)}: not comparable, machine, data or definition changed"))
-        elif isinstance(one, Difference) and one.told:
-            text = f"{_title(key)}: {number(one.then, unit)} to {number(one.now, unit)} ({one.relative:+.2%})"
-            found.append((abs(one.relative), text))
-    return [text for _, text in sorted(found, key=lambda one: -one[0])]
+    @property
+    def since(self) -> Mapping[str, datetime]:
+        """Title of a column -> the time whose values it compares with."""
 
 
 def write_trend(
-    path: Path, night: Any, watched: Mapping[Key, Sequence[Value]], known: Mapping[Key, Sequence[Value]]
+    path: Path, night: Tonight, watched: Mapping[Key, Sequence[Night]], known: Mapping[Key, Sequence[Night]]
 ) -> None:
     """Write the page; script and style are inside, and nothing is fetched.
 
     Args:
         path: Of the page; links to reports are relative to its folder.
-        night: Tonight's run: name, created, headline, state, findings, failed, notes, news and the times `since` which
-            changes are told.
+        night: Tonight's run: name, created, headline, state, findings, failed, notes, news, and the times of `since`.
         watched: The series to show.
-        known: All series, for the null control's.
+        known: All series, those of the null control among them.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    loader = PackageLoader("reports")
-    environment = Environment(
-        loader=loader,
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     systems = dict.fromkeys(key[:2] for key in watched)
-    runs = _runs(known, path.parent)
-    text = environment.get_template("trend.html").render(
+    runs = runs_of(known, path.parent)
+    text = render(
+        "trend.html",
         night=night,
         day=f"{datetime.fromisoformat(night.created):%A, %-d %B %Y, %H:%M}",
-        sections=[_section(cell, watched, known, night.since, path.parent) for cell in systems],
+        sections=[section_of(cell, watched, known, night.since, path.parent) for cell in systems],
         runs=runs,
-        style=loader.get_source(environment, "page.css")[0],
-        signs=signs(),
     )
-    write_whole(path, text, errors="replace")
-
-
-def _section(
-    cell: tuple[str, str],
-    watched: Mapping[Key, Sequence[Value]],
-    known: Mapping[Key, Sequence[Value]],
-    since: Mapping[str, datetime],
-    here: Path,
-) -> Section:
-    rows: list[list[Cell]] = []
-    figures = []
-    for key, nights in watched.items():
-        if key[:2] != cell:
-            continue
-        found = _steps(key, nights)
-        told = [_told(difference(key, nights, end)) for end in since.values()]
-        value = number(nights[-1].value, metric_of(key[2]).unit)
-        rows.append([Cell(label(key[2])), Cell(value), *told, Cell(_noise(key, nights, found)), Cell(str(len(nights)))])
-        if len({night.value for night in nights}) > 1:
-            figures.append(_figure(key, nights[-SHOWN:], _band(key, known), here))
-    return Section(f"{cell[1]} on {cell[0]}", rows, figures)
-
-
-def _told(one: Difference | str) -> Cell:
-    if isinstance(one, str):
-        return Cell(one or UNKNOWN)
-    return Cell("same" if one.now == one.then else f"{one.relative:+.2%}", one.told)
-
-
-def _exact(key: Key) -> bool:
-    return metric_of(key[2]).exact or metric_of(key[2]).unit == "fraction"
-
-
-def _noise(key: Key, nights: Sequence[Value], found: Sequence[Step]) -> str:
-    """The spread of a night since the last step, relative; what is exact has none."""
-    if _exact(key):
-        return "exact"
-    start = found[-1].first if found else 0
-    values = [night.value for night in nights[start:] if night.label == nights[-1].label]
-    if len(values) <= FEWEST:
-        return "not known yet"
-    quiet = noise(values)
-    return f"{quiet.spread / abs(quiet.level):.1%}" if quiet.level else UNKNOWN
-
-
-def _band(key: Key, known: Mapping[Key, Sequence[Value]]) -> float | None:
-    """How far a system timed against itself was off, median over the nights; None where none was."""
-    base, _, part = key[2].partition("/")
-    if not base.startswith("latency_"):
-        return None
-    name = f"smallest_effect/{base.removeprefix('latency_')} {part}"
-    found = [night.value for (_, _, metric), nights in known.items() if metric == name for night in nights[-SHOWN:]]
-    return median(found) if found else None
-
-
-def _figure(key: Key, nights: Sequence[Value], band: float | None, here: Path) -> Figure:
-    unit = metric_of(key[2]).unit
-    large = unit == "bytes" and nights[-1].value >= 1 << 20
-    factor = 1e3 if unit == "seconds" else 2.0**-20 if large else 1.0
-    axis = "milliseconds" if unit == "seconds" else "MiB" if large else unit
-    found = _steps(key, nights)
-    levels = _levels(nights, found)
-    start, end, level = levels[-1]
-    reach = [v * factor for n in nights for v in (n.value, n.low, n.high) if v is not None]
-    if band is not None:
-        reach += [level * factor * (1 + sign * band) for sign in (-1, 1)]
-    right = len(nights) - 0.5 if len(nights) > 1 else 1.5
-    x = Nights("night", -0.5, right, names=tuple(f"{night.created:%-d %b}" for night in nights))
-    high = max(reach)
-    if found:  # room for how large the steps are
-        reach.append(high + 0.12 * (high - min(reach)))
-    plot = Plot(x, Axis.around(axis, reach), width=440, height=260)
-    legend = [(swatch(0), "a night, with its interval")]
-    if band is not None:
-        plot.band((start - 0.4, end + 0.4), (level * factor * (1 - band), level * factor * (1 + band)), "s2")
-        legend.append(('<span class="swatch box s2"></span>', "null control: as far as a system was off from itself"))
-    for first, last, middle in levels:
-        plot.line([(first - 0.4, middle * factor), (last + 0.4, middle * factor)], "s-ink")
-    for place, night in enumerate(nights):
-        if night.low is not None and night.high is not None:
-            plot.whisker((place, place), (night.low * factor, night.high * factor), 0)
-        plot.point(place, night.value * factor, 0, _point(night, unit), link=_link(night, here))
-    for step in found:
-        plot.level(x=step.first - 0.5, kind="s1")
-        late = step.first > 0.8 * len(nights)
-        plot.note(step.first - (0.7 if late else 0.3), max(reach), f"{step.change:+.1%}", "end" if late else "start")
-    for place in range(1, len(nights)):
-        if nights[place].label != nights[place - 1].label:
-            plot.level(x=place - 0.5, kind="s6")
-            legend.append((swatch(6, line=2), "machine, data or definition changed"))
-    if found:
-        legend.append((swatch(1, line=2), "step"))
-    rows = [
-        (f"{night.created:%Y-%m-%d %H:%M}", night.revision[:10], number(night.value, unit), mark)
-        for place, night in enumerate(nights)
-        for mark in (next((f"step {s.change:+.1%}" for s in found if s.first == place), ""),)
-    ]
-    caption = f"{label(key[2])} of {key[1]} on {key[0]}."
-    return Figure(caption, plot.svg(), list(dict.fromkeys(legend)), ("Run", "Revision", "Value", "Step"), rows[::-1])
-
-
-def _steps(key: Key, nights: Sequence[Value]) -> list[Step]:
-    """Steps of what varies; of what is exact, every change."""
-    values = [night.value for night in nights]
-    if _exact(key):
-        return [
-            Step(i, i - 1, i, values[i - 1], values[i], 0.0)
-            for i in range(1, len(values))
-            if values[i] != values[i - 1] and values[i - 1] and nights[i].label == nights[i - 1].label
-        ]
-    return steps(values, [night.label for night in nights], twice=[night.twice for night in nights])
-
-
-def _levels(nights: Sequence[Value], found: Sequence[Step]) -> list[tuple[int, int, float]]:
-    """(first place, last place, median) of each stretch between steps and changes of label."""
-    cuts = {0, len(nights), *(step.first for step in found)}
-    cuts |= {i for i in range(1, len(nights)) if nights[i].label != nights[i - 1].label}
-    edges = sorted(cuts)
-    return [(a, b - 1, median(night.value for night in nights[a:b])) for a, b in itertools.pairwise(edges) if a < b]
-
-
-def _runs(known: Mapping[Key, Sequence[Value]], here: Path) -> list[tuple[str, str, str, str]]:
-    """(time, revision, state, link) of every run, the last one first."""
-    runs = {night.id: night for nights in known.values() for night in nights}
-    found = []
-    for night in sorted(runs.values(), key=lambda one: one.created, reverse=True):
-        state = night.state or "not judged"
-        found.append((f"{night.created:%Y-%m-%d %H:%M}", night.revision[:10] or "unknown", state, _link(night, here)))
-    return found
-
-
-def _link(night: Value, here: Path) -> str:
-    """To the night's report from a folder; "" where it is not kept."""
-    report = Path(night.folder) / "report.html"
-    return Path(os.path.relpath(report, here.absolute())).as_posix() if report.exists() else ""
-
-
-def _point(night: Value, unit: str) -> str:
-    twice = ", measured twice" if night.twice else ""
-    return f"{night.created:%Y-%m-%d}, revision {night.revision[:10] or 'unknown'}: {number(night.value, unit)}{twice}"
-
-
-def _title(key: Key) -> str:
-    return f"{label(key[2])} of {key[1]} on {key[0]}"
+    write_page(text, path)

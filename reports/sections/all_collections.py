@@ -9,9 +9,9 @@ import numpy as np
 
 from harness.metrics import metric
 from harness.records import record
-from reports.figures import trade_off as figures
+from reports.figures import trade_off
 from reports.formatting import label, number
-from reports.sections import takeaways as glance
+from reports.sections import takeaways
 from reports.sections.collection import SUMMARY, cell
 from reports.sections.ranking import ALPHA, best, settled
 
@@ -44,7 +44,7 @@ def overview(run: RunData) -> dict[str, Any] | None:
     columns = [(name.partition("/")[0], label(name), f"mean over {len(collections)} collections") for name in means]
     gains, costs = means.get("ndcg@10", {}), means.get("index_bytes_per_document", {})
     points = [
-        figures.Point(place, system, costs[system], gains[system])
+        trade_off.Point(place, system, costs[system], gains[system])
         for place, system in enumerate(systems)
         if system in gains and system in costs
     ]
@@ -52,11 +52,11 @@ def overview(run: RunData) -> dict[str, Any] | None:
     return {
         "means": {"columns": columns, "rows": rows},
         "count": len(collections),
-        "takeaways": glance.takeaways(
+        "takeaways": takeaways.takeaways(
             {(system, name): row for name, rows in means.items() for system, row in rows.items()}, marked
         ),
         "by_collection": _by_collection(run, systems),
-        "figures": [figure for figure in [figures.trade_off(points, caption)] if figure and len(points) > 1],
+        "figures": [figure for figure in [trade_off.trade_off(points, caption)] if figure and len(points) > 1],
     }
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from reports.figures import distributions as spreads
-from reports.figures import trade_off as figures
+from reports.figures import distributions, trade_off
 from reports.formatting import interval, label, number
-from reports.sections import null_control as null
-from reports.sections import queries
-from reports.sections import significance as evidence
-from reports.sections import takeaways as glance
+from reports.sections import null_control, queries, significance, takeaways
 from reports.sections.ranking import best
 
 if TYPE_CHECKING:
     from harness.records import Record
     from harness.runs.read import RunData
-    from reports.figures.trade_off import Figure
+    from reports.figures.figure import Figure
 
 SUMMARY = (
     "ndcg@10", "index_bytes_per_document", "latency_total/p50", "latency_total/p99", "latency_total/p95",
@@ -110,7 +106,7 @@ ELSEWHERE = {"flops_query", "null_ratio", "smallest_effect"}
 
 def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
     """All that the page shows of one collection."""
-    against = evidence.against_best(run, name)  # before the tables, which mark the best by the same tests
+    against = significance.against_best(run, name)  # before the tables, which mark the best by the same tests
     return {
         "name": name,
         "tag": f"c{place}",
@@ -121,14 +117,14 @@ def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
             for system in run.systems
             if system["collection"] == name and system.get("facts")
         ],
-        "takeaways": glance.takeaways(
+        "takeaways": takeaways.takeaways(
             {(row.system, row.metric): row for row in run.of(name)},
-            {key: best(run, name, key) for key, *_ in glance.TOLD},
+            {key: best(run, name, key) for key, *_ in takeaways.TOLD},
         ),
-        "null": null.sentences(run.records, name),
+        "null": null_control.sentences(run.records, name),
         "groups": [(title, _tables(run, name, parts)) for title, parts in (*GROUPS, *_others(run, name))],
         "against": against,
-        "equal": evidence.at_equal_quality(run, name),
+        "equal": significance.at_equal_quality(run, name),
         "queries": [
             found
             for first, second in queries.pairs(run, name)
@@ -206,12 +202,12 @@ def _others(run: RunData, name: str) -> list[Group]:
 
 def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
     def against(cost: str, words: str, gain: str = "ndcg@10", told: str = "") -> Figure | None:
-        points = figures.points_of(run, name, cost, gain)
-        return figures.trade_off(points, f"{told or label(gain)} against {words}.") if len(points) > 1 else None
+        points = trade_off.points_of(run, name, cost, gain)
+        return trade_off.trade_off(points, f"{told or label(gain)} against {words}.") if len(points) > 1 else None
 
     def terms(side: str, words: str) -> Figure | None:
         counts = {s: run.active[name, s][side] for s in run.names(name) if side in run.active.get((name, s), {})}
-        return spreads.term_ridges(counts, f"Active terms of {words}; the line is the median.")
+        return distributions.term_ridges(counts, f"Active terms of {words}; the line is the median.")
 
     def counted(cost: str) -> bool:
         return any(row.value for row in run.having(name, cost))
@@ -230,13 +226,13 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
             against("index_bytes_per_document", "index bytes per document", *kept) if loses else None,
         ],
         "Memory": [
-            figures.memory_bars(run, name, "Index bytes by component."),
+            trade_off.memory_bars(run, name, "Index bytes by component."),
             terms("document", "a document"),
             terms("query", "a query"),
         ],
         "Latency": [
-            spreads.latency_curves(run, name, "total", "Share of queries encoded and searched within a time."),
-            spreads.latency_ridges(run, name, "total", "How the times of queries spread; the line is the median."),
-            spreads.latency_ridges(run, name, "search", "How the times of searches alone spread."),
+            distributions.latency_curves(run, name, "total", "Share of queries encoded and searched within a time."),
+            distributions.latency_ridges(run, name, "total", "Spread of the query times; the line is the median."),
+            distributions.latency_ridges(run, name, "search", "Spread of the search times, without encoding."),
         ],
     }

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from harness.claims import memory
 from harness.claims.readings import AGAINST, CLAIMED, DIMENSIONS, TERMS_KEPT, readings
 from harness.errors import UserError, allowed
+from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, colour, swatch
-from reports.figures.trade_off import Figure
 from reports.formatting import number
-from reports.sections import memory_claim as answer
+from reports.sections import memory_claim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,10 +63,10 @@ def section(run: RunData) -> dict[str, Any] | None:
     baselines = [str(c["baseline"]) for c in run.facts["claims"] if c["metric"].startswith("index_bytes")]
     return {
         "bound": bound,
-        "verdict": answer.on_paper(bound),
-        "here": [text for part in parts[:TOLD] for text in answer.measured(part, baselines, bound)],
+        "verdict": memory_claim.on_paper(bound),
+        "here": [text for part in parts[:TOLD] for text in memory_claim.measured(part, baselines, bound)],
         "documents": f"{memory.MS_MARCO:,}",
-        "headline": answer.limits(bound),
+        "headline": memory_claim.limits(bound),
         "heads": [codec.label for codec in memory.DENSE.values()],
         "dimensions": shapes[0],
         "terms": shapes[1],
@@ -89,7 +89,7 @@ def _reached(dimensions: int, terms: float, bound: float) -> list[Shade]:
     kinds = {0: "larger", total: "holds"}
     return [
         Shade(kinds.get(count, "smaller"), f"{count or 'none'} of {total}")
-        for count in answer.holding(dimensions, terms, bound).values()
+        for count in memory_claim.holding(dimensions, terms, bound).values()
     ]
 
 

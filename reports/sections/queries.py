@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot
-from reports.figures.trade_off import Figure
 from reports.sections.ranking import ranked
 
 if TYPE_CHECKING:

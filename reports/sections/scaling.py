@@ -10,8 +10,8 @@ from harness.claims.memory import DENSE, LLAMA_TERMS, MS_MARCO, SPARSE
 from harness.claims.readings import DIMENSIONS, TERMS_KEPT
 from harness.metrics import METRICS
 from harness.stats.scaling import Law, Prediction, choose, held_out, predict
+from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, colour, swatch
-from reports.figures.trade_off import Figure
 from reports.formatting import label, number
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, colour, swatch
-from reports.figures.trade_off import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

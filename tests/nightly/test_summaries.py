@@ -9,7 +9,8 @@ import pytest
 from told import HOSTILE, START, known, told
 
 from harness.nightly import summaries
-from reports.pages.trend_page import news, write_trend
+from reports.pages.trend_page import write_trend
+from reports.sections.trend_sections import news
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

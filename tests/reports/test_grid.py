@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.runs.read import load_run
-from reports.sections import memory_claim as answer
+from reports.sections import memory_claim
 from reports.sections.memory_grid import curve, measured, printed, section, shade
 
 
@@ -62,22 +62,22 @@ def test_the_section_is_shown_for_claims_on_memory_alone(run_folder):
 
 
 def test_curve_and_headline_agree_with_the_arithmetic():
-    assert "792 against float32, 396 against float16, 198 against int8" in " ".join(answer.limits())
+    assert "792 against float32, 396 against float16, 198 against int8" in " ".join(memory_claim.limits())
     rows = {row[0]: row[1:] for row in curve(0.71).rows}
     assert rows["float32"][-1] == "792"
-    (lost,) = [text for text in answer.limits() if "Whatever" in text]
+    (lost,) = [text for text in memory_claim.limits() if "Whatever" in text]
     assert "binary" in lost
     assert "1 byte per 4" not in lost  # 4-bit weights with compressed numbers are smaller
 
 
 def test_the_verdict_agrees_with_the_arithmetic():
-    counts = answer.holding(4096, 512, 0.71)
+    counts = memory_claim.holding(4096, 512, 0.71)
     assert (counts["float32"], counts["float16"], counts["int8"], counts["binary"]) == (12, 7, 2, 0)
-    assert answer.on_paper().endswith(
+    assert memory_claim.on_paper().endswith(
         "it holds against float32 with each of the 12 sparse codecs; against float16 with 7 and int8 with 2 of 12; "
         "against PQ of 1 byte per 4, PQ of 1 byte per 8, PQ of 1 byte per 16 and binary with none."
     )
-    assert answer.on_paper(0.999).endswith(" and binary with none.")
+    assert memory_claim.on_paper(0.999).endswith(" and binary with none.")
 
 
 def test_what_was_measured_is_told_against_the_baseline_and_the_smallest_as_good():
@@ -93,7 +93,7 @@ def test_what_was_measured_is_told_against_the_baseline_and_the_smallest_as_good
             {"system": one("x", 300, 0.9)},
         ],
     }
-    first, second = answer.measured(part, ["other", "flat"], 0.71)
+    first, second = memory_claim.measured(part, ["other", "flat"], 0.71)
     assert first == (
         "Measured on c against flat (1000 B a document, nDCG@10 0.800): 2 of 3 sparse indexes take at least 71% less; "
         "of these, large ranks best, nDCG@10 -0.100."
@@ -103,4 +103,4 @@ def test_what_was_measured_is_told_against_the_baseline_and_the_smallest_as_good
         "1 of 3 sparse indexes takes at least 71% less; of these, small ranks best, nDCG@10 -0.145."
     )
     part["rows"] = part["rows"][2:]
-    assert "none of 1 sparse indexes takes at least 71% less." in answer.measured(part, [], 0.71)[0]
+    assert "none of 1 sparse indexes takes at least 71% less." in memory_claim.measured(part, [], 0.71)[0]

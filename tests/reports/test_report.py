@@ -15,9 +15,7 @@ from harness.runs.disturbed import disturbed
 from harness.runs.read import load_run
 from reports.formatting import interval, number
 from reports.pages.run_page import write_report
-from reports.sections import conditions
-from reports.sections import null_control as null
-from reports.sections import takeaways as glance
+from reports.sections import conditions, null_control, takeaways
 from reports.sections.all_collections import overview
 from reports.sections.collection import ELSEWHERE, GROUPS, shown
 from reports.sections.ranking import best, ranked, superiors
@@ -119,7 +117,7 @@ def test_many_dominated_systems_are_told_by_those_that_are_not():
     for place in range(10):
         for name, value in (("ndcg@10", 0.5 if place else 0.4), ("index_bytes_per_document", 100.0 + place)):
             rows[f"s{place}", name] = record("r", "c", f"s{place}", name, value, method="x")
-    said = dict(glance.takeaways(rows, {}))["Dominated"]
+    said = dict(takeaways.takeaways(rows, {}))["Dominated"]
     assert said.startswith("8 of 10 systems, all but s0, s1: another system ranks")
 
 
@@ -132,7 +130,7 @@ def test_takeaways_say_who_stands_out(run_folder):
 
 
 def test_verdicts_of_many_collections_are_gathered_by_claim(run_folder):
-    first, second = glance.by_claim(verdicts(load_run(run_folder)))
+    first, second = takeaways.by_claim(verdicts(load_run(run_folder)))
     assert (first["title"], first["share"]) == ("✓ Supported", " on 2 of 2 collections")
     assert (second["title"], len(second["sentences"])) == ("– Not comparable", 2)
 
@@ -275,8 +273,8 @@ def test_the_null_control_is_put_in_words(run_folder):
             ("smallest_effect", high - 1, None),
         )
     ]
-    quiet, loud, effect = null.sentences(rows, "alpha")
+    quiet, loud, effect = null_control.sentences(rows, "alpha")
     assert quiet == "quiet against itself, search p50: 1.005 times [0.980, 1.030]: no difference."
     assert loud.endswith("a difference where there is none.")
     assert effect.endswith("search p50 8.0%.")
-    assert len(null.sentences(rows, "beta")) == 1
+    assert len(null_control.sentences(rows, "beta")) == 1

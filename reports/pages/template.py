@@ -1,0 +1,59 @@
+"""The one template environment of all pages: they escape what they are given, and fetch nothing."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harness.files import write_whole
+from reports.figures.svg import signs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def render(template: str, **values: object) -> str:
+    """A page from a template of `reports/templates`; style, script and the signs of figures are inside.
+
+    Every value is escaped. A name that the template uses and `values` does not have raises jinja2's UndefinedError.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    loader = PackageLoader("reports")
+    environment = Environment(
+        loader=loader,
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script, style = (loader.get_source(environment, name)[0] for name in ("page.js", "page.css"))
+    return environment.get_template(template).render(
+        **values,
+        style=style,
+        signs=signs(),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def write_page(text: str, path: Path) -> Path:
+    """Write a page whole; lone surrogates in names become question marks. Returns its absolute path."""
+    write_whole(path, text, errors="replace")
+    return path.resolve()
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Pause the search for garbage: what a page needs lives to its end, and the search takes a tenth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
