@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.markdown import markdown_table
 from harness.pipeline.plan.registries import REGISTRIES
 
 if TYPE_CHECKING:
@@ -84,16 +85,17 @@ def printed(found: list[Cost], speed: float, price: float | None) -> str:
             f"Estimated, nothing was run: {CHARACTERS:g} characters a token, 2 operations a weight and token, "
             f"{speed:.3g} of them a second.",
             "",
-            f"| {' | '.join(head)} |",
-            "|---" + "|---:" * (len(head) - 1) + "|",
         ]
+    table = []
     for encoder, rows in known.items():
         total = _total([one for one in rows if not one.why])
         hours = total.operations / speed / 3600
         cells = [encoder, total.collection, f"{total.documents:,}", f"{total.tokens / 1e6:,.3g} M"]
         cells += [f"{total.operations:.2g}", f"{hours:,.3g}", *([] if price is None else [f"{hours * price:,.3g}"])]
         cells += [f"{total.weight_bytes / 1e9:,.1f} GB", f"{total.vector_bytes / 1e9:,.3g} GB"]
-        lines.append(f"| {' | '.join(cells)} |")
+        table.append(cells)
+    if known:
+        lines += markdown_table(head, table)
     unknown = [f"not known: {one.encoder} / {one.collection}: {one.why}" for one in found if one.why]
     return "\n".join([*lines, *([""] if known and unknown else []), *unknown]) + "\n"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.markdown import markdown_table
 from harness.training.estimate import BACKBONES, Memory, Shape, shape_of, training_memory
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ def phases(spec: Spec) -> list[Phase]:
 def printed(found: list[Phase], room: float) -> str:
     """A table in GB; `room` is what an accelerator has."""
     lines = ["Estimated memory of one accelerator that holds the whole model, in GB:", ""]
-    lines += ["| encoder | phase | weights | gradients, moments | activations | head | total | |"]
-    lines += ["|---|---|---:|---:|---:|---:|---:|---|"]
+    head = ["encoder", "phase", "weights", "gradients, moments", "activations", "head", "total", ""]
+    rows = []
     for one in found:
         parts = (one.memory.weights, one.memory.training, one.memory.activations, one.memory.head, one.memory.total)
-        cells = " | ".join(f"{size / 1e9:.1f}" for size in parts)
+        sizes = [f"{size / 1e9:.1f}" for size in parts]
         verdict = "fits" if one.memory.total <= room * 1e9 else f"more than {room:g} GB"
-        lines.append(f"| {one.encoder} | {one.name} | {cells} | {verdict} |")
-    return "\n".join(lines) + "\n"
+        rows.append([one.encoder, one.name, *sizes, verdict])
+    return "\n".join([*lines, *markdown_table(head, rows, left=(0, 1, 7))]) + "\n"
 
 
 def _shape(spec: Spec, encoder: str, params: Any) -> Shape:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError, allowed
+from harness.markdown import escaped, markdown_table
 from harness.metrics import METRICS, metric
 from reports.formatting import label
 from reports.sections.ranking import ranked, superiors
@@ -155,19 +156,15 @@ def _escaped(text: str) -> str:
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
-    def plain(text: str) -> str:
-        return "".join("\\" + c if c in "\\|*_`<>[]" else c for c in " ".join(text.split()))
-
     def mark(cell: Cell) -> str:
         text = {1: f"**{cell.text}**", 2: f"*{cell.text}*"}.get(cell.place, cell.text)
         return f"{text} ^{cell.beats}^" if cell.beats else text
 
-    lines = [f"| | {' | '.join(map(plain, heads))} |", f"|---|---|{'---:|' * (len(heads) - 1)}"]
-    lines += [f"| {letter} | {plain(name)} | {' | '.join(map(mark, cells))} |" for letter, name, cells in rows]
+    body = [(letter, escaped(name), *map(mark, cells)) for letter, name, cells in rows]
     if apart:
-        lines.append(f"| | *{QUOTED}* |{' |' * (len(heads) - 1)}")
-        lines += [f"| | {plain(name)} | {' | '.join(map(mark, cells))} |" for _, name, cells in apart]
-    return "\n".join(lines) + "\n"
+        body.append(("", f"*{QUOTED}*", *[""] * (len(heads) - 1)))
+        body += [("", escaped(name), *map(mark, cells)) for _, name, cells in apart]
+    return "\n".join(markdown_table(("", *map(escaped, heads)), body, left=(0, 1))) + "\n"
 
 
 def _csv(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:

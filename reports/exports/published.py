@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError, allowed
+from harness.markdown import escaped, markdown_table
 from reports.exports.quoted import read_quoted
 
 if TYPE_CHECKING:
@@ -66,12 +67,14 @@ def compared(run: RunData, scores: Path) -> list[Compared]:
 
 def printed(found: Sequence[Compared]) -> str:
     """A Markdown table, and the counts."""
-    lines = ["| model | task | ours | published | difference | |", "|---|---|---:|---:|---:|---|"]
-    lines += [
-        f"| {row.model} | {row.task} | {row.ours:.4f} | {row.published:.4f} | {row.ours - row.published:+.4f} | "
-        f"{row.word} |"
+    rows = [
+        (
+            escaped(row.model), escaped(row.task), f"{row.ours:.4f}", f"{row.published:.4f}",
+            f"{row.ours - row.published:+.4f}", row.word,
+        )
         for row in found
-    ]
+    ]  # fmt: skip
+    lines = markdown_table(("model", "task", "ours", "published", "difference", ""), rows, left=(0, 1, 5))
     counts = ", ".join(f"{sum(row.word == word for row in found)} {word}" for word in ("pass", "near", "fail"))
     lines.append(f"\n{counts} (pass: within {NEAR}, near: within {FAR} of nDCG@10)")
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.claims import memory
 from harness.claims.readings import AGAINST, CLAIMED, DIMENSIONS, TERMS_KEPT, readings
 from harness.errors import UserError, allowed
+from harness.markdown import markdown_table
 from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, colour, swatch
 from reports.formatting import number
@@ -181,16 +182,16 @@ def printed(form: str, dimensions: int, terms: float, documents: int, vocabulary
     by_pair = {(cell.dense, cell.sparse): cell for cell in cells}
     lines = [
         f"Analytic: {documents:,} documents, {terms:g} of {vocabulary:,} terms against {dimensions} dimensions.", "",
-        f"| sparse \\ dense | {' | '.join(codec.label for codec in memory.DENSE.values())} |",
-        f"|---|{'---:|' * len(memory.DENSE)}",
     ]  # fmt: skip
+    rows = []
     for name, codec in memory.SPARSE.items():
         texts = [shade(by_pair[dense, name].reduction, bound).text for dense in memory.DENSE]
-        lines.append(f"| {codec.label} | {' | '.join(texts)} |")
+        rows.append([codec.label, *texts])
     needed = [memory.terms_for(bound, d, memory.AS_PUBLISHED, dimensions, documents, vocabulary) for d in memory.DENSE]
     texts = ["none" if limit is None else f"{limit:.0f}" for limit in needed]
-    lines.append(f"| terms for exactly {bound:.0%}, 32-bit numbers, 16-bit weights | {' | '.join(texts)} |")
-    return "\n".join(lines) + "\n"
+    rows.append([f"terms for exactly {bound:.0%}, 32-bit numbers, 16-bit weights", *texts])
+    head = ["sparse \\ dense", *(codec.label for codec in memory.DENSE.values())]
+    return "\n".join([*lines, *markdown_table(head, rows)]) + "\n"
 
 
 def _rows(dimensions: int, terms: float, bound: float) -> list[tuple[str, list[tuple[str, list[Shade]]]]]:
