@@ -52,7 +52,7 @@ def run(
     overrides: Overrides = None,
     only: Only = None,
     retry: Annotated[
-        str | None, typer.Option("--retry", help="failed, disturbed, or apart (not timed in turns): do those again.")
+        str | None, typer.Option("--retry", help="Do these again: failed, disturbed, or not-in-turns.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew.")] = False,
     null: Annotated[
@@ -69,6 +69,7 @@ def run(
 ) -> None:
     """Run an experiment and write its report; what is stored already is reused."""
     from harness.pipeline.executors.choose import place
+    from harness.pipeline.executors.local import NOT_IN_TURNS
     from harness.pipeline.executors.progress import Lines
     from harness.pipeline.results.gather import write_run
     from harness.pipeline.stage_outcome import KEPT
@@ -76,12 +77,13 @@ def run(
     from reports.pages.run_page import write_report
 
     again: dict[str | None, tuple[str, ...]] = {
-        None: (), "failed": KEPT, "disturbed": ("disturbed",), "apart": ("apart",)
+        None: (), "failed": KEPT, "disturbed": ("disturbed",), NOT_IN_TURNS: (NOT_IN_TURNS,)
     }  # fmt: skip
+    retry = NOT_IN_TURNS if retry == "apart" else retry  # its name in versions before
     if retry not in again:
-        raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed, disturbed, apart")
+        raise UserError(f"--retry {retry!r} is unknown", remedy="allowed: failed, disturbed, not-in-turns")
     # A system and its twin say nothing of the machine unless they were timed in turns.
-    again[retry] = (*again[retry], *(("apart",) if null else ()))
+    again[retry] = (*again[retry], *((NOT_IN_TURNS,) if null else ()))
     kept = Store(store)
     where = place(executor, kept, address=address, artefacts=artefacts)
     spec, systems, stages = load_stages(spec_file, overrides, only, null, where.machine)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.measure.workers import isolated as worker
 from harness.pipeline.executors.local import Executor
-from harness.pipeline.executors.rounds import apart, together
+from harness.pipeline.executors.rounds import parts_that_fit, timed_separately
 from harness.pipeline.stage import Stage
 from harness.pipeline.stage_outcome import Done
 from harness.pipeline.store.local import Store
@@ -41,19 +41,19 @@ def ended(stage, token=None, status="ok"):
 def test_stored_timings_of_other_rounds_are_apart(tokens, expected):
     stages = [timed(str(number)) for number in range(len(tokens))]
     known = {s.key: None if t is None else ended(s, t) for s, t in zip(stages, tokens, strict=True)}
-    assert apart(stages, known) == expected
+    assert timed_separately(stages, known) == expected
 
 
 def test_a_system_that_failed_is_not_apart():
     stages = [timed(name) for name in "abc"]
     known = {s.key: ended(s, "x") for s in stages[:2]} | {stages[2].key: ended(stages[2], status="failed")}
-    assert not apart(stages, known)
+    assert not timed_separately(stages, known)
 
 
 @pytest.mark.parametrize(("available", "parts"), [(100 * GIB, [3]), (12 * GIB, [2, 1]), (GIB, [1, 1, 1])])
 def test_a_round_is_divided_where_memory_does_not_hold_all(available, parts):
     done = {MODEL.key: Done(MODEL, "ok", SimpleNamespace(bytes=2 * GIB))}
-    found = list(together([timed(name) for name in "abc"], done, available))
+    found = list(parts_that_fit([timed(name) for name in "abc"], done, available))
     assert [len(part) for part in found] == parts
     assert [stage.label for part in found for stage in part] == list("abc")
 
@@ -132,10 +132,10 @@ def test_a_new_system_is_timed_apart_unless_asked_otherwise(world):
     assert alone == ""
     order, (kept, new), _ = world("a", "b")
     assert (order, kept, new) == ("bbb", "", "")
-    order, (one, other), _ = world("a", "b", retry=("apart",))
+    order, (one, other), _ = world("a", "b", retry=("not-in-turns",))
     assert sorted(order) == list("aaabbb")
     assert one == other != ""
-    assert world("a", "b", retry=("apart",))[0] == ""
+    assert world("a", "b", retry=("not-in-turns",))[0] == ""
 
 
 def test_one_that_fails_leaves_the_others_theirs(world):

@@ -130,7 +130,7 @@ def test_a_failure_is_explained_once(capsys):
     assert capsys.readouterr().err.splitlines() == [
         "[1/4] make a: failed: no network",
         "  remedy: plug it in",
-        "[2/4] make b: skipped, for want of make a",
+        "[2/4] make b: skipped, because it needs make a",
         "[3/4] make c: skipped: prepare x: failed: something that was not said yet",
         "[4/4] make d: failed before: too hard",
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from harness.errors import UserError
-from harness.pipeline.executors.rounds import apart, together
+from harness.pipeline.executors.rounds import parts_that_fit, timed_separately
 from harness.pipeline.executors.timings import note
 from harness.pipeline.stage_outcome import KEPT, Done, Status, Watcher
 from harness.pipeline.store.local import FILES, DamagedError
@@ -27,6 +27,8 @@ REMEDIES = {
     "timeout": "; raise measure.timeout, then run with --retry failed",
     "oom": "; raise measure.memory_limit, then run with --retry failed",
 }
+NOT_IN_TURNS = "not-in-turns"
+"""Asks for timings to be made again that were not taken in turns with the others of their round."""
 FREE_BYTES = 64 << 20
 """Less free space than this on the store's disk and no stage is begun."""
 
@@ -39,8 +41,8 @@ class Executor:
         measure: Limits of a stage.
         watcher: Is told what happens.
         fresh: Make everything anew, whatever is stored.
-        retry: Statuses of earlier failures to try again; ``disturbed`` for timings that were disturbed, ``apart`` for
-            those that were not taken in turns with the others of their round.
+        retry: Statuses of earlier failures to try again; ``disturbed`` for timings that were disturbed,
+            ``not-in-turns`` for those that were not taken in turns with the others of their round.
         again: Stages to make anew although they are stored.
     """
 
@@ -80,11 +82,11 @@ class Executor:
             for key in sorted(stage.key for stage in stages):  # sorted, lest two runs wait for each other
                 locks.enter_context(self.store.lock(key))
             known = {stage.key: self._known(stage) for stage in stages}
-            if "apart" in self.retry and apart(stages, known):
+            if NOT_IN_TURNS in self.retry and timed_separately(stages, known):
                 known = {key: done if done and done.status != "ok" else None for key, done in known.items()}
             self.done |= {key: done for key, done in known.items() if done is not None}
             waiting = [stage for stage in stages if known[stage.key] is None]
-            for part in together(waiting, self.done):
+            for part in parts_that_fit(waiting, self.done):
                 self._check_disk()
                 for stage in part:
                     self.watcher.begin(stage, numbers[stage.key], len(numbers))

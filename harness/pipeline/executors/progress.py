@@ -1,4 +1,4 @@
-"""What a user sees of a run: lines everywhere, and on a terminal a bar with the time left."""
+"""What a user sees of a run: a line a stage everywhere, and on a terminal a live bar with the time left."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done
 
-WIDTH = 24
+REFRESH_SECONDS = 0.25
+"""The bar is drawn at most so often."""
 
 
 class Lines:
     """One line a stage; on a terminal a bar below it while it runs.
+
+    The bar is drawn when a stage reports progress, and never by a thread of its own: this process sleeps while others
+    are timed. Where NO_COLOR is set, rich leaves the colours out.
 
     Args:
         file: Where to; standard error by default, so that results on standard output stay clean.
@@ -24,12 +31,15 @@ class Lines:
     def __init__(self, file: TextIO | None = None, *, quiet: bool = False) -> None:
         self.file = file or sys.stderr
         self.quiet = quiet
-        self._started = 0.0
+        self._console: Console | None = None
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._drawn = 0.0
         self._failed: list[str] = []
 
     def begin(self, stage: Stage, number: int, total: int) -> None:
         """Say what begins."""
-        self._started = time.monotonic()
+        self._end_bar()
         if not self.quiet:
             self._say(f"[{number}/{total}] {stage.label} ...")
 
@@ -37,25 +47,27 @@ class Lines:
         """Draw the bar, on a terminal only."""
         if self.quiet or not self.file.isatty():
             return
-        spent = time.monotonic() - self._started
-        if total and 0 < done <= total:
-            filled = WIDTH * done // total
-            left = spent * (total - done) / done
-            bar = f"{'█' * filled}{'░' * (WIDTH - filled)} {done} of {total} {text}, {clock(left)} left"
-        else:
-            bar = f"{done} {text}, {clock(spent)}"
-        self.file.write(f"\r    {bar[:100]}\x1b[K\r")
-        self.file.flush()
+        if self._bar is None:
+            self._bar = _bar(self._terminal())
+            self._task = self._bar.add_task(text, total=total)
+            self._bar.start()
+        now, finished = time.monotonic(), total is not None and done >= total
+        if finished or now - self._drawn >= REFRESH_SECONDS:
+            self._drawn = now
+            assert self._task is not None  # noqa: S101 - the bar has one
+            self._bar.update(self._task, completed=done, total=total, description=text)
+            self._bar.refresh()
 
     def end(self, done: Done, number: int, total: int) -> None:
         """Say how it ended; the reason of a failure once, not again with all that it keeps from beginning."""
+        self._end_bar()
         if done.status == "ok":
             how = "from the store" if done.reused else f"ok in {done.seconds:.1f} s"
         else:
             how = f"{done.status}{' before' if done.reused else ''}: {done.reason}"
             if done.status == "skipped":
                 cause = next((name for name in self._failed if done.reason.startswith(f"{name}: ")), None)
-                how = f"skipped, for want of {cause}" if cause else how
+                how = f"skipped, because it needs {cause}" if cause else how
             else:
                 self._failed.append(done.stage.label)
         if not self.quiet or done.status != "ok":
@@ -66,9 +78,39 @@ class Lines:
         self._say(text)
 
     def _say(self, text: str) -> None:
-        clear = "\r\x1b[K" if self.file.isatty() else ""
-        self.file.write(f"{clear}{text}\n")
+        if self._bar is not None:
+            self._terminal().print(text, markup=False, highlight=False, soft_wrap=True)
+            return
+        self.file.write(f"{text}\n")
         self.file.flush()
+
+    def _terminal(self) -> Console:
+        if self._console is None:
+            from rich.console import Console
+
+            self._console = Console(file=self.file)
+        return self._console
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar, self._task, self._drawn = None, None, 0.0
+
+
+def _bar(console: Console) -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("   "),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(separator=" of "),
+        TextColumn("{task.description}", markup=False),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("left"),
+        console=console,
+        transient=True,
+        auto_refresh=False,
+    )
 
 
 def clock(seconds: float) -> str:

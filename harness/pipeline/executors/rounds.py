@@ -20,7 +20,9 @@ SHARE = 0.7
 """Of the available memory that the processes of a round may take together."""
 
 
-def together(stages: Sequence[Stage], done: Mapping[str, Done], available: int | None = None) -> Iterator[list[Stage]]:
+def parts_that_fit(
+    stages: Sequence[Stage], done: Mapping[str, Done], available: int | None = None
+) -> Iterator[list[Stage]]:
     """Divide a round into parts whose processes fit into the memory at one time; nearly always it is one part.
 
     Args:
@@ -43,7 +45,7 @@ def together(stages: Sequence[Stage], done: Mapping[str, Done], available: int |
         yield part
 
 
-def apart(stages: Sequence[Stage], known: Mapping[str, Done | None]) -> bool:
+def timed_separately(stages: Sequence[Stage], known: Mapping[str, Done | None]) -> bool:
     """Whether some of a round's stored timings were not taken in turns with the others, or would not be."""
     if len(stages) < 2:
         return False

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.pipeline.stage_outcome import Done
 
 Row = dict[str, Any]
-APART = "it was not timed in turns with the other systems (--retry apart does that)"
+NOT_IN_TURNS = "it was not timed in turns with the other systems (--retry not-in-turns does that)"
 
 
 def conditions_of(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[Row]:
@@ -40,11 +40,11 @@ def conditions_of(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> 
                 row["disturbance"] = (
                     f"the machine was {row['slower_than_quietest']:.0%} slower throughout than in the quietest process"
                 )
-    _flag_apart(rows)
+    _flag_not_in_turns(rows)
     return rows
 
 
-def _flag_apart(rows: Iterable[Row]) -> None:
+def _flag_not_in_turns(rows: Iterable[Row]) -> None:
     """Say of each latency that was not taken in turns with most of its collection's that it was not."""
     rounds: dict[str, dict[str, list[str]]] = {}
     latencies = [row for row in rows if row["kind"] == "latency"]
@@ -55,7 +55,7 @@ def _flag_apart(rows: Iterable[Row]) -> None:
         own = systems[row["system"]]
         beside = sum(own == theirs and "" not in own for theirs in systems.values())
         if len(systems) > 1 and beside <= len(systems) / 2:
-            row["disturbance"] = "; ".join(filter(None, (row["disturbance"], APART)))
+            row["disturbance"] = "; ".join(filter(None, (row["disturbance"], NOT_IN_TURNS)))
 
 
 def notes_of(rows: Iterable[Row]) -> list[str]:

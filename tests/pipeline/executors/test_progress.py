@@ -1,0 +1,143 @@
+"""What a user sees of a run: lines in a log, a live bar on a terminal."""
+
+import io
+import re
+import subprocess
+import sys
+
+import pytest
+
+from harness.pipeline.executors import progress
+from harness.pipeline.executors.progress import Lines, clock
+from harness.pipeline.stage import Stage
+from harness.pipeline.stage_outcome import Done
+
+STAGE = Stage("fit", "make [bold]a[/bold]", "harness.x:f", {})
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(progress, "REFRESH_SECONDS", 0.0)
+    return Terminal()
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_a_log_has_a_line_a_stage_and_no_control_characters():
+    log = io.StringIO()
+    lines = Lines(log)
+    lines.begin(STAGE, 1, 2)
+    lines.progress(1, 2, "texts")
+    lines.end(Done(STAGE, "ok", seconds=2.0), 1, 2)
+    lines.note("a note")
+    assert log.getvalue() == "[1/2] make [bold]a[/bold] ...\n[1/2] make [bold]a[/bold]: ok in 2.0 s\na note\n"
+
+
+def test_a_log_does_not_import_rich():
+    code = (
+        "import sys, io; from harness.pipeline.executors.progress import Lines\n"
+        "lines = Lines(io.StringIO()); lines.progress(1, 2, 'texts'); lines.note('x')\n"
+        "print('rich' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_terminal_gets_a_bar_with_what_is_done(terminal):
+    lines = Lines(terminal)
+    lines.begin(STAGE, 1, 2)
+    lines.progress(30, 120, "texts [red]")
+    shown = plain(terminal.getvalue())
+    assert "30 of 120" in shown
+    assert "texts [red]" in shown
+    assert "left" in shown
+    lines.progress(120, 120, "texts")
+    assert "120 of 120" in plain(terminal.getvalue())
+
+
+def test_a_bar_without_a_total_counts(terminal):
+    lines = Lines(terminal)
+    lines.begin(STAGE, 1, 1)
+    lines.progress(7, None, "rates")
+    assert "7 of ?" in plain(terminal.getvalue())
+
+
+def test_names_are_never_read_as_markup(terminal):
+    lines = Lines(terminal)
+    lines.begin(STAGE, 1, 1)
+    lines.progress(1, 3, "texts")
+    lines.note("take [link=x] as it is")
+    lines.end(Done(STAGE, "failed", reason="[red]no[/red]"), 1, 1)
+    shown = plain(terminal.getvalue())
+    assert "make [bold]a[/bold]" in shown
+    assert "take [link=x] as it is" in shown
+    assert "failed: [red]no[/red]" in shown
+
+
+def test_the_bar_is_gone_when_the_stage_ends(terminal):
+    lines = Lines(terminal)
+    lines.begin(STAGE, 1, 2)
+    lines.progress(1, 3, "texts")
+    lines.end(Done(STAGE, "ok", seconds=1.0), 1, 2)
+    assert terminal.getvalue().rstrip().endswith("[1/2] make [bold]a[/bold]: ok in 1.0 s")
+    assert "\x1b[?25h" in terminal.getvalue()  # the cursor is back
+
+
+def test_no_thread_draws_while_others_are_timed(terminal):
+    import threading
+
+    lines = Lines(terminal)
+    lines.begin(STAGE, 1, 1)
+    before = threading.active_count()
+    lines.progress(1, 3, "texts")
+    assert threading.active_count() == before
+    lines.end(Done(STAGE, "ok"), 1, 1)
+
+
+def test_a_bar_is_drawn_only_so_often(terminal, monkeypatch):
+    monkeypatch.setattr(progress, "REFRESH_SECONDS", 1000.0)
+    lines = Lines(terminal)
+    lines.begin(STAGE, 1, 1)
+    lines.progress(1, 1000, "texts")
+    first = len(terminal.getvalue())
+    for done in range(2, 900):
+        lines.progress(done, 1000, "texts")
+    assert len(terminal.getvalue()) == first
+    lines.progress(1000, 1000, "texts")  # the end is always drawn
+    assert len(terminal.getvalue()) > first
+
+
+def test_no_color_is_obeyed(terminal, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = Lines(terminal)
+    lines.begin(STAGE, 1, 1)
+    lines.progress(1, 3, "texts")
+    assert not re.search(r"\x1b\[(3[0-7]|38;)", terminal.getvalue())
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_says_only_what_failed(terminal, quiet):
+    lines = Lines(terminal, quiet=quiet)
+    lines.begin(STAGE, 1, 2)
+    lines.progress(1, 2, "texts")
+    lines.end(Done(STAGE, "ok"), 1, 2)
+    assert (terminal.getvalue() == "") == quiet
+    lines.end(Done(STAGE, "failed", reason="no network"), 2, 2)
+    assert "no network" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0:00"), (0.4, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")]
+)
+def test_clock(seconds, shown):
+    assert clock(seconds) == shown
