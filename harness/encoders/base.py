@@ -62,6 +62,8 @@ class EncoderType(Protocol):
 
     Params: ClassVar[type[Params]]
     kind: ClassVar[Kind]
+    libraries: ClassVar[tuple[str, ...]]
+    """Distributions whose versions decide the model and its vectors; they are part of its stages' keys."""
 
     def __init__(self, params: Any) -> None: ...
 

@@ -82,6 +82,7 @@ class Bm25:
 
     Params: ClassVar[type[Params]] = Bm25Params
     kind: ClassVar[Kind] = "sparse"
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
 
     def __init__(self, params: Bm25Params) -> None:
         self.params = params

@@ -28,6 +28,7 @@ class DenseTwin:
 
     Params: ClassVar[type[Params]] = DenseTwinParams
     kind: ClassVar[Kind] = "dense"
+    libraries: ClassVar[tuple[str, ...]] = ("gguf", "numpy", "peft", "safetensors", "scipy", "tokenizers", "torch")
 
     def __init__(self, params: DenseTwinParams) -> None:
         self.params = params

@@ -31,6 +31,7 @@ class Laconic:
 
     Params: ClassVar[type[Params]] = LaconicParams
     kind: ClassVar[Kind] = "sparse"
+    libraries: ClassVar[tuple[str, ...]] = ("gguf", "numpy", "peft", "safetensors", "scipy", "tokenizers", "torch")
 
     def __init__(self, params: LaconicParams) -> None:
         self.params = params

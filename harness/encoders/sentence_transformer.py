@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.encoders import Encoder, register
-from harness.encoders.backbones.sentence_transformers_model import Loaded, ReadyMade
+from harness.encoders.backbones.sentence_transformers_model import LIBRARIES, Loaded, ReadyMade
 from harness.encoders.weights.source import SourceParams
 from harness.errors import UserError
 
@@ -37,6 +37,7 @@ class SentenceTransformerType(ReadyMade):
 
     Params: ClassVar[type[Params]] = DenseParams
     kind: ClassVar[Kind] = "dense"
+    libraries: ClassVar[tuple[str, ...]] = LIBRARIES
 
     def announced(self) -> Announced | None:
         """As mteb has registered the model."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from scipy import sparse
 
 from harness.encoders import Encoder, register
-from harness.encoders.backbones.sentence_transformers_model import Loaded, ReadyMade
+from harness.encoders.backbones.sentence_transformers_model import LIBRARIES, Loaded, ReadyMade
 from harness.encoders.weights.source import SourceParams
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class SparseEncoderType(ReadyMade):
 
     Params: ClassVar[type[Params]] = SparseParams
     kind: ClassVar[Kind] = "sparse"
+    libraries: ClassVar[tuple[str, ...]] = LIBRARIES
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""

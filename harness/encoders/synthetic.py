@@ -127,6 +127,7 @@ class _Synthetic:
 
     Params: ClassVar[type[Params]]
     kind: ClassVar[Kind]
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
     encoder: ClassVar[Any]
 
     def __init__(self, params: Any) -> None:

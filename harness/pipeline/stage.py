@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STEPS = "harness.pipeline.steps"
-NEURAL = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy", "peft", "safetensors")
+VECTORS = ("numpy", "scipy")
+"""Distributions with which a step itself reads, writes or compares vectors."""
 
 
 def key_of(recipe: Mapping[str, object]) -> str:

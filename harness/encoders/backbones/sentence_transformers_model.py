@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
 SPARSE_MODULES = {"SpladePooling", "SparseAutoEncoder", "SparseStaticEmbedding", "CSRSparsity"}
 
+LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "safetensors", "numpy", "scipy")
+"""Distributions whose versions decide what a model of sentence-transformers gives."""
+
 
 class ReadyMade:
     """What the types of models that are trained already share; they differ in `kind`, `Params` and `load`."""

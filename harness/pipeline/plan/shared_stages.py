@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.stage import NEURAL, STEPS, Stage
+from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
         {**asked_of(encoder), "seed": spec.head.seed, "threads": threads},
         inputs,
         (maker.__module__,),
-        NEURAL,
+        maker.libraries,
         {"fingerprint": made.fingerprint()},
         threads=threads,
         gpus=gpus_of(encoder) * int(getattr(encoder.params, "processes", 1)),
@@ -76,7 +76,7 @@ def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage
         {**asked_of(encoder), "threads": threads, "refuse": refuse},
         {"model": fit},
         (maker.__module__,),
-        NEURAL,
+        (*maker.libraries, *VECTORS),
         threads=threads,
         gpus=gpus_of(encoder),
     )
@@ -87,7 +87,7 @@ def encode_stage(
 ) -> Stage:
     """The stage that gives all vectors of a collection: one that makes them, or one that joins the shards."""
     measure, label = spec.head.measure, f"{encoder.name} / {collection}"
-    modules = (REGISTRIES.encoders.get(encoder.type).__module__,)
+    maker = REGISTRIES.encoders.get(encoder.type)
 
     def encode(name: str, **shard: tuple[int, int]) -> Stage:
         found: Stage = once(
@@ -97,8 +97,8 @@ def encode_stage(
                 f"{STEPS}.encode:encode",
                 {**asked_of(encoder), "threads": measure.work_threads, **shard},
                 inputs,
-                modules,
-                NEURAL,
+                (maker.__module__,),
+                (*maker.libraries, *VECTORS),
                 threads=measure.work_threads,
                 gpus=gpus_of(encoder),
                 after=(check,) if check else (),

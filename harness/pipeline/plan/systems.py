@@ -21,7 +21,7 @@ from harness.pipeline.plan.shared_stages import (
     gpus_of,
 )
 from harness.pipeline.plan.system_stages import SystemStages
-from harness.pipeline.stage import NEURAL, STEPS, Stage
+from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -91,7 +91,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     fit = once(fit_stage(spec, encoder, prepare, once))
     check = check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
     check = once(check) if check else None
-    encoder_module = (REGISTRIES.encoders.get(encoder.type).__module__,)
+    maker = REGISTRIES.encoders.get(encoder.type)
     engine = REGISTRIES.indexes.get(index.type)
     index_module, index_libraries = engine.modules(index.params), engine.libraries_with(index.params)
     encode = encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
@@ -168,8 +168,8 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
                     "attempts": measure.attempts,
                 },
                 {"model": fit, "index": build, "collection": prepare},
-                (*encoder_module, *index_module),
-                (*NEURAL, *index_libraries),
+                (maker.__module__, *index_module),
+                (*maker.libraries, *index_libraries, *VECTORS),
                 # Systems that differ in name alone are measured apart: their spread is the machine's own.
                 {**here, "system": system.name},
                 timed=True,
@@ -273,7 +273,7 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
             {"encoder": asked_of(encoder), "index": asked_of(index), "threads": threads, **settings},
             inputs,
             (maker.__module__, *engine.modules(index.params)),
-            (*NEURAL, *engine.libraries_with(index.params)),
+            (*maker.libraries, *engine.libraries_with(index.params), *VECTORS),
             threads=threads,
         ),
     ]
