@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.pipeline.measurements import MeasurementBase, register
-from harness.pipeline.stage import STEPS
+from harness.pipeline.stage import STEPS, VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,8 @@ class EncoderMemory(MeasurementBase):
                 subject.timed_stage("encoder-memory", "memory of the encoder", f"{STEPS}.footprint:encoder_memory"),
                 arguments={**encoder, "threads": measure.threads, "batch": measure.batch},
                 inputs={name: latency.inputs[name] for name in ("model", "collection")},
+                modules=latency.inputs["model"].modules,
+                libraries=(*latency.inputs["model"].libraries, *VECTORS),
             )
         ]
 
