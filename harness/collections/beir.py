@@ -69,22 +69,24 @@ class Beir(CollectionBase):
 
     def documents(self) -> Iterator[Document]:
         """All documents in the corpus' order."""
-        path, self._ids, skipped, first = self._file("corpus.jsonl"), set(), 0, 0
+        path, skipped, first = self._file("corpus.jsonl"), 0, 0
+        ids: set[bytes] = set()  # its own: another reader may need all of them while this one is half way
         for number, row in self._rows(path, self.params.tolerate):
             if row is None:
                 skipped, first = skipped + 1, first or number
                 continue
             name = _digest(row["_id"])
-            if name in self._ids:
+            if name in ids:
                 raise UserError(
                     f"the identifier {row['_id'][:100]!r} is there twice",
                     file=path,
                     line=number,
                     remedy="remove one of the two",
                 )
-            self._ids.add(name)
+            ids.add(name)
             yield Document(row["_id"], row.get("title") or "", row["text"])
-        if not self._ids:
+        self._ids = ids
+        if not ids:
             raise UserError("the corpus has no documents", file=path, remedy='one {"_id": ..., "text": ...} a line')
         if skipped:
             self._warnings.append(f"{path}: {skipped} broken lines skipped, the first is line {first}")
