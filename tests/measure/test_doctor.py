@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from harness.measure.machine import doctor
@@ -29,6 +31,7 @@ def machine(monkeypatch):
     files = dict(FIT)
     monkeypatch.setattr(env, "_read", lambda path: files.get(path, "").strip())
     monkeypatch.setattr(os, "getloadavg", lambda: (0.1, 0.1, 0.1))
+    monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(used=0))
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
@@ -51,7 +54,6 @@ def test_a_fit_machine_has_nothing_to_mend(machine):
         ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet", "clock", "warn"),
         ("/sys/fs/cgroup/cpu.max", "150000 100000", "quota", "bad"),
         ("/proc/cpuinfo", "flags : fpu hypervisor\n", "virtual machine", "warn"),
-        ("/proc/meminfo", "SwapTotal: 999999 kB\nSwapFree: 1 kB\n", "swap", "bad"),
         ("/proc/stat", "cpu 1000 0 100 10000 0 0 0 1000 0 0\n", "steal time", "warn"),
     ],
 )
@@ -62,6 +64,12 @@ def test_each_fault_is_found_and_has_a_remedy(machine, path, content, what, leve
     assert set(found) == {what}
     assert found[what].level == level
     assert found[what].remedy
+
+
+def test_swap_in_use_is_a_fault(machine, monkeypatch):
+    monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(used=1 << 30))
+    (found,) = [finding for finding in doctor.examine() if finding.level != "ok" and finding.what != "libraries"]
+    assert (found.what, found.level, found.found) == ("swap", "bad", "1024 MiB in use")
 
 
 @pytest.mark.parametrize(("load", "level"), [(0.5, "ok"), (1.5, "warn"), (3.0, "bad")])
@@ -107,7 +115,7 @@ def test_looking_imports_nothing_heavy():
     code = (
         "import sys; from harness.measure.machine import doctor, environment\n"
         "doctor.examine(); environment.environment()\n"
-        "print([name for name in ('numpy', 'scipy', 'torch', 'psutil', 'faiss', 'numba') if name in sys.modules])"
+        "print([name for name in ('numpy', 'scipy', 'torch', 'pandas', 'faiss', 'numba') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -269,10 +269,7 @@ def _flush(path: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Whether a process of this number exists, no matter whose it is."""
+    import psutil
+
+    return bool(psutil.pid_exists(pid))
