@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from harness.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def decode(message: NDArray[np.uint8]) -> tuple[bytes, NDArray[np.int64], NDArra
     return message[begin:end].tobytes(), numbers[:count], wholes[:count]
 
 
-@njit(cache=True)
+@compiled
 def _varint(message, place, end):  # type: ignore[no-untyped-def]
     """(value, place after it); place -1 where there is none, or it takes more than 63 bits."""
     value, shift = np.int64(0), 0
@@ -38,7 +39,7 @@ def _varint(message, place, end):  # type: ignore[no-untyped-def]
     return np.int64(0), -1
 
 
-@njit(cache=True)
+@compiled
 def _postings(message, numbers, wholes):  # type: ignore[no-untyped-def]
     """Fill the arrays; (postings or -1, the term's first byte, the byte after it, postings announced)."""
     place, count, begin, end, announced, document = 0, 0, 0, 0, np.int64(0), np.int64(0)
@@ -81,7 +82,7 @@ def _postings(message, numbers, wholes):  # type: ignore[no-untyped-def]
     return count, begin, end, announced
 
 
-@njit(cache=True)
+@compiled
 def _put(out, place, value):  # type: ignore[no-untyped-def]
     while value > 127:
         out[place] = value & 127 | 128
@@ -91,7 +92,7 @@ def _put(out, place, value):  # type: ignore[no-untyped-def]
     return place + 1
 
 
-@njit(cache=True)
+@compiled
 def encode(gaps, wholes, out):  # type: ignore[no-untyped-def]
     """Write the postings as field 4, distances and whole numbers below 2^31; return the bytes written."""
     place = 0

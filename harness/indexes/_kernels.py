@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from harness.compiled import compiled
 
 TIDY, UNTIDY, NOT_FINITE, NEGATIVE, OUTSIDE = range(5)
 GROUP = 64
@@ -33,7 +35,7 @@ def load_bits(typing: Any, array: Any, bit: Any) -> Any:
     return types.uint64(array, types.uint64), generate
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def inspect(indptr, indices, data, width):  # type: ignore[no-untyped-def]
     """Whether rows are TIDY (columns ascending, unique; weights positive, finite), or how they are not."""
     found = TIDY
@@ -53,7 +55,7 @@ def inspect(indptr, indices, data, width):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def place_of(term, present, ranks):  # type: ignore[no-untyped-def]
     """The term's place among those that occur, -1 where it does not."""
     word, bit = np.uint64(present[term >> 6]), np.uint64(term & 63)
@@ -124,7 +126,7 @@ def add_spread(
     return types.void(scores, types.int64, words, entries, factors, gaps, impacts), generate
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def highest_of(as_bits, group):  # type: ignore[no-untyped-def]
     """The highest of a group's scores, as bits."""
     top = np.int32(0)
@@ -133,7 +135,7 @@ def highest_of(as_bits, group):  # type: ignore[no-untyped-def]
     return top
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def eighths(as_bits):  # type: ignore[no-untyped-def]
     """The highest of each eighth of a group: of its documents whose numbers leave the same rest by 8."""
     found = np.zeros(len(as_bits) // 8, np.int32)
@@ -145,7 +147,7 @@ def eighths(as_bits):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def above(values, limit):  # type: ignore[no-untyped-def]
     """How many int32 values are above a limit."""
     limit, found = np.int32(limit), np.int32(0)
@@ -154,7 +156,7 @@ def above(values, limit):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def raised(maxima, k, bound):  # type: ignore[no-untyped-def]
     """The highest bound that at least k maxima are above, by halving; the given one where fewer are above that.
 
@@ -176,7 +178,7 @@ def raised(maxima, k, bound):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def select(scores, highest, base, keys, held):  # type: ignore[no-untyped-def]
     """Add the best of these positive scores to those held, and clear `scores`.
 
@@ -216,7 +218,7 @@ def select(scores, highest, base, keys, held):  # type: ignore[no-untyped-def]
     return held
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def ranked(keys, held, ids, scores):  # type: ignore[no-untyped-def]
     """Write the documents of the keys held, best first, and their scores as bits, int32."""
     best = np.sort(keys[:held])
@@ -225,7 +227,7 @@ def ranked(keys, held, ids, scores):  # type: ignore[no-untyped-def]
         ids[place], scores[place] = 0xFFFFFFFF - (key & 0xFFFFFFFF), key >> 32
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def contribution(impacts, entry, factor, table, bits):  # type: ignore[no-untyped-def]
     """What an entry adds: from the table of all products where impacts are of 4 or 8 bits, else by multiplying."""
     if bits == 8:
@@ -236,7 +238,7 @@ def contribution(impacts, entry, factor, table, bits):  # type: ignore[no-untype
     return factor * np.float32(impacts[entry])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_bits(first, words, entries, factors, gaps, impacts, scores):  # type: ignore[no-untyped-def]
     """What `add_spread` does, on processors without its instruction: set bits are visited one by one."""
     one = np.uint64(1)
@@ -257,7 +259,7 @@ def _searcher(bits: int, expands: bool) -> Any:
     where no compiled function is enclosed.
     """
 
-    @njit(cache=True, nogil=True)
+    @compiled
     def search_segment(columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
         """Score one segment's documents for one query and keep the best; see `select`.
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from harness.compiled import compiled
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _scales(highest: NDArray[np.float32], weights: str) -> tuple[NDArray[np.uint
     return halves, np.float32(1) / (halves.astype(np.uint32) << 16).view(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count(indices, data, state, highest):  # type: ignore[no-untyped-def]
     for place in range(len(indices)):
         term = indices[place]
@@ -178,7 +178,7 @@ def _count(indices, data, state, highest):  # type: ignore[no-untyped-def]
         highest[term] = max(highest[term], data[place])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_entries(indptr, indices, first, state):  # type: ignore[no-untyped-def]
     for row in range(len(indptr) - 1):
         document = first + row
@@ -190,7 +190,7 @@ def _count_entries(indptr, indices, first, state):  # type: ignore[no-untyped-de
             state[term, 2] = document + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill(indptr, indices, data, first, state, beginnings, inverse, levels, bits, gaps, impacts):  # type: ignore[no-untyped-def]
     for row in range(len(indptr) - 1):
         document = first + row
@@ -225,7 +225,7 @@ def _fill(indptr, indices, data, first, state, beginnings, inverse, levels, bits
             state[term, 1], state[term, 2] = entry + 1, document + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _unpack(starts, offsets, widths, gaps, numbers):  # type: ignore[no-untyped-def]
     for term in range(len(widths)):
         document, width = np.int64(-1), np.int64(widths[term])
