@@ -2,6 +2,21 @@
 
 A spec says what is compared (`harness.spec`), stages measure it and keep what they make by content
 (`harness.pipeline`), and records carry the numbers (`harness.records`) to the reports (`reports`).
+
+From Python, `run_experiment` runs a spec and `open_run` opens a finished run; see docs/python.md.
 """
 
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+
+__all__ = ["Event", "Run", "__version__", "open_run", "run_experiment"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import what runs experiments when it is first asked for: `import harness` alone stays light."""
+    if name in __all__:
+        return getattr(_import_module("harness.experiment"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

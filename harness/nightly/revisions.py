@@ -30,6 +30,8 @@ except ImportError:  # a revision before it
 main()
 """
 REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*(==|@|>=|<=|~=)")
+TIMED_PARTS = {"collection": "prepare", "model": "fit", "index": "build"}
+"""What a timer loads, and the part of a system that made it."""
 QUICK = ("measure.processes=1", "measure.repeats=1", "measure.also=[]")
 """The untimed part is run like this; times are taken in turns afterwards."""
 
@@ -99,16 +101,27 @@ def run_untimed(side: Side, spec: Path, overrides: Sequence[str], store: Path) -
 
 
 def parts_of(side: Side, store: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """Folders of model, index and collection of each system that is ok: {(collection, system): {...}}."""
-    objects = Store(store)
-    parts = {"collection": "prepare", "model": "fit", "index": "build"}
-    return {
-        (system["collection"], system["name"]): {
-            name: str(objects.files(system["stages"][part]).absolute()) for name, part in parts.items()
+    """Folders of model, index and collection of each system that is ok: {(collection, system): {...}}.
+
+    Raises:
+        UserError: The side's run does not say which stage made one of them, or is of a later layout.
+    """
+    objects, found = Store(store), {}
+    for system in layout.read_facts(side.folder)["systems"]:
+        if system["status"] != "ok":
+            continue
+        keys = system["stages"]
+        missing = [part for part in TIMED_PARTS.values() if part not in keys]
+        if missing:
+            raise UserError(
+                f"the run of {side.name} names no stage {', '.join(missing)} of {system['name']}",
+                file=side.folder / layout.RUN,
+                remedy="compare a revision that states the keys of its stages",
+            )
+        found[system["collection"], system["name"]] = {
+            name: str(objects.files(keys[part]).absolute()) for name, part in TIMED_PARTS.items()
         }
-        for system in layout.read_facts(side.folder)["systems"]
-        if system["status"] == "ok"
-    }
+    return found
 
 
 class Timer:

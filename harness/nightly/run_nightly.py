@@ -7,22 +7,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.experiment import run_experiment
 from harness.files import write_whole
 from harness.history import History, entry_of
 from harness.history.series import Key, series
-from harness.measure.machine.environment import machine_fingerprint
 from harness.measure.null_control import AGAIN, doubled
 from harness.nightly import findings as judge
 from harness.nightly import summaries
 from harness.nightly.compare_runs import differences
 from harness.nightly.night import Night
 from harness.nightly.thresholds import threshold
-from harness.pipeline.executors.local import Executor
-from harness.pipeline.plan.systems import in_order, system_stages
-from harness.pipeline.results.gather import write_run
 from harness.runs import layout
 from harness.runs.read import RunData, load_run
-from reports.pages.run_page import write_report
 from reports.pages.trend_page import write_trend
 from reports.sections.trend_sections import news
 
@@ -94,12 +90,9 @@ def _measure(
     spec: Spec, store: Store, folder: Path, watcher: Watcher, anew: Callable[[Stage], bool]
 ) -> list[tuple[str, str]]:
     """Run a spec into a folder; what could not be measured, with the reason."""
-    systems = system_stages(spec, machine_fingerprint())
-    stages = in_order(systems, spec.head.seed)
-    done = Executor(store, spec.head.measure, watcher, again=anew, retry=("failed", "timeout", "oom")).run(stages)
-    write_run(folder, spec, systems, stages, done)
-    write_report(folder)
-    return [(one.stage.label, f"{one.status}: {one.reason}") for one in done.values() if one.status != "ok"]
+    run = run_experiment(spec, store=store.root, out=folder, retry="failed", again=anew, progress=watcher)
+    run.report()
+    return run.failed
 
 
 def _rows(entry: Any) -> list[dict[str, Any]]:

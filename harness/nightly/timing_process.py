@@ -1,7 +1,8 @@
 """One revision's part of an interleaved comparison: times the queries that it is told to, a few at a time.
 
-Run by path, with the revision's own interpreter, so that it measures that revision's code; it uses only what every
-revision of this package has. Orders come as lines on standard input, answers leave as JSON lines on standard output.
+Run by path, with the revision's own interpreter, so that it measures that revision's code. Of that code it uses
+`harness.revision` alone; for revisions that lack it, the paths that they had. Orders come as lines on standard input,
+answers leave as JSON lines on standard output.
 """
 
 from __future__ import annotations
@@ -9,9 +10,15 @@ from __future__ import annotations
 import gc
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter_ns, process_time_ns
+from types import SimpleNamespace
 from typing import Any
+
+REGISTRIES = ("harness.pipeline.plan.registries", "harness.pipeline.axes")
+OPEN_TYPE = ("harness.pipeline.steps.fit", "harness.pipeline.steps.encode")
+"""Modules that had these names in revisions without `harness.revision`, the later ones first."""
 
 
 def serve(order: dict[str, Any]) -> None:
@@ -19,30 +26,19 @@ def serve(order: dict[str, Any]) -> None:
 
     A row is [encode, search, encode, search] in nanoseconds: by the clock, then of the processor, all threads.
     """
-    from harness.pipeline.plan.registries import REGISTRIES
-    from harness.pipeline.steps.fit import open_type
-    from harness.pipeline.steps.index import open_index
-    from harness.pipeline.steps.prepare import read_texts
-    from harness.spec.load import load_spec
-
-    spec = load_spec(Path(order["spec"]), REGISTRIES, order["overrides"])
-    measure = spec.head.measure
-    system = next(one for one in spec.systems if one.name == order["system"])
-    made = open_type(system.encoder.type, system.encoder.params.model_dump(mode="json"))
-    encoder = made.load(Path(order["model"]), threads=measure.threads)
-    engine = open_index(system.index.type, order["index"])
-    texts = [text for _, text in read_texts(Path(order["collection"]) / "queries.jsonl")][: measure.queries]
+    opened = open_system(order)
+    encoder, engine, texts = opened.encoder, opened.engine, opened.texts
 
     def one(text: str) -> tuple[int, int, int, int]:
         used, begin = process_time_ns(), perf_counter_ns()
         vector = encoder.encode_queries([text])
         middle, used_middle = perf_counter_ns(), process_time_ns()
         resumed = perf_counter_ns()
-        engine.search(vector, measure.k, threads=measure.threads)
+        engine.search(vector, opened.k, threads=opened.threads)
         end, used_end = perf_counter_ns(), process_time_ns()
         return middle - begin, end - resumed, used_middle - used, used_end - used_middle
 
-    warm = [sum(one(text)[2:]) for text in (texts * 3)[: max(10, measure.warmup)]]
+    warm = [sum(one(text)[2:]) for text in (texts * 3)[: max(10, opened.warmup)]]
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -52,6 +48,49 @@ def serve(order: dict[str, Any]) -> None:
         one(texts[places[0]])  # the first after a pause finds cold caches
         say([one(texts[place]) for place in places])
         gc.collect()
+
+
+def open_system(order: dict[str, Any]) -> Any:
+    """What `harness.revision.open_system` of this revision gives; for a revision without it the same, made here."""
+    try:
+        stable = import_module("harness.revision")
+    except ModuleNotFoundError as error:
+        if error.name != "harness.revision":
+            raise
+        return _open_earlier(order)
+    return stable.open_system(order)
+
+
+def _open_earlier(order: dict[str, Any]) -> Any:
+    """Open a system with the code of a revision before `harness.revision`."""
+    load_spec = import_module("harness.spec.load").load_spec
+    spec = load_spec(Path(order["spec"]), _first(REGISTRIES, "REGISTRIES"), order["overrides"])
+    measure = spec.head.measure
+    system = next(system for system in spec.systems if system.name == order["system"])
+    open_type = _first(OPEN_TYPE, "open_type")
+    encoder_type = open_type(system.encoder.type, system.encoder.params.model_dump(mode="json"))
+    read_texts = import_module("harness.pipeline.steps.prepare").read_texts
+    texts = [text for _, text in read_texts(Path(order["collection"]) / "queries.jsonl")][: measure.queries]
+    return SimpleNamespace(
+        encoder=encoder_type.load(Path(order["model"]), threads=measure.threads),
+        engine=import_module("harness.pipeline.steps.index").open_index(system.index.type, order["index"]),
+        texts=texts, k=measure.k, threads=measure.threads, warmup=measure.warmup,
+    )  # fmt: skip
+
+
+def _first(modules: tuple[str, ...], name: str) -> Any:
+    """The attribute of the first of these modules that exists and has it."""
+    for module in modules:
+        try:
+            found = getattr(import_module(module), name, None)
+        except ModuleNotFoundError as error:
+            # A module that exists and lacks a library is no earlier revision.
+            if error.name is None or not module.startswith(error.name):
+                raise
+            continue
+        if found is not None:
+            return found
+    raise ImportError(f"none of {', '.join(modules)} has {name}")
 
 
 def say(answer: object) -> None:

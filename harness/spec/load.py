@@ -67,7 +67,24 @@ def load_spec(file: Path, registries: Registries, overrides: Sequence[str] = ())
         UserError: Unknown key, wrong type, impossible pair, duplicate or unknown name; with file, line, key path, what
             was found, what is allowed, and the nearest valid name.
     """
-    text, content = read_toml(file)
+    return spec_of(*read_toml(file), registries, overrides, file=file)
+
+
+def spec_of(
+    text: str, content: dict[str, Any], registries: Registries, overrides: Sequence[str] = (), *, file: Path
+) -> Spec:
+    """Check and expand a spec that was read already.
+
+    Args:
+        text: The spec as TOML.
+        content: The same, parsed; it is changed.
+        registries: The implementations that its tables may name.
+        overrides: ``key=value`` texts that change it.
+        file: Where an error says that it stands.
+
+    Raises:
+        UserError: As `load_spec`.
+    """
     apply_overrides(content, overrides)
     source = _Source(file, text)
     tables = {axis: content.pop(axis, {}) for axis in AXES}

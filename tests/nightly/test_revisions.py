@@ -1,11 +1,14 @@
 """Revisions of anything installed, each in an environment of its own, timed in turns."""
 
+import inspect
 import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,12 +16,15 @@ import pytest
 from tests_support import write_collection
 from toy import SPEC, write_toy
 
+from harness import revision
 from harness.errors import UserError
 from harness.nightly import compare_revisions as interleave
+from harness.nightly import timing_process
 from harness.nightly.changes import of_processor
 from harness.nightly.compare_revisions import CONFIDENCE
-from harness.nightly.revisions import prepare
+from harness.nightly.revisions import Side, parts_of, prepare
 from harness.nightly.thresholds import IN_TURNS
+from harness.runs.write import RunContents, write_run_folder
 
 KEY = ("alpha", "s", "search_cpu")
 
@@ -157,3 +163,118 @@ def test_a_slower_and_larger_revision_of_a_package_is_found_and_named(tmp_path):
     assert found["ndcg@10"]["word"] == "no change"
     assert found["search_cpu"]["head"] / found["search_cpu"]["base"] > 2
     assert "Search, processor time of toy on mine: regressed" in found["search_cpu"]["sentence"]
+
+
+BEFORE_THE_MOVES = "a0a13f2"
+"""The last revision whose modules lay where they lay before there was `harness.revision`."""
+BM25 = """
+name = "small"
+[collections.mine]
+type = "beir"
+path = "{folder}"
+[encoders.bm25]
+type = "bm25"
+[indexes.inverted]
+type = "inverted"
+[[systems]]
+name = "lexical"
+encoder = "bm25"
+index = "inverted"
+[measure]
+processes = 1
+repeats = 1
+"""
+ROOT = Path(__file__).parents[2]
+
+
+def has_revision(name):
+    command = ["git", "-C", str(ROOT), "cat-file", "-e", f"{name}^{{commit}}"]
+    return shutil.which("git") is not None and subprocess.run(command, capture_output=True).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_revision(BEFORE_THE_MOVES), reason="the history of the repository is not here")
+def test_a_revision_from_before_the_stable_entry_is_compared_with_this_one(tmp_path):
+    (tmp_path / "small.toml").write_text(BM25.format(folder=write_collection(tmp_path)))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from harness.cli.app import main; main()", "compare", BEFORE_THE_MOVES, str(ROOT)),
+            *("--spec", "small.toml", "--repo", str(ROOT), "--pairs", "2", "--rounds", "2", "--json"),
+        ],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = {one["key"][2]: one for one in json.loads(done.stdout or "[]")}
+    assert found["ndcg@10"]["word"] == "no change", done.stderr
+    assert found["search_cpu"]["base"] > 0
+    assert "lexical on mine: 2 pairs of processes in turns" in done.stderr
+    assert json.loads((tmp_path / "compare/base/run/run.json").read_text())["schema"] == 1
+    assert json.loads((tmp_path / "compare/head/run/run.json").read_text())["schema"] == 2
+
+
+def side_of(folder, **system):
+    whole = {"name": "s", "collection": "c", "status": "ok", "reason": "", "stages": {}, **system}
+    write_run_folder(folder, RunContents({"systems": [whole], "collections": {}}, []))
+    return Side("HEAD~1", Path(sys.executable), (), folder)
+
+
+def test_folders_of_a_side_are_found_by_key_in_the_store(tmp_path):
+    keys = {"prepare": "aa1", "fit": "bb2", "build": "cc3"}
+    found = parts_of(side_of(tmp_path / "run", stages=keys), tmp_path / "store")
+    objects = tmp_path / "store/objects"
+    assert found == {
+        ("c", "s"): {
+            "collection": str(objects / "aa/aa1/files"),
+            "model": str(objects / "bb/bb2/files"),
+            "index": str(objects / "cc/cc3/files"),
+        }
+    }
+
+
+def test_a_system_that_failed_is_not_timed(tmp_path):
+    assert parts_of(side_of(tmp_path / "run", status="failed", stages={}), tmp_path / "store") == {}
+
+
+def test_a_side_that_does_not_name_a_stage_is_refused_by_name(tmp_path):
+    with pytest.raises(UserError, match=r"HEAD~1 names no stage fit, build of s") as caught:
+        parts_of(side_of(tmp_path / "run", stages={"prepare": "aa1"}), tmp_path / "store")
+    assert caught.value.file == tmp_path / "run/run.json"
+
+
+def package(folder, name, text):
+    path = folder.joinpath(*name.split(".")).with_suffix(".py")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return name
+
+
+def test_the_first_module_that_has_a_name_gives_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    package(tmp_path, "earlier_one.steps", "open_type = 'earlier'")
+    package(tmp_path, "later_one.steps", "other = 1")
+    assert timing_process._first(("later_one.steps", "earlier_one.steps"), "open_type") == "earlier"
+    assert timing_process._first(("missing_one.steps", "earlier_one.steps"), "open_type") == "earlier"
+    with pytest.raises(ImportError, match=r"none of later_one\.steps has open_type"):
+        timing_process._first(("later_one.steps",), "open_type")
+
+
+def test_a_missing_library_is_not_taken_for_an_earlier_revision(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    package(tmp_path, "wanting_one.steps", "import no_such_library_at_all")
+    package(tmp_path, "earlier_two.steps", "open_type = 'earlier'")
+    with pytest.raises(ModuleNotFoundError, match="no_such_library_at_all"):
+        timing_process._first(("wanting_one.steps", "earlier_two.steps"), "open_type")
+
+
+def test_the_stable_entry_is_asked_where_there_is_one(monkeypatch):
+    asked = []
+    monkeypatch.setattr("harness.revision.open_system", lambda order: asked.append(order) or "opened")
+    assert timing_process.open_system({"system": "s"}) == "opened"
+    assert asked == [{"system": "s"}]
+
+
+def test_names_of_the_stable_entry_have_not_changed():
+    """Revisions after this one call it by these names."""
+    assert list(inspect.signature(revision.open_system).parameters) == ["order"]
+    assert [field.name for field in fields(revision.OpenSystem)] == [
+        "encoder", "engine", "texts", "k", "threads", "warmup",
+    ]  # fmt: skip

@@ -1,0 +1,312 @@
+"""Run an experiment, or open a finished one, from Python; the commands and the nightly run call the same functions."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from harness.errors import UserError, allowed
+from harness.runs import frames
+from harness.runs.read import RunData, load_run
+from harness.spec.models import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from harness.claims.verdict import Verdict
+    from harness.pipeline.plan.system_stages import SystemStages
+    from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Done, Watcher
+
+SpecSource: TypeAlias = "Path | str | Mapping[str, Any] | Spec"
+"""A TOML file, the same content as nested tables, or a spec that was checked before."""
+DEFAULT_STORE = Path(".laconic-bench")
+RETRIES: dict[str | None, tuple[str, ...]] = {
+    None: (),
+    "failed": ("failed", "timeout", "oom", "incompatible"),
+    "disturbed": ("disturbed",),
+    "not-in-turns": ("not-in-turns",),
+}
+"""What is done again, by the word that a user gives."""
+SUMMARY = ("ndcg@10", "latency_total/p50", "index_bytes")
+"""Metrics of the table that a notebook shows; those that the run has."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened during a run.
+
+    Attributes:
+        kind: A stage begins, makes progress or ended; or a note, which belongs to no stage.
+        text: The stage in words, what is counted, or the note.
+        number: Of the stage, from 1; or how much is done, where `kind` is progress.
+        total: Stages in all; or how much there is to do, None where that is not known.
+        status: How the stage ended, such as ``ok`` or ``failed``; empty before it ended.
+        reason: Why it did not end well.
+        reused: Whether its artefact was stored before.
+    """
+
+    kind: Literal["begin", "progress", "end", "note"]
+    text: str
+    number: int = 0
+    total: int | None = None
+    status: str = ""
+    reason: str = ""
+    reused: bool = False
+
+
+class Callback:
+    """A watcher that gives each event to a function."""
+
+    def __init__(self, function: Callable[[Event], object]) -> None:
+        self._function = function
+
+    def begin(self, stage: Stage, number: int, total: int) -> None:
+        """Tell that a stage begins."""
+        self._function(Event("begin", stage.label, number, total))
+
+    def progress(self, done: int, total: int | None, text: str) -> None:
+        """Tell how far the stage is."""
+        self._function(Event("progress", text, done, total))
+
+    def end(self, done: Done, number: int, total: int) -> None:
+        """Tell how a stage ended."""
+        self._function(Event("end", done.stage.label, number, total, done.status, done.reason, done.reused))
+
+    def note(self, text: str) -> None:
+        """Tell what the user should know."""
+        self._function(Event("note", text))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. The columns of its tables are described in docs/python.md and `harness.runs.frames.COLUMNS`.
+
+    Attributes:
+        data: What the run folder holds.
+        outcomes: How each stage ended, by key; empty where the run was opened and not made here.
+    """
+
+    data: RunData
+    outcomes: Mapping[str, Done] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.data.folder
+
+    @property
+    def name(self) -> str:
+        """Short name of the experiment."""
+        return str(self.data.facts["name"])
+
+    @property
+    def ok(self) -> bool:
+        """Whether every system was measured, and every stage that was made here ended well."""
+        return all(system["status"] == "ok" for system in self.data.systems) and not self.failed
+
+    @property
+    def failed(self) -> list[tuple[str, str]]:
+        """Stages that did not end well when the run was made here: (stage, reason)."""
+        return [
+            (done.stage.label, f"{done.status}: {done.reason}")
+            for done in self.outcomes.values()
+            if done.status != "ok"
+        ]
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """Every number, a row each."""
+        return frames.records(self.data)
+
+    @cached_property
+    def per_query(self) -> pd.DataFrame:
+        """Quality of every query."""
+        return frames.per_query(self.data)
+
+    @cached_property
+    def latencies(self) -> pd.DataFrame:
+        """Every timed query, in seconds."""
+        return frames.latencies(self.data)
+
+    @cached_property
+    def conditions(self) -> pd.DataFrame:
+        """What every timed process met."""
+        return frames.conditions(self.data)
+
+    def verdicts(self, baseline: Run | None = None) -> list[Verdict]:
+        """Every claim of the spec, judged; with the baselines of another run where one is given."""
+        from harness.claims.judge_run import verdicts
+
+        return verdicts(self.data, None if baseline is None else baseline.data)
+
+    def report(self, out: Path | str | None = None) -> Path:
+        """Write the page of the run and return its path; by default ``report.html`` in the run folder."""
+        from reports.pages.run_page import write_report
+
+        return write_report(self.folder, None if out is None else Path(out))
+
+    def summary(self) -> pd.DataFrame:
+        """A row a system on a collection: status, and the metrics of `SUMMARY` that the run has."""
+        import pandas as pd
+
+        cells = self.data.cells()
+        metrics = [name for name in SUMMARY if any(key[2] == name for key in cells)]
+        rows = []
+        for system in self.data.systems:
+            row = {"collection": system["collection"], "system": system["name"], "status": system["status"]}
+            known = {name: cells.get((system["collection"], system["name"], name)) for name in metrics}
+            rows.append({**row, **{name: None if found is None else found.value for name, found in known.items()}})
+        return pd.DataFrame(rows, columns=["collection", "system", "status", *metrics])
+
+    def __repr__(self) -> str:
+        systems = self.data.systems
+        good = sum(system["status"] == "ok" for system in systems)
+        return f"<Run {self.name}: {good} of {len(systems)} systems ok, {len(self.data.records)} records>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        table: str = self.summary().to_html(index=False, na_rep="", border=0)
+        return f"<p>{escape(repr(self))}</p>\n{table}"
+
+
+def open_run(folder: Path | str) -> Run:
+    """Open a finished run.
+
+    Raises:
+        UserError: The folder holds no finished run, or one of a later layout.
+    """
+    return Run(load_run(Path(folder)))
+
+
+def run_experiment(
+    spec: SpecSource,
+    *,
+    overrides: Sequence[str] = (),
+    store: Path | str = DEFAULT_STORE,
+    out: Path | str | None = None,
+    only: Sequence[str] = (),
+    retry: str | None = None,
+    fresh: bool = False,
+    null: bool = False,
+    again: Callable[[Stage], bool] | None = None,
+    executor: str = "local",
+    address: str | None = None,
+    artefacts: str | None = None,
+    progress: Callable[[Event], object] | Watcher | None = None,
+) -> Run:
+    """Run an experiment and write its run folder; what the store has is reused. The page is written by `Run.report`.
+
+    A stage that fails does not stop the others: see `Run.ok` and `Run.failed`.
+
+    Args:
+        spec: A TOML file, the same content as nested tables, or a checked spec.
+        overrides: ``key=value`` texts that change the spec; not together with a checked one.
+        store: Folder where artefacts are kept.
+        out: The run folder; ``runs/NAME`` by default, ``runs/NAME-null`` with `null`.
+        only: Names of the systems to run; all by default.
+        retry: ``failed``, ``disturbed`` or ``not-in-turns``: do those stages again.
+        fresh: Make everything anew.
+        null: Time each system (with `only`: those) twice, under two names.
+        again: Says of a stage whether it is made anew although it is stored; for the local executor.
+        executor: ``local`` or ``ray``.
+        address: Of a Ray cluster.
+        artefacts: URL (fsspec) of the store that all nodes of a cluster reach.
+        progress: Is called with each `Event`; or a watcher. None is silent.
+
+    Raises:
+        UserError: The spec is wrong, or an argument names something that does not exist.
+    """
+    from harness.pipeline.executors.choose import place
+    from harness.pipeline.results.gather import write_run
+    from harness.pipeline.store.local import Store
+
+    retry = "not-in-turns" if retry == "apart" else retry  # its name in versions before
+    if retry not in RETRIES:
+        words = [word for word in RETRIES if word]
+        raise UserError(f"--retry {retry!r} is unknown", remedy=f"allowed: {', '.join(words)}")
+    # A system and its twin say nothing of the machine unless they were timed in turns.
+    statuses = (*RETRIES[retry], *(("not-in-turns",) if null else ()))
+    artefact_store = Store(Path(store))
+    where = place(executor, artefact_store, address=address, artefacts=artefacts)
+    checked, systems, stages = plan_experiment(spec, overrides=overrides, only=only, null=null, machine=where.machine)
+    options: dict[str, Any] = {"fresh": fresh, "retry": statuses, **({"again": again} if again else {})}
+    outcomes = where.make(artefact_store, checked.head.measure, _watcher(progress), **options).run(stages)
+    folder = Path(out) if out is not None else Path("runs") / (f"{checked.name}-null" if null else checked.name)
+    write_run(folder, checked, systems, stages, outcomes)
+    return Run(load_run(folder), outcomes)
+
+
+def plan_experiment(
+    spec: SpecSource,
+    *,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+    null: bool = False,
+    machine: str | None = None,
+) -> tuple[Spec, list[SystemStages], list[Stage]]:
+    """A checked spec, the stages of each system, and all stages in the order in which they run.
+
+    Args:
+        spec: As for `run_experiment`.
+        overrides: As for `run_experiment`.
+        only: As for `run_experiment`.
+        null: As for `run_experiment`.
+        machine: Fingerprint that times are kept under; this machine's by default.
+
+    Raises:
+        UserError: The spec is wrong, or `only` names a system that it does not have.
+    """
+    from harness.measure.machine.environment import machine_fingerprint
+    from harness.pipeline.plan.systems import in_order, system_stages
+
+    checked = checked_spec(spec, overrides)
+    names = [system.name for system in checked.systems]
+    for name in only:
+        if name not in names:
+            raise UserError(
+                f"--only {name!r}: there is no such system in this spec",
+                file=checked.file,
+                remedy=allowed(name, names),
+            )
+    wanted = list(only)
+    if null:
+        from harness.measure.null_control import doubled, twin_of
+
+        checked = doubled(checked, wanted)
+        wanted += [twin_of(name) for name in wanted]
+    systems = system_stages(checked, machine or machine_fingerprint(), wanted)
+    return checked, systems, in_order(systems, checked.head.seed)
+
+
+def checked_spec(spec: SpecSource, overrides: Sequence[str] = ()) -> Spec:
+    """A spec from a file or from nested tables, checked and expanded.
+
+    Raises:
+        UserError: It is wrong, or overrides were given with a spec that was checked before.
+    """
+    from harness.pipeline.plan.registries import REGISTRIES
+    from harness.spec.load import load_spec, spec_of
+    from harness.spec.write_toml import to_toml
+
+    if isinstance(spec, Spec):
+        if overrides:
+            raise UserError("overrides change a file or a table, not a checked spec", remedy="give them to the spec")
+        return spec
+    if isinstance(spec, Mapping):
+        text = to_toml(spec)
+        return spec_of(text, tomllib.loads(text), REGISTRIES, overrides, file=Path(f"{spec.get('name', 'spec')}.toml"))
+    return load_spec(Path(spec), REGISTRIES, overrides)
+
+
+def _watcher(progress: Callable[[Event], object] | Watcher | None) -> Watcher:
+    if progress is None:
+        return Callback(lambda event: None)
+    return Callback(progress) if callable(progress) else progress

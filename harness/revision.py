@@ -1,0 +1,62 @@
+"""What other revisions of this package import from this one. Names and meanings here never change.
+
+A comparison of two revisions starts a process of each, and that process runs one file of the later revision with the
+code of its own. It may use this module alone: everything else moves from revision to revision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class OpenSystem:
+    """A system that is ready to answer.
+
+    Attributes:
+        encoder: Has ``encode_queries(texts)``.
+        engine: Has ``search(vectors, k, threads=...)``.
+        texts: The queries that are timed, in order.
+        k: Documents that are asked for.
+        threads: That a query may use.
+        warmup: Queries that are answered before times count.
+    """
+
+    encoder: Any
+    engine: Any
+    texts: list[str]
+    k: int
+    threads: int
+    warmup: int
+
+
+def open_system(order: Mapping[str, Any]) -> OpenSystem:
+    """Load a system that was built before.
+
+    Args:
+        order: ``spec`` (path of the TOML file), ``overrides`` (list of ``key=value``), ``system`` (its name), and the
+            folders of artefacts ``model``, ``index`` and ``collection``.
+
+    Raises:
+        UserError: The spec is wrong, or a library that the system needs is missing.
+        StopIteration: The spec has no such system.
+    """
+    from harness.pipeline.plan.registries import REGISTRIES
+    from harness.pipeline.steps.fit import open_type
+    from harness.pipeline.steps.index import open_index
+    from harness.pipeline.steps.prepare import read_texts
+    from harness.spec.load import load_spec
+
+    spec = load_spec(Path(order["spec"]), REGISTRIES, order["overrides"])
+    measure = spec.head.measure
+    system = next(system for system in spec.systems if system.name == order["system"])
+    encoder_type = open_type(system.encoder.type, system.encoder.params.model_dump(mode="json"))
+    encoder = encoder_type.load(Path(order["model"]), threads=measure.threads)
+    engine = open_index(system.index.type, order["index"])
+    texts = [text for _, text in read_texts(Path(order["collection"]) / "queries.jsonl")][: measure.queries]
+    return OpenSystem(encoder, engine, texts, measure.k, measure.threads, measure.warmup)

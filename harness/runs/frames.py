@@ -1,0 +1,111 @@
+"""A run's tables as pandas DataFrames, and what their columns mean."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.runs.read import RunData
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "records": {
+        "run": "name of the run",
+        "collection": "name of the collection",
+        "system": "name of the system",
+        "metric": "name of the metric, with a part after a slash where it has parts (`latency_total/p50`)",
+        "value": "the number",
+        "unit": "its unit",
+        "direction": "`lower` or `higher` is better, or `neutral`",
+        "method": "how it was obtained",
+        "source": "`measured`, `analytic` or `estimated`",
+        "n": "observations that it rests on",
+        "ci_low": "lower end of the interval; NaN where nothing is left to chance",
+        "ci_high": "upper end of the interval; NaN where nothing is left to chance",
+    },
+    "per_query": {
+        "collection": "name of the collection",
+        "system": "name of the system",
+        "query": "the query's identifier",
+        "metric": "name of the metric of quality",
+        "value": "its value for this query",
+    },
+    "latencies": {
+        "collection": "name of the collection",
+        "system": "name of the system",
+        "process": "number of the fresh process, from 0",
+        "query": "number of the timed query, from 0",
+        "repeat": "number of the pass over the queries, from 0",
+        "encode": "seconds to encode the query",
+        "search": "seconds to search the index",
+        "total": "seconds of both",
+    },
+    "conditions": {
+        "collection": "name of the collection",
+        "system": "name of the system",
+        "kind": "kind of the stage that was watched, such as `build` or `latency`",
+        "stage": "the stage in words",
+        "seconds": "wall time",
+        "cpu_seconds": "processor time",
+        "load_before": "load average before",
+        "load_after": "load average after",
+        "others_share": "share of the processors' time that other processes used, 0 to 1",
+        "steal_share": "share of the time that the hypervisor took, 0 to 1",
+        "voluntary_switches": "context switches that the process asked for",
+        "involuntary_switches": "context switches that it suffered",
+        "minor_faults": "page faults without reading from disk",
+        "major_faults": "page faults with reading from disk",
+        "threads_total": "threads of the process",
+        "threads_busy": "threads that used a processor",
+        "parallelism": "processor time by wall time",
+        "waited_share": "share of the time that it waited for a processor, 0 to 1",
+        "pinned": "whether the process was bound to its processors; NaN where that was not asked",
+        "threads_asked": "threads that a query may use; NaN where that was not asked",
+        "slower_than_quietest": "how much slower the machine was than in its quietest process; NaN where not measured",
+        "disturbance": "what disturbed the timing, empty where nothing did",
+        "violation": "which setting was not kept, empty where all were",
+    },
+}
+"""Columns of each table, in order, with their meaning."""
+
+
+def records(run: RunData) -> pd.DataFrame:
+    """All records, a row each."""
+    return _frame("records", [asdict(row) for row in run.records])
+
+
+def per_query(run: RunData) -> pd.DataFrame:
+    """Quality of every query, a row for each metric."""
+    rows = [
+        {"collection": collection, "system": system, "query": query, "metric": metric, "value": value}
+        for (collection, system, metric), values in run.quality.items()
+        for query, value in values.items()
+    ]
+    return _frame("per_query", rows)
+
+
+def latencies(run: RunData) -> pd.DataFrame:
+    """Every timed query, a row for each process and pass; times in seconds."""
+    import numpy as np
+    import pandas as pd
+
+    tables = []
+    for (collection, system), seconds in run.latency.items():
+        shape = seconds["total"].shape
+        places = dict(zip(("process", "query", "repeat"), (axis.ravel() for axis in np.indices(shape)), strict=True))
+        times = {name: seconds[name].ravel() for name in ("encode", "search", "total")}
+        tables.append(pd.DataFrame({"collection": collection, "system": system, **places, **times}))
+    return pd.concat(tables, ignore_index=True) if tables else _frame("latencies", [])
+
+
+def conditions(run: RunData) -> pd.DataFrame:
+    """What every watched process met, a row each."""
+    return _frame("conditions", run.conditions)
+
+
+def _frame(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(COLUMNS[table]))
