@@ -11,7 +11,7 @@ from harness.runs.read import load_run
 from reports.exports.paper_tables import FORMS, table
 from reports.exports.quoted import read_quoted
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 @pytest.mark.parametrize("form", FORMS)
