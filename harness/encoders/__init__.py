@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from harness.encoders.base import Encoder, EncoderType, FitInput, Progress
-from harness.registry import Registry
+from harness.encoders.base import (
+    Declared,
+    Encoder,
+    EncoderBase,
+    EncoderType,
+    EncoderTypeBase,
+    FitInput,
+    HubName,
+    ModelSize,
+    Probe,
+    Progress,
+    Role,
+)
+from harness.registry import Registry, hooks_of
 
-registry: Registry[type[EncoderType]] = Registry("encoder", __name__, "laconic_bench.encoders")
+registry: Registry[type[EncoderType]] = Registry(
+    "encoder", __name__, "laconic_bench.encoders", hooks=hooks_of(EncoderType)
+)
 register = registry.register
 
-__all__ = ["Encoder", "EncoderType", "FitInput", "Progress", "register", "registry"]
+__all__ = [
+    "Declared",
+    "Encoder",
+    "EncoderBase",
+    "EncoderType",
+    "EncoderTypeBase",
+    "FitInput",
+    "HubName",
+    "ModelSize",
+    "Probe",
+    "Progress",
+    "Role",
+    "register",
+    "registry",
+]

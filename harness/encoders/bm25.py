@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from harness.encoders import FitInput, Progress, register
+from harness.encoders import EncoderBase, EncoderTypeBase, FitInput, Progress, register
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -77,27 +77,19 @@ class Bm25Params(Params):
 
 
 @register("bm25")
-class Bm25:
+class Bm25(EncoderTypeBase):
     """Lexical baseline: weights in the documents' vectors, counts in the queries'."""
 
     Params: ClassVar[type[Params]] = Bm25Params
     kind: ClassVar[Kind] = "sparse"
-    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "snowballstemmer")
 
     def __init__(self, params: Bm25Params) -> None:
-        self.params = params
+        super().__init__(params)
 
     def needs(self) -> FitInput:
         """Document frequencies come from the corpus that is searched."""
         return "corpus"
-
-    def fingerprint(self) -> str:
-        """Nothing outside decides the result."""
-        return ""
-
-    def width(self) -> int | None:
-        """Known after the corpus was read."""
-        return None
 
     def fit(
         self,
@@ -135,7 +127,7 @@ class Bm25:
         return Bm25Encoder(self.params, json.loads((directory / "bm25.json").read_text(encoding="utf-8")))
 
 
-class Bm25Encoder:
+class Bm25Encoder(EncoderBase):
     """Weights by term; idf is Lucene's ln(1 + (N - n + 0.5) / (n + 0.5))."""
 
     kind: Kind = "sparse"
@@ -165,10 +157,6 @@ class Bm25Encoder:
         """Rows of term counts; terms that no document has are dropped."""
         return self._rows(texts, lambda _column, count, _length: float(count))
 
-    def count_flops(self, tokens: int) -> float:
-        """Look-ups only."""
-        return 0.0
-
     def count_tokens(self, texts: Sequence[str], role: Literal["document", "query"]) -> list[int]:
         """Terms after stop words."""
         return [len(self.analyse(text)) for text in texts]
@@ -176,10 +164,6 @@ class Bm25Encoder:
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Stems."""
         return [self.names[column] for column in columns]
-
-    def parameters(self) -> Mapping[str, float]:
-        """No weights."""
-        return {}
 
     def _rows(self, texts: Sequence[str], weight: Callable[[int, int, int], float]) -> sparse.csr_matrix:
         data: list[float] = []

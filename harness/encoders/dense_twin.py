@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.encoders import FitInput, Progress, register
+from harness.encoders import Progress, register
+from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import DenseTwinParams
+from harness.encoders.llama_family.size import llama_size
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,42 +17,42 @@ if TYPE_CHECKING:
     import torch
 
     from harness.collections.base import Pair
-    from harness.encoders.backbones.model_size import Announced
     from harness.encoders.backbones.packed_encoder import PackedDense
+    from harness.encoders.base import ModelSize
+    from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
     from harness.training.params import TrainingParams
     from harness.vectors import Kind
 
 
 @register("dense-twin")
-class DenseTwin:
+class DenseTwin(LlamaEncoderType):
     """Pooled states, normalised."""
 
     Params: ClassVar[type[Params]] = DenseTwinParams
     kind: ClassVar[Kind] = "dense"
-    libraries: ClassVar[tuple[str, ...]] = ("gguf", "numpy", "peft", "safetensors", "scipy", "tokenizers", "torch")
-
-    def __init__(self, params: DenseTwinParams) -> None:
-        self.params = params
-        self.checkpoints: Path | None = None
-
-    def needs(self) -> FitInput:
-        """Pairs, if it is trained."""
-        return "nothing" if self.params.training is None else "pairs"
-
-    def fingerprint(self) -> str:
-        """Of the backbone's files."""
-        return self.params.backbone.fingerprint()
+    params: DenseTwinParams
 
     def width(self) -> int | None:
         """Known when the backbone is read, unless the spec says it."""
         return self.params.dimensions
 
-    def announced(self) -> Announced | None:
+    def announced(self) -> ModelSize | None:
         """By the backbone's shape."""
-        from harness.encoders.llama_family.size import llama
+        return llama_size(self.params, dimensions=self.params.dimensions)
 
-        return llama(self.params, dimensions=self.params.dimensions)
+    def contract(self) -> Contract:
+        """Dense, pooled and rounded as the spec says."""
+        from harness.encoders.weights.sentence_transformers_folder import Contract
+
+        params = self.params
+        return Contract(
+            "dense",
+            **self._reading(),
+            pooling=params.pooling,
+            dimensions=params.dimensions,
+            output=params.output,
+        )
 
     def fit(
         self,
@@ -64,27 +66,11 @@ class DenseTwin:
         """Convert the backbone, and train it if the spec says so."""
         from harness.encoders.backbones.packed_encoder import pool
         from harness.encoders.llama_family import adapter_files
-        from harness.encoders.llama_family.make import prepare, train_model
-        from harness.encoders.weights.sentence_transformers_folder import Contract
+        from harness.encoders.llama_family.make import train_model
         from harness.training.devices import writes
 
         params = self.params
-        lengths = (params.query_length, params.document_length)
-        model = prepare(
-            params,
-            Contract(
-                "dense",
-                params.query_prefix,
-                params.document_prefix,
-                *lengths,
-                pooling=params.pooling,
-                dimensions=params.dimensions,
-                special_tokens=params.special_tokens,
-                output=params.output,
-                dtype=params.dtype,
-                device=params.device,
-            ),
-        )
+        model, facts = self._prepared()
         hidden = model.backbone.shape.hidden
         if params.dimensions is not None and params.dimensions > hidden:
             raise UserError(
@@ -92,7 +78,6 @@ class DenseTwin:
                 key="dimensions",
                 remedy=f"at most {hidden}",
             )
-        facts: dict[str, object] = {"departures": params.departures(), "commits": dict(model.commits)}
         if params.adapter is not None:
             facts["adapter"] = adapter_files.apply(model, params.adapter, "dense", params)
         if params.training is not None:
@@ -114,7 +99,5 @@ class DenseTwin:
     def load(self, directory: Path, *, threads: int = 1) -> PackedDense:
         """Open what `fit` wrote."""
         from harness.encoders.backbones.packed_encoder import PackedDense
-        from harness.encoders.llama_family.make import open_model
 
-        model = open_model(directory, "dense", self.params, threads)
-        return PackedDense(model, self.params.batch_size, self.params.facts())
+        return PackedDense(self._opened(directory, threads), self.params.batch_size, self.params.facts())

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders import FitInput, Progress, register
+from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import LaconicParams
+from harness.encoders.llama_family.size import llama_size
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from harness.collections.base import Pair
-    from harness.encoders.backbones.model_size import Announced
     from harness.encoders.backbones.packed_encoder import Model, PackedSparse
+    from harness.encoders.base import ModelSize
     from harness.encoders.llama_family.term_selection import Terms
     from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
@@ -26,16 +28,12 @@ if TYPE_CHECKING:
 
 
 @register("laconic")
-class Laconic:
+class Laconic(LlamaEncoderType):
     """Largest logit of each term over a text's tokens, log(1 + ReLU), largest terms kept."""
 
     Params: ClassVar[type[Params]] = LaconicParams
     kind: ClassVar[Kind] = "sparse"
-    libraries: ClassVar[tuple[str, ...]] = ("gguf", "numpy", "peft", "safetensors", "scipy", "tokenizers", "torch")
-
-    def __init__(self, params: LaconicParams) -> None:
-        self.params = params
-        self.checkpoints: Path | None = None
+    params: LaconicParams
 
     def needs(self) -> FitInput:
         """Pairs for training, or for the passages that the bias of the terms is computed from."""
@@ -44,19 +42,18 @@ class Laconic:
             return "nothing"
         return "pairs"
 
-    def fingerprint(self) -> str:
-        """Of the backbone's files."""
-        return self.params.backbone.fingerprint()
-
-    def width(self) -> int | None:
-        """Known when the backbone is read."""
-        return None
-
-    def announced(self) -> Announced | None:
+    def announced(self) -> ModelSize | None:
         """By the backbone's shape."""
-        from harness.encoders.llama_family.size import llama
+        return llama_size(self.params, terms=self.params.document_terms)
 
-        return llama(self.params, terms=self.params.document_terms)
+    def contract(self) -> Contract:
+        """Sparse, with the largest terms that the spec keeps."""
+        from harness.encoders.weights.sentence_transformers_folder import Contract
+
+        params = self.params
+        return Contract(
+            "sparse", **self._reading(), query_terms=params.query_terms, document_terms=params.document_terms
+        )
 
     def fit(
         self,
@@ -69,12 +66,11 @@ class Laconic:
     ) -> Mapping[str, object]:
         """Convert the backbone, compute the bias, train; see the spec for which of these."""
         from harness.encoders.llama_family import adapter_files
-        from harness.encoders.llama_family.make import prepare, train_model
+        from harness.encoders.llama_family.make import train_model
         from harness.training.devices import writes
 
         params = self.params
-        model = prepare(params, _contract(params))
-        facts: dict[str, object] = {"departures": params.departures(), "commits": dict(model.commits)}
+        model, facts = self._prepared()
         if params.adapter is not None:
             facts["adapter"] = adapter_files.apply(model, params.adapter, "sparse", params)
             model.save(directory)
@@ -102,27 +98,8 @@ class Laconic:
     def load(self, directory: Path, *, threads: int = 1) -> PackedSparse:
         """Open what `fit` wrote."""
         from harness.encoders.backbones.packed_encoder import PackedSparse
-        from harness.encoders.llama_family.make import open_model
 
-        model = open_model(directory, "sparse", self.params, threads)
-        return PackedSparse(model, self.params.batch_size, self.params.facts())
-
-
-def _contract(params: LaconicParams) -> Contract:
-    from harness.encoders.weights.sentence_transformers_folder import Contract
-
-    return Contract(
-        "sparse",
-        params.query_prefix,
-        params.document_prefix,
-        params.query_length,
-        params.document_length,
-        query_terms=params.query_terms,
-        document_terms=params.document_terms,
-        special_tokens=params.special_tokens,
-        dtype=params.dtype,
-        device=params.device,
-    )
+        return PackedSparse(self._opened(directory, threads), self.params.batch_size, self.params.facts())
 
 
 def _terms(model: Model, passages: list[str], params: LaconicParams) -> Terms:

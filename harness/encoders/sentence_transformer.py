@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.encoders.backbones.model_size import Announced
+    from harness.encoders.base import ModelSize
     from harness.spec.params import Params
     from harness.vectors import Kind
 
@@ -38,8 +38,9 @@ class SentenceTransformerType(ReadyMade):
     Params: ClassVar[type[Params]] = DenseParams
     kind: ClassVar[Kind] = "dense"
     libraries: ClassVar[tuple[str, ...]] = LIBRARIES
+    params: DenseParams
 
-    def announced(self) -> Announced | None:
+    def announced(self) -> ModelSize | None:
         """As mteb has registered the model."""
         from harness.encoders.backbones.model_size import registered
 
@@ -85,10 +86,6 @@ class DenseEncoder(Loaded):
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Rows x dimensions."""
         return self._encode(texts, "query")
-
-    def terms(self, columns: Sequence[int]) -> list[str]:
-        """Dimensions have no names."""
-        return []
 
     def _encode(self, texts: Sequence[str], role: Literal["document", "query"]) -> NDArray[np.float32]:
         found = self.model.encode(

@@ -37,6 +37,7 @@ class SparseEncoderType(ReadyMade):
     Params: ClassVar[type[Params]] = SparseParams
     kind: ClassVar[Kind] = "sparse"
     libraries: ClassVar[tuple[str, ...]] = LIBRARIES
+    params: SparseParams
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
@@ -47,12 +48,8 @@ class SparseEncoderType(ReadyMade):
         torch.set_num_threads(threads)
         plain = open_bert(directory / "model", self.params)
         if plain is not None:
-            kept = {
-                side: getattr(self.params, side)
-                for side in ("query_terms", "document_terms")
-                if getattr(self.params, side) is not None
-            }
-            plain.contract = replace(plain.contract, **kept)
+            limits = self.params.model_dump(include={"query_terms", "document_terms"}, exclude_none=True)
+            plain.contract = replace(plain.contract, **limits)
             from harness.encoders.backbones.packed_encoder import PackedSparse
 
             return PackedSparse(plain, self.params.batch_size)

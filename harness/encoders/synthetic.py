@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from harness.encoders import register
+from harness.encoders import EncoderBase, EncoderTypeBase, register
 from harness.encoders._splade_like import CHUNK, Skewed, joined
 from harness.spec.params import Params
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.collections.base import Pair
-    from harness.encoders.base import FitInput, Progress
+    from harness.encoders.base import Progress
     from harness.vectors import Kind, Vectors
 
 _QUERY = re.compile(r"(\d{1,18}) of (\d{1,18})")
@@ -50,7 +50,7 @@ class SyntheticDenseParams(Params):
     """Of everything."""
 
 
-class _Encoder(ABC):
+class _Encoder(EncoderBase, ABC):
     """What both kinds share: nothing is read, and no arithmetic of a model is done."""
 
     kind: Kind
@@ -60,10 +60,6 @@ class _Encoder(ABC):
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """The vectors of the documents that the texts are numbers of."""
 
-    def count_flops(self, tokens: int) -> float:
-        """None."""
-        return 0.0
-
     def count_tokens(self, texts: Sequence[str], role: Literal["document", "query"]) -> list[int]:
         """None: there is no text."""
         return [0] * len(texts)
@@ -71,10 +67,6 @@ class _Encoder(ABC):
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Numbers."""
         return [f"t{column}" for column in columns] if self.kind == "sparse" else []
-
-    def parameters(self) -> Mapping[str, float]:
-        """None."""
-        return {}
 
 
 class SyntheticEncoder(_Encoder):
@@ -122,24 +114,13 @@ class SyntheticDenseEncoder(_Encoder):
         return _unit(np.random.default_rng((self.seed, 1, number)).standard_normal(self.width, np.float32))
 
 
-class _Synthetic:
+class _Synthetic(EncoderTypeBase):
     """How either is made: of its parameters alone."""
 
     Params: ClassVar[type[Params]]
     kind: ClassVar[Kind]
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
     encoder: ClassVar[Any]
-
-    def __init__(self, params: Any) -> None:
-        self.params = params
-
-    def needs(self) -> FitInput:
-        """Nothing."""
-        return "nothing"
-
-    def fingerprint(self) -> str:
-        """Nothing from outside decides it."""
-        return ""
 
     def fit(
         self,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError
 from harness.markdown import markdown_table
 from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.shared_stages import encoder_type
 
 if TYPE_CHECKING:
     from harness.collections.base import Sizes
-    from harness.encoders.backbones.model_size import Announced
+    from harness.encoders.base import ModelSize
     from harness.spec.models import Part, Spec
 
 CHARACTERS = 4.5
@@ -53,10 +54,10 @@ def costs(spec: Spec) -> list[Cost]:
     pairs = {(one.encoder.name, name): one.encoder for one in spec.systems for name in one.collections}
     found = []
     for (encoder, collection), part in pairs.items():
-        maker = REGISTRIES.encoders.get(part.type)(part.params)
+        maker = encoder_type(part)
         if maker.needs() == "corpus":
             continue  # counts words
-        announced = maker.announced() if hasattr(maker, "announced") else None
+        announced = maker.announced()
         size = size_of(collection)
         if announced is None:
             found.append(Cost(encoder, collection, "how large the model is"))
@@ -106,7 +107,7 @@ def _total(known: list[Cost]) -> Cost:
     return Cost(known[0].encoder, str(len(known)), weight_bytes=known[0].weight_bytes, vector_bytes=vectors, **sums)
 
 
-def _cost(encoder: str, collection: str, model: Announced, size: Sizes) -> Cost:
+def _cost(encoder: str, collection: str, model: ModelSize, size: Sizes) -> Cost:
     document = min(size.document_characters / CHARACTERS, model.document_length or float("inf"))
     query = min(size.query_characters / CHARACTERS, model.query_length or float("inf"))
     return Cost(

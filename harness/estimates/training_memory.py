@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.markdown import markdown_table
-from harness.training.estimate import BACKBONES, Memory, Shape, shape_of, training_memory
+from harness.pipeline.plan.shared_stages import encoder_type
 
 if TYPE_CHECKING:
     from harness.spec.models import Spec
+    from harness.training.estimate import Memory
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ def phases(spec: Spec) -> list[Phase]:
     """
     found = []
     for name, part in spec.encoders.items():
-        params: Any = part.params
-        for phase in ("training", "finetuning"):
-            settings = getattr(params, phase, None)
-            if settings is not None:
-                shape = _shape(spec, part.base, params)
-                found.append(Phase(name, phase, training_memory(shape, settings, sparse=part.type == "laconic")))
+        maker = encoder_type(part)
+        try:
+            memory = maker.training_memory()
+        except UserError as error:
+            raise UserError(
+                error.what, file=spec.file, key=f"encoders.{part.base}.{error.key}", remedy=error.remedy
+            ) from None
+        found += [Phase(name, phase, size) for phase, size in memory.items()]
     if not found:
         raise UserError("no encoder of this spec is trained", file=spec.file, remedy="give a spec with training")
     return found
@@ -52,15 +55,3 @@ def printed(found: list[Phase], room: float) -> str:
         verdict = "fits" if one.memory.total <= room * 1e9 else f"more than {room:g} GB"
         rows.append([one.encoder, one.name, *sizes, verdict])
     return "\n".join([*lines, *markdown_table(head, rows, left=(0, 1, 7))]) + "\n"
-
-
-def _shape(spec: Spec, encoder: str, params: Any) -> Shape:
-    name = params.backbone.model
-    shape = shape_of(name, params.layers)
-    if shape is None:
-        raise UserError(
-            f"the shape of the backbone {name!r} is not known", file=spec.file,
-            key=f"encoders.{encoder}.backbone.model",
-            remedy=f"give a folder with config.json, or one of {', '.join(BACKBONES)}",
-        )  # fmt: skip
-    return shape

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import sparse
 
+from harness.encoders.base import Declared
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from harness.encoders.backbones.probe import Probe
-    from harness.encoders.base import Encoder
+    from harness.encoders.base import Encoder, Probe
     from harness.vectors import Vectors
 
 TEXTS = (
@@ -36,6 +37,7 @@ TEXTS = (
     "Volcanic ash",
 )
 """No two of them are about the same thing, and their lengths differ."""
+UNDECLARED = Declared()
 TOP = 10
 """Terms of a text whose overlap is looked at."""
 COSINE = {"sparse": 0.9, "dense": 0.95}
@@ -77,19 +79,17 @@ class Check:
         return f"{self.figure:.3g} ({' and '.join(bounds)})"
 
 
-def check_encoder(encoder: Encoder, params: Any = None, texts: Sequence[str] = TEXTS) -> list[Check]:
+def check_encoder(encoder: Encoder, declared: Declared = UNDECLARED, texts: Sequence[str] = TEXTS) -> list[Check]:
     """Check a learned encoder.
 
     Args:
         encoder: Ready.
-        params: Of the spec; `attention`, `special_tokens` and `dtype` are looked at where they exist.
+        declared: What the spec says of the model; where it says nothing, the model is taken at its own word.
         texts: Unrelated, of different lengths.
 
     Returns:
         All checks that apply to this encoder; the first alone if its vectors are not finite.
     """
-    from harness.encoders.backbones.probe import probe
-
     together: Any = encoder.encode_documents(texts)
     bad = sum(int(np.count_nonzero(~np.isfinite(_values(v)))) for v in (together, encoder.encode_queries(texts)))
     finite = Check(
@@ -102,12 +102,13 @@ def check_encoder(encoder: Encoder, params: Any = None, texts: Sequence[str] = T
     )
     if bad:
         return [finite]
-    inside = probe(encoder)
+    inside = encoder.probe()
     found = [finite]
     if inside is not None:
-        found += _attention(inside, getattr(params, "attention", inside.attention), texts)
-        found += _special_tokens(inside, getattr(params, "special_tokens", inside.specials_wanted), texts)
-    found += _padding(encoder, inside, together, PADDING.get(getattr(params, "dtype", "float32"), 0.1), texts)
+        found += _attention(inside, declared.attention or inside.attention, texts)
+        wanted = inside.specials_wanted if declared.special_tokens is None else declared.special_tokens
+        found += _special_tokens(inside, wanted, texts)
+    found += _padding(encoder, inside, together, PADDING.get(declared.dtype, 0.1), texts)
     found.append(_cosine(together, COSINE[encoder.kind]))
     if encoder.kind == "sparse":
         fired = np.diff(together.indptr) if inside is None or inside.fired is None else inside.fired(texts)

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from harness.encoders import EncoderBase
 from harness.encoders.dense_twin import DenseTwin, DenseTwinParams
 from harness.encoders.laconic import Laconic, LaconicParams
 from harness.pipeline.steps.encode import _one_ahead
@@ -46,7 +47,7 @@ def test_the_blocks_come_in_order_and_each_is_known_before_the_one_in_front_of_i
         given.append(block)
         assert [known for _, known in seen] == blocks[: len(given) + 1]
     assert given == blocks and {role for role, _ in seen} == {"query"}
-    assert list(_one_ahead(iter(blocks), object(), "query")) == blocks
+    assert list(_one_ahead(iter(blocks), EncoderBase(), "query")) == blocks
     assert list(_one_ahead(iter(()), Knows(), "query")) == []
 
 

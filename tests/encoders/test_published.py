@@ -180,16 +180,16 @@ def test_a_model_of_the_hub_says_which_commits_it_was(cached, published, tmp_pat
     folders = {key: str(published / name.rpartition("/")[2]) for key, name in names.items()}
     found = maker.load(tmp_path / "made").encode_documents(texts).toarray()
     np.testing.assert_array_equal(found, vectors(tmp_path / "again", texts, **folders))
-    encoder = SimpleNamespace(name="mine", params=maker.params)
+    encoder = SimpleNamespace(name="mine", type="laconic", params=maker.params)
     stages = SimpleNamespace(system=SimpleNamespace(encoder=encoder), fit=SimpleNamespace(key="k"))
     done = {"k": SimpleNamespace(artefact=SimpleNamespace(result={"facts": facts}))}
     notes = moving([stages], done)
     assert [commit in note for note, commit in zip(notes, COMMITS.values(), strict=True)] == [True] * 3
+    assert _revision(encoder, SimpleNamespace(result={"facts": facts})) == COMMITS["base"]
     encoder.params = LaconicParams(backbone={**names, "revision": "a", "adapter_revision": "c"})
     assert len(moving([stages], done)) == 1
-    assert _revision(maker.params, SimpleNamespace(result={"facts": facts})) == COMMITS["base"]
-    pinned = LaconicParams(backbone={**names, "revision": COMMITS["base"]})
-    assert _revision(pinned, None) == COMMITS["base"]
+    encoder.params = LaconicParams(backbone={**names, "revision": COMMITS["base"]})
+    assert _revision(encoder, None) == COMMITS["base"]
     assert Backbone(**folders).open().commits == {}
     with pytest.raises(UserError, match="hf download owner/base --revision ffff"):
         Backbone(model="owner/base", revision="f" * 40).open()

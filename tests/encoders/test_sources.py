@@ -30,13 +30,13 @@ def test_only_what_a_wheel_brought_is_read(path):
 
 @pytest.mark.parametrize("name", ["./models/none", "/no/such", "~/none", "none.gguf", "just-a-name"])
 def test_a_folder_that_is_not_there(name):
-    for act in (SourceParams(model=name).folder, Backbone(model=name).open, SourceParams(model=name).fingerprint):
+    for act in (SourceParams(model=name).place, Backbone(model=name).open, SourceParams(model=name).fingerprint):
         with pytest.raises(UserError, match="no such model"):
             act()
 
 
 def test_the_hub_out_of_reach(offline):
-    for act in (SourceParams(model="owner/none", revision="abc").folder, Backbone(model="owner/none").open):
+    for act in (SourceParams(model="owner/none", revision="abc").place, Backbone(model="owner/none").open):
         with pytest.raises(UserError, match=r"neither a folder here(.|\n)*hf download owner/none"):
             act()
 

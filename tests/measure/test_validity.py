@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from harness.encoders import registry
+from harness.encoders import EncoderBase, registry
 from harness.encoders.backbones.screened_head import Screen
 from harness.encoders.backbones.sentence_transformers_model import Loaded
 from harness.errors import UserError
@@ -62,15 +62,15 @@ def give_bias(encoder, bias):
     encoder.screen = encoder.screen and Screen(encoder.head, bias)
 
 
-def failed(encoder, params=None):
-    return {check.name for check in check_encoder(encoder, params) if not check.passed}
+def failed(encoder, *declared):
+    return {check.name for check in check_encoder(encoder, *declared) if not check.passed}
 
 
 @pytest.mark.parametrize("type", ["laconic", "dense-twin"])
 @pytest.mark.parametrize("settings", [{}, {"attention": "causal"}, {"special_tokens": True}, {"dtype": "bfloat16"}])
 def test_a_model_that_is_what_its_spec_says_passes(llama, tmp_path, type, settings):
     maker, encoder = made(tmp_path, llama, type, **settings)
-    checks = {check.name: check for check in check_encoder(encoder, maker.params)}
+    checks = {check.name: check for check in check_encoder(encoder, maker.declared())}
     assert not {name for name, check in checks.items() if not check.passed}
     wanted = {"values not finite", "attention", "special tokens", "alone against in a batch"}
     wanted |= {"mean cosine of unrelated texts"}
@@ -84,14 +84,14 @@ def test_a_model_that_is_what_its_spec_says_passes(llama, tmp_path, type, settin
 def test_a_causal_model_where_the_spec_says_bidirectional(llama, tmp_path):
     _, causal = made(tmp_path / "a", llama, attention="causal")
     asked, both = made(tmp_path / "b", llama)
-    assert failed(causal, asked.params) == {"attention"}
+    assert failed(causal, asked.declared()) == {"attention"}
     other = registry.get("laconic").Params(backbone=str(llama), attention="causal")
     assert failed(both, other) == {"attention"}
 
 
 def test_a_tokenizer_that_puts_a_bos_before_every_text_all_the_same(tmp_path):
     maker, encoder = made(tmp_path / "m", save_llama(tmp_path, prepend="<s> "))
-    assert "special tokens" in failed(encoder, maker.params)
+    assert "special tokens" in failed(encoder, maker.declared())
 
 
 def test_a_model_that_wants_special_tokens_and_gets_none(llama, tmp_path):
@@ -104,7 +104,7 @@ def test_values_that_are_not_finite_are_all_that_is_said(llama, tmp_path):
     maker, encoder = made(tmp_path, llama, "dense-twin")
     with torch.no_grad():
         encoder.model.backbone.norm.weight[3] = float("nan")
-    found = check_encoder(encoder, maker.params)
+    found = check_encoder(encoder, maker.declared())
     assert [check.name for check in found] == ["values not finite"] and not found[0].passed
     assert found[0].figure == 2 * len(TEXTS) * encoder.width
 
@@ -118,21 +118,21 @@ def test_a_collapsed_model(llama, tmp_path):
         "share of the vocabulary that fires",
         "shared top terms of unrelated texts",
     }
-    assert failed(encoder, maker.params) == names
+    assert failed(encoder, maker.declared()) == names
     give_bias(encoder, torch.full((encoder.width,), -1e6))  # the ReLU died
-    assert failed(encoder, maker.params) == {"fewest active terms of a text", "shared top terms of unrelated texts"}
+    assert failed(encoder, maker.declared()) == {"fewest active terms of a text", "shared top terms of unrelated texts"}
     maker, twin = made(tmp_path / "twin", llama, "dense-twin")
     twin.model.backbone.embed_tokens.weight.data += 1e4
-    assert "mean cosine of unrelated texts" in failed(twin, maker.params)
+    assert "mean cosine of unrelated texts" in failed(twin, maker.declared())
 
 
 def test_terms_are_counted_before_the_largest_are_chosen(llama, tmp_path):
     maker, encoder = made(tmp_path, llama, document_terms=4)
     give_bias(encoder, torch.zeros(encoder.width))
-    assert "share of the vocabulary that fires" in failed(encoder, maker.params)
+    assert "share of the vocabulary that fires" in failed(encoder, maker.declared())
 
 
-class PaddedMean:
+class PaddedMean(EncoderBase):
     """Takes the padding into the mean."""
 
     kind, width = "dense", 8
@@ -159,11 +159,11 @@ def test_models_of_sentence_transformers(llama, tmp_path):
     model = SparseEncoder(str(tmp_path / "m"), device="cpu")
     encoder = SparseTextEncoder(model, registry.get("sparse-encoder").Params(model="x"))
     assert isinstance(encoder, Loaded)
-    checks = {check.name: check for check in check_encoder(encoder, maker.params)}
+    checks = {check.name: check for check in check_encoder(encoder, maker.declared())}
     assert checks["attention"].passed and checks["padding left against right"].passed
     assert checks["alone against in a batch"].passed
     model[0].auto_model.config.is_causal = True
-    assert "attention" in failed(encoder, maker.params)
+    assert "attention" in failed(encoder, maker.declared())
 
 
 def test_the_figure_of_the_cosine_is_that_of_a_plain_loop(llama, tmp_path):
@@ -171,7 +171,7 @@ def test_the_figure_of_the_cosine_is_that_of_a_plain_loop(llama, tmp_path):
     rows = encoder.encode_documents(TEXTS).toarray()
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     plain = [rows[a] @ rows[b] for a in range(len(rows)) for b in range(a)]
-    found = next(c for c in check_encoder(encoder, maker.params) if c.name == "mean cosine of unrelated texts")
+    found = next(c for c in check_encoder(encoder, maker.declared()) if c.name == "mean cosine of unrelated texts")
     assert found.figure == pytest.approx(np.mean(plain), rel=1e-4)
 
 
@@ -204,7 +204,7 @@ def test_the_step_refuses_or_reports(llama, tmp_path):
 
 
 def test_empty_rows_do_not_break_the_figures():
-    class Empty:
+    class Empty(EncoderBase):
         kind, width = "sparse", 5
 
         def encode_documents(self, texts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
+    from harness.encoders.base import Role
     from harness.encoders.weights.sentence_transformers_folder import Contract
-
-Role = Literal["document", "query"]
 
 
 class Tokeniser:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import sparse
 
 from harness.encoders.backbones.batching import Ahead, Tokeniser, by_length, pack
 from harness.encoders.backbones.screened_head import Screen, multiplies_bfloat16
+from harness.encoders.base import EncoderBase, Probe
 from harness.encoders.weights.sentence_transformers_folder import Contract, Weights, write
 from harness.training.max_head import max_logits
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.encoders.backbones.batching import Role
+    from harness.encoders.base import Role
     from harness.vectors import Kind
 
 
@@ -88,7 +89,7 @@ class Model:
             yield places, self.backbone(tokens.to(self.head.device), lengths), lengths
 
 
-class PackedEncoder:
+class PackedEncoder(EncoderBase):
     """What both kinds tell about themselves.
 
     Args:
@@ -123,6 +124,25 @@ class PackedEncoder:
             "hidden size": float(model.shape.hidden),
             **self.facts,
         }
+
+    def probe(self) -> Probe:
+        """Its tokens and states, and what its settings say."""
+        model, tokenizer = self.model, self.tokeniser.tokenizer
+
+        @torch.inference_mode()
+        def states(ids: Sequence[int]) -> NDArray[np.float32]:
+            found = model.backbone(torch.tensor(list(ids), device=model.head.device), [len(ids)])
+            return np.asarray(found.float().cpu().numpy(), np.float32)
+
+        # A folder without the key holds a BERT, which is bidirectional by nature.
+        causal = model.config.get("is_causal", False)
+        return Probe(
+            ids=lambda text, role: self.tokeniser.ids([text], role)[0],
+            special=frozenset(n for n, token in tokenizer.get_added_tokens_decoder().items() if token.special),
+            states=states,
+            attention="causal" if causal else "bidirectional",
+            specials_wanted=model.contract.special_tokens,
+        )
 
     def rows(
         self,
@@ -189,6 +209,17 @@ class PackedSparse(PackedEncoder):
         data = np.concatenate([nothing[1], *(weights for _, weights in found)])
         return sparse.csr_matrix((data, indices, indptr), shape=(len(texts), self.width))
 
+    def probe(self) -> Probe:
+        """The same as of a dense model, and the terms before the largest are chosen."""
+        return replace(super().probe(), fired=self._fired)
+
+    @torch.inference_mode()
+    def _fired(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        counts = np.zeros(len(texts), np.int64)
+        for places, packed, lengths in self.model.states(self.tokeniser.ids(texts, "document"), self.batch_size):
+            counts[places] = (max_logits(packed, lengths, self.head, self.bias) > 0).sum(1).cpu().numpy()
+        return counts
+
 
 class PackedDense(PackedEncoder):
     """Texts to float32 rows; an empty text without prefix is a row of zeros."""
@@ -210,10 +241,6 @@ class PackedDense(PackedEncoder):
     def count_flops(self, tokens: int) -> float:
         """Layers and attention."""
         return self.model.shape.flops(tokens)
-
-    def terms(self, columns: Sequence[int]) -> list[str]:
-        """Dimensions have no names."""
-        return []
 
     def _encode(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
         def of_batch(states: torch.Tensor, lengths: list[int]) -> NDArray[np.float32]:

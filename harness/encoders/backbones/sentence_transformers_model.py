@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from harness.encoders.base import EncoderBase, EncoderTypeBase, Probe
 from harness.encoders.weights.source import commit_of
 from harness.errors import UserError
 
@@ -14,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from harness.collections.base import Pair
-    from harness.encoders.base import FitInput, Progress
+    from harness.encoders.base import HubName, Progress, Role
     from harness.encoders.weights.source import SourceParams
-    from harness.vectors import Kind
+    from harness.vectors import Kind, Vectors
 
 BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
 SPARSE_MODULES = {"SpladePooling", "SparseAutoEncoder", "SparseStaticEmbedding", "CSRSparsity"}
@@ -26,25 +32,26 @@ LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "sa
 """Distributions whose versions decide what a model of sentence-transformers gives."""
 
 
-class ReadyMade:
+class ReadyMade(EncoderTypeBase):
     """What the types of models that are trained already share; they differ in `kind`, `Params` and `load`."""
 
     kind: ClassVar[Kind]
+    params: SourceParams
 
     def __init__(self, params: Any) -> None:
-        self.params = params
-
-    def needs(self) -> FitInput:
-        """It is trained already."""
-        return "nothing"
+        super().__init__(params)
 
     def fingerprint(self) -> str:
         """Of the model's files."""
-        return str(self.params.fingerprint())
+        return self.params.fingerprint()
 
-    def width(self) -> int | None:
-        """Known when loaded."""
-        return None
+    def hub_names(self) -> Sequence[HubName]:
+        """The model, where it is on the Hub."""
+        return self.params.hub_names()
+
+    def revision(self, commits: Mapping[str, str]) -> str | None:
+        """Of the model."""
+        return self.params.revision_in(commits)
 
     def fit(
         self,
@@ -56,13 +63,13 @@ class ReadyMade:
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
-        folder = self.params.folder()
-        bring(folder, directory / "model", self.kind)
+        folder = self.params.place()
+        copy_model(folder, directory / "model", self.kind)
         commit = commit_of(folder)
-        return {} if commit is None else {"commits": {self.params.model: commit}}
+        return {} if commit is None else {"commits": {str(self.params.model): commit}}
 
 
-def bring(source: Path, target: Path, kind: Kind) -> None:
+def copy_model(source: Path, target: Path, kind: Kind) -> None:
     """Copy a model's folder, weights as safetensors only.
 
     Raises:
@@ -99,7 +106,7 @@ def kind_of(folder: Path) -> Kind:
     )
 
 
-class Loaded:
+class Loaded(EncoderBase, ABC):
     """A model of sentence-transformers with its prefixes and lengths.
 
     Args:
@@ -113,12 +120,16 @@ class Loaded:
         model.eval()
         model.max_seq_length = min(params.max_length, int(model.max_seq_length or params.max_length))
 
-    def prefix(self, role: Literal["document", "query"]) -> str:
+    @abstractmethod
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Documents to rows."""
+
+    def prefix(self, role: Role) -> str:
         """The spec's, or else the model's own prompt."""
         asked = self.params.query_prefix if role == "query" else self.params.document_prefix
         return str((self.model.prompts or {}).get(role, "")) if asked is None else asked
 
-    def count_tokens(self, texts: Sequence[str], role: Literal["document", "query"]) -> list[int]:
+    def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
         """Tokens after prefix and truncation, special tokens included, padding not."""
         prefix = self.prefix(role)
         found = self.model.tokenizer(
@@ -149,6 +160,39 @@ class Loaded:
             "parameters": float(sum(w.numel() for w in weights)),
             "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
         }
+
+    def probe(self) -> Probe:
+        """Its tokens and states; vectors with padding on the left where places are counted by rotation."""
+        import torch
+
+        model, tokenizer = self.model, self.model.tokenizer
+        first = getattr(model[0], "auto_model", None)
+
+        def ids(text: str, role: Role) -> list[int]:
+            text = self.prefix(role) + text
+            return list(tokenizer([text], truncation=True, max_length=model.max_seq_length)["input_ids"][0])
+
+        @torch.inference_mode()
+        def states(tokens: Sequence[int]) -> NDArray[np.float32]:
+            row = torch.tensor([list(tokens)], device=model.device)
+            found = model[0]({"input_ids": row, "attention_mask": torch.ones_like(row)})["token_embeddings"]
+            return np.asarray(found[0].float().cpu().numpy(), np.float32)
+
+        def on_left(texts: Sequence[str]) -> Any:
+            side, tokenizer.padding_side = tokenizer.padding_side, "left"
+            try:
+                return self.encode_documents(texts)
+            finally:
+                tokenizer.padding_side = side
+
+        rotary = hasattr(getattr(first, "config", None), "rope_parameters")
+        return Probe(
+            ids=ids,
+            special=frozenset(getattr(tokenizer, "all_special_ids", ())),
+            states=states if first is not None else None,
+            # Absolute places are counted from the left edge: there, padding on the left is another input.
+            on_left=on_left if rotary else None,
+        )
 
     @cached_property
     def _counted(self) -> tuple[float, float, float]:

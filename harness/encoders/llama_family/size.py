@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.encoders.backbones.model_size import Announced
+from harness.encoders.base import ModelSize
 from harness.training.estimate import shape_of
 
 if TYPE_CHECKING:
     from harness.encoders.llama_family.params import LlamaParams
 
 
-def llama(params: LlamaParams, *, terms: int | None = None, dimensions: int | None = None) -> Announced | None:
+def llama_size(params: LlamaParams, *, terms: int | None = None, dimensions: int | None = None) -> ModelSize | None:
     """A LACONIC that keeps so many terms of a document, or without them its twin; None for an unknown backbone."""
     shape = shape_of(params.backbone.model, params.layers)
     if shape is None:
@@ -24,4 +24,4 @@ def llama(params: LlamaParams, *, terms: int | None = None, dimensions: int | No
         return 2.0 * tokens * (weights + head) + attention
 
     size = 4 * (dimensions or shape.hidden) if terms is None else 8 * terms
-    return Announced(shape.parameters, flops, size, params.document_length, params.query_length)
+    return ModelSize(shape.parameters, flops, size, params.document_length, params.query_length)

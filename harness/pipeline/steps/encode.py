@@ -159,14 +159,13 @@ def _one_ahead(
     blocks: Iterator[list[str]], encoder: Encoder, role: Literal["document", "query"]
 ) -> Iterator[list[str]]:
     """The blocks; an encoder that can tokenise ahead is told of each before the one in front of it is given out."""
-    expect = getattr(encoder, "expect", lambda *_: None)
     block = next(blocks, None)
     if block is not None:
-        expect(block, role)
+        encoder.expect(block, role)
     while block is not None:
         following = next(blocks, None)
         if following is not None:
-            expect(following, role)
+            encoder.expect(following, role)
         yield block
         block = following
 

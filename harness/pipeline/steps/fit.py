@@ -38,16 +38,15 @@ def fit(
     A killed training goes on from what it left in `checkpoints`. One in several processes is handed on to
     `harness.pipeline.steps.torchrun`.
     """
-    processes = int(params.get("processes", 1))
-    if processes > 1 and params.get("training") and "WORLD_SIZE" not in os.environ:
+    made = open_type(type, params)
+    if (processes := made.processes()) > 1 and "WORLD_SIZE" not in os.environ:
         from harness.pipeline.steps.torchrun import fit_together
 
         given = {"out": out, "type": type, "params": params, "seed": seed, "threads": threads}
         return fit_together({**given, "corpus": corpus, "pairs": pairs, "checkpoints": checkpoints}, processes, report)
     set_torch_threads(threads)
     started = time.perf_counter()
-    made: Any = open_type(type, params)
-    if checkpoints and hasattr(made, "checkpoints"):
+    if checkpoints:
         made.checkpoints = Path(checkpoints)
     facts = made.fit(
         Path(out),

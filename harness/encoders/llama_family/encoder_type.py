@@ -1,0 +1,98 @@
+"""What the types LACONIC and dense twin share: one way to make, to open and to describe a model on a Llama."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.encoders.base import Declared, EncoderTypeBase
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.encoders.backbones.packed_encoder import Model
+    from harness.encoders.base import FitInput, HubName
+    from harness.encoders.llama_family.params import LlamaParams
+    from harness.encoders.weights.sentence_transformers_folder import Contract
+    from harness.training.estimate import Memory
+    from harness.vectors import Kind
+
+
+class LlamaEncoderType(EncoderTypeBase, ABC):
+    """A backbone of the Llama family, prepared as the spec says; a subclass makes and trains its head."""
+
+    kind: ClassVar[Kind]
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "tokenizers", "safetensors", "peft", "gguf", "numpy", "scipy")
+    params: LlamaParams
+
+    def needs(self) -> FitInput:
+        """Pairs, if it is trained."""
+        return "nothing" if self.params.training is None else "pairs"
+
+    def fingerprint(self) -> str:
+        """Of the backbone's files."""
+        return self.params.backbone.fingerprint()
+
+    def training_memory(self) -> Mapping[str, Memory]:
+        """By the backbone's shape, for `training` and `finetuning`."""
+        from harness.training.estimate import BACKBONES, shape_of, training_memory
+
+        params = self.params
+        phases = {
+            name: phase
+            for name, phase in (("training", params.training), ("finetuning", params.finetuning))
+            if phase is not None
+        }
+        if not phases:
+            return {}
+        shape = shape_of(params.backbone.model, params.layers)
+        if shape is None:
+            raise UserError(
+                f"the shape of the backbone {params.backbone.model!r} is not known",
+                key="backbone.model",
+                remedy=f"give a folder with config.json, or one of {', '.join(BACKBONES)}",
+            )
+        return {name: training_memory(shape, phase, sparse=self.kind == "sparse") for name, phase in phases.items()}
+
+    def gpus(self) -> int:
+        """One on cuda."""
+        return int(self.params.device.startswith("cuda"))
+
+    def processes(self) -> int:
+        """As the spec says; a model that is not trained is made in one."""
+        return 1 if self.params.training is None else self.params.processes
+
+    def hub_names(self) -> Sequence[HubName]:
+        """Backbone, tokenizer and adapter, where they are on the Hub."""
+        return self.params.backbone.hub_names()
+
+    def revision(self, commits: Mapping[str, str]) -> str | None:
+        """Of the backbone."""
+        return self.params.backbone.revision_in(commits)
+
+    def declared(self) -> Declared:
+        """As the spec says."""
+        return Declared(self.params.attention, self.params.special_tokens, self.params.dtype)
+
+    @abstractmethod
+    def contract(self) -> Contract:
+        """How texts are read and what becomes of the states; it is written beside the weights."""
+
+    def _prepared(self) -> tuple[Model, dict[str, object]]:
+        """The backbone with the spec's departures, and the facts that are known before any training."""
+        from harness.encoders.llama_family.make import prepare
+
+        model = prepare(self.params, self.contract())
+        return model, {"departures": self.params.departures(), "commits": dict(model.commits)}
+
+    def _opened(self, directory: Path, threads: int) -> Model:
+        from harness.encoders.llama_family.make import open_model
+
+        return open_model(directory, "sparse" if self.kind == "sparse" else "dense", self.params, threads)
+
+    def _reading(self) -> dict[str, Any]:
+        """What the contracts of both kinds share."""
+        names = ("query_prefix", "document_prefix", "query_length", "document_length")
+        return self.params.model_dump(include={*names, "special_tokens", "dtype", "device"})
