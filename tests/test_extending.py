@@ -169,3 +169,41 @@ def test_a_measurement_that_nobody_has_is_refused_with_the_nearest_name(site, sp
     assert "there is no measurement 'swich'" in done.stderr
     assert "did you mean 'switch'" in done.stderr
     assert "small.toml:" in done.stderr
+
+
+def test_an_encoder_of_another_package(site, spec):
+    module, code, (entry_points, table) = example("A new encoder")
+    install(site, module, code, entry_points)
+    system = "[[systems]]\nencoder = 'letters'\nindex = 'inverted'\nname = 'letters'\n"
+    spec.write_text(spec.read_text().replace("[measure]", f"{table}\n{system}[measure]"))
+    before = recipes(site, spec)
+    assert before["encode"]["libraries"] == {
+        name: before["fit"]["libraries"][name] for name in ("numpy", "scipy", "trigram-encoder")
+    }
+    assert before["encode"]["libraries"]["trigram-encoder"] == "1.0"
+    assert before["latency"]["libraries"]["trigram-encoder"] == "1.0"
+    assert "torch" not in before["encode"]["libraries"]
+    assert "trigram-encoder" not in before["build"]["libraries"]
+
+    folder, records, report = run(site, spec, "small")
+    values = {row["metric"]: row["value"] for row in records if row["system"] == "letters"}
+    assert 0 < values["ndcg@10"] <= 1
+    assert values["active_terms_query"] > 1
+    (described,) = [s for s in json.loads((folder / "run.json").read_text())["systems"] if s["name"] == "letters"]
+    assert (described["encoder_type"], described["status"]) == ("trigrams", "ok")
+    assert "letters" in report
+
+    install(site, module, code, entry_points, version="2.0")
+    after = recipes(site, spec)
+    assert {"fit", "encode", "latency"} <= kinds_that_differ(before, after)
+    assert "prepare" not in kinds_that_differ(before, after)
+    install(site, module, code.replace("+= 1.0", "+= 2.0"), entry_points)
+    assert "encode" in kinds_that_differ(before, recipes(site, spec))
+
+
+def test_an_encoder_without_a_hook_is_refused_by_the_hooks_name(site, spec):
+    module, code, (entry_points, _) = example("A new encoder")
+    install(site, module, code.replace("    libraries: ClassVar", "    packages: ClassVar"), entry_points)
+    done = python(site, "-c", "from harness.start import main; main()", "plan", str(spec), cwd=spec.parent)
+    assert done.returncode == 2
+    assert "the encoder 'trigrams' has no libraries" in done.stderr
