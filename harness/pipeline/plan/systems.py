@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError, allowed
 from harness.measure.energy import watts_of
-from harness.measure.machine.environment import usable_cores
-from harness.metrics import quality_metrics
 from harness.pipeline.measurements import Subject
 from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.search_stages import SearchPlan
 from harness.pipeline.plan.shared_stages import (
     asked_of,
     check_stage,
@@ -26,7 +25,7 @@ from harness.pipeline.stage import STEPS, VECTORS, Stage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.spec.models import MeasureSpec, Spec, System
+    from harness.spec.models import Spec, System
 
 
 def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[SystemStages]:
@@ -86,126 +85,21 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     def once(stage: Stage) -> Stage:
         return made.setdefault(stage.key, stage)
 
-    measure, encoder, index = spec.head.measure, system.encoder, system.index
+    measure, encoder = spec.head.measure, system.encoder
     prepare = once(collection_stage("prepare", spec.collections[collection]))
     fit = once(fit_stage(spec, encoder, prepare, once))
     check = check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
     check = once(check) if check else None
-    maker = encoder_type(encoder)
-    encoder_module, encoder_libraries = maker.modules(encoder.params), maker.libraries_with(encoder.params)
-    engine = REGISTRIES.indexes.get(index.type)
-    index_module, index_libraries = engine.modules(index.params), engine.libraries_with(index.params)
     encode = encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
-    # Times and resident sizes belong to the machine that they were taken on.
-    here = {"machine": machine}
-    build = once(
-        Stage(
-            "build",
-            f"build {index.name} over {encoder.name} / {collection}",
-            f"{STEPS}.index:build",
-            asked_of(index),
-            {"vectors": encode},
-            index_module,
-            index_libraries,
-            here,
-            timed=True,
-        )
-    )
-    on_vectors = {"vectors": encode, "index": build}
-    label = f"{system.name} / {collection}"
-    search = once(
-        Stage(
-            "search",
-            f"search {label}",
-            f"{STEPS}.index:search",
-            {"type": index.type, "depth": measure.depth, "threads": measure.work_threads},
-            on_vectors,
-            index_module,
-            index_libraries,
-            threads=measure.work_threads,
-        )
-    )
-    work = once(
-        Stage(
-            "work",
-            f"count work of {label}",
-            f"{STEPS}.index:count_work",
-            {"type": index.type, "k": measure.k},
-            on_vectors,
-            index_module,
-            index_libraries,
-        )
-    )
-    memory = once(
-        Stage(
-            "memory",
-            f"resident memory of {label}",
-            f"{STEPS}.footprint:served_memory",
-            {**asked_of(index), "k": measure.k},
-            on_vectors,
-            index_module,
-            index_libraries,
-            here,
-            timed=True,
-        )
-    )
-    latency = tuple(
-        once(
-            Stage(
-                "latency",
-                f"latency of {label}, process {number + 1} of {measure.processes}",
-                f"{STEPS}.timing:latency",
-                {
-                    "encoder_type": encoder.type,
-                    "encoder_params": asked_of(encoder)["params"],
-                    "index_type": index.type,
-                    "k": measure.k,
-                    "threads": measure.threads,
-                    "queries": measure.queries,
-                    "repeats": measure.repeats,
-                    "warmup": measure.warmup,
-                    "seed": spec.head.seed + number,
-                    "pin": can_pin(measure),
-                    "attempts": measure.attempts,
-                },
-                {"model": fit, "index": build, "collection": prepare},
-                (*encoder_module, *index_module),
-                (*encoder_libraries, *index_libraries, *VECTORS),
-                # Systems that differ in name alone are measured apart: their spread is the machine's own.
-                {**here, "system": system.name},
-                timed=True,
-                threads=measure.threads,
-                gpus=maker.gpus(),
-                pinned=can_pin(measure),
-                round=f"{collection} {number}",
-            )
-        )
-        for number in range(measure.processes)
-    )
-    resampling = {"confidence": measure.confidence, "seed": spec.head.seed}
-    metrics = {name: quality_metrics.get(name) for name in quality_metrics.names()}
-    quality = once(
-        Stage(
-            "quality",
-            f"evaluate {label}",
-            f"{STEPS}.evaluate:quality",
-            {"tag": system.name, "metrics": {name: kind.measure for name, kind in metrics.items()}, **resampling},
-            {"collection": prepare, "vectors": encode, "found": search},
-            tuple(sorted({kind.__module__ for kind in metrics.values() if not kind.measure})),
-            tuple(sorted({"numpy", "scipy", *(name for kind in metrics.values() for name in kind.libraries)})),
-        )
-    )
-    summary = once(
-        Stage(
-            "summary",
-            f"summarise latency of {label}",
-            f"{STEPS}.evaluate:latencies",
-            resampling,
-            {f"process{number}": stage for number, stage in enumerate(latency)},
-            libraries=("numpy", "scipy"),
-        )
-    )
-    subject = Subject(label, measure, latency[0], encode, search, prepare, engine.supports.exact)
+    plan = SearchPlan(spec, system, collection, machine)
+    build = once(plan.build(encode))
+    search = once(plan.search(encode, build))
+    work = once(plan.work(encode, build))
+    memory = once(plan.memory(encode, build))
+    latency = tuple(once(plan.latency(number, fit, build, prepare)) for number in range(measure.processes))
+    quality = once(plan.quality(prepare, encode, search))
+    summary = once(plan.summary(latency))
+    subject = Subject(plan.label, measure, latency[0], encode, search, prepare, plan.engine.supports.exact)
     measurements = {
         name: measurement
         for name in REGISTRIES.measurements.names()
@@ -216,11 +110,6 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         system, collection, prepare, fit, check, encode, build, search, work, memory, latency, quality, summary,
         {name: tuple(once(stage) for stage in one.stages(subject)) for name, one in measurements.items()},
     )  # fmt: skip
-
-
-def can_pin(measure: MeasureSpec) -> bool:
-    """Whether timed processes are bound: it is asked for, and there are more processors than their threads need."""
-    return measure.pin and usable_cores() > measure.threads
 
 
 def check_stages(spec: Spec, encoder: str) -> list[Stage]:

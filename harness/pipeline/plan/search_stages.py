@@ -1,0 +1,184 @@
+"""Stages of one system on one collection from its vectors on: index, search, work, memory, latency, quality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.measure.machine.environment import usable_cores
+from harness.metrics import quality_metrics
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.shared_stages import asked_of, encoder_type
+from harness.pipeline.stage import STEPS, VECTORS, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.indexes import Index
+    from harness.spec.models import MeasureSpec, Spec, System
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What is done with the vectors of one system on one collection.
+
+    Args:
+        spec: The experiment.
+        system: The system.
+        collection: Name of the collection.
+        machine: Fingerprint of the machine. Times and resident sizes belong to the machine that they were taken on.
+    """
+
+    spec: Spec
+    system: System
+    collection: str
+    machine: str
+
+    @cached_property
+    def label(self) -> str:
+        """System and collection, for the reader."""
+        return f"{self.system.name} / {self.collection}"
+
+    @cached_property
+    def engine(self) -> type[Index]:
+        """The class of the index."""
+        return REGISTRIES.indexes.get(self.system.index.type)  # type: ignore[no-any-return]
+
+    @cached_property
+    def modules(self) -> tuple[str, ...]:
+        """Modules whose code decides what the index does."""
+        return self.engine.modules(self.system.index.params)
+
+    @cached_property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions whose versions decide what the index does."""
+        return self.engine.libraries_with(self.system.index.params)
+
+    def build(self, encode: Stage) -> Stage:
+        """Build the index; its time and its peak are measured."""
+        index, encoder = self.system.index, self.system.encoder
+        return Stage(
+            "build",
+            f"build {index.name} over {encoder.name} / {self.collection}",
+            f"{STEPS}.index:build",
+            asked_of(index),
+            {"vectors": encode},
+            self.modules,
+            self.libraries,
+            {"machine": self.machine},
+            timed=True,
+        )
+
+    def search(self, encode: Stage, build: Stage) -> Stage:
+        """Search all queries."""
+        measure = self.spec.head.measure
+        return Stage(
+            "search",
+            f"search {self.label}",
+            f"{STEPS}.index:search",
+            {"type": self.system.index.type, "depth": measure.depth, "threads": measure.work_threads},
+            {"vectors": encode, "index": build},
+            self.modules,
+            self.libraries,
+            threads=measure.work_threads,
+        )
+
+    def work(self, encode: Stage, build: Stage) -> Stage:
+        """Count what the searches do."""
+        return Stage(
+            "work",
+            f"count work of {self.label}",
+            f"{STEPS}.index:count_work",
+            {"type": self.system.index.type, "k": self.spec.head.measure.k},
+            {"vectors": encode, "index": build},
+            self.modules,
+            self.libraries,
+        )
+
+    def memory(self, encode: Stage, build: Stage) -> Stage:
+        """Measure the resident memory of the index."""
+        return Stage(
+            "memory",
+            f"resident memory of {self.label}",
+            f"{STEPS}.footprint:served_memory",
+            {**asked_of(self.system.index), "k": self.spec.head.measure.k},
+            {"vectors": encode, "index": build},
+            self.modules,
+            self.libraries,
+            {"machine": self.machine},
+            timed=True,
+        )
+
+    def latency(self, number: int, fit: Stage, build: Stage, prepare: Stage) -> Stage:
+        """Time all queries in one process.
+
+        Args:
+            number: Of the process, from 0. Processes of one number take turns over all systems of a collection.
+            fit: Its artefact is the model.
+            build: Its artefact is the index.
+            prepare: Its artefact has the queries.
+        """
+        measure, encoder = self.spec.head.measure, self.system.encoder
+        maker = encoder_type(encoder)
+        return Stage(
+            "latency",
+            f"latency of {self.label}, process {number + 1} of {measure.processes}",
+            f"{STEPS}.timing:latency",
+            {
+                "encoder_type": encoder.type,
+                "encoder_params": asked_of(encoder)["params"],
+                "index_type": self.system.index.type,
+                "k": measure.k,
+                "threads": measure.threads,
+                "queries": measure.queries,
+                "repeats": measure.repeats,
+                "warmup": measure.warmup,
+                "seed": self.spec.head.seed + number,
+                "pin": can_pin(measure),
+                "attempts": measure.attempts,
+            },
+            {"model": fit, "index": build, "collection": prepare},
+            (*maker.modules(encoder.params), *self.modules),
+            (*maker.libraries_with(encoder.params), *self.libraries, *VECTORS),
+            # Systems that differ in name alone are measured apart: their spread is the machine's own.
+            {"machine": self.machine, "system": self.system.name},
+            timed=True,
+            threads=measure.threads,
+            gpus=maker.gpus(),
+            pinned=can_pin(measure),
+            round=f"{self.collection} {number}",
+        )
+
+    def quality(self, prepare: Stage, encode: Stage, search: Stage) -> Stage:
+        """Evaluate the results by every metric of quality."""
+        metrics = {name: quality_metrics.get(name) for name in quality_metrics.names()}
+        measures = {name: kind.measure for name, kind in metrics.items()}
+        return Stage(
+            "quality",
+            f"evaluate {self.label}",
+            f"{STEPS}.evaluate:quality",
+            {"tag": self.system.name, "metrics": measures, **self._resampling()},
+            {"collection": prepare, "vectors": encode, "found": search},
+            tuple(sorted({kind.__module__ for kind in metrics.values() if not kind.measure})),
+            tuple(sorted({"numpy", "scipy", *(name for kind in metrics.values() for name in kind.libraries)})),
+        )
+
+    def summary(self, latency: Sequence[Stage]) -> Stage:
+        """Summarise the latencies of all processes."""
+        return Stage(
+            "summary",
+            f"summarise latency of {self.label}",
+            f"{STEPS}.evaluate:latencies",
+            self._resampling(),
+            {f"process{number}": stage for number, stage in enumerate(latency)},
+            libraries=("numpy", "scipy"),
+        )
+
+    def _resampling(self) -> dict[str, float]:
+        return {"confidence": self.spec.head.measure.confidence, "seed": self.spec.head.seed}
+
+
+def can_pin(measure: MeasureSpec) -> bool:
+    """Whether timed processes are bound: it is asked for, and there are more processors than their threads need."""
+    return measure.pin and usable_cores() > measure.threads
