@@ -59,12 +59,12 @@ def distilbert(kind, sizes):
 
 def formula(model, head, tokens):
     """What an encoder around this model says."""
-    from harness.encoders.backbones.sentence_transformers_model import Loaded
+    from harness.encoders.sentence_transformer import DenseEncoder
 
     class Module:
         auto_model = model
 
-    encoder = Loaded.__new__(Loaded)
+    encoder = DenseEncoder.__new__(DenseEncoder)
     encoder.model, encoder.head = [Module()], head
     return encoder.count_flops(tokens)
 
