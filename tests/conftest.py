@@ -4,8 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from harness.records import record, write_records
+
+# No test judges a time: an example may be slow on a machine in use.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 HOSTILE = "<script>alert(1)</script>"
 SYSTEMS = ("sparse & co", "dense_1", HOSTILE, "broken")

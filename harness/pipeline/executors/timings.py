@@ -67,7 +67,7 @@ def _read(store: Store) -> list[dict[str, Any]]:
     """Every line that is whole; a killed writer may have left a broken last one."""
     rows = []
     try:
-        lines = (store.root / "timings.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (store.root / "timings.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return []
     for line in lines:

@@ -124,9 +124,10 @@ def read_pairs(file: Path) -> Iterator[Pair]:
 def read_qrels(file: Path) -> dict[str, dict[str, int]]:
     """Judgements of a prepared file: {query: {document: relevance}}."""
     qrels: dict[str, dict[str, int]] = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        query, document, relevance = line.split("\t")
-        qrels.setdefault(query, {})[document] = int(relevance)
+    with file.open(encoding="utf-8", newline="\n") as lines:  # an identifier may hold any other end of a line
+        for line in lines:
+            query, document, relevance = line.removesuffix("\n").split("\t")
+            qrels.setdefault(query, {})[document] = int(relevance)
     return qrels
 
 
