@@ -2,7 +2,9 @@
 
 A thread setting that a library ignores is the commonest way in which a latency becomes somebody else's. So the threads
 of the process are counted in ``/proc/self/task`` and each one's time on a processor is read there; idle ones, which
-libraries keep in pools, do no harm.
+libraries keep in pools, do no harm. A thread that ended within the block has left ``/proc``: what the process used
+beyond its living threads is the work of such threads. Shares are taken of the processor time of the process, so a
+neighbour that takes a processor away hides nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 BUSY = 0.05
-"""A thread counts as busy where it ran for more than this share of the wall time."""
+"""A thread counts as busy where it did more than this share of the work."""
+CLOCK_GRAIN = 0.01
+"""Seconds by which the clock of a running thread may lag behind that of the process: two ticks of 5 ms."""
 NONE = (0.0, 0.0)
 _TASKS = Path("/proc/self/task")
 
@@ -28,9 +33,9 @@ _TASKS = Path("/proc/self/task")
 class Threads:
     """Threads of this process while a block ran; filled in when the block ends.
 
-    `total`: threads alive at the end. `busy`: those that ran for more than 5 % of the time. `parallelism`: processor
-    seconds of the whole process, ended threads included, per second of wall time. `waited`: seconds that threads stood
-    ready while others had the processor.
+    `total`: threads alive at the end. `busy`: see `busy_threads`. `parallelism`: processor seconds of
+    the whole process, ended threads included, per second of wall time. `waited`: seconds that threads stood ready
+    while others had the processor.
     """
 
     total: int = 0
@@ -65,10 +70,30 @@ class Counter:
             self._used[task] = (so_far[0] + now[0] - before[0], so_far[1] + now[1] - before[1])
         return Threads(
             len(after),
-            sum(ran > BUSY * self.seconds for ran, _ in self._used.values()),
+            busy_threads([ran for ran, _ in self._used.values()], self._processor, self.seconds),
             self._processor / max(self.seconds, 1e-9),
             sum(waited for _, waited in self._used.values()),
         )
+
+
+def busy_threads(alive: Sequence[float], process: float, wall: float) -> int:
+    """Count the threads that did more than 5 % of the work.
+
+    The work is the processor time of the process, and at least half of the wall time: in a process that mostly waits
+    a small service thread is not a busy one.
+
+    Args:
+        alive: Processor seconds of each thread that was alive when the block, or a part of it, ended.
+        process: Processor seconds of the whole process.
+        wall: Seconds that the block took.
+
+    Returns:
+        The busy ones of `alive`, and one more where the threads that ended did more than 5 % together (their number
+        is not known). 0 for a process that did not work.
+    """
+    share = BUSY * max(process, wall / 2)
+    ended = process - sum(alive)
+    return sum(seconds > share for seconds in alive) + (ended > max(share, CLOCK_GRAIN))
 
 
 @contextlib.contextmanager
@@ -125,4 +150,8 @@ def _schedule() -> dict[int, tuple[float, float]]:
         with contextlib.suppress(OSError, ValueError, IndexError):  # it may end at any moment
             ran, waited = (_TASKS / str(task) / "schedstat").read_text().split()[:2]
             found[task] = int(ran) * 1e-9, int(waited) * 1e-9
+    # The kernel writes a running thread's time at ticks only; this thread runs, and its own clock is exact.
+    this = threading.get_native_id()
+    if this in found:
+        found[this] = time.thread_time(), found[this][1]
     return found
