@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from harness.measure.machine.conditions import Conditions, observe
 from harness.measure.machine.sentinel import Reading, Sentinel
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from harness.jsonvalue import JsonValue
+    from harness.measure.workers.messages import Ask
+
 T = TypeVar("T")
 Turn: TypeAlias = "Callable[[int], object]"
 """Called with the number of a pass before each part of it; returns when the part may begin."""
-Ask: TypeAlias = "Callable[[dict[str, Any]], Any]"
-"""Asks the parent something and waits for the answer (see `harness.measure.workers.isolated.run_in_turns`)."""
 WITH_OTHERS = "a system that it took turns with was disturbed"
 
 SHORTEST = 0.1
@@ -52,7 +53,7 @@ class Watched(Generic[T]):
     violation: str
     repeated: tuple[str, ...]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, JsonValue]:
         """All but the value, as JSON."""
         return {
             **asdict(self.conditions),
@@ -128,13 +129,15 @@ def _turn(sentinel: Sentinel, conditions: Conditions, ask: Ask | None, number: i
 
 
 def _violation(conditions: Conditions, threads: int, processors: tuple[int, ...] | None) -> str:
-    seen = Threads(conditions.threads_total, conditions.threads_busy, conditions.parallelism)
-    said = []
-    if conditions.seconds >= SHORTEST and not seen.obeyed(threads):
-        said.append(f"{seen.busy} threads worked, {seen.parallelism:.2f} at a time, where {threads} were asked for")
+    worked = Threads(conditions.threads_total, conditions.threads_busy, conditions.parallelism)
+    texts = []
+    if conditions.seconds >= SHORTEST and not worked.obeyed(threads):
+        texts.append(
+            f"{worked.busy} threads worked, {worked.parallelism:.2f} at a time, where {threads} were asked for"
+        )
     more = {name: count for name, count in library_threads().items() if count > threads}
     if more:
-        said.append(f"{', '.join(f'{name} may use {count}' for name, count in more.items())} threads, not {threads}")
+        texts.append(f"{', '.join(f'{name} may use {count}' for name, count in more.items())} threads, not {threads}")
     if processors is not None and (stray := strays(processors)):
-        said.append(f"{len(stray)} threads might run outside the processors {list(processors)}")
-    return "; ".join(said)
+        texts.append(f"{len(stray)} threads might run outside the processors {list(processors)}")
+    return "; ".join(texts)

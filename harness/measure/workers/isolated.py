@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from harness.measure.workers.worker_process import Asked, Order, Outcome, Worker
+from harness.measure.workers.messages import Asked
+from harness.measure.workers.worker_process import Order, Outcome, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from harness.jsonvalue import JsonTable
 
 
-def run_isolated(target: str, arguments: Mapping[str, Any], **limits: Any) -> Outcome:
+class Limits(TypedDict, total=False):
+    """The fields of an `Order` besides its target and arguments."""
+
+    timeout: float | None
+    memory_limit: int | None
+    threads: int
+    pin: Sequence[int] | None
+    on_progress: Callable[[int, int | None, str], None] | None
+    log: Path | None
+    allow: Sequence[str]
+    asks: bool
+
+
+def run_isolated(target: str, arguments: JsonTable, **limits: Unpack[Limits]) -> Outcome:
     """Call ``function(**arguments, report=...)`` in a fresh process that inherits nothing but this order.
 
     Args:
@@ -32,11 +49,10 @@ def run_isolated(target: str, arguments: Mapping[str, Any], **limits: Any) -> Ou
 def run_in_turns(orders: Sequence[Order], *, seed: int = 0) -> list[Outcome]:
     """Call several functions, each in a fresh process, all alive at once and never two at work at the same time.
 
-    They start one after another. Then each one that asks ``{"turn": pass}`` waits until it is let: lower passes first,
-    within a pass in a seeded order that the next pass reverses (A B B A), and again from the front where one asks for
-    the same pass once more. So whatever slows the machine for more than a moment falls on all alike. One that asks
-    ``{"again": why}`` (or None where it may not be done again) waits for the others: if any has a reason and all may,
-    all are told to do it again.
+    They start one after another. One that asks ``{"turn": pass}`` waits for its turn: lower passes come first, and a
+    pass has a seeded order that the next pass reverses (A B B A). A pass that one asks for once more begins again from
+    the front. So whatever slows the machine for more than a moment falls on all alike. One that asks ``{"again": why}``
+    (or None where it may not be done again) waits for the others: if any has a reason and all may, all do it again.
 
     Args:
         orders: What to call; those with `asks` take turns, others run to their end when they start.
@@ -49,30 +65,30 @@ def run_in_turns(orders: Sequence[Order], *, seed: int = 0) -> list[Outcome]:
         ValueError, TypeError, UserError, KeyboardInterrupt: As `run_isolated`; all children are ended before.
     """
     outcomes: dict[int, Outcome] = {}
-    asked: dict[int, dict[str, Any]] = {}
+    asked: dict[int, Asked] = {}
     with contextlib.ExitStack() as stack:
         workers: list[Worker] = []
 
-        def resume(place: int, answer: object = None) -> None:
+        def resume(place: int, answer: bool = False) -> None:
             asked.pop(place, None)
-            found = workers[place].resume(answer)
-            if isinstance(found, Asked):
-                asked[place] = found.what if isinstance(found.what, dict) else {}
+            result = workers[place].resume(answer)
+            if isinstance(result, Asked):
+                asked[place] = result
             else:
-                outcomes[place] = found
+                outcomes[place] = result
 
         for place, order in enumerate(orders):
             workers.append(stack.enter_context(Worker(order)))
             resume(place)
         while asked:
-            turns = {place: int(what["turn"]) for place, what in asked.items() if "turn" in what}
+            turns = {place: question.turn for place, question in asked.items() if question.turn is not None}
             if turns:
                 number = min(turns.values())
                 for place in turn_order(len(orders), number, seed):
                     if turns.get(place) == number:
                         resume(place, True)
             else:
-                reasons = [what.get("again") for what in asked.values()]
+                reasons = [question.repeat for question in asked.values()]
                 again = None not in reasons and any(reasons)
                 for place in sorted(asked):
                     resume(place, again)
@@ -99,12 +115,12 @@ class KeptWorker:
             self.close()
             self._worker = Worker(order, keep=True)
         try:
-            found = self._worker.resume()
+            outcome = self._worker.resume()
         except BaseException:
             self.close()
             raise
-        assert isinstance(found, Outcome)  # noqa: S101 - it does not ask
-        return found
+        assert isinstance(outcome, Outcome)  # noqa: S101 - it does not ask
+        return outcome
 
     def close(self) -> None:
         """End the process, if there is one."""

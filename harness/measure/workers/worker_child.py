@@ -1,4 +1,4 @@
-"""The inside of a worker process: calls functions as it is ordered; results and questions go to their own pipe."""
+"""The inside of a worker process: calls the functions that it is sent; its messages go to a pipe of their own."""
 
 from __future__ import annotations
 
@@ -11,60 +11,70 @@ import os
 import signal
 import sys
 import traceback
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.measure.workers.messages import Asked, Failed, Message, Progress, Succeeded, Task, read_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.measure.workers.messages import Question
 
 PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Obey the orders that come from standard input, one a line; report over the descriptor named in the arguments."""
+    """Do the tasks that come from standard input, one a line; report over the descriptor named in the arguments."""
     _die_with_parent(int(sys.argv[2]))
     os.set_inheritable(int(sys.argv[1]), False)
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1) as pipe:
-        _obey(json.loads(sys.stdin.readline()), pipe)
+        _obey(read_task(sys.stdin.readline()), pipe)
         while line := sys.stdin.readline():  # a process that is kept; any other finds the end here
-            order = json.loads(line)
-            _begin_anew(order["log"])
-            _obey(order, pipe)
+            task = read_task(line)
+            _begin_anew(task.log)
+            _obey(task, pipe)
     return 0
 
 
-def _obey(order: dict[str, Any], pipe: IO[str]) -> None:
-    def send(**message: object) -> None:
-        pipe.write(json.dumps(message, ensure_ascii=True, allow_nan=False) + "\n")
+def _obey(task: Task, pipe: IO[str]) -> None:
+    def send(message: Message) -> None:
+        pipe.write(message.line() + "\n")
         pipe.flush()
 
     def report(done: int, total: int | None, text: str) -> None:
-        send(progress=[int(done), None if total is None else int(total), str(text)])
+        send(Progress(int(done), None if total is None else int(total), str(text)))
 
-    def ask(what: object) -> Any:
-        send(ask=what)
-        return json.loads(sys.stdin.readline())
+    def ask(question: Question) -> bool:
+        send(Asked(question))
+        return bool(json.loads(sys.stdin.readline()))
 
     try:
-        module, _, name = order["target"].partition(":")
-        tools = {"report": report, **({"ask": ask} if order["asks"] else {})}
-        result: Any = getattr(importlib.import_module(module), name)(**order["arguments"], **tools)
-        send(result=result, peak=_peak())
+        module, _, name = task.target.partition(":")
+        tools: dict[str, Callable[..., object]] = {"report": report, **({"ask": ask} if task.asks else {})}
+        result = getattr(importlib.import_module(module), name)(**task.arguments, **tools)
+        send(Succeeded(result, _peak()))
     except UserError as error:
-        send(error=str(error), expected=True, peak=_peak())
+        send(Failed(str(error), expected=True, peak=_peak()))
     except Exception as error:  # whatever it is becomes a status with its reason
         with contextlib.suppress(OSError):  # the log may lie on the disk that is full
             traceback.print_exc()
-        if isinstance(error, MemoryError):
-            send(error=f"out of memory: {error or 'an allocation failed'}", oom=True, peak=_peak())
-        elif (path := _full_disk(error)) is not None:
-            remedy = "free space, or give another folder with --store; what was finished before is kept"
-            text = f"no space is left on the disk ({path or 'the store'})\n  remedy: {remedy}"
-            send(error=text, expected=True, peak=_peak())
-        else:
-            send(error=f"{type(error).__name__}: {error}", expected=False, peak=_peak())
+        send(_failure(error))
+
+
+def _failure(error: Exception) -> Failed:
+    """Why a function failed that raised no `UserError`."""
+    if isinstance(error, MemoryError):
+        return Failed(f"out of memory: {error or 'an allocation failed'}", out_of_memory=True, peak=_peak())
+    if (path := _full_disk(error)) is not None:
+        remedy = "free space, or give another folder with --store; what was finished before is kept"
+        text = f"no space is left on the disk ({path or 'the store'})\n  remedy: {remedy}"
+        return Failed(text, expected=True, peak=_peak())
+    return Failed(f"{type(error).__name__}: {error}", peak=_peak())
 
 
 def _begin_anew(log: str | None) -> None:
-    """What the next order prints goes to its own log, and its peak begins where this process now stands."""
+    """Let the next task print to its own log, and let its peak begin at the present resident size."""
     from harness.measure.memory import reset_peak
 
     sys.stdout.flush()
@@ -76,7 +86,7 @@ def _begin_anew(log: str | None) -> None:
 
 
 def _full_disk(error: BaseException | None) -> str | None:
-    """The file that did not fit ("" where it is not told), None where something else is wrong.
+    """The file that did not fit ("" where the error does not name it), None where something else is wrong.
 
     Libraries wrap the system's error or repeat its text, so causes and texts are looked at too.
     """

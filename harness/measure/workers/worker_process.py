@@ -13,13 +13,16 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError
+from harness.measure.workers.messages import Asked, Failed, Message, Progress, Succeeded, Task, read_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
+
+    from harness.jsonvalue import JsonTable, JsonValue
 
 WorkerStatus: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed"]
 CHILD = "harness.measure.workers.worker_child"
@@ -67,11 +70,11 @@ class Order:
         on_progress: Called with (done, total, text).
         log: File that gets its output.
         allow: Prefixes of modules that may be called.
-        asks: The function takes ``ask``, by which it asks its parent something and waits for the answer.
+        asks: The function takes ``ask``, which asks its parent a `Question` and waits for the answer.
     """
 
     target: str
-    arguments: Mapping[str, Any]
+    arguments: JsonTable
     timeout: float | None = None
     memory_limit: int | None = None
     threads: int = 1
@@ -90,8 +93,7 @@ class Order:
         """
         if not self.target.startswith(tuple(self.allow)) or self.target.count(":") != 1:
             raise ValueError(f"{self.target!r} may not be run")
-        log = str(self.log) if self.log else None
-        return json.dumps({"target": self.target, "arguments": dict(self.arguments), "asks": self.asks, "log": log})
+        return Task(self.target, dict(self.arguments), self.asks, str(self.log) if self.log else None).line()
 
 
 @dataclass(frozen=True)
@@ -104,18 +106,11 @@ class Outcome:
     """
 
     status: WorkerStatus
-    result: Any = None
+    result: JsonValue = None
     reason: str = ""
     expected: bool = False
     seconds: float = 0.0
     peak_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a worker asks; it waits for the answer."""
-
-    what: Any
 
 
 def scrubbed_environment(threads: int, order: str = "") -> dict[str, str]:
@@ -164,8 +159,8 @@ class Worker:
         self._environment = scrubbed_environment(order.threads, text)
         self._began, self._kills = time.perf_counter(), _kernel_kills()
         self._seconds, self._rest = 0.0, b""
-        self._messages: list[dict[str, Any]] = []
-        self._final: dict[str, Any] = {}
+        self._messages: list[Message] = []
+        self._final: Succeeded | Failed | None = None
         self._outcome: Outcome | None = None
         self._reading, writing = os.pipe()
         try:
@@ -205,7 +200,7 @@ class Worker:
     ) -> None:
         self.close()
 
-    def resume(self, answer: Any = None) -> Asked | Outcome:
+    def resume(self, answer: bool = False) -> Asked | Outcome:
         """Let it work until it asks or ends; the parent sleeps in poll() meanwhile.
 
         Args:
@@ -226,9 +221,11 @@ class Worker:
         if isinstance(ended, Asked):
             return ended
         peak = _status_bytes(self.child.pid, "VmHWM")
-        if not (self._keep and "result" in self._final):
+        if not (self._keep and isinstance(self._final, Succeeded)):
             self.close()
-        self._outcome = self._ended(ended, int(self._final.get("peak", peak)))
+        if self._final is not None and self._final.peak is not None:
+            peak = self._final.peak
+        self._outcome = self._ended(ended, peak)
         return self._outcome
 
     def take(self, order: Order) -> bool:
@@ -244,7 +241,7 @@ class Worker:
         alive = self._reading >= 0 and self._outcome is not None and self.child.poll() is None
         if not alive or scrubbed_environment(order.threads, text) != self._environment or order.pin != self.order.pin:
             return False
-        self.order, self._outcome, self._final = order, None, {}
+        self.order, self._outcome, self._final = order, None, None
         self._seconds, self._began, self._kills = 0.0, time.perf_counter(), _kernel_kills()
         self._send(text)
         return True
@@ -257,8 +254,13 @@ class Worker:
         if how == "oom":
             reason = f"it held more than {(self.order.memory_limit or 0) >> 20} MiB, which is the limit that was set"
             return Outcome("oom", reason=reason, seconds=seconds, peak_bytes=peak)
-        status, reason, expected = _verdict(self._final, self.child.returncode, _kernel_kills() > self._kills)
-        return Outcome(status, self._final.get("result"), reason, expected, seconds, peak)
+        if isinstance(self._final, Succeeded):
+            return Outcome("ok", self._final.result, seconds=seconds, peak_bytes=peak)
+        if isinstance(self._final, Failed):
+            status: WorkerStatus = "oom" if self._final.out_of_memory else "failed"
+            return Outcome(status, None, self._final.reason, self._final.expected, seconds, peak)
+        status, reason = _silent_end(self.child.returncode, _kernel_kills() > self._kills)
+        return Outcome(status, reason=reason, seconds=seconds, peak_bytes=peak)
 
     def _send(self, line: str) -> None:
         assert self.child.stdin is not None  # noqa: S101 - it was asked for
@@ -275,13 +277,13 @@ class Worker:
         while True:
             while self._messages:
                 message = self._messages.pop(0)
-                if "ask" in message:
-                    return Asked(message["ask"])
-                if "progress" not in message:
+                if isinstance(message, Asked):
+                    return message
+                if not isinstance(message, Progress):
                     self._final = message
                     return "closed"
                 if self.order.on_progress:
-                    self.order.on_progress(*message["progress"])
+                    self.order.on_progress(message.done, message.total, message.text)
             wait = None if deadline is None else max(0.0, deadline - time.perf_counter())
             if memory_limit is not None:
                 wait = WATCH_SECONDS if wait is None else min(wait, WATCH_SECONDS)
@@ -291,7 +293,7 @@ class Worker:
                 if not block:
                     return "closed"
                 *lines, self._rest = (self._rest + block).split(b"\n")
-                self._messages += [_message(line) for line in lines]
+                self._messages += [read_message(line) for line in lines]
             elif ready:  # gone, and nothing left to read
                 return "closed"
             if self._messages:
@@ -303,7 +305,7 @@ class Worker:
 
     def close(self) -> None:
         """Let one that has answered leave by itself, for a moment; then end its whole process group."""
-        answered = "peak" in self._final
+        answered = self._final is not None and self._final.peak is not None
         if self.child.stdin is not None:
             with contextlib.suppress(OSError):
                 self.child.stdin.close()  # there will be no other order
@@ -326,31 +328,13 @@ class Worker:
             self._reading = -1
 
 
-def _message(line: bytes) -> dict[str, Any]:
-    """A message of the child; anything else becomes the message that says so."""
-    try:
-        found = json.loads(line)
-        if {"result", "error", "ask"} & found.keys():
-            return dict(found)
-        done, total, text = found["progress"]
-        if isinstance(done, int) and isinstance(total, int | None) and isinstance(text, str):
-            return dict(found)
-    except (ValueError, TypeError, AttributeError, KeyError):
-        pass
-    return {"error": f"the worker sent something that is no message: {line[:80]!r}"}
-
-
-def _verdict(final: Mapping[str, Any], code: int, kernel_killed: bool) -> tuple[WorkerStatus, str, bool]:
-    """Status, reason, and whether the reason is the user's to mend."""
-    if "result" in final:
-        return "ok", "", False
-    if "error" in final:
-        return "oom" if final.get("oom") else "failed", str(final["error"]), bool(final.get("expected", False))
+def _silent_end(code: int, kernel_killed: bool) -> tuple[WorkerStatus, str]:
+    """Status and reason where the process ended with this exit code and sent no result."""
     if code == -signal.SIGKILL and kernel_killed:
-        return "oom", "the kernel ended the worker because the memory ran out (SIGKILL)", False
+        return "oom", "the kernel ended the worker because the memory ran out (SIGKILL)"
     if code < 0:
-        return "killed", f"the worker was ended from outside by {signal.Signals(-code).name}", False
-    return "failed", f"the worker ended with exit code {code} and no result", False
+        return "killed", f"the worker was ended from outside by {signal.Signals(-code).name}"
+    return "failed", f"the worker ended with exit code {code} and no result"
 
 
 def _check_pin(pin: Sequence[int] | None) -> None:

@@ -44,7 +44,7 @@ class Served:
         facts = found.facts()
         if others := self.elsewhere:
             text = f"{others} other processes searched, whose threads and processor time are not counted"
-            facts["violation"] = "; ".join(filter(None, (facts["violation"], text)))
+            facts["violation"] = "; ".join(filter(None, (found.violation, text)))
         return facts
 
     def answer(self, text: str) -> None:

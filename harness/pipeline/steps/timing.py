@@ -11,7 +11,8 @@ from harness.pipeline.steps.serving import open_system, query_texts
 
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
-    from harness.measure.machine.watch import Ask, Turn
+    from harness.measure.machine.watch import Turn
+    from harness.measure.workers.messages import Ask
 
 
 def latency(
