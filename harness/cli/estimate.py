@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import AsJson, Overrides, SpecFile
+from harness.cli.tables import show
 
 app = typer.Typer()
 
@@ -19,13 +20,14 @@ def fits(
     overrides: Overrides = None,
 ) -> None:
     """Estimate the memory of a spec's trainings; do nothing. Exit 1 if one does not fit."""
-    from harness.estimates.training_memory import phases, printed
+    from harness.estimates.training_memory import memory_table, phases
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.load import load_spec
 
-    found = phases(load_spec(spec_file, REGISTRIES, overrides or ()))
-    typer.echo(printed(found, memory), nl=False)
-    if any(one.memory.total > memory * 1e9 for one in found):
+    estimated = phases(load_spec(spec_file, REGISTRIES, overrides or ()))
+    typer.echo("Estimated memory of one accelerator that holds the whole model, in GB:\n")
+    show(*memory_table(estimated, memory), numbers=range(2, 7), verdicts=(7,))
+    if any(phase.memory.total > memory * 1e9 for phase in estimated):
         raise typer.Exit(1)
 
 
@@ -40,12 +42,26 @@ def costs(
     as_json: AsJson = False,
 ) -> None:
     """Estimate what encoding a spec's collections costs; fetch and run nothing."""
-    from harness.estimates.encoding_cost import costs as estimated
-    from harness.estimates.encoding_cost import printed
+    from harness.estimates.encoding_cost import CHARACTERS, cost_table
+    from harness.estimates.encoding_cost import costs as costs_of
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.load import load_spec
 
-    found = estimated(load_spec(spec_file, REGISTRIES, overrides or ()))
-    typer.echo(
-        json.dumps([vars(one) for one in found], indent=2) if as_json else printed(found, speed, price), nl=as_json
-    )
+    estimated = costs_of(load_spec(spec_file, REGISTRIES, overrides or ()))
+    if as_json:
+        typer.echo(json.dumps([vars(cost) for cost in estimated], indent=2))
+        return
+    head, rows = cost_table(estimated, speed, price)
+    if rows:
+        typer.echo(
+            f"Estimated, nothing was run: {CHARACTERS:g} characters a token, 2 operations a weight and token, "
+            f"{speed:.3g} of them a second.\n"
+        )
+        show(head, rows, numbers=range(1, len(head)))
+    unknown = [cost for cost in estimated if cost.why]
+    if rows and unknown:
+        typer.echo("")
+    for cost in unknown:
+        typer.echo(f"not known: {cost.encoder} / {cost.collection}: {cost.why}")
+    if not estimated:
+        typer.echo("no encoder of this spec is a model: nothing to estimate")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, SpecFile, StoreFolder
 from harness.cli.run import load_stages
+from harness.cli.tables import show
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.pipeline.executors.timings import Estimate
 
 app = typer.Typer()
 
@@ -28,17 +32,15 @@ def plan(
     from harness.pipeline.store.local import Store
 
     _, _, stages = load_stages(spec_file, overrides, only)
-    found = estimate(Store(store), stages)
+    estimates = estimate(Store(store), stages)
     if as_json:
-        rows = [{"key": e.stage.key, "kind": e.stage.kind, "label": e.stage.label, **_numbers(e)} for e in found]
+        rows = [{"key": e.stage.key, "kind": e.stage.kind, "label": e.stage.label, **_numbers(e)} for e in estimates]
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
-    for one in found:
-        guess = one.basis if one.basis in ("stored", "unknown") else f"about {clock(one.seconds)} ({one.basis})"
-        typer.echo(f"{one.stage.key[:12]}  {one.stage.label}: {guess}")
-    waiting = [one for one in found if one.basis != "stored"]
-    unknown = sum(one.basis == "unknown" for one in waiting)
-    typer.echo(f"{len(found) - len(waiting)} of {len(found)} stages are stored.")
+    show(("key", "stage", "time", "memory", "basis"), [_cells(e) for e in estimates], numbers=(2, 3), verdicts=(4,))
+    waiting = [e for e in estimates if e.basis != "stored"]
+    unknown = sum(e.basis == "unknown" for e in waiting)
+    typer.echo(f"{len(estimates) - len(waiting)} of {len(estimates)} stages are stored.")
     typer.echo(
         f"Estimate for the other {len(waiting)}: {clock(sum(e.seconds for e in waiting))} of time, "
         f"{max((e.peak_bytes for e in waiting), default=0) >> 20} MiB of memory at most, "
@@ -47,8 +49,22 @@ def plan(
     )
 
 
-def _numbers(one: Any) -> dict[str, Any]:
-    return {"basis": one.basis, "seconds": one.seconds, "peak_bytes": one.peak_bytes, "disk_bytes": one.disk_bytes}
+def _numbers(estimate: Estimate) -> dict[str, str | float]:
+    return {
+        "basis": estimate.basis,
+        "seconds": estimate.seconds,
+        "peak_bytes": estimate.peak_bytes,
+        "disk_bytes": estimate.disk_bytes,
+    }
+
+
+def _cells(estimate: Estimate) -> list[str]:
+    """A row of the plan: what is stored or unknown takes no time and no memory that could be told."""
+    from harness.pipeline.executors.progress import clock
+
+    known = estimate.basis not in ("stored", "unknown")
+    time, memory = (clock(estimate.seconds), f"{estimate.peak_bytes >> 20} MiB") if known else ("", "")
+    return [estimate.stage.key[:12], estimate.stage.label, time, memory, estimate.basis]
 
 
 @app.command()
@@ -58,8 +74,10 @@ def pin(spec_file: SpecFile, overrides: Overrides = None) -> None:
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.load import load_spec
 
-    found = pins(load_spec(spec_file, REGISTRIES, overrides or ()))
-    typer.echo("\n".join(f"--set {one}" for one in found) or "every model is pinned, or lies in a folder or a wheel")
+    settings = pins(load_spec(spec_file, REGISTRIES, overrides or ()))
+    typer.echo(
+        "\n".join(f"--set {setting}" for setting in settings) or "every model is pinned, or lies in a folder or a wheel"
+    )
 
 
 @app.command()
@@ -69,12 +87,10 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = examine()
     if as_json:
-        typer.echo(json.dumps([vars(finding) for finding in findings]))
+        typer.echo(json.dumps([finding.as_json() for finding in findings]))
     else:
-        for finding in findings:
-            typer.echo(
-                f"{finding.level:4}  {finding.what}: {finding.found}{f' -> {finding.remedy}' if finding.remedy else ''}"
-            )
+        rows = [(finding.level, finding.what, finding.reading, finding.remedy) for finding in findings]
+        show(("level", "what", "reading", "remedy"), rows, verdicts=(0,))
     if any(finding.level == "bad" for finding in findings):
         raise typer.Exit(1)
 
@@ -84,17 +100,31 @@ def list_names(
     what: Annotated[str, typer.Argument(help="collections, encoders, indexes, measurements or metrics")],
     as_json: AsJson = False,
 ) -> None:
-    """List what specs can name."""
+    """List what specs can name, with a line on each."""
     from harness.errors import allowed
     from harness.metrics import METRICS
     from harness.pipeline.plan.registries import REGISTRIES
 
-    known = {
-        axis: getattr(REGISTRIES, axis).names for axis in ("collections", "encoders", "indexes", "measurements")
-    } | {"metrics": lambda: list(METRICS)}
-    if what not in known:
-        raise UserError(f"there is no list of {what!r}", remedy=allowed(what, known))
-    typer.echo(json.dumps(known[what]()) if as_json else "\n".join(known[what]()))
+    axes = {
+        "collections": REGISTRIES.collections,
+        "encoders": REGISTRIES.encoders,
+        "indexes": REGISTRIES.indexes,
+        "measurements": REGISTRIES.measurements,
+    }
+    if what not in (*axes, "metrics"):
+        raise UserError(f"there is no list of {what!r}", remedy=allowed(what, (*axes, "metrics")))
+    if what == "metrics":
+        described = {name: f"{metric.label} ({metric.unit})" for name, metric in METRICS.items()}
+    else:
+        described = {name: _first_line(axes[what].get(name)) for name in axes[what].names()}
+    if as_json:
+        typer.echo(json.dumps(list(described)))
+    else:
+        show(("name", "what it is"), list(described.items()))
+
+
+def _first_line(implementation: object) -> str:
+    return (implementation.__doc__ or "").strip().partition("\n")[0]
 
 
 @app.command()

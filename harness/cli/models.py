@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, StoreFolder
+from harness.cli.tables import show
 
 app = typer.Typer()
 
@@ -39,11 +40,17 @@ def check_model(
     if as_json:
         typer.echo(json.dumps(checks, ensure_ascii=False))
     else:
-        for row in checks:
-            typer.echo(f"{'ok' if row['passed'] else 'BAD':4} {row['name']}: {row['text']}")
-            if not row["passed"]:
-                typer.echo(f"     {row['meaning']}")
-    if not all(row["passed"] for row in checks):
+        rows = [
+            (
+                "ok" if check["passed"] else "bad",
+                check["name"],
+                check["text"],
+                "" if check["passed"] else check["meaning"],
+            )
+            for check in checks
+        ]
+        show(("verdict", "check", "result", "what it means"), rows, verdicts=(0,))
+    if not all(check["passed"] for check in checks):
         raise typer.Exit(1)
 
 
@@ -80,8 +87,8 @@ def mine(
     if done.artefact is None:
         raise typer.Exit(1)
     shutil.copyfile(done.artefact.files / "pairs.jsonl", out)
-    found = done.artefact.result
-    typer.echo(f"{out}: {found['pairs']} pairs with {found['negatives']:.1f} negatives each")
+    mined = done.artefact.result
+    typer.echo(f"{out}: {mined['pairs']} pairs with {mined['negatives']:.1f} negatives each")
 
 
 @app.command()

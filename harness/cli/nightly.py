@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, StoreFolder
+from harness.cli.tables import show
 from harness.errors import UserError
 from harness.nightly import PAIRS, ROUNDS
 
@@ -45,14 +47,21 @@ def list_runs(folder: HistoryFolder = DEFAULT_HISTORY, as_json: AsJson = False) 
     if as_json:
         typer.echo(json.dumps([{**row, "created": row["created"].isoformat()} for row in rows], ensure_ascii=False))
         return
-    for row in rows:
-        revision = (row["revision"][:10] or "no revision") + ("+changes" if row["changes"] else "")
-        typer.echo(
-            f"{row['created']:%Y-%m-%d %H:%M}  {row['id']}  {row['spec']}  {revision}  machine {row['machine']}  "
-            f"{row['records']} records"
-        )
     if not rows:
         typer.echo("the history is empty")
+        return
+    cells = [
+        (
+            f"{row['created']:%Y-%m-%d %H:%M}",
+            row["id"],
+            row["spec"],
+            (row["revision"][:10] or "none") + ("+changes" if row["changes"] else ""),
+            row["machine"],
+            str(row["records"]),
+        )
+        for row in rows
+    ]
+    show(("ended (UTC)", "id", "spec", "revision", "machine", "records"), cells, numbers=(5,))
 
 
 @history.command()
@@ -66,9 +75,12 @@ def query(
     if as_json:
         typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
         return
-    typer.echo("\t".join(names))
-    for row in rows:
-        typer.echo("\t".join("" if value is None else str(value) for value in row))
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    if sys.stdout.isatty():
+        show(names, cells)
+    else:  # tabs, so that `cut` and `awk` tell an empty cell from a space
+        for line in (names, *cells):
+            typer.echo("\t".join(line))
 
 
 @history.command()

@@ -7,7 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
-from harness.markdown import markdown_table
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.shared_stages import encoder_type
 
@@ -51,8 +50,8 @@ def costs(spec: Spec) -> list[Cost]:
     Nothing is downloaded: sizes of an mteb task are mteb's own statistics, other collections are counted.
     """
     size_of = cache(lambda name: _size(spec.collections[name]))
-    pairs = {(one.encoder.name, name): one.encoder for one in spec.systems for name in one.collections}
-    found = []
+    pairs = {(system.encoder.name, name): system.encoder for system in spec.systems for name in system.collections}
+    estimated = []
     for (encoder, collection), part in pairs.items():
         maker = encoder_type(part)
         if maker.needs() == "corpus":
@@ -60,50 +59,43 @@ def costs(spec: Spec) -> list[Cost]:
         announced = maker.announced()
         size = size_of(collection)
         if announced is None:
-            found.append(Cost(encoder, collection, "how large the model is"))
+            estimated.append(Cost(encoder, collection, "how large the model is"))
         elif isinstance(size, str):
-            found.append(Cost(encoder, collection, size))
+            estimated.append(Cost(encoder, collection, size))
         else:
-            found.append(_cost(encoder, collection, announced, size))
-    return found
+            estimated.append(_cost(encoder, collection, announced, size))
+    return estimated
 
 
-def printed(found: list[Cost], speed: float, price: float | None) -> str:
-    """A table of the encoders over all their collections.
+def cost_table(costs: list[Cost], speed: float, price: float | None) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table of the encoders, each over all collections whose cost is known.
 
     Args:
-        found: What `costs` found.
+        costs: What `costs` estimated.
         speed: Floating point operations a second of the machine that encodes.
-        price: Of an hour of it.
+        price: Of an hour of it; None leaves that column out.
     """
-    known = {one.encoder: [other for other in found if other.encoder == one.encoder] for one in found if not one.why}
+    known: dict[str, list[Cost]] = {}
+    for cost in costs:
+        if not cost.why:
+            known.setdefault(cost.encoder, []).append(cost)
     head = ["encoder", "collections", "documents", "tokens", "operations", "hours", "weights (bfloat16)", "vectors"]
     if price is not None:
         head.insert(6, "price")
-    lines = []
-    if known:
-        lines = [
-            f"Estimated, nothing was run: {CHARACTERS:g} characters a token, 2 operations a weight and token, "
-            f"{speed:.3g} of them a second.",
-            "",
-        ]
-    table = []
-    for encoder, rows in known.items():
-        total = _total([one for one in rows if not one.why])
+    rows = []
+    for encoder, parts in known.items():
+        total = _total(parts)
         hours = total.operations / speed / 3600
         cells = [encoder, total.collection, f"{total.documents:,}", f"{total.tokens / 1e6:,.3g} M"]
         cells += [f"{total.operations:.2g}", f"{hours:,.3g}", *([] if price is None else [f"{hours * price:,.3g}"])]
         cells += [f"{total.weight_bytes / 1e9:,.1f} GB", f"{total.vector_bytes / 1e9:,.3g} GB"]
-        table.append(cells)
-    if known:
-        lines += markdown_table(head, table)
-    unknown = [f"not known: {one.encoder} / {one.collection}: {one.why}" for one in found if one.why]
-    return "\n".join([*lines, *([""] if known and unknown else []), *unknown]) + "\n"
+        rows.append(cells)
+    return head, rows
 
 
 def _total(known: list[Cost]) -> Cost:
-    sums = {name: sum(getattr(one, name) for one in known) for name in ("documents", "tokens", "operations")}
-    vectors = sum(one.vector_bytes for one in known)
+    sums = {name: sum(getattr(cost, name) for cost in known) for name in ("documents", "tokens", "operations")}
+    vectors = sum(cost.vector_bytes for cost in known)
     return Cost(known[0].encoder, str(len(known)), weight_bytes=known[0].weight_bytes, vector_bytes=vectors, **sums)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.markdown import markdown_table
 from harness.pipeline.plan.shared_stages import encoder_type
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def phases(spec: Spec) -> list[Phase]:
     Raises:
         UserError: None is, or a backbone's shape is not known (it is neither LACONIC's nor a folder).
     """
-    found = []
+    estimated = []
     for name, part in spec.encoders.items():
         maker = encoder_type(part)
         try:
@@ -38,20 +37,24 @@ def phases(spec: Spec) -> list[Phase]:
             raise UserError(
                 error.what, file=spec.file, key=f"encoders.{part.base}.{error.key}", remedy=error.remedy
             ) from None
-        found += [Phase(name, phase, size) for phase, size in memory.items()]
-    if not found:
+        estimated += [Phase(name, phase, size) for phase, size in memory.items()]
+    if not estimated:
         raise UserError("no encoder of this spec is trained", file=spec.file, remedy="give a spec with training")
-    return found
+    return estimated
 
 
-def printed(found: list[Phase], room: float) -> str:
-    """A table in GB; `room` is what an accelerator has."""
-    lines = ["Estimated memory of one accelerator that holds the whole model, in GB:", ""]
-    head = ["encoder", "phase", "weights", "gradients, moments", "activations", "head", "total", ""]
+def memory_table(estimated: list[Phase], room: float) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table in GB (1e9 bytes).
+
+    Args:
+        estimated: What `phases` estimated.
+        room: GB of an accelerator.
+    """
+    head = ["encoder", "phase", "weights", "gradients, moments", "activations", "head", "total", "verdict"]
     rows = []
-    for one in found:
-        parts = (one.memory.weights, one.memory.training, one.memory.activations, one.memory.head, one.memory.total)
-        sizes = [f"{size / 1e9:.1f}" for size in parts]
-        verdict = "fits" if one.memory.total <= room * 1e9 else f"more than {room:g} GB"
-        rows.append([one.encoder, one.name, *sizes, verdict])
-    return "\n".join([*lines, *markdown_table(head, rows, left=(0, 1, 7))]) + "\n"
+    for phase in estimated:
+        memory = phase.memory
+        parts = (memory.weights, memory.training, memory.activations, memory.head, memory.total)
+        verdict = "fits" if memory.total <= room * 1e9 else f"more than {room:g} GB"
+        rows.append([phase.encoder, phase.name, *(f"{size / 1e9:.1f}" for size in parts), verdict])
+    return head, rows

@@ -225,7 +225,7 @@ def test_commands(run, tmp_path):
     assert isinstance(call("list").exception, UserError)
     folders = [str(run(day=day)) for day in (1, 2, 3, 4)]
     assert call("add", *folders, folders[0]).output == "4 added, 1 were there already\n"
-    assert len(call("list").output.splitlines()) == 4
+    assert len(call("list").output.splitlines()) == 5  # a head, and a line a run
     assert json.loads(call("list", "--json").output)[0]["created"].startswith("2026-01-01")
     answer = call("query", "select count(*) as n from records", "--json")
     assert json.loads(answer.output) == [{"n": 4}]

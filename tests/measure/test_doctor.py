@@ -69,7 +69,7 @@ def test_each_fault_is_found_and_has_a_remedy(machine, path, content, what, leve
 def test_swap_in_use_is_a_fault(machine, monkeypatch):
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(used=1 << 30))
     (found,) = [finding for finding in doctor.examine() if finding.level != "ok" and finding.what != "libraries"]
-    assert (found.what, found.level, found.found) == ("swap", "bad", "1024 MiB in use")
+    assert (found.what, found.level, found.reading) == ("swap", "bad", "1024 MiB in use")
 
 
 @pytest.mark.parametrize(("load", "level"), [(0.5, "ok"), (1.5, "warn"), (3.0, "bad")])

@@ -58,6 +58,7 @@ def test_dry_run_of_the_shipped_specs(size, tmp_path, monkeypatch):
     monkeypatch.setenv("PAIRS", str(tmp_path))
     file = str(ROOT / f"experiments/laconic_{size}_train.toml")
     found = CliRunner().invoke(cli.app, ["fits", file])
-    assert "| laconic | training |" in found.output, found.output
-    assert "| twin | finetuning |" in found.output
+    phases = [line.split()[:2] for line in found.output.splitlines()]
+    assert ["laconic", "training"] in phases, found.output
+    assert ["twin", "finetuning"] in phases
     assert CliRunner().invoke(cli.app, ["fits", file, "--memory", "1"]).exit_code == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
 from harness.measure.machine import environment as env
@@ -13,12 +13,23 @@ Level: TypeAlias = Literal["ok", "warn", "bad"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: what was found, and what to do about it where it is not ok."""
+    """One thing that was looked at.
+
+    Attributes:
+        level: Whether times taken on this machine can be trusted as far as this thing goes.
+        what: The thing: cores, load, swap, ...
+        reading: What the machine says of it, with its unit.
+        remedy: What to do about it; "" where it is ok.
+    """
 
     level: Level
     what: str
-    found: str
+    reading: str
     remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The finding for scripts. ``found`` is the name that ``reading`` had before; both hold the same text."""
+        return {**asdict(self), "found": self.reading}
 
 
 def examine() -> list[Finding]:
@@ -64,46 +75,46 @@ def _host() -> Finding:
 
 def _load() -> Finding:
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    found = f"{load:.2f} over the last minute on {cores} cores"
+    reading = f"{load:.2f} over the last minute on {cores} cores"
     if load > 0.5 * cores:
-        return Finding("bad", "load", found, "other work runs: wait until the load is below a quarter of the cores")
+        return Finding("bad", "load", reading, "other work runs: wait until the load is below a quarter of the cores")
     if load > 0.25 * cores:
-        return Finding("warn", "load", found, "other work runs: expect wider intervals")
-    return Finding("ok", "load", found)
+        return Finding("warn", "load", reading, "other work runs: expect wider intervals")
+    return Finding("ok", "load", reading)
 
 
 def _governor() -> Finding:
-    found = env.environment()["Conditions"]["frequency governor"]
-    if found in {"powersave", "ondemand", "conservative", "schedutil"}:
-        return Finding("warn", "frequency governor", found, "cpupower frequency-set -g performance")
-    return Finding("ok", "frequency governor", found)
+    reading = env.environment()["Conditions"]["frequency governor"]
+    if reading in {"powersave", "ondemand", "conservative", "schedutil"}:
+        return Finding("warn", "frequency governor", reading, "cpupower frequency-set -g performance")
+    return Finding("ok", "frequency governor", reading)
 
 
 def _turbo() -> Finding:
-    found = env.turbo()
-    if found == "on":
+    reading = env.turbo()
+    if reading == "on":
         return Finding(
-            "warn", "turbo", found, "frequencies depend on temperature: switch it off in the firmware to compare days"
+            "warn", "turbo", reading, "frequencies depend on temperature: switch it off in the firmware to compare days"
         )
-    return Finding("ok", "turbo", found)
+    return Finding("ok", "turbo", reading)
 
 
 def _siblings() -> Finding:
-    found = env.environment()["Machine"]["simultaneous multithreading"]
-    if found == "on":
+    reading = env.environment()["Machine"]["simultaneous multithreading"]
+    if reading == "on":
         return Finding(
             "warn", "threads of a core", "simultaneous multithreading on", "neighbouring threads slow each other: nosmt"
         )
-    return Finding("ok", "threads of a core", f"simultaneous multithreading {found}")
+    return Finding("ok", "threads of a core", f"simultaneous multithreading {reading}")
 
 
 def _clock() -> Finding:
-    found = env.environment()["Machine"]["clock"]
-    if found in {"hpet", "acpi_pm", "jiffies", "refined-jiffies"}:
+    reading = env.environment()["Machine"]["clock"]
+    if reading in {"hpet", "acpi_pm", "jiffies", "refined-jiffies"}:
         return Finding(
-            "warn", "clock", found, "reading the time costs microseconds: boot with clocksource=tsc if stable"
+            "warn", "clock", reading, "reading the time costs microseconds: boot with clocksource=tsc if stable"
         )
-    return Finding("ok", "clock", found)
+    return Finding("ok", "clock", reading)
 
 
 def _swap() -> Finding:
@@ -114,12 +125,12 @@ def _swap() -> Finding:
 
 
 def _huge_pages() -> Finding:
-    found = env.environment()["Conditions"]["transparent huge pages"]
-    if found == "always":
+    reading = env.environment()["Conditions"]["transparent huge pages"]
+    if reading == "always":
         return Finding(
-            "warn", "transparent huge pages", found, "resident sizes are rounded up to 2 MiB: choose madvise"
+            "warn", "transparent huge pages", reading, "resident sizes are rounded up to 2 MiB: choose madvise"
         )
-    return Finding("ok", "transparent huge pages", found)
+    return Finding("ok", "transparent huge pages", reading)
 
 
 def _steal() -> Finding:
@@ -146,7 +157,7 @@ def _blas() -> Finding:
 
 
 def _libraries() -> Finding:
-    missing = [name for name, found in env.environment()["Software"].items() if found == "none" and name != "mteb"]
+    missing = [name for name, version in env.environment()["Software"].items() if version == "none" and name != "mteb"]
     if missing:
         return Finding("bad", "libraries", f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
     return Finding("ok", "libraries", "all installed")
