@@ -106,7 +106,7 @@ def cluster(session: nox.Session) -> None:
     """Run what needs Ray, on clusters simulated on this machine; takes ten minutes."""
     install(session, "test")
     session.install("-q", "-c", str(CONSTRAINTS), "-e", ".[ray]")
-    files = ("tests/pipeline/test_ray.py", "tests/pipeline/test_holders.py", "tests/indexes/test_remote.py")
+    files = ("tests/pipeline/executors/ray", "tests/indexes/test_remote.py")
     session.run("pytest", *files, *(session.posargs or ["-q"]))
 
 

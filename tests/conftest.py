@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 from hypothesis import settings
+from tiny_models import llama_folder, texts
 
 from harness.records import record, write_records
+
+__all__ = ["llama_folder", "run_folder", "texts"]
 
 # No test judges a time: an example may be slow on a machine in use.
 settings.register_profile("untimed", deadline=None)

@@ -141,3 +141,25 @@ def test_quiet_says_only_what_failed(terminal, quiet):
 )
 def test_clock(seconds, shown):
     assert clock(seconds) == shown
+
+
+def test_progress_is_quiet_off_a_terminal(capsys):
+    Lines().progress(1, 2, "documents")
+    assert capsys.readouterr().err == ""
+    assert clock(65) == "1:05"
+    assert clock(7389) == "2:03:09"
+
+
+def test_a_failure_is_explained_once(capsys):
+    lines, stages = Lines(), [Stage("fit", f"make {name}", "harness.x:f", {}) for name in "abcd"]
+    lines.end(Done(stages[0], "failed", reason="no network\n  remedy: plug it in"), 1, 4)
+    lines.end(Done(stages[1], "skipped", reason="make a: failed: no network\n  remedy: plug it in"), 2, 4)
+    lines.end(Done(stages[2], "skipped", reason="prepare x: failed: something that was not said yet"), 3, 4)
+    lines.end(Done(stages[3], "failed", reused=True, reason="too hard"), 4, 4)
+    assert capsys.readouterr().err.splitlines() == [
+        "[1/4] make a: failed: no network",
+        "  remedy: plug it in",
+        "[2/4] make b: skipped, because it needs make a",
+        "[3/4] make c: skipped: prepare x: failed: something that was not said yet",
+        "[4/4] make d: failed before: too hard",
+    ]

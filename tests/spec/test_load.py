@@ -16,7 +16,7 @@ from harness.spec.load import load_spec
 from harness.spec.schema import json_schema
 from harness.spec.toml import apply_overrides, key_text, line_of
 
-EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").glob("*.toml"))
+EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 BASE = """
 name = "x"
 [collections.c]

@@ -12,7 +12,7 @@ from harness.encoders.laconic import Laconic, LaconicParams
 from harness.encoders.llama_family import adapter_files
 from harness.spec.toml import read_toml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RECORDED = json.loads((Path(__file__).parent / "shipped_vectors.json").read_text(encoding="utf-8"))
 KINDS = {"laconic": (Laconic, LaconicParams), "twin": (DenseTwin, DenseTwinParams)}
 

@@ -231,7 +231,7 @@ def test_child_dies_with_its_parent(functions, tmp_path):
         "from harness.measure.workers.isolated import run_isolated\n"
         "run_isolated('worker_functions:sleep', {}, allow=('worker_functions',))\n"
     )
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": str(root)})
     children = []
     for _ in range(100):
