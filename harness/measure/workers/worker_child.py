@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.measure.workers.messages import Asked, Failed, Message, Progress, Succeeded, Task, read_task
+from harness.typed_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ def _obey(task: Task, pipe: IO[str]) -> None:
         module, _, name = task.target.partition(":")
         tools: dict[str, Callable[..., object]] = {"report": report, **({"ask": ask} if task.asks else {})}
         result = getattr(importlib.import_module(module), name)(**task.arguments, **tools)
-        send(Succeeded(result, _peak()))
+        send(Succeeded(to_json(result), _peak()))
     except UserError as error:
         send(Failed(str(error), expected=True, peak=_peak()))
     except Exception as error:  # whatever it is becomes a status with its reason

@@ -13,6 +13,7 @@ from harness.pipeline.executors.rounds import parts_that_fit, timed_separately
 from harness.pipeline.executors.timings import note
 from harness.pipeline.stage_outcome import KEPT, Done, Status, Watcher
 from harness.pipeline.store.local import FILES, DamagedError
+from harness.pipeline.stored_result import check_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -100,7 +101,7 @@ class Executor:
                     before.reason if before.status == "skipped" else f"{needed.label}: {before.status}: {before.reason}"
                 )
                 return Done(stage, "skipped", reason=cause)
-        if not self.anew(stage) and (found := self._stored(stage)) is not None and not self._again(stage, found):
+        if not self.anew(stage) and (found := self._readable(stage)) is not None and not self._again(stage, found):
             return Done(stage, "ok", found, reused=True, seconds=found.seconds)
         failure = self.store.failure(stage.key)
         if failure and failure[0] in KEPT and failure[0] not in self.retry and not self.anew(stage):
@@ -111,9 +112,23 @@ class Executor:
         try:
             return self.store.get(stage.key)
         except DamagedError as error:
-            self.watcher.note(f"damaged and made again: {stage.label} ({error})")
-            self.store.remove(stage.key)
+            self._drop_damaged(stage, error)
             return None
+
+    def _readable(self, stage: Stage) -> Artefact | None:
+        """The stored artefact where it holds what its step returns."""
+        found = self._stored(stage)
+        try:
+            if found is not None:
+                check_result(found, stage.function)
+        except DamagedError as error:
+            self._drop_damaged(stage, error)
+            return None
+        return found
+
+    def _drop_damaged(self, stage: Stage, error: DamagedError) -> None:
+        self.watcher.note(f"damaged and made again: {stage.label} ({error})")
+        self.store.remove(stage.key)
 
     def _again(self, stage: Stage, found: Artefact) -> bool:
         """Whether a stored result is out of date (it sums up other times), or disturbed and to be tried again."""

@@ -19,8 +19,11 @@ from harness.pipeline.results.conditions import builds_of, conditions_of, notes_
 from harness.pipeline.results.energy import cost_records
 from harness.pipeline.results.null_control import null_records
 from harness.pipeline.results.optional_records import extra_notes, extra_records
+from harness.pipeline.steps.prepare import Prepared
+from harness.pipeline.stored_result import R, stored_result
 from harness.records import Record, record
 from harness.runs.write import RunContents, provenance, write_run_folder
+from harness.typed_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,7 +105,7 @@ def _facts_of_run(
         "measure": spec.head.measure.model_dump(mode="json"),
         "environment": {**environment(), "Library builds": builds_of(systems, done)},
         "collections": {
-            one.collection: artefact.result
+            one.collection: to_json(stored_result(artefact, Prepared))
             for one in systems
             for artefact in (done[one.prepare.key].artefact,)
             if artefact is not None
@@ -222,9 +225,10 @@ def _active(number: int, one: SystemStages, done: Mapping[str, Done]) -> dict[st
 
 
 def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[Record]:
-    prepared, encoded, built = (_result(done, stage) for stage in (one.prepare, one.encode, one.build))
+    prepared = _typed(done, one.prepare, Prepared)
+    encoded, built = (_result(done, stage) for stage in (one.encode, one.build))
     served, counted = _result(done, one.memory), _result(done, one.work)
-    memory, documents = built["memory"], prepared["documents"]
+    memory, documents = built["memory"], prepared.documents
     total = sum(memory.values())
     others = served.get("elsewhere", 0)
     resident = f"{RESIDENT_METHOD}, and {others} that hold shards" if others else RESIDENT_METHOD
@@ -233,7 +237,7 @@ def _efficiency(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[R
         *(_row(run, one, f"index_bytes/{name}", size, "engine's own components") for name, size in memory.items()),
         _row(run, one, "index_bytes_per_document", total / documents, "engine's own components"),
         _row(run, one, "index_file_bytes", built["file_bytes"], "size of the saved files"),
-        _row(run, one, "identifier_bytes", prepared["identifier_bytes"], "UTF-8 bytes"),
+        _row(run, one, "identifier_bytes", prepared.identifier_bytes, "UTF-8 bytes"),
         _row(run, one, "build_seconds", built["build_seconds"], "one build, wall time"),
         _row(run, one, "build_peak_bytes", built["build_peak_bytes"], "VmHWM above the resident size before"),
         _row(run, one, "resident_bytes", max(served["anonymous"] + served["file"], 0), resident),
@@ -345,6 +349,12 @@ def _files(done: Mapping[str, Done], stage: Stage) -> Path:
     artefact = done[stage.key].artefact
     assert artefact is not None  # noqa: S101 - only systems whose stages are all ok come here
     return artefact.files
+
+
+def _typed(done: Mapping[str, Done], stage: Stage, kind: type[R]) -> R:
+    artefact = done[stage.key].artefact
+    assert artefact is not None  # noqa: S101 - as above
+    return stored_result(artefact, kind)
 
 
 def _result(done: Mapping[str, Done], stage: Stage) -> Any:

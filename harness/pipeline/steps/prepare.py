@@ -4,26 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.pipeline.steps.result import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.collections.base import Collection, Pair
     from harness.encoders.base import Progress
+    from harness.jsonvalue import JsonTable
 
 
-def prepare(*, out: str, type: str, params: dict[str, Any], report: Progress) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Prepared(StepResult):
+    """A collection in the common form.
+
+    Attributes:
+        documents: How many.
+        queries: How many; each has a relevant document.
+        queries_left_out: Queries without a relevant document.
+        judgements: Lines of the qrels, of left-out queries too.
+        identifier_bytes: UTF-8 bytes of all documents' identifiers.
+        revision: SHA-256 of the three files in hex.
+        description: What the collection says of itself.
+        warnings: What a reader must know of it.
+    """
+
+    documents: int
+    queries: int
+    queries_left_out: int
+    judgements: int
+    identifier_bytes: int
+    revision: str
+    description: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PreparedPairs(StepResult):
+    """Training pairs in the common form, and how many there are."""
+
+    pairs: int
+
+
+def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prepared:
     """Write ``documents.jsonl`` (id, text), ``queries.jsonl`` (id, text) and ``qrels.tsv`` of a collection.
 
     Queries without a relevant document are left out and counted. Everything is streamed.
-
-    Returns:
-        Counts, ``revision`` (SHA-256 of the three files), ``identifier_bytes``, ``description`` and ``warnings``.
 
     Raises:
         UserError: What the collection itself finds wrong; no documents, or no query with a relevant document.
@@ -66,19 +98,19 @@ def prepare(*, out: str, type: str, params: dict[str, Any], report: Progress) ->
             f"collection of type {type!r} has no query with a relevant document ({judgements} judgements)",
             remedy="check that the judgements name the queries' identifiers, and the split",
         )
-    return {
-        "documents": documents,
-        "queries": queries,
-        "queries_left_out": unjudged,
-        "judgements": judgements,
-        "identifier_bytes": identifier_bytes,
-        "revision": digest.hexdigest(),
-        "description": dict(collection.description()),
-        "warnings": [str(text) for text in collection.warnings()],
-    }
+    return Prepared(
+        documents=documents,
+        queries=queries,
+        queries_left_out=unjudged,
+        judgements=judgements,
+        identifier_bytes=identifier_bytes,
+        revision=digest.hexdigest(),
+        description={name: str(text) for name, text in collection.description().items()},
+        warnings=tuple(str(text) for text in collection.warnings()),
+    )
 
 
-def prepare_pairs(*, out: str, type: str, params: dict[str, Any], report: Progress) -> dict[str, Any]:
+def prepare_pairs(*, out: str, type: str, params: JsonTable, report: Progress) -> PreparedPairs:
     """Write ``pairs.jsonl`` (query, positive, negatives) of a collection.
 
     Raises:
@@ -93,7 +125,7 @@ def prepare_pairs(*, out: str, type: str, params: dict[str, Any], report: Progre
                 report(count, None, "pairs")
     if not count:
         raise UserError(f"a collection of type {type!r} has no training pairs", remedy="train on another collection")
-    return {"pairs": count}
+    return PreparedPairs(count)
 
 
 def read_texts(file: Path) -> Iterator[tuple[str, str]]:
@@ -131,7 +163,7 @@ def read_qrels(file: Path) -> dict[str, dict[str, int]]:
     return qrels
 
 
-def _open(type: str, params: dict[str, Any]) -> Collection:
+def _open(type: str, params: JsonTable) -> Collection:
     from harness.collections import registry
 
     source = registry.get(type)
@@ -139,5 +171,5 @@ def _open(type: str, params: dict[str, Any]) -> Collection:
     return collection
 
 
-def _line(row: dict[str, Any]) -> bytes:
+def _line(row: JsonTable) -> bytes:
     return (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
