@@ -82,7 +82,7 @@ def _read(kind: object, value: object, place: str) -> object:
         return value
     if isinstance(kind, type) and is_dataclass(kind):
         return _read_dataclass(kind, value, place)
-    if kind is None or isinstance(kind, type) and not get_args(kind):
+    if kind is None or (isinstance(kind, type) and not get_args(kind)):
         return _read_scalar(kind, value, place)
     reader = _READERS.get(get_origin(kind))
     if reader is None:

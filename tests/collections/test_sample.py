@@ -72,11 +72,11 @@ def test_the_same_queries_and_no_judgement_of_what_is_not_there(folder, tmp_path
         kept = {json.loads(line)["id"] for line in (tmp_path / str(size) / "documents.jsonl").open()}
         judged = {line.split("\t")[1] for line in (tmp_path / str(size) / "qrels.tsv").open()}
         assert judged <= kept
-        assert len(results[size]["warnings"]) == 1, "the broken line, once"
-    assert [one["documents"] for one in results.values()] == [50, 200, WHOLE]
-    assert {one["queries"] for one in results.values()} == {7}
-    assert results[WHOLE]["judgements"] == 16
-    assert len({one["revision"] for one in results.values()}) == 3
+        assert len(results[size].warnings) == 1, "the broken line, once"
+    assert [one.documents for one in results.values()] == [50, 200, WHOLE]
+    assert {one.queries for one in results.values()} == {7}
+    assert results[WHOLE].judgements == 16
+    assert len({one.revision for one in results.values()}) == 3
 
 
 @pytest.mark.parametrize("documents", [RELEVANT - 1, WHOLE + 1])

@@ -110,7 +110,7 @@ def test_result_progress_and_log(functions, tmp_path):
         ("full", "failed", "no space is left on the disk (/somewhere)", True),
         ("wrapped_full", "failed", "no space is left", True),
         ("really_full", "failed", "no space is left", True),
-        ("no_json", "failed", "ValueError", False),
+        ("no_json", "failed", "JsonTypeError", False),
         ("no_object", "failed", "no message", False),
         ("huge", "oom", "out of memory", False),
         ("forks_and_dies", "failed", "exit code 3", False),
