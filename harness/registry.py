@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Generic, TypeVar
+from types import FunctionType
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from harness.errors import UserError, allowed
 
@@ -16,10 +17,17 @@ T = TypeVar("T")
 
 
 def hooks_of(protocol: type) -> tuple[str, ...]:
-    """Names of all that a protocol asks of a class: methods, and attributes that are annotated as ClassVar."""
-    declared = [name for name, kind in vars(protocol).get("__annotations__", {}).items() if "ClassVar" in str(kind)]
-    methods = [name for name, value in vars(protocol).items() if callable(value) or isinstance(value, classmethod)]
-    return tuple(name for name in (*declared, *methods) if not name.startswith("_"))
+    """Names of all that a class must have for a protocol: methods of each kind, properties, and ClassVar attributes.
+
+    What the protocol inherits from other protocols counts too.
+    """
+    kinds = (FunctionType, classmethod, staticmethod, property)
+    names: dict[str, None] = {}
+    for part in reversed([base for base in protocol.__mro__ if base not in {object, Protocol, Generic}]):
+        annotations = vars(part).get("__annotations__", {})
+        names |= dict.fromkeys(name for name, kind in annotations.items() if "ClassVar" in str(kind))
+        names |= dict.fromkeys(name for name, value in vars(part).items() if isinstance(value, kinds))
+    return tuple(name for name in names if not name.startswith("_"))
 
 
 class Registry(Generic[T]):

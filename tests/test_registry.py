@@ -24,6 +24,9 @@ class Plug(Protocol):
     @staticmethod
     def free(): ...
 
+    @property
+    def size(self): ...
+
     def _private(self): ...
 
 
@@ -41,6 +44,10 @@ class Whole:
     def free():
         return 3
 
+    @property
+    def size(self):
+        return 4
+
 
 @pytest.fixture
 def registry():
@@ -48,8 +55,25 @@ def registry():
 
 
 def test_hooks_are_what_a_class_can_have():
-    assert {"declared", "method", "of_the_class"} <= set(hooks_of(Plug))
-    assert not {"_private", "of_an_instance", "__init__"} & set(hooks_of(Plug))
+    assert set(hooks_of(Plug)) == {"declared", "method", "of_the_class", "free", "size"}
+
+
+def test_hooks_of_a_protocol_that_extends_another():
+    class More(Plug, Protocol):
+        other: ClassVar[int]
+
+        @staticmethod
+        def made(): ...
+
+    assert set(hooks_of(More)) == {*hooks_of(Plug), "other", "made"}
+
+
+def test_a_class_without_a_static_method_is_refused():
+    registry = Registry("toy", "harness.ciff", "nobody.has.this.group", hooks=hooks_of(Plug))
+    without = {name: value for name, value in vars(Whole).items() if name != "free"}
+    with pytest.raises(UserError, match="'partial' has no free"):
+        registry.register("partial")(type("Partial", (), without))
+    assert registry.register("whole")(Whole) is Whole
 
 
 @pytest.mark.parametrize(

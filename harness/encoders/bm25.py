@@ -83,9 +83,7 @@ class Bm25(EncoderTypeBase):
     Params: ClassVar[type[Params]] = Bm25Params
     kind: ClassVar[Kind] = "sparse"
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "snowballstemmer")
-
-    def __init__(self, params: Bm25Params) -> None:
-        super().__init__(params)
+    params: Bm25Params
 
     def needs(self) -> FitInput:
         """Document frequencies come from the corpus that is searched."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.encoders import Progress, register
 from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import DenseTwinParams
-from harness.encoders.llama_family.size import llama_size
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from harness.collections.base import Pair
     from harness.encoders.backbones.packed_encoder import PackedDense
-    from harness.encoders.base import ModelSize
     from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
     from harness.training.params import TrainingParams
@@ -36,10 +34,6 @@ class DenseTwin(LlamaEncoderType):
     def width(self) -> int | None:
         """Known when the backbone is read, unless the spec says it."""
         return self.params.dimensions
-
-    def announced(self) -> ModelSize | None:
-        """By the backbone's shape."""
-        return llama_size(self.params, dimensions=self.params.dimensions)
 
     def contract(self) -> Contract:
         """Dense, pooled and rounded as the spec says."""

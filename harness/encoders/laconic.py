@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 from harness.encoders import FitInput, Progress, register
 from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import LaconicParams
-from harness.encoders.llama_family.size import llama_size
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from harness.collections.base import Pair
     from harness.encoders.backbones.packed_encoder import Model, PackedSparse
-    from harness.encoders.base import ModelSize
     from harness.encoders.llama_family.term_selection import Terms
     from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
@@ -41,10 +39,6 @@ class Laconic(LlamaEncoderType):
         if params.adapter is not None or (params.training is None and params.term_bias is None):
             return "nothing"
         return "pairs"
-
-    def announced(self) -> ModelSize | None:
-        """By the backbone's shape."""
-        return llama_size(self.params, terms=self.params.document_terms)
 
     def contract(self) -> Contract:
         """Sparse, with the largest terms that the spec keeps."""

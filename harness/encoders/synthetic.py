@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.encoders import EncoderBase, EncoderTypeBase, register
-from harness.encoders._splade_like import CHUNK, Skewed, joined
+from harness.encoders.backbones.splade_like import CHUNK, Skewed, joined
 from harness.spec.params import Params
 
 if TYPE_CHECKING:

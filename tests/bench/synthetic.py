@@ -1,6 +1,6 @@
-"""Synthetic sparse vectors shaped like a real encoder's; see `harness.encoders._splade_like`, which specs use too."""
+"""Synthetic sparse vectors shaped like a real encoder's; specs use `harness.encoders.backbones.splade_like` too."""
 
-from harness.encoders._splade_like import CHUNK, Skewed
+from harness.encoders.backbones.splade_like import CHUNK, Skewed
 
 Corpus = Skewed
 

