@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from harness.errors import UserError, allowed
+from harness.pipeline.stage_outcome import RETRIED
 from harness.runs import frames
 from harness.runs.read import RunData, load_run
 from harness.spec.models import Spec
@@ -29,7 +30,7 @@ SpecSource: TypeAlias = "Path | str | Mapping[str, Any] | Spec"
 DEFAULT_STORE = Path(".laconic-bench")
 RETRIES: dict[str | None, tuple[str, ...]] = {
     None: (),
-    "failed": ("failed", "timeout", "oom", "incompatible"),
+    "failed": RETRIED,
     "disturbed": ("disturbed",),
     "not-in-turns": ("not-in-turns",),
 }

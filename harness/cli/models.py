@@ -27,13 +27,13 @@ def check_model(
     from harness.pipeline.executors.progress import Lines
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.plan.systems import check_stages
-    from harness.pipeline.stage_outcome import KEPT
+    from harness.pipeline.stage_outcome import RETRIED
     from harness.pipeline.store.local import Store
     from harness.spec.load import load_spec
 
     spec = load_spec(spec_file, REGISTRIES, overrides or ())
     stages = check_stages(spec, encoder)
-    done = Executor(Store(store), spec.head.measure, Lines(), retry=KEPT).run(stages)[stages[-1].key]
+    done = Executor(Store(store), spec.head.measure, Lines(), retry=RETRIED).run(stages)[stages[-1].key]
     if done.artefact is None:
         raise typer.Exit(1)
     checks = done.artefact.result["checks"]
@@ -76,14 +76,14 @@ def mine(
     from harness.pipeline.executors.progress import Lines
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.plan.systems import mining_stages
-    from harness.pipeline.stage_outcome import KEPT
+    from harness.pipeline.stage_outcome import RETRIED
     from harness.pipeline.store.local import Store
     from harness.spec.load import load_spec
 
     spec = load_spec(spec_file, REGISTRIES, overrides or ())
     settings = {"count": count, "depth": depth, "skip": skip, "share": share}
     stages = mining_stages(spec, system, collection, settings)
-    done = Executor(Store(store), spec.head.measure, Lines(), retry=KEPT).run(stages)[stages[-1].key]
+    done = Executor(Store(store), spec.head.measure, Lines(), retry=RETRIED).run(stages)[stages[-1].key]
     if done.artefact is None:
         raise typer.Exit(1)
     shutil.copyfile(done.artefact.files / "pairs.jsonl", out)

@@ -51,6 +51,9 @@ class History:
         """
         import pyarrow.parquet as pq
 
+        # Not `harness.files.replacing`: that guards against a failed write. A history must also outlive a power cut
+        # (fsync of file and folder), and writers of other machines, whose process numbers may be the same (a name drawn
+        # by chance) and whose unfinished files must not be swept (the lock).
         path = self.runs / entry.file_name
         partial = self.runs / f"{entry.id}.{uuid4().hex[:8]}.partial"
         try:

@@ -65,7 +65,7 @@ def mapped_files(lines: Iterable[str] | None = None) -> dict[str, Mapped]:
         OSError: The system has none (only Linux has).
     """
     if lines is None:
-        with Path("/proc/self/smaps").open() as own:
+        with Path("/proc/self/smaps").open(encoding="utf-8", errors="surrogateescape", newline="\n") as own:
             return mapped_files(own)
     found: dict[str, Mapped] = {}
     path, values = "", dict.fromkeys(("Rss", "Pss", "Anonymous"), 0)
@@ -108,7 +108,8 @@ class Grown:
 
 def grown(before: str, after: str) -> Grown:
     """What a process came to hold between two readings of its smaps, as `resident` and `newly_mapped` count it here."""
-    files = _new(mapped_files(before.splitlines()), mapped_files(after.splitlines()))
+    # Not splitlines: the kernel writes a file's name as it is, but for line feeds.
+    files = _new(mapped_files(before.split("\n")), mapped_files(after.split("\n")))
     anonymous = sum(
         int(kib) * sign for text, sign in ((after, _KIB), (before, -_KIB)) for kib in _ANONYMOUS.findall(text)
     )

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed", "skipped", "incompatible"]
 KEPT: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
 """Failures that would come again; they are tried again only when asked for. A killed stage always is."""
+RETRIED: tuple[Status, ...] = ("failed", "timeout", "oom")
+"""Failures that are tried again when asked for: memory, limits and files outside the key may have changed. What is
+incompatible follows from the key alone."""
 
 
 @dataclass(frozen=True)

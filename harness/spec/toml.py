@@ -50,7 +50,8 @@ def line_of(text: str, path: Sequence[str | int]) -> int | None:
     places: dict[KeyPath, int] = {}
     counts: dict[KeyPath, int] = {}
     table: KeyPath = ()
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines: a form feed, U+0085 or U+2028 in a string or comment ends no line of TOML.
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):
             table = _keys(header[2])
             if header[1] == "[[":

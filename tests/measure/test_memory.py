@@ -1,9 +1,11 @@
 """Resident memory: each trap with a known size."""
 
+import mmap
 import textwrap
 
 import pytest
 
+from harness.measure.memory import Mapped, grown, mapped_files
 from harness.measure.workers.isolated import run_isolated
 
 MIB = 1 << 20
@@ -111,3 +113,22 @@ def test_small_child_of_a_large_parent_is_small(measure):
     held = bytearray(600 * MIB)
     assert measure("small") < 150 * MIB
     assert len(held) == 600 * MIB
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x0cb", "a\x85b", "a\rb", "a b"])
+def test_a_file_is_known_by_its_whole_name(name):
+    """The kernel writes names as they are: only a line feed becomes an escape."""
+    smaps = f"7f00-7f10 r--s 00000000 08:01 42    /data/{name}\nRss: 64 kB\nPss: 32 kB\nAnonymous: 0 kB\n"
+    assert mapped_files(smaps.split("\n")) == {f"/data/{name}": Mapped(64 << 10, 32 << 10)}
+    after = grown("", smaps)
+    assert (after.file, after.pss, after.anonymous) == (64 << 10, 32 << 10, 0)
+    assert grown(smaps, smaps).file == 0
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x0cb", "a\rb", "a\udcffb"])
+def test_a_mapped_file_of_this_process_is_known_by_its_whole_name(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"x" * 8192)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
+        assert held[0] == ord("x")
+        assert mapped_files()[str(path)].file >= 4096

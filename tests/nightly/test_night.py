@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 from runs import write_run
-from tests_support import SPEC, write_collection
+from tests_support import SPEC, Told, write_collection
 
+from harness.experiment import plan_experiment
 from harness.history import History
 from harness.nightly import run_nightly as nightly
 from harness.nightly.accepted import Accepted
@@ -138,3 +139,17 @@ def test_a_last_good_run_whose_files_are_gone_is_known_from_the_history(nights, 
     for path in sorted(found.folder.rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     assert nights({"index_bytes": 1030.0}, {"index_bytes": 1030.0})[0].exit_code == 1
+
+
+def test_a_night_does_not_try_again_what_cannot_change(tmp_path):
+    """A stage that was found incompatible has the same key tonight, and is told without a process being started."""
+    file = tmp_path / "small.toml"
+    file.write_text(SPEC.format(folder=write_collection(tmp_path)))
+    spec, store, heard = load_spec(file, REGISTRIES), Store(tmp_path / "store"), Told()
+    _, _, stages = plan_experiment(spec)
+    for stage in stages:
+        if stage.kind == "prepare":
+            store.note_failure(stage.key, "incompatible", "why it was")
+    failed = nightly._measure(spec, store, tmp_path / "run", heard, lambda stage: stage.timed)
+    assert ("prepare mine", "incompatible: why it was") in failed
+    assert heard.begun == []

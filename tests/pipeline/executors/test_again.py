@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.experiment import RETRIES
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.stage import Stage
 from harness.pipeline.stage_outcome import Done
+from harness.pipeline.store.local import Store
 from harness.spec.models import MeasureSpec
 
 FUNCTION = "harness.measure.machine.page_cache:drop_cache"
@@ -42,3 +44,15 @@ def test_disturbed_timings_are_made_again_when_asked(retry, conditions, again):
 @pytest.mark.parametrize("reused", [True, False])
 def test_a_summary_is_made_again_with_its_times(reused):
     assert executor(reused=reused)._again(SUMMARY, stored()) == (not reused)
+
+
+@pytest.mark.parametrize(
+    ("status", "again"), [("failed", True), ("timeout", True), ("oom", True), ("incompatible", False)]
+)
+def test_what_may_have_changed_is_tried_again_when_asked(tmp_path, status, again):
+    """What is incompatible follows from the key alone."""
+    store = Store(tmp_path)
+    store.note_failure(LATENCY.key, status, "why it was")
+    assert (Executor(store, MeasureSpec(), None, retry=RETRIES["failed"])._known(LATENCY) is None) == again
+    kept = Executor(store, MeasureSpec(), None)._known(LATENCY)
+    assert (kept.status, kept.reason, kept.reused) == (status, "why it was", True)
