@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
-LIBRARIES = (
-    "torch",
-    "transformers",
-    "sentence-transformers",
-    "peft",
-    "numpy",
-    "scipy",
-    "numba",
-    "faiss-cpu",
-    "ir-measures",
-    "mteb",
-)
-"""What can change a number."""
+PACKAGE = "laconic-bench"
 
 
 @cache
@@ -27,3 +16,16 @@ def installed(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "none"
+
+
+def required(distribution: str = PACKAGE) -> tuple[str, ...]:
+    """Names of the distributions that an installed one needs everywhere, sorted; its extras are left out.
+
+    Empty where it is not installed.
+    """
+    try:
+        requirements = requires(distribution) or ()
+    except PackageNotFoundError:
+        return ()
+    names = (re.match(r"[\w.-]+", text) for text in requirements if ";" not in text)
+    return tuple(sorted(name[0] for name in names if name))

@@ -189,7 +189,12 @@ def test_an_encoder_of_another_package(site, spec):
     values = {row["metric"]: row["value"] for row in records if row["system"] == "letters"}
     assert 0 < values["ndcg@10"] <= 1
     assert values["active_terms_query"] > 1
-    (described,) = [s for s in json.loads((folder / "run.json").read_text())["systems"] if s["name"] == "letters"]
+    facts = json.loads((folder / "run.json").read_text())
+    software = facts["environment"]["Software"]
+    assert software["trigram-encoder"] == "1.0", "what the encoder declares is shown"
+    assert {"numba", "snowballstemmer", "ir-measures"} <= software.keys(), "so is what the other plugs declare"
+    assert "torch" not in software, "no plug of this run uses it"
+    (described,) = [system for system in facts["systems"] if system["name"] == "letters"]
     assert (described["encoder_type"], described["status"]) == ("trigrams", "ok")
     assert "letters" in report
 

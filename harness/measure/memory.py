@@ -1,5 +1,7 @@
 """What a process holds, read where the kernel keeps it.
 
+psutil tells neither the peak (VmHWM) nor which resident pages are anonymous, so the kernel's files are read here.
+
 ``ru_maxrss`` is inherited through exec and differences of the resident size inside one process miss what reuses freed
 memory; so the peak is VmHWM, and what is resident comes from smaps_rollup, in a process that never held anything else.
 """

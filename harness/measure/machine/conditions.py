@@ -6,9 +6,9 @@ import contextlib
 import os
 import resource
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.measure.machine.environment import ProcessorTimes, processor_times
 from harness.measure.machine.threads import Counter
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class _Observed(Conditions):
         self._counter, self._others, self._stolen, self._total = Counter(), 0.0, 0.0, 0.0
 
     def go(self) -> None:
-        self._machine, self._usage = _machine(), resource.getrusage(resource.RUSAGE_SELF)
+        self._machine, self._usage = processor_times(), resource.getrusage(resource.RUSAGE_SELF)
         self._counter.go()
 
     def halt(self) -> None:
@@ -88,17 +88,22 @@ class _Observed(Conditions):
         self.involuntary_switches += now.ru_nivcsw - usage.ru_nivcsw
         self.minor_faults += now.ru_minflt - usage.ru_minflt
         self.major_faults += now.ru_majflt - usage.ru_majflt
-        busy, stolen, total = (late - early for late, early in zip(_machine(), self._machine, strict=True))
-        self._others += busy - processor
-        self._stolen += stolen
-        self._total += total
-        if self._total > 0:
-            self.others_share = max(0.0, self._others / self._total)
-            self.steal_share = max(0.0, self._stolen / self._total)
+        self._add_machine(self._machine, processor_times(), processor)
         self.seconds = self._counter.seconds
         self.threads_total, self.threads_busy, self.parallelism = threads.total, threads.busy, threads.parallelism
         self.waited_share = threads.waited / max(self.seconds, 1e-9)
         self.load_after = os.getloadavg()[0]
+
+    def _add_machine(self, before: ProcessorTimes | None, after: ProcessorTimes | None, own: float) -> None:
+        """Add what all processors did between two readings; `own` are this process' seconds of it."""
+        if before is None or after is None:
+            return
+        self._others += after.busy - before.busy - own
+        self._stolen += after.stolen - before.stolen
+        self._total += after.total - before.total
+        if self._total > 0:
+            self.others_share = max(0.0, self._others / self._total)
+            self.steal_share = max(0.0, self._stolen / self._total)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -112,21 +117,9 @@ class _Observed(Conditions):
 @contextlib.contextmanager
 def observe() -> Iterator[Conditions]:
     """Observe this process and the machine while the block runs; costs some file reads before and after."""
-    found = _Observed()
-    found.go()
+    observed = _Observed()
+    observed.go()
     try:
-        yield found
+        yield observed
     finally:
-        found.halt()
-
-
-def _machine() -> tuple[float, float, float]:
-    """Seconds since the start that all processors were busy, stolen, and in all."""
-    try:
-        fields = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    except (OSError, ValueError):
-        return 0.0, 0.0, 0.0
-    tick = os.sysconf("SC_CLK_TCK")
-    user, nice, system, idle, waiting, interrupts, soft, steal = fields
-    busy = user + nice + system + interrupts + soft
-    return busy / tick, steal / tick, (busy + idle + waiting + steal) / tick
+        observed.halt()

@@ -1,4 +1,4 @@
-"""Is this machine fit to time on? It is looked at, never changed."""
+"""Look whether this machine is fit to time on; change nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
 from harness.measure.machine import environment as env
+from harness.versions import installed, required
 
 Level: TypeAlias = Literal["ok", "warn", "bad"]
 
@@ -157,7 +158,7 @@ def _blas() -> Finding:
 
 
 def _libraries() -> Finding:
-    missing = [name for name, version in env.environment()["Software"].items() if version == "none" and name != "mteb"]
+    missing = [name for name in required() if installed(name) == "none"]
     if missing:
         return Finding("bad", "libraries", f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
     return Finding("ok", "libraries", "all installed")

@@ -1,8 +1,8 @@
 """The machine and the software that a time depends on, read without changing anything.
 
-psutil reads memory, swap and temperature. It tells nothing of the frequency governor, turbo, huge pages, the clock,
-caches, instructions and control groups: those are read here from the kernel's files. It is imported where it is needed,
-so that a command that measures nothing starts quickly.
+psutil reads memory, swap, temperature and the processors' time. It tells nothing of the frequency governor, turbo, huge
+pages, the clock, caches, instructions and control groups: those are read here from the kernel's files. It is imported
+where it is needed, so that a command that measures nothing starts quickly.
 """
 
 from __future__ import annotations
@@ -11,15 +11,25 @@ import hashlib
 import os
 import platform
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.versions import LIBRARIES, installed
+from harness.versions import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Facts = dict[str, dict[str, str]]
 
 
-def environment() -> Facts:
-    """Labelled facts by group: machine, conditions, software, thread settings."""
+def environment(libraries: Iterable[str] = ()) -> Facts:
+    """Labelled facts by group: machine, conditions, software, thread settings.
+
+    Args:
+        libraries: Distributions whose versions are told among the software, beside the system and the interpreter:
+            what the collections, encoders, indexes, metrics and measurements of a run declare.
+    """
     return {
         "Machine": {
             "processor": cpu_model(),
@@ -45,7 +55,7 @@ def environment() -> Facts:
         "Software": {
             "system": f"{platform.system()} {platform.release()}",
             "Python": f"{platform.python_implementation()} {platform.python_version()}",
-            **{name: installed(name) for name in LIBRARIES},
+            **{name: installed(name) for name in sorted(set(libraries))},
         },
         "Settings": {
             name: os.environ[name]
@@ -82,14 +92,14 @@ def usable_cores() -> int:
 
 def container_limits() -> str:
     """What a control group (version 2) allows of processors and memory; "" where no limit is set or readable."""
-    found = []
+    limits = []
     quota = _read("/sys/fs/cgroup/cpu.max").split()
     if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit():
-        found.append(f"{int(quota[0]) / int(quota[1]):g} cores' time")
-    limit = _read("/sys/fs/cgroup/memory.max")
-    if limit.isdigit():
-        found.append(f"{int(limit) / 2**30:.1f} GiB memory")
-    return ", ".join(found)
+        limits.append(f"{int(quota[0]) / int(quota[1]):g} cores' time")
+    memory = _read("/sys/fs/cgroup/memory.max")
+    if memory.isdigit():
+        limits.append(f"{int(memory) / 2**30:.1f} GiB memory")
+    return ", ".join(limits)
 
 
 def memory_bytes() -> int:
@@ -122,22 +132,43 @@ def turbo() -> str:
     return "not readable"
 
 
+@dataclass(frozen=True)
+class ProcessorTimes:
+    """Seconds of all processors since the start: at work here, taken by other guests of the host, and in all."""
+
+    busy: float
+    stolen: float
+    total: float
+
+
+def processor_times() -> ProcessorTimes | None:
+    """What the system counts; None where it does not count what other guests took."""
+    import psutil
+
+    times = psutil.cpu_times()
+    stolen = getattr(times, "steal", None)  # Linux alone
+    if stolen is None:
+        return None
+    # The time of guests is part of user and nice.
+    busy = times.user + times.nice + times.system + times.irq + times.softirq
+    return ProcessorTimes(busy, stolen, busy + times.idle + times.iowait + stolen)
+
+
 def steal_share() -> float | None:
     """Share of all processor time since the start that another machine on the same host took; None where not told."""
-    first = _read("/proc/stat").splitlines()[:1]
-    fields = [int(value) for value in first[0].split()[1:]] if first else []
-    return fields[7] / max(sum(fields[:8]), 1) if len(fields) > 7 else None
+    times = processor_times()
+    return None if times is None else times.stolen / max(times.total, 1.0)
 
 
 def selected(text: str) -> str:
     """The choice in brackets: ``always [madvise] never`` gives madvise."""
-    found = re.search(r"\[(\w+)\]", text)
-    return found[1] if found else text
+    choice = re.search(r"\[(\w+)\]", text)
+    return choice[1] if choice else text
 
 
 def _cpuinfo(field: str) -> str:
-    found = re.search(rf"^{field}\s*:\s*(.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
-    return found[1].strip() if found else ""
+    line = re.search(rf"^{field}\s*:\s*(.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
+    return line[1].strip() if line else ""
 
 
 def _instructions() -> str:
@@ -159,12 +190,12 @@ def _temperature() -> str:
 
 
 def _caches() -> str:
-    found = []
+    caches = []
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         kind = _read(str(folder / "type"))
         if kind != "Instruction":
-            found.append(f"L{_read(str(folder / 'level'))} {_read(str(folder / 'size'))}")
-    return ", ".join(found) or "not readable"
+            caches.append(f"L{_read(str(folder / 'level'))} {_read(str(folder / 'size'))}")
+    return ", ".join(caches) or "not readable"
 
 
 def _read(path: str) -> str:

@@ -16,10 +16,11 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
 
 BUSY = 0.05
 """A thread counts as busy where it did more than this share of the work."""
@@ -61,7 +62,7 @@ class Counter:
         self._started, self._since = time.perf_counter(), time.process_time()
 
     def halt(self) -> Threads:
-        """Stop for now, and say what was seen in all since the counter was made."""
+        """Stop for now, and return what was counted since the counter was made."""
         self._processor += time.process_time() - self._since
         self.seconds += time.perf_counter() - self._started
         after = _schedule()
@@ -103,27 +104,27 @@ def count_threads() -> Iterator[Threads]:
     Run it for a tenth of a second or longer. Where there is no ``/proc`` the counts stay 0 and only the parallelism
     is known.
     """
-    seen, counter = Threads(), Counter()
+    threads, counter = Threads(), Counter()
     counter.go()
     try:
-        yield seen
+        yield threads
     finally:
-        seen.__dict__.update(vars(counter.halt()))
+        threads.__dict__.update(vars(counter.halt()))
 
 
 def library_threads() -> dict[str, int]:
-    """Threads that each numerical library of this process is set to use, by its own word; imports nothing."""
-    looks: dict[str, Callable[[Any], int]] = {
+    """Threads that each numerical library of this process says that it may use; imports nothing."""
+    looks: dict[str, Callable[[ModuleType], int]] = {
         "faiss": lambda faiss: faiss.omp_get_max_threads(),
         "torch": lambda torch: torch.get_num_threads(),
         "numba": lambda numba: numba.get_num_threads(),
     }
-    found = {}
+    counts = {}
     for name, look in looks.items():
         if name in sys.modules:
             with contextlib.suppress(AttributeError):  # half imported, or of another version
-                found[name] = int(look(sys.modules[name]))
-    return found
+                counts[name] = int(look(sys.modules[name]))
+    return counts
 
 
 def strays(pin: Sequence[int]) -> list[int]:

@@ -346,7 +346,10 @@ def _check_pin(pin: Sequence[int] | None) -> None:
 
 
 def _status_bytes(pid: int, field: str) -> int:
-    """A field of /proc/PID/status in bytes; 0 once the process is gone, and where there is no such file."""
+    """A field of /proc/PID/status in bytes; 0 once the process is gone, and where there is no such file.
+
+    psutil tells neither RssAnon nor VmHWM.
+    """
     with contextlib.suppress(OSError, ValueError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith(f"{field}:"):

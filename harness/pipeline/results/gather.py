@@ -103,7 +103,10 @@ def _facts_of_run(
         "provenance": provenance(),
         "machine": machine_fingerprint(),
         "measure": spec.head.measure.model_dump(mode="json"),
-        "environment": {**environment(), "Library builds": builds_of(systems, done)},
+        "environment": {
+            **environment(library for stage in stages for library in stage.libraries),
+            "Library builds": builds_of(systems, done),
+        },
         "collections": {
             one.collection: to_json(stored_result(artefact, Prepared))
             for one in systems

@@ -7,6 +7,7 @@ import pytest
 
 from harness.measure.machine import conditions, threads
 from harness.measure.machine.conditions import observe
+from harness.measure.machine.environment import ProcessorTimes
 from harness.measure.machine.threads import Threads, count_threads, strays
 from harness.measure.workers.isolated import run_isolated
 
@@ -179,12 +180,19 @@ def test_an_error_passes_through_and_the_readings_are_there():
 
 
 def test_shares_of_the_machine_are_worked_out_from_its_counters(monkeypatch):
-    readings = iter([(100.0, 5.0, 1000.0), (130.0, 7.0, 1100.0)])
-    monkeypatch.setattr(conditions, "_machine", lambda: next(readings))
+    readings = iter([ProcessorTimes(100.0, 5.0, 1000.0), ProcessorTimes(130.0, 7.0, 1100.0)])
+    monkeypatch.setattr(conditions, "processor_times", lambda: next(readings))
     with observe() as seen:
         pass
     assert seen.steal_share == pytest.approx(0.02)
     assert seen.others_share == pytest.approx(0.30, abs=0.01)
+
+
+def test_shares_are_zero_where_the_system_does_not_count_them(monkeypatch):
+    monkeypatch.setattr(conditions, "processor_times", lambda: None)
+    with observe() as observed:
+        pass
+    assert (observed.steal_share, observed.others_share) == (0.0, 0.0)
 
 
 def test_where_nothing_is_readable_counts_stay_zero(monkeypatch, tmp_path):

@@ -15,7 +15,6 @@ CPUINFO = "processor : 0\nmodel name : Good CPU 9000\nmicrocode : 0x1\nflags : f
 FIT = {
     "/proc/cpuinfo": CPUINFO,
     "/proc/meminfo": "MemTotal: 100 kB\nSwapTotal: 2048 kB\nSwapFree: 2048 kB\n",
-    "/proc/stat": "cpu 1000 0 100 100000 0 0 0 10 0 0\n",
     "/sys/devices/system/cpu/smt/control": "off",
     "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "performance",
     "/sys/devices/system/cpu/intel_pstate/no_turbo": "1",
@@ -26,12 +25,19 @@ FIT = {
 }
 
 
+def times(steal):
+    """Times of all processors as psutil tells them; the fields make 10,000 seconds with a `steal` of 10."""
+    fields = {"user": 1000.0, "nice": 0.0, "system": 100.0, "idle": 8890.0, "iowait": 0.0, "irq": 0.0, "softirq": 0.0}
+    return SimpleNamespace(**fields, steal=steal, guest=7.0, guest_nice=7.0)
+
+
 @pytest.fixture
 def machine(monkeypatch):
     files = dict(FIT)
     monkeypatch.setattr(env, "_read", lambda path: files.get(path, "").strip())
     monkeypatch.setattr(os, "getloadavg", lambda: (0.1, 0.1, 0.1))
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(used=0))
+    monkeypatch.setattr(psutil, "cpu_times", lambda: times(10.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
@@ -54,7 +60,6 @@ def test_a_fit_machine_has_nothing_to_mend(machine):
         ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet", "clock", "warn"),
         ("/sys/fs/cgroup/cpu.max", "150000 100000", "quota", "bad"),
         ("/proc/cpuinfo", "flags : fpu hypervisor\n", "virtual machine", "warn"),
-        ("/proc/stat", "cpu 1000 0 100 10000 0 0 0 1000 0 0\n", "steal time", "warn"),
     ],
 )
 def test_each_fault_is_found_and_has_a_remedy(machine, path, content, what, level):
@@ -70,6 +75,22 @@ def test_swap_in_use_is_a_fault(machine, monkeypatch):
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(used=1 << 30))
     (found,) = [finding for finding in doctor.examine() if finding.level != "ok" and finding.what != "libraries"]
     assert (found.what, found.level, found.reading) == ("swap", "bad", "1024 MiB in use")
+
+
+def test_time_that_other_guests_took_is_a_fault(machine, monkeypatch):
+    monkeypatch.setattr(psutil, "cpu_times", lambda: times(1000.0))
+    (finding,) = [finding for finding in doctor.examine() if finding.level != "ok" and finding.what != "libraries"]
+    assert (finding.what, finding.level) == ("steal time", "warn")
+    assert finding.remedy
+
+
+def test_a_required_library_that_is_missing_is_a_fault_with_the_command(machine, monkeypatch):
+    monkeypatch.setattr(doctor, "required", lambda: ("numpy", "surely-not-installed", "torch"))
+    finding = next(finding for finding in doctor.examine() if finding.what == "libraries")
+    assert finding.level == "bad"
+    assert finding.remedy == "pip install surely-not-installed"
+    monkeypatch.setattr(doctor, "required", lambda: ("numpy", "torch"))
+    assert next(finding for finding in doctor.examine() if finding.what == "libraries").level == "ok"
 
 
 @pytest.mark.parametrize(("load", "level"), [(0.5, "ok"), (1.5, "warn"), (3.0, "bad")])
@@ -104,7 +125,8 @@ def test_facts_are_text_throughout_where_nothing_is_readable(monkeypatch):
 
 def test_fingerprint_follows_the_machine_and_no_reading_that_changes(machine, monkeypatch):
     first = env.machine_fingerprint()
-    machine["/proc/stat"] = machine["/proc/meminfo"] = ""
+    machine["/proc/meminfo"] = ""
+    monkeypatch.setattr(psutil, "cpu_times", lambda: times(9.0))
     monkeypatch.setattr(os, "getloadavg", lambda: (9, 9, 9))
     assert env.machine_fingerprint() == first
     machine["/proc/cpuinfo"] = CPUINFO.replace("9000", "9001")

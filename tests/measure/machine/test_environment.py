@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 
@@ -96,13 +97,37 @@ def test_turbo(files, path, text, shown):
     assert environment.turbo() == shown
 
 
-def test_steal_is_a_share_of_all_time(files):
-    files["/proc/stat"] = "cpu  50 0 20 20 0 0 0 10 7 7\ncpu0 1 1 1 1"
+def test_steal_is_a_share_of_all_time_and_unknown_where_it_is_not_counted(monkeypatch):
+    fields = {"user": 40.0, "nice": 5.0, "system": 10.0, "idle": 20.0, "iowait": 5.0, "irq": 6.0, "softirq": 4.0}
+    counted = SimpleNamespace(**fields, steal=10.0, guest=7.0, guest_nice=7.0)
+    monkeypatch.setattr(psutil, "cpu_times", lambda: counted)
+    assert environment.processor_times() == environment.ProcessorTimes(busy=65.0, stolen=10.0, total=100.0)
     assert environment.steal_share() == 0.1
-    files["/proc/stat"] = "cpu 1 2"
+    monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(user=1.0, nice=0.0, system=1.0, idle=5.0))
+    assert environment.processor_times() is None
     assert environment.steal_share() is None
-    del files["/proc/stat"]
-    assert environment.steal_share() is None
+
+
+def kernel_times():
+    """Busy and stolen seconds of all processors, from the kernel's own file."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    user, nice, system, _, _, irq, soft, steal = (int(field) / os.sysconf("SC_CLK_TCK") for field in fields)
+    return user + nice + system + irq + soft, steal
+
+
+@LINUX
+def test_the_time_of_all_processors_is_what_the_kernel_counts():
+    before, times, after = kernel_times(), environment.processor_times(), kernel_times()
+    assert before[0] - 1e-6 <= times.busy <= after[0] + 1e-6
+    assert before[1] - 1e-6 <= times.stolen <= after[1] + 1e-6
+    assert times.total > times.busy + times.stolen
+
+
+def test_software_names_the_libraries_that_it_is_given_and_no_others():
+    shown = environment.environment(["numpy", "surely-not-installed", "numpy"])["Software"]
+    assert list(shown) == ["system", "Python", "numpy", "surely-not-installed"]
+    assert (shown["numpy"], shown["surely-not-installed"]) == (np.__version__, "none")
+    assert list(environment.environment()["Software"]) == ["system", "Python"]
 
 
 @pytest.mark.parametrize(
