@@ -7,7 +7,7 @@ import json
 import tomllib
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.records import Record, read_records
@@ -15,6 +15,8 @@ from harness.runs import layout
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.runs.facts import Facts
 
 STABLE_FACTS = ("processor", "cores", "memory")
 """From these a fingerprint is made for runs that did not write one."""
@@ -86,7 +88,7 @@ def entry_of(folder: Path, *, state: str = "", confirms: str = "") -> Entry:
         raise UserError(f"not a whole run: {error!r}", file=path, remedy="run the experiment again") from None
 
 
-def _entry(folder: Path, facts: dict[str, Any], records: list[Record], digest: str) -> Entry:
+def _entry(folder: Path, facts: Facts, records: list[Record], digest: str) -> Entry:
     provenance = facts["provenance"]
     revision = str(provenance.get("git revision", ""))
     created = datetime.fromisoformat(facts["created"])
@@ -103,7 +105,10 @@ def _entry(folder: Path, facts: dict[str, Any], records: list[Record], digest: s
         conditions=json.dumps(facts["environment"], ensure_ascii=False, sort_keys=True),
         folder=str(folder.absolute()),
         systems=json.dumps(
-            [{key: one[key] for key in ("name", "collection", "status", "reason")} for one in facts["systems"]],
+            [
+                {"name": s["name"], "collection": s["collection"], "status": s["status"], "reason": s["reason"]}
+                for s in facts["systems"]
+            ],
             ensure_ascii=False,
         ),
         state="",
@@ -114,7 +119,7 @@ def _entry(folder: Path, facts: dict[str, Any], records: list[Record], digest: s
     )
 
 
-def machine_of(facts: dict[str, Any]) -> str:
+def machine_of(facts: Facts) -> str:
     """The machine's fingerprint; for a run that wrote none, a digest of the stable facts that it did write."""
     if facts.get("machine"):
         return str(facts["machine"])
@@ -123,7 +128,7 @@ def machine_of(facts: dict[str, Any]) -> str:
     return "facts-" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def definitions_of(facts: dict[str, Any]) -> dict[str, str]:
+def definitions_of(facts: Facts) -> dict[str, str]:
     """Digest of each system's own tables in the spec and of how it is measured; overrides count for all systems."""
     try:
         spec = tomllib.loads(facts["spec_text"])

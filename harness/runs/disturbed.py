@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Row = dict[str, Any]
+    from harness.runs.facts import ConditionRow, TimedRow
 
 
-def disturbed(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+def disturbed(rows: Sequence[ConditionRow]) -> dict[tuple[str, str], str]:
     """By (collection, system): how many of its latency processes were disturbed, and by what in the worst."""
-    found = {}
+    disturbances = {}
     for cell, own in by_system(rows).items():
         bad = [row for row in own if row["disturbance"] or row["violation"]]
         if bad:
             worst = max(bad, key=lambda row: float(row["waited_share"]))
             what = "; ".join(filter(None, (worst["disturbance"], worst["violation"])))
-            found[cell] = f"{len(bad)} of {len(own)} processes, {what}"
-    return found
+            disturbances[cell] = f"{len(bad)} of {len(own)} processes, {what}"
+    return disturbances
 
 
-def by_system(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+def by_system(rows: Sequence[ConditionRow]) -> dict[tuple[str, str], list[TimedRow]]:
     """Rows of latency processes by (collection, system), each with the sentinel's slowest reading as `slower`."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    timed: dict[tuple[str, str], list[TimedRow]] = {}
     for row in rows:
         if row["kind"] == "latency":
-            found.setdefault((row["collection"], row["system"]), []).append({**row, "slower": _slower(row)})
-    return found
+            timed.setdefault((row["collection"], row["system"]), []).append({**row, "slower": _slower(row)})
+    return timed
 
 
-def _slower(row: Row) -> float:
+def _slower(row: ConditionRow) -> float:
     """The sentinel's slowest reading in a process over its quickest, minus 1."""
     values = [(reading["processor"], reading["memory"]) for reading in row["sentinel"]]
     return float(max(max(column) / min(column) - 1 for column in zip(*values, strict=True)))

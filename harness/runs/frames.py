@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
 
     from harness.runs.read import RunData
@@ -105,7 +107,7 @@ def conditions(run: RunData) -> pd.DataFrame:
     return _frame("conditions", run.conditions)
 
 
-def _frame(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _frame(table: str, rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(rows, columns=list(COLUMNS[table]))

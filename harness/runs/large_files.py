@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from numpy.lib.npyio import NpzFile
     from numpy.typing import NDArray
+
+    from harness.runs.facts import ConditionRow, SystemFacts
 
 Cell = tuple[str, str]
 """(collection, system)."""
@@ -28,8 +31,30 @@ Counts = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 SIDES = ("encode", "search")
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of JSON lines; none where it is missing.
+def conditions(path: Path) -> list[ConditionRow]:
+    """The conditions of every watched process; none where the file is missing.
+
+    Raises:
+        UserError: A line is not JSON; file and line are named.
+    """
+    rows: list[ConditionRow] = _lines(path)
+    return rows
+
+
+def training(path: Path) -> dict[str, list[dict[str, float]]]:
+    """The learning curve of every encoder, a row a step; empty where the file is missing.
+
+    Raises:
+        UserError: A line is not JSON; file and line are named.
+    """
+    curves: dict[str, list[dict[str, float]]] = {}
+    for row in _lines(path):
+        curves.setdefault(str(row["encoder"]), []).append({name: row[name] for name in row if name != "encoder"})
+    return curves
+
+
+def _lines(path: Path) -> Any:
+    """The list of a file's JSON lines, whatever they are; empty where the file is missing.
 
     Raises:
         UserError: A line is not JSON; file and line are named.
@@ -38,8 +63,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
         return []
     rows = path.read_text(encoding="utf-8", errors="replace").split("\n")
     try:  # all at once, which is twice as fast; one by one only to name the line at fault
-        found: list[dict[str, Any]] = json.loads(f"[{','.join(row for row in rows if row)}]")
-        return found
+        return json.loads(f"[{','.join(row for row in rows if row)}]")
     except ValueError:
         for number, row in enumerate(rows, start=1):
             try:
@@ -61,33 +85,33 @@ def quality(path: Path) -> dict[tuple[str, str, str], dict[str, float]]:
     try:  # all at once; one by one only where it is damaged
         rows = from_json(b"[%b]" % path.read_bytes().strip().replace(b"}\n{", b"},{"))
     except ValueError:
-        rows = lines(path)
-    found: dict[tuple[str, str, str], dict[str, float]] = {}
+        rows = _lines(path)
+    values: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in rows:
-        found.setdefault((row["collection"], row["system"], row["metric"]), {})[row["query"]] = row["value"]
-    return found
+        values.setdefault((row["collection"], row["system"], row["metric"]), {})[row["query"]] = row["value"]
+    return values
 
 
-def _head(system: Mapping[str, Any]) -> bytes:
+def _head(system: SystemFacts) -> bytes:
     """How every line of a system begins."""
     named = {"collection": system["collection"], "system": system["name"]}
     return json.dumps(named, ensure_ascii=False)[:-1].encode(errors="surrogatepass") + b', "query": '
 
 
-def _starts(data: mmap.mmap, systems: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
+def _starts(data: mmap.mmap, systems: Sequence[SystemFacts]) -> list[tuple[SystemFacts, int]]:
     """Where the lines of each system begin, first one first; without systems that have none.
 
     They mostly stand in the order of the systems, so each is looked for behind the one before, and then from the start.
     """
-    found, at = [], 0
+    starts, at = [], 0
     for system in (system for system in systems if system["status"] == "ok"):
         head = _head(system)
         place = data.find(head, at)
         place = data.find(head) if place < 0 else place
         if place >= 0:
-            found.append((system, place))
+            starts.append((system, place))
             at = place + 1
-    return sorted(found, key=lambda one: one[1])
+    return sorted(starts, key=lambda start: start[1])
 
 
 class Explained(Mapping[str, str]):
@@ -100,7 +124,7 @@ class Explained(Mapping[str, str]):
         self._data, self._start, self._end, self._head = data, start, end, head.decode(errors="replace")
         self._lines: dict[str, str] | None = None
 
-    def _found(self) -> dict[str, str]:
+    def _by_query(self) -> dict[str, str]:
         if self._lines is None:
             text = self._data[self._start : self._end].decode(errors="replace")
             own, cut = [line for line in text.split("\n") if line.startswith(self._head)], len(self._head)
@@ -108,16 +132,16 @@ class Explained(Mapping[str, str]):
         return self._lines
 
     def __getitem__(self, query: str) -> str:
-        return self._found()[query]
+        return self._by_query()[query]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._found())
+        return iter(self._by_query())
 
     def __len__(self) -> int:
-        return len(self._found())
+        return len(self._by_query())
 
 
-def explained(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, Mapping[str, str]]:
+def explained(path: Path, systems: Sequence[SystemFacts]) -> dict[Cell, Mapping[str, str]]:
     """Lines by system, then by query; empty where the file is missing."""
     if not path.is_file() or not path.stat().st_size:
         return {}
@@ -131,9 +155,9 @@ def explained(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, Ma
     }
 
 
-def active(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, dict[str, Counts]]:
+def active(path: Path, systems: Sequence[SystemFacts]) -> dict[Cell, dict[str, Counts]]:
     """Numbers of active terms of "document" and "query" vectors, and how many have each; empty without the file."""
-    found: dict[Cell, dict[str, Counts]] = {}
+    by_cell: dict[Cell, dict[str, Counts]] = {}
     if not path.is_file():
         return {}
     with _samples(path) as counts:
@@ -145,17 +169,17 @@ def active(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, dict[
                 if f"{number}/{side}_terms" in names
             }
             if sides:
-                found[system["collection"], system["name"]] = sides
-    return found
+                by_cell[system["collection"], system["name"]] = sides
+    return by_cell
 
 
-def latency(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, Seconds]:
+def latency(path: Path, systems: Sequence[SystemFacts]) -> dict[Cell, Seconds]:
     """Seconds by system and side, see `RunData.latency`; empty where the file is missing.
 
     Raises:
         UserError: The samples cannot be read.
     """
-    found: dict[Cell, Seconds] = {}
+    by_cell: dict[Cell, Seconds] = {}
     if not path.is_file():
         return {}
     with _samples(path) as samples:
@@ -167,15 +191,15 @@ def latency(path: Path, systems: Sequence[Mapping[str, Any]]) -> dict[Cell, Seco
             sides = tables(process, query, *(samples[f"{number}/{side}"] for side in SIDES))
             times = dict(zip((*SIDES, "total"), (*sides, sides[0] + sides[1]), strict=True))
             used = [samples[name][:, None, :] for side in SIDES if (name := f"{number}/{side}_cpu") in names]
-            if len(used) == len(SIDES) and min(float(one.min()) for one in used) > 0:
+            if len(used) == len(SIDES) and min(float(seconds.min()) for seconds in used) > 0:
                 both = (*used, used[0] + used[1])
-                times |= {f"{side}_cpu": one for side, one in zip((*SIDES, "total"), both, strict=True)}
-            found[system["collection"], system["name"]] = times
-    return found
+                times |= {f"{side}_cpu": seconds for side, seconds in zip((*SIDES, "total"), both, strict=True)}
+            by_cell[system["collection"], system["name"]] = times
+    return by_cell
 
 
 @contextmanager
-def _samples(path: Path) -> Iterator[Any]:
+def _samples(path: Path) -> Iterator[NpzFile]:
     try:
         with np.load(path, allow_pickle=False) as samples:
             yield samples

@@ -2,7 +2,8 @@
 
 A run folder holds:
 
-- ``run.json``: the facts of the run (see `Facts`); the file is written last, so a folder that has it is finished;
+- ``run.json``: the facts of the run (see `harness.runs.facts.Facts`); it is written last, so a folder that has it is
+  finished;
 - ``records.jsonl``: a `harness.records.Record` a line;
 - ``per_query.jsonl``: collection, system, query, metric and value of every query, a line each;
 - ``latency.npz``: arrays ``N/process``, ``N/query``, ``N/repeat`` (int32) and ``N/encode``, ``N/search`` (float64,
@@ -19,12 +20,14 @@ A run folder holds:
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeGuard
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.runs.facts import Facts, SystemFacts
 
 SCHEMA = 2
 """Version of the layout. 2: every system of run.json names the keys of its stages."""
@@ -38,10 +41,6 @@ ACTIVE = "active.npz"
 TRAINING = "training.jsonl"
 TREC_RUNS = "runs"
 REPORT = "report.html"
-
-Facts: TypeAlias = dict[str, Any]
-"""What run.json holds: schema, run, name, title, description, created, spec_hash, spec_text, overrides, command,
-provenance, machine, measure, environment, collections, systems, stages, claims, notes."""
 
 
 def trec_run(number: int) -> str:
@@ -76,26 +75,32 @@ def migrated(facts: object, path: Path) -> Facts:
     Raises:
         UserError: They are no facts of a run, or of a layout that this program does not know.
     """
-    schema = facts.get("schema") if isinstance(facts, dict) else None
-    if not isinstance(facts, dict) or not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+    if not _is_run(facts):
+        schema = facts.get("schema") if isinstance(facts, dict) else None
         raise UserError(f"not a run: its schema is {schema!r}", file=path, remedy="run the experiment again")
-    if schema > SCHEMA:
+    if facts["schema"] > SCHEMA:
         raise UserError(
-            f"a run of schema {schema}, which a later version of laconic-bench wrote; known: 1 to {SCHEMA}",
+            f"a run of schema {facts['schema']}, which a later version of laconic-bench wrote; known: 1 to {SCHEMA}",
             file=path,
             remedy="use the version of laconic-bench that wrote it, or run the experiment again",
         )
     try:
-        return _from_1(facts) if schema == 1 else facts
+        return _from_1(facts) if facts["schema"] == 1 else facts
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"not a whole run: {error!r}", file=path, remedy="run the experiment again") from None
+
+
+def _is_run(value: object) -> TypeGuard[Facts]:
+    """Whether this is an object with the number of a layout."""
+    schema = value.get("schema") if isinstance(value, dict) else None
+    return isinstance(schema, int) and not isinstance(schema, bool) and schema >= 1
 
 
 def _from_1(facts: Facts) -> Facts:
     """Layout 1 named the stages of a system by their labels alone; a label that is not there gives no key."""
     keys = {stage["label"]: stage["key"] for stage in facts["stages"]}
 
-    def with_keys(system: Facts) -> Facts:
+    def with_keys(system: SystemFacts) -> SystemFacts:
         collection, encoder, index = system["collection"], system.get("encoder"), system.get("index")
         labels = {
             "prepare": [f"prepare {collection}"],

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import UserError
 from harness.metrics import metric
 from harness.runs.read import RunData, load_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from pathlib import Path
 
     from harness.records import Record
+    from harness.runs.facts import Facts, SystemFacts
+
+K = TypeVar("K", bound="Hashable")
+V = TypeVar("V")
 
 SAME_TIMING = ("k", "threads", "queries")
 
@@ -32,7 +36,7 @@ def load_runs(folders: Sequence[Path]) -> RunData:
     if len(runs) == 1:
         return runs[0]
     names = _names(runs)
-    revisions: dict[str, Any] = {}
+    revisions: dict[str, str | None] = {}
     holders: dict[str, int] = {}
     notes: list[str] = []
     parts = []
@@ -61,55 +65,57 @@ def _names(runs: Sequence[RunData]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} {place}" for place, name in enumerate(names, start=1)]
 
 
-def _timing(run: RunData) -> tuple[Any, ...]:
-    measure = run.facts.get("measure", {})
+def _timing(run: RunData) -> tuple[object, ...]:
+    measure: Mapping[str, object] = run.facts.get("measure", {})
     return (run.facts.get("machine"), *(measure.get(name) for name in SAME_TIMING))
 
 
 def _renamed(run: RunData, name: str, kept: set[str], *, timed: bool) -> RunData:
-    def called(system: str) -> str:
+    def renamed(system: str) -> str:
         return f"{system} ({name})"
 
-    def keyed(values: dict[Any, Any]) -> dict[Any, Any]:
-        return {(c, called(system), *rest): value for (c, system, *rest), value in values.items() if c in kept}
+    def by_cell(values: Mapping[tuple[str, str], V]) -> dict[tuple[str, str], V]:
+        return {(c, renamed(system)): value for (c, system), value in values.items() if c in kept}
 
     def wanted(row: Record) -> bool:
         return row.collection in kept and (timed or not metric(row.metric).timed)
 
-    systems = [{**system, "name": called(system["name"])} for system in run.systems if system["collection"] in kept]
+    systems: list[SystemFacts] = [
+        {**system, "name": renamed(system["name"])} for system in run.systems if system["collection"] in kept
+    ]
     return RunData(
         run.folder,
         {**run.facts, "systems": systems},
-        [replace(row, system=called(row.system)) for row in run.records if wanted(row)],
-        keyed(run.quality),
-        keyed(run.latency) if timed else {},
+        [replace(row, system=renamed(row.system)) for row in run.records if wanted(row)],
+        {(c, renamed(system), name): v for (c, system, name), v in run.quality.items() if c in kept},
+        by_cell(run.latency) if timed else {},
         {f"{encoder} ({name})": rows for encoder, rows in run.training.items()},
-        keyed(run.explained),
-        keyed(run.active),
-        [{**row, "system": called(row["system"])} for row in run.conditions if timed and row["collection"] in kept],
+        by_cell(run.explained),
+        by_cell(run.active),
+        [{**row, "system": renamed(row["system"])} for row in run.conditions if timed and row["collection"] in kept],
     )
 
 
-def _together(parts: Sequence[RunData], names: Sequence[str]) -> list[dict[str, Any]]:
+def _side_by_side(parts: Sequence[RunData], names: Sequence[str]) -> list[SystemFacts]:
     """Systems of all runs, those of one name next to each other; the order is that of the first run that has it."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    by_name: dict[tuple[str, str], list[SystemFacts]] = {}
     for part, run in zip(parts, names, strict=True):
         for system in part.systems:
             name = str(system["name"]).removesuffix(f" ({run})")
-            found.setdefault((system["collection"], name), []).append(system)
-    return [system for alike in found.values() for system in alike]
+            by_name.setdefault((system["collection"], name), []).append(system)
+    return [system for alike in by_name.values() for system in alike]
 
 
 def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]) -> RunData:
-    def joined(of: Callable[[RunData], dict[Any, Any]]) -> dict[Any, Any]:
-        return {key: value for part in parts for key, value in of(part).items()}
+    def joined(values_of: Callable[[RunData], Mapping[K, V]]) -> dict[K, V]:
+        return {key: value for part in parts for key, value in values_of(part).items()}
 
-    def labelled(key: str) -> dict[str, Any]:
+    def labelled(groups_of: Callable[[RunData], Mapping[str, V]]) -> dict[str, V]:
         pairs = zip(names, parts, strict=True)
-        return {f"{name}: {group}": facts for name, part in pairs for group, facts in part.facts[key].items()}
+        return {f"{name}: {group}": facts for name, part in pairs for group, facts in groups_of(part).items()}
 
     first = parts[0].facts
-    facts = {
+    facts: Facts = {
         **first,
         "run": ", ".join(str(part.facts["run"]) for part in parts),
         "name": "-".join(names),
@@ -120,10 +126,10 @@ def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]
         "spec_hash": ", ".join(str(part.facts["spec_hash"]) for part in parts),
         "overrides": [text for part in parts for text in part.facts["overrides"]],
         "command": "; ".join(str(part.facts["command"]) for part in parts),
-        "provenance": labelled("provenance"),
-        "environment": labelled("environment"),
+        "provenance": labelled(lambda part: part.facts["provenance"]),
+        "environment": labelled(lambda part: part.facts["environment"]),
         "collections": joined(lambda part: part.facts["collections"]),
-        "systems": _together(parts, names),
+        "systems": _side_by_side(parts, names),
         "stages": [stage for part in parts for stage in part.facts["stages"]],
         "claims": [],
         "several": list(names),

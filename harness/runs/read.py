@@ -15,11 +15,12 @@ from harness.runs import large_files, layout
 from harness.runs.disturbed import disturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from harness.runs.facts import ConditionRow, ExplainedQuery, Facts, SystemFacts
     from harness.runs.large_files import Cell, Counts, Seconds
 
 T = TypeVar("T")
@@ -37,15 +38,15 @@ class RunData:
     """
 
     folder: Path
-    facts: dict[str, Any]
+    facts: Facts
     records: list[Record]
     quality: dict[tuple[str, str, str], dict[str, float]]
     latency: dict[tuple[str, str], Seconds]
     training: dict[str, list[dict[str, float]]]
     explained: dict[Cell, Mapping[str, str]] = field(default_factory=dict)
     active: dict[Cell, dict[str, Counts]] = field(default_factory=dict)
-    conditions: list[dict[str, Any]] = field(default_factory=list)
-    known: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+    conditions: list[ConditionRow] = field(default_factory=list)
+    known: dict[tuple[Hashable, ...], Any] = field(default_factory=dict, repr=False)
     """What `once` made before."""
 
     @classmethod
@@ -57,18 +58,17 @@ class RunData:
             records: All rows that are known.
             revision: Git revision of the program that measured them.
         """
-        systems = [
+        systems: list[SystemFacts] = [
             {"name": system, "collection": collection, "status": "ok", "reason": "", "stages": {}}
             for collection, system in dict.fromkeys((row.collection, row.system) for row in records)
         ]
-        facts = {"systems": systems, "provenance": {"git revision": revision}, "collections": {}}
+        facts: Facts = {"systems": systems, "provenance": {"git revision": revision}, "collections": {}}
         return cls(folder, facts, records, {}, {}, {})
 
     @property
-    def systems(self) -> list[dict[str, Any]]:
+    def systems(self) -> list[SystemFacts]:
         """Every system on every collection, with status and reason."""
-        found: list[dict[str, Any]] = self.facts["systems"]
-        return found
+        return self.facts["systems"]
 
     def collections(self) -> list[str]:
         """Names in order."""
@@ -82,7 +82,7 @@ class RunData:
         """Records by (collection, system, metric)."""
         return self._cells
 
-    def of(self, collection: str) -> list[Record]:
+    def records_of(self, collection: str) -> list[Record]:
         """Records of a collection."""
         return self._by_collection.get(collection, [])
 
@@ -90,57 +90,57 @@ class RunData:
         self, collection: str, name: str, systems: Sequence[str]
     ) -> tuple[list[str], NDArray[np.float64] | None]:
         """Queries that all these systems have, and their values, systems x queries; None where a system has none."""
-        found = [self.quality.get((collection, system, name)) for system in systems]
-        values = [row for row in found if row is not None]
-        if len(values) < len(found) or not values:
+        rows = [self.quality.get((collection, system, name)) for system in systems]
+        values = [row for row in rows if row is not None]
+        if len(values) < len(rows) or not values:
             return [], None
         queries = self.once(("queries", collection, name, frozenset(systems)), lambda: _common(values))
-        kept: dict[str, NDArray[np.float64]] = self.once(("values", collection, name, tuple(queries)), dict)
+        by_system: dict[str, NDArray[np.float64]] = self.once(("values", collection, name, tuple(queries)), dict)
         for system, row in zip(systems, values, strict=True):
-            if system not in kept:
-                kept[system] = np.asarray([row[query] for query in queries], np.float64)
-        return queries, np.stack([kept[system] for system in systems])
+            if system not in by_system:
+                by_system[system] = np.asarray([row[query] for query in queries], np.float64)
+        return queries, np.stack([by_system[system] for system in systems])
 
-    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-        """What `make` gives, kept under a key: many parts of a report ask for the same."""
+    def once(self, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
+        """The value that `make` returns, stored under a key: many parts of a report need the same one."""
         if key not in self.known:
             self.known[key] = make()
-        found: T = self.known[key]
-        return found
+        value: T = self.known[key]
+        return value
 
-    def explain(self, collection: str, system: str, query: str) -> dict[str, Any]:
+    def explain(self, collection: str, system: str, query: str) -> ExplainedQuery:
         """A query's first documents in a system, as ``explain.jsonl`` has them; empty where it says nothing."""
         line = self.explained.get((collection, system), {}).get(json.dumps(query, ensure_ascii=False))
         if not line:
             return {}
         try:
-            found: dict[str, Any] = json.loads(line)
+            explained: ExplainedQuery = json.loads(line)
         except ValueError as error:
             remedy = "run the experiment again"
             raise UserError(f"not JSON: {error}", file=self.folder / layout.EXPLAIN, remedy=remedy) from None
-        return found
+        return explained
 
     @cached_property
     def _cells(self) -> dict[tuple[str, str, str], Record]:
         return {(row.collection, row.system, row.metric): row for row in self.records}
 
-    def having(self, collection: str, name: str) -> list[Record]:
+    def records_with(self, collection: str, name: str) -> list[Record]:
         """Records of a collection and metric."""
         return self._by_metric.get((collection, name), [])
 
     @cached_property
     def _by_metric(self) -> dict[tuple[str, str], list[Record]]:
-        found: dict[tuple[str, str], list[Record]] = {}
+        rows: dict[tuple[str, str], list[Record]] = {}
         for row in self.records:
-            found.setdefault((row.collection, row.metric), []).append(row)
-        return found
+            rows.setdefault((row.collection, row.metric), []).append(row)
+        return rows
 
     @cached_property
     def _by_collection(self) -> dict[str, list[Record]]:
-        found: dict[str, list[Record]] = {}
+        rows: dict[str, list[Record]] = {}
         for row in self.records:
-            found.setdefault(row.collection, []).append(row)
-        return found
+            rows.setdefault(row.collection, []).append(row)
+        return rows
 
     @cached_property
     def disturbed(self) -> dict[tuple[str, str], str]:
@@ -161,10 +161,10 @@ def load_run(folder: Path) -> RunData:
         read_records(folder / layout.RECORDS),
         large_files.quality(folder / layout.PER_QUERY),
         large_files.latency(folder / layout.LATENCY, facts["systems"]),
-        _training(folder),
+        large_files.training(folder / layout.TRAINING),
         large_files.explained(folder / layout.EXPLAIN, facts["systems"]),
         large_files.active(folder / layout.ACTIVE, facts["systems"]),
-        large_files.lines(folder / layout.CONDITIONS),
+        large_files.conditions(folder / layout.CONDITIONS),
     )
 
 
@@ -172,10 +172,3 @@ def _common(rows: Sequence[Mapping[str, float]]) -> list[str]:
     """Queries that all have, sorted."""
     first = rows[0].keys()
     return sorted(first if all(row.keys() == first for row in rows) else set.intersection(*map(set, rows)))
-
-
-def _training(folder: Path) -> dict[str, list[dict[str, float]]]:
-    found: dict[str, list[dict[str, float]]] = {}
-    for row in large_files.lines(folder / layout.TRAINING):
-        found.setdefault(str(row.pop("encoder")), []).append(row)
-    return found

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -41,21 +41,21 @@ class RunContents:
         trec_runs: The file to copy of each system that has one, by the system's number.
     """
 
-    facts: layout.Facts
+    facts: Mapping[str, object]
     records: Sequence[Record]
-    per_query: Iterable[Mapping[str, Any]] = ()
-    latencies: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    conditions: Iterable[Mapping[str, Any]] = ()
-    explained: Iterable[Mapping[str, Any]] = ()
-    active: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    training: Iterable[Mapping[str, Any]] = ()
+    per_query: Iterable[Mapping[str, object]] = ()
+    latencies: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    conditions: Iterable[Mapping[str, object]] = ()
+    explained: Iterable[Mapping[str, object]] = ()
+    active: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    training: Iterable[Mapping[str, object]] = ()
     trec_runs: Mapping[int, Path] = field(default_factory=dict)
 
 
 def write_run_folder(folder: Path, contents: RunContents) -> None:
     """Write a run folder, each file whole; run.json comes last. Two writers exclude each other."""
     (folder / layout.TREC_RUNS).mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with _locked(folder):
         for number, source in contents.trec_runs.items():
             with replacing(folder / layout.trec_run(number)) as copy:
                 shutil.copyfile(source, copy)
@@ -75,9 +75,9 @@ def write_run_folder(folder: Path, contents: RunContents) -> None:
         write_whole(folder / layout.RUN, json.dumps(facts, ensure_ascii=False, indent=1))
 
 
-def replace_latencies(folder: Path, latencies: Mapping[str, NDArray[Any]]) -> None:
+def replace_latencies(folder: Path, latencies: Mapping[str, NDArray[np.generic]]) -> None:
     """Put other times into a finished run folder."""
-    with _alone(folder):
+    with _locked(folder):
         _write_latencies(folder, latencies)
 
 
@@ -86,7 +86,7 @@ def provenance() -> dict[str, str]:
     from harness import __version__
 
     git = shutil.which("git") or "git"
-    revision, changes = (_said([git, *words]) for words in (["rev-parse", "HEAD"], ["status", "--porcelain"]))
+    revision, changes = (_output_of([git, *words]) for words in (["rev-parse", "HEAD"], ["status", "--porcelain"]))
     unknown = "not a git checkout"
     return {
         "laconic-bench": __version__,
@@ -95,7 +95,7 @@ def provenance() -> dict[str, str]:
     }
 
 
-def _said(command: Sequence[str]) -> str | None:
+def _output_of(command: Sequence[str]) -> str | None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -103,13 +103,13 @@ def _said(command: Sequence[str]) -> str | None:
     return done.stdout.strip()
 
 
-def _write_latencies(folder: Path, latencies: Mapping[str, NDArray[Any]]) -> None:
+def _write_latencies(folder: Path, latencies: Mapping[str, NDArray[np.generic]]) -> None:
     with replacing(folder / layout.LATENCY) as file:
         np.savez(file, allow_pickle=False, **latencies)  # times do not compress, and a report reads them
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

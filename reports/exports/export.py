@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError, allowed
-from harness.records import Record
+from harness.runs import frames, layout
 from reports.exports.mteb_results import write_mteb
 from reports.exports.pyperf_file import write_pyperf
+from reports.exports.spreadsheet import to_csv
 from reports.exports.text_summary import badge, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    import pandas as pd
+
+    from harness.runs.facts import SystemFacts
     from harness.runs.read import RunData
 
 FORMATS = ("csv", "json", "parquet", "trec", "pyperf", "mteb", "text", "badge")
 WHAT = ("records", "per-query")
-RECORD_COLUMNS = tuple(field.name for field in fields(Record))
-QUERY_COLUMNS = ("run", "collection", "system", "query", "metric", "value")
 
 
 def export(run: RunData, form: str, what: str = "records", out: Path | None = None) -> str:
@@ -68,21 +66,16 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
     return f"{out}\n"
 
 
-def rows(run: RunData, what: str) -> tuple[Sequence[str], list[dict[str, Any]]]:
-    """Columns and rows of a table."""
+def frame(run: RunData, what: str) -> pd.DataFrame:
+    """The "records" or the "per-query" table, with the run's name in a column `run`."""
     if what == "records":
-        return RECORD_COLUMNS, [asdict(record) for record in run.records]
-    return QUERY_COLUMNS, [
-        {
-            "run": run.facts["run"], "collection": collection, "system": system, "query": query, "metric": metric,
-            "value": value,
-        }
-        for (collection, system, metric), values in run.quality.items()
-        for query, value in values.items()
-    ]  # fmt: skip
+        return frames.records(run)
+    table = frames.per_query(run)
+    table.insert(0, "run", run.facts["run"])
+    return table
 
 
-def metadata(run: RunData, system: dict[str, Any]) -> dict[str, Any]:
+def metadata(run: RunData, system: SystemFacts) -> dict[str, object]:
     """What ir_metadata (Breuer et al. 2022) asks a run to say of itself, as far as it is known."""
     facts = run.facts
     collection = facts["collections"].get(system["collection"], {})
@@ -93,7 +86,7 @@ def metadata(run: RunData, system: dict[str, Any]) -> dict[str, Any]:
                      "operating system": {"kernel": str(machine.get("system", machine.get("kernel", "")))}},
         "implementation": {"executable": {"cmd": facts["command"]},
                            "source": {"commit": facts["provenance"].get("git revision", "")}},
-        "resources": {"records": {row.metric: row.value for row in run.of(system["collection"])
+        "resources": {"records": {row.metric: row.value for row in run.records_of(system["collection"])
                                   if row.system == system["name"] and row.source == "measured"}},
         "research goal": {"venue": {"name": facts["title"]}},
         "data": {"test_collection": {"name": system["collection"],
@@ -108,28 +101,22 @@ def _text(run: RunData, form: str, what: str) -> str:
         return summary(run)
     if form == "badge":
         return json.dumps(badge(run), ensure_ascii=False) + "\n"
-    columns, found = rows(run, what)
-    if form == "json":
-        return json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    file = io.StringIO()
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
-    writer.writeheader()
-    # A spreadsheet must not run a name as a formula.
-    safe = dict.fromkeys("=+-@\t\r", "'")
-    for row in found:
-        writer.writerow({k: safe.get(v[:1], "") + v if isinstance(v, str) else v for k, v in row.items()})
-    return file.getvalue()
+    table = frame(run, what)
+    if form == "json":  # not to_json, which rounds to 15 digits
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        return json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return to_csv(table)
 
 
 def _parquet(run: RunData, what: str, out: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns, found = rows(run, what)
+    table = frame(run, what)
     kinds = {"value": pa.float64(), "ci_low": pa.float64(), "ci_high": pa.float64(), "n": pa.int64()}
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in table.columns])
     about = {"run": str(run.facts["run"]), "spec_hash": str(run.facts["spec_hash"])}
-    pq.write_table(pa.Table.from_pylist(found, schema=schema).replace_schema_metadata(about), out)
+    pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False).replace_schema_metadata(about), out)
 
 
 def _trec(run: RunData, out: Path) -> str:
@@ -137,7 +124,7 @@ def _trec(run: RunData, out: Path) -> str:
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for number, system in enumerate(run.systems):
-        source = run.folder / "runs" / f"{number:03d}.trec.gz"
+        source = run.folder / layout.trec_run(number)
         if system["status"] != "ok" or not source.is_file():
             continue
         header = ["ir_metadata.start"]

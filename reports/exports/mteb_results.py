@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.runs.facts import SystemFacts
     from harness.runs.read import RunData
 
 NAMES = {"ndcg@10": "ndcg_at_10", "recall@10": "recall_at_10", "recall@100": "recall_at_100", "mrr@10": "mrr_at_10"}
@@ -60,7 +61,7 @@ def write_mteb(run: RunData, out: Path) -> list[Path]:
     return written
 
 
-def _revision(system: dict[str, Any]) -> str:
+def _revision(system: SystemFacts) -> str:
     """The revision that the spec names, "local" where there is none."""
     return str(system.get("revision") or "local")
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError, allowed
 from harness.markdown import escaped, markdown_table
 from harness.metrics import METRICS, metric
+from harness.runs import frames
+from reports.exports.spreadsheet import plain
 from reports.formatting import label
-from reports.sections.ranking import ranked, superiors
+from reports.sections.ranking import superiors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
 
     from harness.runs.read import RunData
     from reports.exports.quoted import Quoted
@@ -65,18 +68,23 @@ def table(
             raise UserError(f"there is no metric {name!r}", key="--metric", remedy=allowed(name, METRICS))
     if quoted and [metric(name).unit for name in metrics] != ["fraction"]:
         raise UserError("numbers are quoted beside one metric of quality", key="--quoted", remedy="--metric ndcg@10")
-    columns = [(collection, name) for collection in run.collections() for name in metrics]
     systems = list(dict.fromkeys(system["name"] for system in run.systems))
     letters = {system: _letter(place) for place, system in enumerate(systems)}
-    heads = ["System", *(_head(run, metrics, column) for column in columns)]
-    body = {system: [_cell(run, system, column, letters, decimals) for column in columns] for system in systems}
-    if len(metrics) == 1 and len(run.collections()) > 1:
-        heads.append("Average")
-        for system, cell in _averages(run, systems, metrics[0], decimals).items():
-            body[system].append(cell)
-    rows = [(letters[system], system, body[system]) for system in systems]
-    apart = [("", name, _quoted(run, values, metrics[0], decimals, len(heads) - 1)) for name, values in quoted]
-    return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](heads, rows, apart)
+    columns = [(collection, name) for collection in run.collections() for name in metrics]
+    values, theirs = _values(run, systems, columns), _quoted_values(run, quoted)
+    heads, names = [_head(run, metrics, column) for column in columns], [name for _, name in columns]
+    beats = [_beats(run, column, systems, letters) for column in columns]
+    if len(metrics) == 1 and len(columns) > 1:  # the average is marked without a test
+        heads, names, beats = [*heads, "Average"], [*names, *metrics], [*beats, [""] * len(systems)]
+        values, theirs = _averaged(values), _averaged(theirs)
+    cells = [
+        list(map(Cell, _texts(values[column], name, decimals), _places(values[column], name), beaten))
+        for column, (name, beaten) in enumerate(zip(names, beats, strict=True))
+    ]
+    quotes = [list(map(Cell, _texts(theirs[column], metrics[0], decimals))) for column in theirs]
+    rows = [(letters[system], system, [column[line] for column in cells]) for line, system in enumerate(systems)]
+    apart = [("", name, [column[line] for column in quotes]) for line, (name, _) in enumerate(quoted)]
+    return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](["System", *heads], rows, apart)
 
 
 def _letter(place: int) -> str:
@@ -92,48 +100,52 @@ def _head(run: RunData, metrics: Sequence[str], column: tuple[str, str]) -> str:
     return collection if len(metrics) == 1 else f"{collection} {text}"
 
 
+def _values(run: RunData, systems: list[str], columns: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Measured values, systems x columns; a column is (collection, metric) and is named by its place."""
+    import pandas as pd
+
+    records = frames.records(run).drop_duplicates(["collection", "system", "metric"], keep="last")
+    table = records.pivot(index="system", columns=["collection", "metric"], values="value")
+    table = table.reindex(index=systems, columns=pd.MultiIndex.from_tuples(columns)).astype(float)
+    return table.set_axis(range(len(columns)), axis="columns")
+
+
+def _quoted_values(run: RunData, quoted: Sequence[Quoted]) -> pd.DataFrame:
+    """Quoted values, systems x collections; a column is named by its place."""
+    import pandas as pd
+
+    table = pd.DataFrame([values for _, values in quoted], columns=run.collections(), dtype=float)
+    return table.set_axis(range(len(table.columns)), axis="columns")
+
+
+def _averaged(values: pd.DataFrame) -> pd.DataFrame:
+    """With the mean of all columns as the last one, for systems that have a value in each."""
+    means = values.mean(axis=1, skipna=False)
+    return values.assign(mean=means).set_axis(range(len(values.columns) + 1), axis="columns")
+
+
+def _texts(column: pd.Series[float], name: str, decimals: int) -> list[str]:
+    """Values of a metric as the table shows them."""
+    return ["–" if isnan(value) else _shown(value, name, decimals) for value in column]
+
+
 def _shown(value: float, name: str, decimals: int) -> str:
     unit = metric(name).unit
     return f"{value * 1e3:.{decimals}f}" if unit == "seconds" else f"{value:.{decimals if unit == 'fraction' else 0}f}"
 
 
-def _cell(run: RunData, system: str, column: tuple[str, str], letters: dict[str, str], decimals: int) -> Cell:
-    collection, name = column
-    found = run.cells().get((collection, system, name))
-    if found is None:
-        return Cell("–")
-    order = ranked(run, collection, name)
-    values = [run.cells()[collection, other, name].value for other in order]
-    beats = sorted(letters[other] for other in superiors(run, collection, name).get(system, ()))
-    place = values.index(found.value) + 1 if system in order else 0  # equal values share a place
-    return Cell(_shown(found.value, name, decimals), place, "".join(beats))
-
-
-def _averages(run: RunData, systems: Sequence[str], name: str, decimals: int) -> dict[str, Cell]:
-    """Means over the collections, for systems that have all of them; best and second marked, without a test."""
-    cells, collections = run.cells(), run.collections()
-    found = {}
-    for system in systems:
-        values = [cells[c, system, name].value for c in collections if (c, system, name) in cells]
-        if len(values) == len(collections):
-            found[system] = sum(values) / len(values)
+def _places(column: pd.Series[float], name: str) -> list[int]:
+    """Place of each system, 1 for the best; equal values share a place; 0 without a value or a better direction."""
     direction = metric(name).direction
-    order = sorted(found.values(), reverse=direction == "higher")
-    places = {value: order.index(value) + 1 if direction != "neither" else 0 for value in order}
-    return {
-        system: Cell(_shown(found[system], name, decimals), places[found[system]]) if system in found else Cell("–")
-        for system in systems
-    }
+    if direction == "neither":
+        return [0] * len(column)
+    return column.rank(method="min", ascending=direction == "lower").fillna(0).astype(int).tolist()
 
 
-def _quoted(run: RunData, values: dict[str, float], name: str, decimals: int, columns: int) -> list[Cell]:
-    """Cells of a quoted system; the average only where every collection has a value."""
-    numbers = [values.get(collection) for collection in run.collections()]
-    cells = [Cell("–" if number is None else _shown(number, name, decimals)) for number in numbers]
-    if columns > len(cells):
-        known = [number for number in numbers if number is not None]
-        cells.append(Cell(_shown(sum(known) / len(known), name, decimals) if len(known) == len(numbers) else "–"))
-    return cells
+def _beats(run: RunData, column: tuple[str, str], systems: Sequence[str], letters: Mapping[str, str]) -> list[str]:
+    """For each system the letters of those that it beats significantly."""
+    better = superiors(run, *column)
+    return ["".join(sorted(letters[other] for other in better.get(system, ()))) for system in systems]
 
 
 def _latex(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
@@ -168,12 +180,11 @@ def _markdown(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -
 
 
 def _csv(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
-    def safe(text: str) -> str:
-        return f"'{text}" if text[:1] in "=+-@\t\r" else text  # a spreadsheet must not run a name as a formula
+    import pandas as pd
 
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["", *heads])
-    for letter, name, cells in [*rows, *(("quoted", name, cells) for _, name, cells in apart)]:
-        writer.writerow([letter, safe(name), *("" if cell.text == "–" else cell.text for cell in cells)])
-    return file.getvalue()
+    body = [
+        [letter, plain(name), *("" if cell.text == "–" else cell.text for cell in cells)]
+        for letter, name, cells in [*rows, *(("quoted", name, cells) for _, name, cells in apart)]
+    ]
+    table = pd.DataFrame(body, columns=range(len(heads) + 1))
+    return table.to_csv(header=["", *heads], index=False, lineterminator="\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 
@@ -33,7 +33,7 @@ def write_pyperf(run: RunData, out: Path) -> None:
     benchmarks = []
     for (collection, system), sides in run.latency.items():
         for side in SIDES:
-            named: dict[str, Any] = {**about, "name": f"{system} / {collection}, {side}", "unit": "second"}
+            named = {**about, "name": f"{system} / {collection}, {side}", "unit": "second"}
             runs = [
                 pyperf.Run(times.T.ravel().tolist(), metadata=named, collect_metadata=False) for times in sides[side]
             ]

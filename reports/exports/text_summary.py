@@ -20,12 +20,12 @@ def summary(run: RunData) -> str:
     for verdict in verdicts(run):
         lines += [f"{verdict.word.upper()}: {verdict.claim}", f"  {verdict.sentence}"]
     for collection in run.collections():
-        found = table(run, collection, SUMMARY)
-        rows = [["", *(text for _, text, _ in found["columns"])]]
-        for row in found["rows"]:
-            system = row["system"]
+        shown = table(run, collection, SUMMARY)
+        rows = [["", *(text for _, text, _ in shown.columns)]]
+        for line in shown.rows:
+            system = line.system
             name = system["name"] if system["status"] == "ok" else f"{system['name']} ({system['status']})"
-            rows.append([_cut(name), *(cell["text"] + (" *" if cell["best"] else "") for cell in row["cells"])])
+            rows.append([_cut(name), *(cell.text + (" *" if cell.best else "") for cell in line.cells)])
         widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
         lines += ["", f"{collection} (* best, beyond chance)"]
         for row in rows:

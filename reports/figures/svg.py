@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from xml.etree import ElementTree as Xml
 
 import numpy as np
@@ -282,14 +282,14 @@ class Plot:
             raise ValueError("rows have no vertical axis")
         return self.bottom - min(max(self.y.share(value), -0.02), 1.02) * (self.bottom - self.top)
 
-    def _text(self, x: float, y: float, text: str, anchor: str, kind: str = "") -> Any:
+    def _text(self, x: float, y: float, text: str, anchor: str, kind: str = "") -> Xml.Element:
         kinds = " ".join(filter(None, (kind, _ANCHORS[anchor])))
         place = {"x": _n(x), "y": _n(y), **({"class": kinds} if kinds else {})}
         drawn = self._add("text", place)
         drawn.text = text
         return drawn
 
-    def _add(self, name: str, attributes: dict[str, str]) -> Any:
+    def _add(self, name: str, attributes: dict[str, str]) -> Xml.Element:
         return Xml.SubElement(self.root, name, attributes)
 
 

@@ -92,7 +92,7 @@ def briefly(names: Sequence[str]) -> list[str]:
 def memory_bars(run: RunData, collection: str, caption: str) -> Figure | None:
     """Bytes of the index by component, stacked, one bar a system."""
     parts: dict[str, dict[str, float]] = {}
-    for row in run.of(collection):
+    for row in run.records_of(collection):
         base, _, part = row.metric.partition("/")
         if base == "index_bytes" and part and row.value:
             parts.setdefault(part, {})[row.system] = row.value

@@ -40,16 +40,16 @@ def write_several(folders: Sequence[Path], out: Path) -> Path:
 
 def page(run: RunData) -> str:
     """The whole page; script and style are inside, and nothing is fetched."""
-    shown = [collection.shown(run, name, place) for place, name in enumerate(run.collections())]
+    parts = [collection.part(run, name, place) for place, name in enumerate(run.collections())]
     overview = all_collections.overview(run)
     return render(
         "report.html",
         run=run.facts,
         claims=takeaways.by_claim(verdicts(run)),
-        collections=shown,
+        collections=parts,
         overview=overview,
-        front=overview["figures"] if overview else [figure for one in shown for figure in one["figures"]["Summary"]],
-        takeaways=overview["takeaways"] if overview else [pair for one in shown for pair in one["takeaways"]],
+        front=overview.figures if overview else [figure for part in parts for figure in part.figures["Summary"]],
+        takeaways=overview.takeaways if overview else [pair for part in parts for pair in part.takeaways],
         grid=memory_grid.section(run),
         scaling=scaling.section(run),
         training=training.curves(run),

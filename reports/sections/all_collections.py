@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,33 +13,55 @@ from harness.records import record
 from reports.figures import trade_off
 from reports.formatting import label, number
 from reports.sections import takeaways
-from reports.sections.collection import SUMMARY, cell
+from reports.sections.collection import SUMMARY, SystemRow, Table, cell
 from reports.sections.ranking import ALPHA, best, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from harness.records import Record
+    from harness.runs.facts import SystemFacts
     from harness.runs.read import RunData
+    from reports.figures.figure import Figure
 
 ALL = "all collections"
 
 
-def overview(run: RunData) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class ByCollection:
+    """One metric of each system on each collection and its mean; a cell is (text, value for sorting, best)."""
+
+    heads: Sequence[str]
+    metric: str
+    rows: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the page shows of all `count` collections."""
+
+    means: Table
+    count: int
+    takeaways: Sequence[tuple[str, str]]
+    by_collection: ByCollection | None
+    figures: Sequence[Figure]
+
+
+def overview(run: RunData) -> Overview | None:
     """Means of the summary's metrics, nDCG@10 by collection, and one Pareto figure; None for one collection."""
     collections = run.collections()
     if len(collections) < 2:
         return None
     systems = list(dict.fromkeys(system["name"] for system in run.systems))
-    means = {name: found for name in SUMMARY if (found := _means(run, systems, name))}
+    means = {name: rows for name in SUMMARY if (rows := _means(run, systems, name))}
     if "latency_total/p99" in means:
         means.pop("latency_total/p95", None)
     marked = {name: _best(run, name, rows) for name, rows in means.items()}
-    rows: list[dict[str, Any]] = [
-        {
-            "system": {"name": system, **_missing(run, system)},
-            "cells": [cell(rows.get(system), best=marked[name] == system) for name, rows in means.items()],
-        }
+    table = [
+        SystemRow(
+            _status(run, system),
+            [cell(rows.get(system), best=marked[name] == system) for name, rows in means.items()],
+        )
         for system in systems
     ]
     columns = [(name.partition("/")[0], label(name), f"mean over {len(collections)} collections") for name in means]
@@ -49,20 +72,21 @@ def overview(run: RunData) -> dict[str, Any] | None:
         if system in gains and system in costs
     ]
     caption = f"Means over {len(collections)} collections: nDCG@10 against index bytes per document."
-    return {
-        "means": {"columns": columns, "rows": rows},
-        "count": len(collections),
-        "takeaways": takeaways.takeaways(
+    figure = trade_off.trade_off(points, caption) if len(points) > 1 else None
+    return Overview(
+        means=Table(columns, table),
+        count=len(collections),
+        takeaways=takeaways.takeaways(
             {(system, name): row for name, rows in means.items() for system, row in rows.items()}, marked
         ),
-        "by_collection": _by_collection(run, systems),
-        "figures": [figure for figure in [trade_off.trade_off(points, caption)] if figure and len(points) > 1],
-    }
+        by_collection=_by_collection(run, systems),
+        figures=[] if figure is None else [figure],
+    )
 
 
 def _means(run: RunData, systems: list[str], name: str) -> dict[str, Record]:
     """Means over the collections, of the systems that have all; the limits are joined as independent (MOVER)."""
-    cells, collections, found = run.cells(), run.collections(), {}
+    cells, collections, means = run.cells(), run.collections(), {}
     for system in systems:
         rows = [cells.get((collection, system, name)) for collection in collections]
         known = [row for row in rows if row is not None]
@@ -76,12 +100,12 @@ def _means(run: RunData, systems: list[str], name: str) -> dict[str, Record]:
             high = math.hypot(*(float(row.ci_high or 0) - row.value for row in known)) / len(known)
             interval = (value - low, value + high)
         sources = {row.source for row in known}
-        found[system] = record(
+        means[system] = record(
             str(run.facts["run"]), ALL, system, name, value, method="mean over collections",
             source=known[0].source if len(sources) == 1 else "estimated", n=sum(row.n for row in known),
             interval=interval,
         )  # fmt: skip
-    return found
+    return means
 
 
 def _best(run: RunData, name: str, rows: Mapping[str, Record]) -> str | None:
@@ -117,31 +141,32 @@ def _beats_all(run: RunData, name: str, order: list[str]) -> bool:
     return bool((gaps.sum(axis=1) > 0).all()) and max(holm(randomisations(gaps).tolist())) < ALPHA
 
 
-def _missing(run: RunData, system: str) -> dict[str, str]:
-    """Status and reason of a system that failed somewhere."""
+def _status(run: RunData, system: str) -> SystemFacts:
+    """A system's name, and the status and reason of its failure where it failed on a collection."""
     bad = [row for row in run.systems if row["name"] == system and row["status"] != "ok"]
     if not bad:
-        return {"status": "ok", "reason": ""}
+        return {"name": system, "status": "ok", "reason": ""}
     return {
+        "name": system,
         "status": str(bad[0]["status"]),
         "reason": f"on {', '.join(row['collection'] for row in bad)}: {bad[0]['reason']}",
     }
 
 
-def _by_collection(run: RunData, systems: list[str], name: str = "ndcg@10") -> dict[str, Any] | None:
+def _by_collection(run: RunData, systems: list[str], name: str = "ndcg@10") -> ByCollection | None:
     cells, collections = run.cells(), run.collections()
     if not any(row.metric == name for row in run.records):
         return None
     marked = {collection: best(run, collection, name) for collection in collections}
     rows = []
     for system in systems:
-        found = [cells.get((collection, system, name)) for collection in collections]
-        values = [row.value for row in found if row is not None]
+        records = [cells.get((collection, system, name)) for collection in collections]
+        values = [row.value for row in records if row is not None]
         mean = sum(values) / len(values) if len(values) == len(collections) else None
         none = ("–", "", False)
-        told = [
+        shown = [
             (number(row.value, row.unit), f"{row.value:.6g}", marked[collection] == system) if row else none
-            for collection, row in zip(collections, found, strict=True)
+            for collection, row in zip(collections, records, strict=True)
         ]
-        rows.append((system, [*told, none if mean is None else (f"{mean:.3f}", f"{mean:.6g}", False)]))
-    return {"heads": [*collections, "Mean"], "metric": label(name), "rows": rows}
+        rows.append((system, [*shown, none if mean is None else (f"{mean:.3f}", f"{mean:.6g}", False)]))
+    return ByCollection([*collections, "Mean"], label(name), rows)

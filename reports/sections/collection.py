@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from reports.figures import distributions, trade_off
 from reports.formatting import interval, label, number
@@ -10,7 +11,10 @@ from reports.sections import null_control, queries, significance, takeaways
 from reports.sections.ranking import best
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from harness.records import Record
+    from harness.runs.facts import CollectionFacts, SystemFacts
     from harness.runs.read import RunData
     from reports.figures.figure import Figure
 
@@ -101,43 +105,94 @@ GROUPS: tuple[Group, ...] = (
 WHOLE = 0.99
 """Share of the exact results from which on an index loses nothing that a figure would show."""
 ELSEWHERE = {"flops_query", "null_ratio", "smallest_effect"}
-"""What figures and sentences tell."""
+"""Metrics that figures and sentences show, and no table."""
 
 
-def shown(run: RunData, name: str, place: int) -> dict[str, Any]:
-    """All that the page shows of one collection."""
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows of a value.
+
+    `text` is the number with its unit, `value` the same for sorting, `label` the source where it was not measured,
+    `title` how it was obtained where that differs within the column; `best` marks the best beyond chance.
+    """
+
+    text: str = "–"
+    interval: str = ""
+    label: str = ""
+    value: str = ""
+    title: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class SystemRow:
+    """One system in a table: name, status and reason, and a cell a column."""
+
+    system: SystemFacts
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Table:
+    """`columns` holds (anchor of the definition, heading, how all values were obtained or "")."""
+
+    columns: Sequence[tuple[str, str, str]]
+    rows: Sequence[SystemRow]
+
+
+@dataclass(frozen=True)
+class CollectionPart:
+    """All that the page shows of one collection.
+
+    `tag` is its anchor; `groups` holds (heading, [(title, table)]); `figures` are by the heading that they stand under.
+    """
+
+    name: str
+    tag: str
+    facts: CollectionFacts | None
+    summary: Table
+    systems: Sequence[SystemFacts]
+    takeaways: Sequence[tuple[str, str]]
+    null: Sequence[str]
+    groups: Sequence[tuple[str, Sequence[tuple[str, Table]]]]
+    against: significance.AgainstBest | None
+    equal: Sequence[significance.EqualQuality]
+    queries: Sequence[queries.ComparedPair]
+    figures: Mapping[str, Sequence[Figure]]
+
+
+def part(run: RunData, name: str, place: int) -> CollectionPart:
+    """All that the page shows of one collection, the run's `place`-th."""
     against = significance.against_best(run, name)  # before the tables, which mark the best by the same tests
-    return {
-        "name": name,
-        "tag": f"c{place}",
-        "facts": run.facts["collections"].get(name),
-        "summary": table(run, name, SUMMARY),
-        "systems": [
-            {**system, "facts": _facts(system)}
-            for system in run.systems
-            if system["collection"] == name and system.get("facts")
-        ],
-        "takeaways": takeaways.takeaways(
-            {(row.system, row.metric): row for row in run.of(name)},
-            {key: best(run, name, key) for key, *_ in takeaways.TOLD},
+    systems: list[SystemFacts] = [
+        {**system, "facts": _facts(system)}
+        for system in run.systems
+        if system["collection"] == name and system.get("facts")
+    ]
+    pairs = [queries.compared(run, name, first, second) for first, second in queries.pairs(run, name)]
+    return CollectionPart(
+        name=name,
+        tag=f"c{place}",
+        facts=run.facts["collections"].get(name),
+        summary=table(run, name, SUMMARY),
+        systems=systems,
+        takeaways=takeaways.takeaways(
+            {(row.system, row.metric): row for row in run.records_of(name)},
+            {key: best(run, name, key) for key, *_ in takeaways.HIGHLIGHTS},
         ),
-        "null": null_control.sentences(run.records, name),
-        "groups": [(title, _tables(run, name, parts)) for title, parts in (*GROUPS, *_others(run, name))],
-        "against": against,
-        "equal": significance.at_equal_quality(run, name),
-        "queries": [
-            found
-            for first, second in queries.pairs(run, name)
-            if (found := queries.compared(run, name, first, second)) is not None
-        ],
-        "figures": {
+        null=null_control.sentences(run.records, name),
+        groups=[(title, _tables(run, name, parts)) for title, parts in (*GROUPS, *_others(run, name))],
+        against=against,
+        equal=significance.at_equal_quality(run, name),
+        queries=[pair for pair in pairs if pair is not None],
+        figures={
             title: [figure for figure in drawn if figure is not None] for title, drawn in _figures(run, name).items()
         },
-    }
+    )
 
 
-def _facts(system: dict[str, Any]) -> dict[str, str]:
-    """What is known of an encoder; its checks as one count, and each that failed."""
+def _facts(system: SystemFacts) -> dict[str, str]:
+    """What the run says of an encoder: its checks as one count, and each that failed."""
     facts = {name: text for name, text in system["facts"].items() if not name.startswith("check: ")}
     checks = {name: text for name, text in system["facts"].items() if name.startswith("check: ")}
     failed = {name: text for name, text in checks.items() if "FAILED" in text}
@@ -145,10 +200,10 @@ def _facts(system: dict[str, Any]) -> dict[str, str]:
     return {**facts, **count, **failed}
 
 
-def table(run: RunData, collection: str, wanted: tuple[str, ...]) -> dict[str, Any]:
+def table(run: RunData, collection: str, wanted: tuple[str, ...]) -> Table:
     """Columns that at least one system has, and a row a system; the best is marked where it beats all others.
 
-    A column says how its values were had where that is the same for all of them, else each cell says it.
+    A column says how its values were obtained where that is the same for all of them; otherwise each cell says it.
     """
     cells = run.cells()
     systems = [system for system in run.systems if system["collection"] == collection]
@@ -157,64 +212,62 @@ def table(run: RunData, collection: str, wanted: tuple[str, ...]) -> dict[str, A
         used.remove("latency_total/p95")
     marked = {name: best(run, collection, name) for name in used}
     columns: list[tuple[str, str, str]] = []
-    rows: list[dict[str, Any]] = [{"system": system, "cells": []} for system in systems]
+    rows: list[list[Cell]] = [[] for _ in systems]
     for name in used:
         column = [cells.get((collection, system["name"], name)) for system in systems]
-        told = {_method(found) for found in column if found}
-        columns.append((name.partition("/")[0], label(name), told.pop() if len(told) == 1 else ""))
-        for row, found in zip(rows, column, strict=True):
-            row["cells"].append(cell(found, best=marked[name] == row["system"]["name"], method=bool(told)))
-    return {"columns": columns, "rows": rows}
+        methods = {_method(row) for row in column if row}
+        columns.append((name.partition("/")[0], label(name), methods.pop() if len(methods) == 1 else ""))
+        for system, row, shown in zip(systems, column, rows, strict=True):
+            shown.append(cell(row, best=marked[name] == system["name"], method=bool(methods)))
+    return Table(columns, [SystemRow(system, shown) for system, shown in zip(systems, rows, strict=True)])
 
 
-def cell(found: Record | None, *, best: bool, method: bool = False) -> dict[str, Any]:
-    """What a table shows of a value; `method` asks for how it was had."""
-    if found is None:
-        return {"text": "–", "interval": "", "label": "", "value": "", "title": "", "best": False}
-    return {
-        "text": number(found.value, found.unit),
-        "interval": interval(found),
-        "label": "" if found.source == "measured" else found.source,
-        "value": f"{found.value:.6g}",
-        "title": _method(found) if method else "",
-        "best": best,
-    }
+def cell(row: Record | None, *, best: bool, method: bool = False) -> Cell:
+    """What a table shows of a record; with `method`, how it was obtained as well."""
+    if row is None:
+        return Cell()
+    return Cell(
+        text=number(row.value, row.unit),
+        interval=interval(row),
+        label="" if row.source == "measured" else row.source,
+        value=f"{row.value:.6g}",
+        title=_method(row) if method else "",
+        best=best,
+    )
 
 
-def _method(found: Record) -> str:
-    return f"{found.method}; n = {found.n}"
+def _method(row: Record) -> str:
+    return f"{row.method}; n = {row.n}"
 
 
-def _tables(
-    run: RunData, name: str, parts: tuple[tuple[str, tuple[str, ...]], ...]
-) -> list[tuple[str, dict[str, Any]]]:
-    found = [(title, table(run, name, wanted)) for title, wanted in parts]
-    return [(title, data) for title, data in found if data["columns"]]
+def _tables(run: RunData, name: str, parts: tuple[tuple[str, tuple[str, ...]], ...]) -> list[tuple[str, Table]]:
+    tables = [(title, table(run, name, wanted)) for title, wanted in parts]
+    return [(title, data) for title, data in tables if data.columns]
 
 
 def _others(run: RunData, name: str) -> list[Group]:
     """Metrics that no table names: those of an extension show without another line here."""
     listed = {metric for _, parts in GROUPS for _, wanted in parts for metric in wanted}
     bases = {metric.partition("/")[0] for metric in listed} | ELSEWHERE
-    more = dict.fromkeys(row.metric for row in run.of(name) if row.metric.partition("/")[0] not in bases)
+    more = dict.fromkeys(row.metric for row in run.records_of(name) if row.metric.partition("/")[0] not in bases)
     return [("Other metrics", (("", tuple(more)),))] if more else []
 
 
 def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
-    def against(cost: str, words: str, gain: str = "ndcg@10", told: str = "") -> Figure | None:
+    def against(cost: str, words: str, gain: str = "ndcg@10", caption: str = "") -> Figure | None:
         points = trade_off.points_of(run, name, cost, gain)
-        return trade_off.trade_off(points, f"{told or label(gain)} against {words}.") if len(points) > 1 else None
+        return trade_off.trade_off(points, f"{caption or label(gain)} against {words}.") if len(points) > 1 else None
 
     def terms(side: str, words: str) -> Figure | None:
         counts = {s: run.active[name, s][side] for s in run.names(name) if side in run.active.get((name, s), {})}
         return distributions.term_ridges(counts, f"Active terms of {words}; the line is the median.")
 
     def counted(cost: str) -> bool:
-        return any(row.value for row in run.having(name, cost))
+        return any(row.value for row in run.records_with(name, cost))
 
     work = "flops_query" if counted("flops_query") else "flops_encode_query"
-    kept = "recall_vs_exact@100", "What an index keeps of the exact 100"
-    loses = any(row.value < WHOLE for row in run.having(name, kept[0]))
+    exact = "recall_vs_exact@100", "What an index keeps of the exact 100"
+    loses = any(row.value < WHOLE for row in run.records_with(name, exact[0]))
     return {
         "Summary": [against("index_bytes_per_document", "index bytes per document")],
         "Equal": [
@@ -222,8 +275,8 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
             against("latency_total/p99", "the 99th percentile of latency"),
             against("throughput_search/all", "queries per second in batches"),
             against(work, "the FLOPs of a query") if counted(work) else None,
-            against("latency_search/p50", "the median latency of a search", *kept) if loses else None,
-            against("index_bytes_per_document", "index bytes per document", *kept) if loses else None,
+            against("latency_search/p50", "the median latency of a search", *exact) if loses else None,
+            against("index_bytes_per_document", "index bytes per document", *exact) if loses else None,
         ],
         "Memory": [
             trade_off.memory_bars(run, name, "Index bytes by component."),

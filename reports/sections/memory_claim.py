@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.claims import memory
 from harness.claims.readings import AGAINST, CLAIMED, DIMENSIONS, TERMS_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from reports.sections.measured_memory import MeasuredPart, MeasuredSystem
 
 AS_GOOD = 0.01
 """A dense index whose nDCG@10 is so little below another's ranks as well."""
@@ -19,14 +21,14 @@ def on_paper(bound: float = CLAIMED) -> str:
     counts, total = holding(DIMENSIONS, TERMS_KEPT, bound), len(memory.SPARSE)
     always, never = [n for n, c in counts.items() if c == total], [n for n, c in counts.items() if not c]
     some = [f"{name} with {count}" for name, count in counts.items() if 0 < count < total]
-    said = [
+    parts = [
         f"against {_listed(always)} with each of the {total} sparse codecs" if always else "",
         f"against {_listed(some)} of {total}" if some else "",
         f"against {_listed(never)} with none" if never else "",
     ]
     return (
         f"At least {bound:.0%} less, on paper ({TERMS_KEPT} terms a document against {DIMENSIONS} dimensions, as "
-        f"LACONIC-8B has them): it holds {'; '.join(filter(None, said))}."
+        f"LACONIC-8B has them): it holds {'; '.join(filter(None, parts))}."
     )
 
 
@@ -43,36 +45,36 @@ def limits(bound: float = CLAIMED) -> list[str]:
     return [
         f"The plainest postings (32-bit numbers, 16-bit weights) reach {bound:.0%} with at most this many terms: "
         f"{limits}.",
-        f"Whatever the sparse codec, the dense index is the smaller one with: {'; '.join(lost) or 'no codec'}. What a "
-        "codec costs in nDCG is told by measurement alone.",
+        f"Whatever the sparse codec, the dense index is the smaller one with: {'; '.join(lost) or 'no codec'}. Only "
+        "measuring shows what a codec costs in nDCG.",
     ]
 
 
-def measured(part: dict[str, Any], baselines: Sequence[str], bound: float) -> list[str]:
+def measured(part: MeasuredPart, baselines: Sequence[str], bound: float) -> list[str]:
     """What a collection's measured pairs say: against the claim's baseline, and the smallest dense index as good."""
-    dense, sparse = part["dense"], [row["system"] for row in part["rows"]]
-    first = next((one for name in baselines for one in dense if one["name"] == name), None)
-    first = first or max(dense, key=lambda one: one["bytes"])
-    found = [f"Measured on {part['collection']} against {_against(first, sparse, bound)}"]
-    if first["ndcg"] is not None:
-        as_good = [one for one in dense if one["ndcg"] is not None and one["ndcg"] >= first["ndcg"] - AS_GOOD]
-        least = min(as_good, key=lambda one: one["bytes"])
+    dense, sparse = part.dense, [row.system for row in part.rows]
+    first = next((system for name in baselines for system in dense if system.name == name), None)
+    first = first or max(dense, key=lambda system: system.bytes)
+    sentences = [f"Measured on {part.collection} against {_against(first, sparse, bound)}"]
+    if first.ndcg is not None:
+        as_good = [system for system in dense if system.ndcg is not None and system.ndcg >= first.ndcg - AS_GOOD]
+        least = min(as_good, key=lambda system: system.bytes)
         if least is not first:
-            told = _against(least, sparse, bound)
-            found.append(f"Against the smallest dense index that ranks as well within {AS_GOOD}, {told}")
-    return found
+            text = _against(least, sparse, bound)
+            sentences.append(f"Against the smallest dense index that ranks as well within {AS_GOOD}, {text}")
+    return sentences
 
 
-def _against(theirs: dict[str, Any], sparse: Sequence[dict[str, Any]], bound: float) -> str:
-    enough = [one for one in sparse if 1 - one["bytes"] / theirs["bytes"] >= bound]
-    text = f"{theirs['name']} ({theirs['text']} a document"
-    text += f", nDCG@10 {theirs['ndcg']:.3f}): " if theirs["ndcg"] is not None else "): "
+def _against(theirs: MeasuredSystem, sparse: Sequence[MeasuredSystem], bound: float) -> str:
+    enough = [system for system in sparse if 1 - system.bytes / theirs.bytes >= bound]
+    text = f"{theirs.name} ({theirs.text} a document"
+    text += f", nDCG@10 {theirs.ndcg:.3f}): " if theirs.ndcg is not None else "): "
     takes = "takes" if len(enough) < 2 else "take"
     text += f"{len(enough) or 'none'} of {len(sparse)} sparse indexes {takes} at least {bound:.0%} less"
-    ranked = [one for one in enough if one["ndcg"] is not None]
-    if ranked and theirs["ndcg"] is not None:
-        best = max(ranked, key=lambda one: one["ndcg"])
-        text += f"; of these, {best['name']} ranks best, nDCG@10 {best['ndcg'] - theirs['ndcg']:+.3f}"
+    ranked = [(system.ndcg, system.name) for system in enough if system.ndcg is not None]
+    if ranked and theirs.ndcg is not None:
+        ndcg, name = max(ranked, key=lambda pair: pair[0])
+        text += f"; of these, {name} ranks best, nDCG@10 {ndcg - theirs.ndcg:+.3f}"
     return f"{text}."
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.claims import memory
 from harness.claims.readings import AGAINST, CLAIMED, DIMENSIONS, TERMS_KEPT, readings
@@ -16,6 +14,7 @@ from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, colour, swatch
 from reports.formatting import number
 from reports.sections import memory_claim
+from reports.sections.measured_memory import MeasuredPart, Shade, measured, shade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,64 +23,79 @@ if TYPE_CHECKING:
 
 FORMS = ("markdown", "csv", "json")
 CURVES = ("fp32", "fp16", "int8", "pq4", "binary")
-
-
-TOLD = 3
-"""Collections that the summary of what was measured tells of."""
+SUMMARISED = 3
+"""Collections that the summary of what was measured names."""
 LEAST = 2
 """Terms a document from which the curve is drawn."""
 
 
 @dataclass(frozen=True)
-class Shade:
-    """A reduction as people read it: `kind` is "holds", "smaller" (less memory, but not enough) or "larger"."""
+class GridTable:
+    """Every pair of codecs at one shape: `rows` holds (numbers, [(weights, a cell a dense codec)])."""
 
-    kind: str
-    text: str
-
-
-def shade(reduction: float, bound: float) -> Shade:
-    """Words and kind of a reduction; a larger sparse index is given as a factor."""
-    if reduction >= bound:
-        return Shade("holds", f"✓ {reduction:.0%} less")
-    if reduction >= 0:
-        # As many digits as tell it from the bound: "71% less" would not be less than 71 %.
-        digits = next((d for d in range(4) if f"{reduction:.{d}%}" != f"{bound:.{d}%}"), 4)
-        return Shade("smaller", f"{reduction:.{digits}%} less" if reduction >= 0.005 else "as large")
-    times = f"{1 - reduction:.1f}"
-    return Shade("larger", "✗ as large" if times == "1.0" else f"✗ {times}× larger")
+    dimensions: int
+    terms: float
+    rows: Sequence[tuple[str, Sequence[tuple[str, Sequence[Shade]]]]]
+    reached: Sequence[Shade]
 
 
-def section(run: RunData) -> dict[str, Any] | None:
-    """All that the page shows of the memory claim; None where the run claims nothing about the size of an index."""
-    bounds = [c["reduction_at_least"] for c in run.facts["claims"] if c["metric"].startswith("index_bytes")]
-    bounds = [bound for bound in bounds if bound is not None]
+@dataclass(frozen=True)
+class ReadingRow:
+    """One reading of the published claim: a cell for each dense codec of `AGAINST`."""
+
+    label: str
+    source: str
+    bytes: str
+    total: str
+    cells: Sequence[Shade]
+
+
+@dataclass(frozen=True)
+class MemoryGrid:
+    """All that the page shows of the memory claim; `terms` holds (terms a document, words), `default` a shape."""
+
+    bound: float
+    verdict: str
+    here: Sequence[str]
+    documents: str
+    headline: Sequence[str]
+    heads: Sequence[str]
+    dimensions: Sequence[int]
+    terms: Sequence[tuple[float, str]]
+    default: tuple[int, int]
+    tables: Sequence[GridTable]
+    curve: Figure
+    readings: Sequence[ReadingRow]
+    against: Sequence[str]
+    measured: Sequence[MeasuredPart]
+
+
+def section(run: RunData) -> MemoryGrid | None:
+    """What the page shows of the memory claim; None where the run claims no reduction of the size of an index."""
+    claims = [claim for claim in run.facts["claims"] if claim["metric"].startswith("index_bytes")]
+    bounds = [bound for claim in claims if (bound := claim.get("reduction_at_least")) is not None]
     if not bounds:
         return None
     bound = float(bounds[0])
-    shapes = _shapes(run)
-    parts = [found for name in run.collections() if (found := measured(run, name, bound)) is not None]
-    baselines = [str(c["baseline"]) for c in run.facts["claims"] if c["metric"].startswith("index_bytes")]
-    return {
-        "bound": bound,
-        "verdict": memory_claim.on_paper(bound),
-        "here": [text for part in parts[:TOLD] for text in memory_claim.measured(part, baselines, bound)],
-        "documents": f"{memory.MS_MARCO:,}",
-        "headline": memory_claim.limits(bound),
-        "heads": [codec.label for codec in memory.DENSE.values()],
-        "dimensions": shapes[0],
-        "terms": shapes[1],
-        "default": (DIMENSIONS, TERMS_KEPT),
-        "tables": [
-            {"dimensions": d, "terms": t, "rows": _rows(d, t, bound), "reached": _reached(d, t, bound)}
-            for d in shapes[0]
-            for t, _ in shapes[1]
-        ],
-        "curve": curve(bound, _points(run)),
-        "readings": _readings(bound),
-        "against": [memory.DENSE[name].label for name in AGAINST],
-        "measured": parts,
-    }
+    dimensions, terms = _shapes(run)
+    parts = [part for name in run.collections() if (part := measured(run, name, bound)) is not None]
+    baselines = [claim["baseline"] for claim in claims]
+    return MemoryGrid(
+        bound=bound,
+        verdict=memory_claim.on_paper(bound),
+        here=[text for part in parts[:SUMMARISED] for text in memory_claim.measured(part, baselines, bound)],
+        documents=f"{memory.MS_MARCO:,}",
+        headline=memory_claim.limits(bound),
+        heads=[codec.label for codec in memory.DENSE.values()],
+        dimensions=dimensions,
+        terms=terms,
+        default=(DIMENSIONS, TERMS_KEPT),
+        tables=[GridTable(d, t, _rows(d, t, bound), _reached(d, t, bound)) for d in dimensions for t, _ in terms],
+        curve=curve(bound, _points(run)),
+        readings=_readings(bound),
+        against=[memory.DENSE[name].label for name in AGAINST],
+        measured=parts,
+    )
 
 
 def _reached(dimensions: int, terms: float, bound: float) -> list[Shade]:
@@ -92,38 +106,6 @@ def _reached(dimensions: int, terms: float, bound: float) -> list[Shade]:
         Shade(kinds.get(count, "smaller"), f"{count or 'none'} of {total}")
         for count in memory_claim.holding(dimensions, terms, bound).values()
     ]
-
-
-def measured(run: RunData, collection: str, bound: float) -> dict[str, Any] | None:
-    """Measured bytes a document of every sparse system against every dense one, with what the codecs cost in nDCG."""
-    cells = run.cells()
-    sides: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
-    for system in run.systems:
-        size = cells.get((collection, system["name"], "index_bytes_per_document"))
-        if system["collection"] != collection or size is None:
-            continue
-        terms = cells.get((collection, system["name"], "active_terms_document"))
-        quality = cells.get((collection, system["name"], "ndcg@10"))
-        sides[terms is not None].append(
-            {
-                "name": system["name"],
-                "encoder": system.get("encoder_base", system["encoder"]),
-                "bytes": size.value,
-                "text": number(size.value, "bytes"),
-                "terms": f"{terms.value:.0f} terms" if terms else "",
-                "ndcg": quality.value if quality else None,
-            }
-        )
-    if not (sides[True] and sides[False]):
-        return None
-    for one in (*sides[True], *sides[False]):
-        one["cost"] = _cost(one, [*sides[True], *sides[False]])
-    rows = []
-    for ours in sides[True]:
-        shades = [shade(1 - ours["bytes"] / theirs["bytes"], bound) for theirs in sides[False]]
-        gaps = [_gap(ours["ndcg"], theirs["ndcg"]) for theirs in sides[False]]
-        rows.append({"system": ours, "cells": list(zip(shades, gaps, strict=True))})
-    return {"collection": collection, "dense": sides[False], "rows": rows}
 
 
 def curve(bound: float, points: Sequence[tuple[str, float, float]] = ()) -> Figure:
@@ -174,11 +156,9 @@ def printed(form: str, dimensions: int, terms: float, documents: int, vocabulary
     if form == "json":
         return json.dumps(flat, indent=1) + "\n"
     if form == "csv":
-        file = io.StringIO()
-        writer = csv.DictWriter(file, list(flat[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(flat)
-        return file.getvalue()
+        import pandas as pd
+
+        return pd.DataFrame(flat).to_csv(index=False, lineterminator="\n")
     by_pair = {(cell.dense, cell.sparse): cell for cell in cells}
     lines = [
         f"Analytic: {documents:,} documents, {terms:g} of {vocabulary:,} terms against {dimensions} dimensions.", "",
@@ -196,12 +176,12 @@ def printed(form: str, dimensions: int, terms: float, documents: int, vocabulary
 
 def _rows(dimensions: int, terms: float, bound: float) -> list[tuple[str, list[tuple[str, list[Shade]]]]]:
     """Codecs of the numbers, with codecs of the weights and a cell for each dense codec."""
-    found: dict[str, list[tuple[str, list[Shade]]]] = {}
+    by_numbers: dict[str, list[tuple[str, list[Shade]]]] = {}
     for sparse, codec in memory.SPARSE.items():
         numbers, weights = codec.label.split(", ")
         cells = [shade(memory.cell(dense, sparse, dimensions, terms).reduction, bound) for dense in memory.DENSE]
-        found.setdefault(numbers, []).append((weights, cells))
-    return list(found.items())
+        by_numbers.setdefault(numbers, []).append((weights, cells))
+    return list(by_numbers.items())
 
 
 def _shapes(run: RunData) -> tuple[list[int], list[tuple[float, str]]]:
@@ -220,44 +200,26 @@ def _shapes(run: RunData) -> tuple[list[int], list[tuple[float, str]]]:
 
 def _points(run: RunData) -> list[tuple[str, float, float]]:
     """Pairs that the run claims something about: (names, dimensions, terms)."""
-    cells, found = run.cells(), {}
+    cells, places = run.cells(), {}
     for claim in run.facts["claims"]:
         for collection in run.collections():
             terms = cells.get((collection, claim["system"], "active_terms_document"))
             width = cells.get((collection, claim["baseline"], "dimensions"))
             if terms and width and terms.value >= 2:
-                found[f"{claim['system']} against {claim['baseline']}, {collection}"] = (width.value, terms.value)
-    return [(name, *place) for name, place in found.items()][:6]
+                places[f"{claim['system']} against {claim['baseline']}, {collection}"] = (width.value, terms.value)
+    return [(name, *place) for name, place in places.items()][:6]
 
 
-def _readings(bound: float) -> list[dict[str, Any]]:
+def _readings(bound: float) -> list[ReadingRow]:
     rows = []
-    for one in readings():
-        spread = "" if one.low == one.high else f" to {number(one.high, 'bytes')}"
+    for reading in readings():
+        spread = "" if reading.low == reading.high else f" to {number(reading.high, 'bytes')}"
         cells = []
         for dense in AGAINST:
-            low, high = (shade(value, bound) for value in one.reductions(dense))
+            low, high = (shade(value, bound) for value in reading.reductions(dense))
             text = high.text if low == high else f"{high.text} to {low.text.lstrip('✗✓ ')}"
             cells.append(Shade(low.kind if low.kind == high.kind else "smaller", text))
-        total = one.high * memory.MS_MARCO / 1e9
-        rows.append(
-            {
-                "label": one.label, "source": one.source, "bytes": number(one.low, "bytes") + spread,
-                "total": f"{one.low * memory.MS_MARCO / 1e9:.0f}" + (f" to {total:.0f}" if spread else "") + " GB",
-                "cells": cells,
-            }
-        )  # fmt: skip
+        total = f"{reading.low * memory.MS_MARCO / 1e9:.0f}"
+        total += f" to {reading.high * memory.MS_MARCO / 1e9:.0f} GB" if spread else " GB"
+        rows.append(ReadingRow(reading.label, reading.source, number(reading.low, "bytes") + spread, total, cells))
     return rows
-
-
-def _cost(one: dict[str, Any], systems: Sequence[dict[str, Any]]) -> str:
-    """NDCG against the largest index of the same encoder: what codec and truncation cost."""
-    same = [s for s in systems if s["encoder"] == one["encoder"] and s["ndcg"] is not None]
-    if one["ndcg"] is None or len(same) < 2:
-        return ""
-    largest = max(same, key=lambda s: s["bytes"])
-    return "the reference" if largest is one else f"{one['ndcg'] - largest['ndcg']:+.3f}"
-
-
-def _gap(ours: float | None, theirs: float | None) -> str:
-    return "" if ours is None or theirs is None else f"nDCG@10 {ours - theirs:+.3f}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from reports.figures.svg import Axis, Plot
 from reports.sections.ranking import ranked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from harness.runs.read import RunData
 
 METRIC = "ndcg@10"
@@ -19,48 +24,85 @@ SHOWN = 5
 PAIRS = 2
 
 
+@dataclass(frozen=True)
+class Side:
+    """How one system answered a query: its value, the rank of its first relevant document, and its first document.
+
+    `terms` are those that query and document share, with the product of their weights.
+    """
+
+    value: str
+    rank: str
+    document: str
+    relevant: bool
+    terms: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ComparedQuery:
+    """One query: the difference of the pair, its text, and both answers."""
+
+    gap: str
+    text: str
+    sides: Sequence[Side]
+
+
+@dataclass(frozen=True)
+class ComparedPair:
+    """Two systems query by query; `explained` counts the queries whose results the run holds."""
+
+    first: str
+    second: str
+    text: str
+    explained: int
+    figure: Figure
+    rows: Sequence[ComparedQuery]
+
+
 def pairs(run: RunData, collection: str) -> list[tuple[str, str]]:
     """The pairs that the claims are about, then the best two systems; at most `PAIRS`."""
     wanted = [(claim["system"], claim["baseline"]) for claim in run.facts["claims"]]
-    wanted.append(tuple((*ranked(run, collection, METRIC), "", "")[:2]))  # type: ignore[arg-type]
-    found: list[tuple[str, str]] = []
+    leaders = ranked(run, collection, METRIC)[:2]
+    if len(leaders) == 2:
+        wanted.append((leaders[0], leaders[1]))
+    chosen: list[tuple[str, str]] = []
     for first, second in wanted:
-        known = all((collection, system, METRIC) in run.quality for system in (first, second))
-        if known and first != second and {first, second} not in [set(pair) for pair in found]:
-            found.append((first, second))
-    return found[:PAIRS]
+        measured = all((collection, system, METRIC) in run.quality for system in (first, second))
+        if measured and first != second and {first, second} not in [set(pair) for pair in chosen]:
+            chosen.append((first, second))
+    return chosen[:PAIRS]
 
 
-def compared(run: RunData, collection: str, first: str, second: str) -> dict[str, Any] | None:
+def compared(run: RunData, collection: str, first: str, second: str) -> ComparedPair | None:
     """The differences of a pair as a figure, and the queries with the largest either way; None without a query."""
     ours, theirs = (run.quality[collection, system, METRIC] for system in (first, second))
-    told = run.explained.get((collection, first), {}).keys() | run.explained.get((collection, second), {}).keys()
-    # Only those stand in the table that can be explained: not all queries are kept with their documents.
-    known = {query: json.dumps(query, ensure_ascii=False) in told for query in ours.keys() & theirs.keys()}
-    gaps = sorted(((ours[query] - theirs[query], query) for query in known), reverse=True)
+    lines = run.explained.get((collection, first), {}).keys() | run.explained.get((collection, second), {}).keys()
+    # The run holds the documents of some queries only; the table shows queries whose documents are there.
+    explained = {query: json.dumps(query, ensure_ascii=False) in lines for query in ours.keys() & theirs.keys()}
+    gaps = sorted(((ours[query] - theirs[query], query) for query in explained), reverse=True)
     if not gaps:
         return None
     wins, losses = [gap for gap in gaps if gap[0] > 0], [gap for gap in gaps[::-1] if gap[0] < 0]
-    shown = [[gap for gap in side if known[gap[1]] or not any(known.values())][:SHOWN] for side in (wins, losses)]
+    shown = [
+        [gap for gap in side if explained[gap[1]] or not any(explained.values())][:SHOWN] for side in (wins, losses)
+    ]
     text = (
         f"{first} ranks better than {second} on {len(wins)} of {len(gaps)} queries, worse on {len(losses)}, "
         f"the same on {len(gaps) - len(wins) - len(losses)}."
     )
-    return {
-        "first": first,
-        "second": second,
-        "text": text,
-        "kept": sum(known.values()),
-        "figure": _figure(np.asarray([gap for gap, _ in gaps]), first, second),
-        "rows": [
-            {"gap": f"{gap:+.3f}", "text": _text(run, collection, query, (first, second)), "sides": sides}
-            for gap, query in (*shown[0], *shown[1])
-            for sides in ([_side(run, collection, system, query) for system in (first, second)],)
-        ],
-    }
+    rows = [
+        ComparedQuery(
+            f"{gap:+.3f}",
+            _text(run, collection, query, (first, second)),
+            [_side(run, collection, system, query) for system in (first, second)],
+        )
+        for gap, query in (*shown[0], *shown[1])
+    ]
+    figure = _figure(np.asarray([gap for gap, _ in gaps]), first, second)
+    return ComparedPair(first, second, text, sum(explained.values()), figure, rows)
 
 
-def _figure(gaps: np.ndarray, first: str, second: str) -> Figure:
+def _figure(gaps: NDArray[np.float64], first: str, second: str) -> Figure:
     x = Axis("queries, the largest win first", 0, max(len(gaps), 2))
     reach = max(float(np.abs(gaps).max()), 0.05) * 1.08
     plot = Plot(x, Axis("nDCG@10, first - second", -reach, reach), height=240)
@@ -84,15 +126,14 @@ def _text(run: RunData, collection: str, query: str, systems: tuple[str, str]) -
     return query
 
 
-def _side(run: RunData, collection: str, system: str, query: str) -> dict[str, Any]:
-    """Of one system: its value, the rank of its first relevant document, its first document, and the terms matched."""
+def _side(run: RunData, collection: str, system: str, query: str) -> Side:
     row = run.explain(collection, system, query)
     top = row.get("top") or [{}]
     rank = row.get("first_relevant")
-    return {
-        "value": f"{run.quality[collection, system, METRIC][query]:.3f}",
-        "rank": f"first relevant at {rank}" if rank else "no relevant document found" if row else "",
-        "document": str(top[0].get("text", "")),
-        "relevant": bool(top[0].get("relevance")),
-        "terms": [(str(term), f"{weight:.2f}") for term, weight in top[0].get("terms", ())],
-    }
+    return Side(
+        value=f"{run.quality[collection, system, METRIC][query]:.3f}",
+        rank=f"first relevant at {rank}" if rank else "no relevant document found" if row else "",
+        document=str(top[0].get("text", "")),
+        relevant=bool(top[0].get("relevance")),
+        terms=[(str(term), f"{weight:.2f}") for term, weight in top[0].get("terms", ())],
+    )

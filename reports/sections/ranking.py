@@ -23,7 +23,7 @@ def ranked(run: RunData, collection: str, name: str) -> list[str]:
     direction = metric(name).direction
     if direction == "neither":
         return []
-    found = [(row.value, row.system) for row in run.having(collection, name)]
+    found = [(row.value, row.system) for row in run.records_with(collection, name)]
     return [system for _, system in sorted(found, key=lambda pair: pair[0], reverse=direction == "higher")]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.claims.memory import DENSE, LLAMA_TERMS, MS_MARCO, SPARSE
 from harness.claims.readings import DIMENSIONS, TERMS_KEPT
@@ -60,6 +60,36 @@ class Growth:
             return None
 
 
+@dataclass(frozen=True)
+class GrowthRow:
+    """What the page shows of one `Growth`.
+
+    `error` is that of predicting the largest size from the others, None where they are too few; `inside` says whether
+    that size lies inside its prediction interval. `cells` holds a prediction and its interval for each target.
+    """
+
+    system: str
+    metric: str
+    anchor: str
+    law: str
+    sizes: str
+    error: str | None
+    inside: bool
+    cells: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """All that the page shows of growth; `needs` has the rows of `needs`, `shape` (terms, dimensions)."""
+
+    targets: Sequence[str]
+    rows: Sequence[GrowthRow]
+    figures: Sequence[Figure]
+    needs: Sequence[tuple[str, str, list[tuple[float, int]]]]
+    machine: str
+    shape: tuple[int, int]
+
+
 def growths(run: RunData) -> list[Growth]:
     """Every growing metric of every system that was run on three or more sizes of one collection."""
     points: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
@@ -69,27 +99,27 @@ def growths(run: RunData) -> list[Growth]:
             series, size = row.collection.partition("[")[0], run.facts["collections"][row.collection]["documents"]
             points.setdefault((series, row.system, row.metric), []).append((float(size), row.value))
             units[row.metric] = row.unit
-    found = []
+    growing = []
     for (series, system, name), values in points.items():
         if len({size for size, _ in values}) >= 3:
             sizes, costs = zip(*sorted(values), strict=True)  # one size may be there for several seeds
-            found.append(Growth(series, system, name, units[name], sizes, costs, choose(sizes, costs)))
-    return sorted(found, key=lambda one: (one.series, GROWING.index(one.metric)))
+            growing.append(Growth(series, system, name, units[name], sizes, costs, choose(sizes, costs)))
+    return sorted(growing, key=lambda growth: (growth.series, GROWING.index(growth.metric)))
 
 
-def section(run: RunData) -> dict[str, Any] | None:
-    """All that the page shows of growth; None where no system was run on three sizes of a collection."""
-    found = growths(run)
-    if not found:
+def section(run: RunData) -> Scaling | None:
+    """What the page shows of growth; None where no system was run on three sizes of a collection."""
+    growing = growths(run)
+    if not growing:
         return None
-    return {
-        "targets": [f"{size:,}" for size in TARGETS],
-        "rows": [_shown(one) for one in found],
-        "figures": [figure for name in ("index_bytes", "latency_search/p50") if (figure := _figure(found, name))],
-        "needs": needs(),
-        "machine": f"{MACHINE_BYTES / 1e9:.0f} GB, of which {USABLE:.0%} are left to the index",
-        "shape": (TERMS_KEPT, DIMENSIONS),
-    }
+    return Scaling(
+        targets=[f"{size:,}" for size in TARGETS],
+        rows=[_row(growth) for growth in growing],
+        figures=[figure for name in ("index_bytes", "latency_search/p50") if (figure := _figure(growing, name))],
+        needs=needs(),
+        machine=f"{MACHINE_BYTES / 1e9:.0f} GB, of which {USABLE:.0%} are left to the index",
+        shape=(TERMS_KEPT, DIMENSIONS),
+    )
 
 
 def needs(targets: Sequence[int] = TARGETS) -> list[tuple[str, str, list[tuple[float, int]]]]:
@@ -115,45 +145,50 @@ def law_text(law: Law, unit: str) -> str:
     return f"{number(law.a, unit)} + {number(law.b * 1e6, unit)} a million documents"
 
 
-def _shown(one: Growth) -> dict[str, Any]:
-    checked = one.check()
-    return {
-        "system": one.system,
-        "metric": label(one.metric),
-        "anchor": one.metric.partition("/")[0],
-        "law": law_text(one.law, one.unit),
-        "sizes": f"{len(set(one.sizes))} sizes, {one.sizes[0]:,.0f} to {one.sizes[-1]:,.0f}",
-        "error": None if checked is None else f"{checked[2]:+.1%}",
-        "inside": checked is not None and checked[0].low <= checked[1] <= checked[0].high,
-        "cells": [
-            (number(p.value, one.unit), f"[{number(p.low, one.unit)}, {number(p.high, one.unit)}]")
-            for p in one.predictions()
+def _row(growth: Growth) -> GrowthRow:
+    checked = growth.check()
+    return GrowthRow(
+        system=growth.system,
+        metric=label(growth.metric),
+        anchor=growth.metric.partition("/")[0],
+        law=law_text(growth.law, growth.unit),
+        sizes=f"{len(set(growth.sizes))} sizes, {growth.sizes[0]:,.0f} to {growth.sizes[-1]:,.0f}",
+        error=None if checked is None else f"{checked[2]:+.1%}",
+        inside=checked is not None and checked[0].low <= checked[1] <= checked[0].high,
+        cells=[
+            (number(p.value, growth.unit), f"[{number(p.low, growth.unit)}, {number(p.high, growth.unit)}]")
+            for p in growth.predictions()
         ],
-    }
+    )
 
 
-def _figure(found: Sequence[Growth], name: str) -> Figure | None:
-    lines = [one for one in found if one.metric == name]
+def _figure(growing: Sequence[Growth], name: str) -> Figure | None:
+    lines = [growth for growth in growing if growth.metric == name]
     if not lines:
         return None
     factor, unit = {"bytes": (1e-9, "GB"), "seconds": (1e3, "ms")}.get(lines[0].unit, (1.0, lines[0].unit))
-    ends = [[p.value * factor for p in one.predictions()] for one in lines]
-    values = [v * factor for one in lines for v in one.values] + [v for both in ends for v in both]
+    ends = [[p.value * factor for p in growth.predictions()] for growth in lines]
+    values = [v * factor for growth in lines for v in growth.values] + [v for both in ends for v in both]
     plot = Plot(
-        Axis.around("documents", [*(s for one in lines for s in one.sizes), TARGETS[-1]], log=True),
+        Axis.around("documents", [*(s for growth in lines for s in growth.sizes), TARGETS[-1]], log=True),
         Axis.around(f"{label(name)}, {unit}", values, log=True),
     )
     legend, rows = [], []
-    for place, one in enumerate(lines):
-        reach = [one.sizes[0] * (TARGETS[-1] / one.sizes[0]) ** (step / 40) for step in range(41)]
-        plot.line([(size, one.law.at(size) * factor) for size in reach], colour(place), dash=1)
-        for size, value in zip(one.sizes, one.values, strict=True):
-            plot.point(size, value * factor, place, f"{one.system}, {size:,.0f} documents: {number(value, one.unit)}")
-        legend.append((swatch(place), one.system))
+    for place, growth in enumerate(lines):
+        reach = [growth.sizes[0] * (TARGETS[-1] / growth.sizes[0]) ** (step / 40) for step in range(41)]
+        plot.line([(size, growth.law.at(size) * factor) for size in reach], colour(place), dash=1)
+        for size, value in zip(growth.sizes, growth.values, strict=True):
+            plot.point(
+                size, value * factor, place, f"{growth.system}, {size:,.0f} documents: {number(value, growth.unit)}"
+            )
+        legend.append((swatch(place), growth.system))
         rows += [
-            (one.system, f"{size:,.0f}", number(value, one.unit), "measured")
-            for size, value in zip(one.sizes, one.values, strict=True)
+            (growth.system, f"{size:,.0f}", number(value, growth.unit), "measured")
+            for size, value in zip(growth.sizes, growth.values, strict=True)
         ]
-        rows += [(one.system, f"{p.size:,.0f}", number(p.value, one.unit), "extrapolated") for p in one.predictions()]
+        rows += [
+            (growth.system, f"{p.size:,.0f}", number(p.value, growth.unit), "extrapolated")
+            for p in growth.predictions()
+        ]
     caption = f"{METRICS[name.partition('/')[0]].label} by number of documents: measured (marks), and the fitted laws."
     return Figure(caption, plot.svg(), legend, ("System", "Documents", label(name), "Source"), rows)

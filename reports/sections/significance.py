@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +26,34 @@ EQUAL = (
 )  # fmt: skip
 
 
-def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class AgainstBest:
+    """Every other system against the best one over so many shared queries.
+
+    A row holds system, difference with its interval, p, effect size, detectable difference, and equivalence.
+    """
+
+    best: str
+    metric: str
+    margin: float
+    queries: int
+    rows: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class EqualQuality:
+    """What a family of systems costs where it ranks as well as another system, and that system's own cost."""
+
+    what: str
+    value: str
+    interval: str
+    theirs: str
+    ratio: str
+    ratio_interval: str
+    note: str
+
+
+def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> AgainstBest | None:
     """Every system against the best on a per-query metric; None without two systems that share queries.
 
     The margin of equivalence is that of the run's claims on this metric, else `MARGIN`.
@@ -38,32 +66,30 @@ def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> dict[s
     queries, table = run.shared(collection, name, order)
     if table is None or len(queries) < 2:
         return None
-    margins = [
-        c["equivalent_within"] for c in run.facts["claims"] if c["metric"] == name and c.get("equivalent_within")
-    ]
-    margin = float(margins[0]) if margins else MARGIN
-    found = compare(table[1:] - table[:1], margin, p_values=against_first(run, collection, name, order))
-    corrected = holm([one.p_value for one in found])
+    stated = [claim.get("equivalent_within") for claim in run.facts["claims"] if claim["metric"] == name]
+    margin = next((float(given) for given in stated if given), MARGIN)
+    comparisons = compare(table[1:] - table[:1], margin, p_values=against_first(run, collection, name, order))
+    corrected = holm([compared.p_value for compared in comparisons])
     rows = [
         (
             system,
-            f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}]",
+            f"{compared.difference:+.4f} [{compared.low:+.4f}, {compared.high:+.4f}]",
             _p(p),
-            "–" if math.isinf(one.effect) else f"{one.effect:+.2f}",
-            f"{one.detectable:.4f}",
-            f"{'yes' if one.equivalence < 0.05 else 'not shown'} ({_p(one.equivalence)})",
+            "–" if math.isinf(compared.effect) else f"{compared.effect:+.2f}",
+            f"{compared.detectable:.4f}",
+            f"{'yes' if compared.equivalence < 0.05 else 'not shown'} ({_p(compared.equivalence)})",
         )
-        for system, one, p in zip(order[1:], found, corrected, strict=True)
+        for system, compared, p in zip(order[1:], comparisons, corrected, strict=True)
     ]
-    return {"best": order[0], "metric": label(name), "margin": margin, "queries": len(queries), "rows": rows}
+    return AgainstBest(order[0], label(name), margin, len(queries), rows)
 
 
-def at_equal_quality(run: RunData, collection: str) -> list[dict[str, Any]]:
+def at_equal_quality(run: RunData, collection: str) -> list[EqualQuality]:
     """What each family (systems of one encoder, at least two costs) costs where it equals the best, or a baseline."""
     return [row for cost, gain in EQUAL for row in _matched(run, collection, cost, gain)]
 
 
-def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[dict[str, Any]]:
+def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[EqualQuality]:
     from harness.stats.matching import drawn_means, matched_means
 
     cells = run.cells()
@@ -93,15 +119,15 @@ def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[di
             own = [place[system] for system in sides]
             (value, *ends), (ratio, *reach) = matched_means(costs, means[own], moved[:, own], there.value, drawn=prices)
             apart = [system for system in sides if (collection, system) in run.disturbed] if drawn is not None else []
-            yield {
-                "what": f"{label(cost)} of {family} ({len(members)} systems) at the {label(gain)} of {target}",
-                "value": _cost(value, there.unit, costs),
-                "interval": f"[{', '.join(_cost(end, there.unit, costs) for end in ends)}]",
-                "theirs": number(there.value, there.unit),
-                "ratio": _times(ratio),
-                "ratio_interval": f"[{', '.join(map(_times, reach))}]",
-                "note": f"timing disturbed: {', '.join(apart)}" if apart else "",
-            }
+            yield EqualQuality(
+                what=f"{label(cost)} of {family} ({len(members)} systems) at the {label(gain)} of {target}",
+                value=_cost(value, there.unit, costs),
+                interval=f"[{', '.join(_cost(end, there.unit, costs) for end in ends)}]",
+                theirs=number(there.value, there.unit),
+                ratio=_times(ratio),
+                ratio_interval=f"[{', '.join(map(_times, reach))}]",
+                note=f"timing disturbed: {', '.join(apart)}" if apart else "",
+            )
 
 
 def _drawn(run: RunData, collection: str, cost: str, systems: Sequence[str]) -> dict[str, NDArray[np.float64]] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.metrics import metric
 from harness.stats.pareto import pareto_front
@@ -16,35 +17,44 @@ if TYPE_CHECKING:
 
 WORST = ("contradicted", "inconclusive", "not comparable", "supported")
 SIGNS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not comparable": "–"}
-TOLD = (
+HIGHLIGHTS = (
     ("ndcg@10", "Best ranking", "nDCG@10 {}"),
     ("index_bytes_per_document", "Smallest index", "{} a document"),
     ("latency_total/p50", "Fastest query", "median {}"),
 )
 """Metric, heading, words for a value."""
 NAMED = 6
-"""Dominated systems that are told by name; where there are more, those that are not are."""
+"""Dominated systems that a sentence names; where there are more, it names the others."""
 
 
-def by_claim(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """Claims in order, each with the verdict that decides it (the worst), how many share it, and all sentences."""
-    found: dict[str, list[Verdict]] = {}
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """One claim: the verdict that decides it, on how many collections it is the same, and sentences, worst first."""
+
+    claim: str
+    word: str
+    title: str
+    share: str
+    sentences: Sequence[str]
+
+
+def by_claim(verdicts: Sequence[Verdict]) -> list[ClaimVerdict]:
+    """Claims in order; the worst verdict decides."""
+    claims: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
-        found.setdefault(verdict.claim, []).append(verdict)
+        claims.setdefault(verdict.claim, []).append(verdict)
     rows = []
-    for claim, own in found.items():
+    for claim, own in claims.items():
         word = min((verdict.word for verdict in own), key=WORST.index)
         alike = sum(verdict.word == word for verdict in own)
         rows.append(
-            {
-                "claim": claim,
-                "word": word,
-                "title": f"{SIGNS[word]} {word.capitalize()}",
-                "share": "" if len(own) == 1 else f" on {alike} of {len(own)} collections",
-                "sentences": [
-                    verdict.sentence for verdict in sorted(own, key=lambda verdict: WORST.index(verdict.word))
-                ],
-            }
+            ClaimVerdict(
+                claim=claim,
+                word=word,
+                title=f"{SIGNS[word]} {word.capitalize()}",
+                share="" if len(own) == 1 else f" on {alike} of {len(own)} collections",
+                sentences=[verdict.sentence for verdict in sorted(own, key=lambda verdict: WORST.index(verdict.word))],
+            )
         )
     return rows
 
@@ -56,8 +66,8 @@ def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str 
         records: By (system, metric).
         best: The system that is best beyond chance, by metric; None where none is.
     """
-    found = []
-    for name, heading, words in TOLD:
+    sentences = []
+    for name, heading, words in HIGHLIGHTS:
         rows = [row for (_, own), row in records.items() if own == name]
         if len(rows) < 2:
             continue
@@ -65,8 +75,8 @@ def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str 
         first, second = rows[:2]
         value, other = (number(row.value, row.unit) for row in (first, second))
         chance = "" if metric(name).exact else " beyond chance" if best.get(name) else " not shown to be beyond chance"
-        said = f"{words.format(value)}{',' * bool(chance)}{chance}"
-        found.append((heading, f"{first.system}: {said}. Then {second.system}, {other}."))
+        reached = f"{words.format(value)}{',' * bool(chance)}{chance}"
+        sentences.append((heading, f"{first.system}: {reached}. Then {second.system}, {other}."))
     pairs = [
         (system, row, records[system, "index_bytes_per_document"])
         for (system, name), row in records.items()
@@ -78,11 +88,11 @@ def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str 
         who = ", ".join(beaten)
         if len(beaten) > NAMED:
             who = f"{len(beaten)} of {len(pairs)} systems, all but {', '.join(_others(pairs, beaten))}"
-        found.append(("Dominated", f"{who}: another system ranks at least as well in no more memory."))
-    return found
+        sentences.append(("Dominated", f"{who}: another system ranks at least as well in no more memory."))
+    return sentences
 
 
 def _others(pairs: Sequence[tuple[str, Record, Record]], beaten: Sequence[str]) -> list[str]:
     """Those on the front, smallest first."""
-    kept = [(cost.value, system) for system, _, cost in pairs if system not in beaten]
-    return [system for _, system in sorted(kept)]
+    undominated = [(cost.value, system) for system, _, cost in pairs if system not in beaten]
+    return [system for _, system in sorted(undominated)]

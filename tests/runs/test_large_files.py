@@ -102,9 +102,9 @@ def test_many_stages_are_told_by_kind_and_the_bad_and_long_ones_by_name():
                 "seconds": float(number), "peak_bytes": number << 20, "reason": ""}  # fmt: skip
 
     few = section([stage(number) for number in range(LISTED)])
-    assert (few["kinds"], few["left_out"], len(few["listed"])) == ([], 0, LISTED)
+    assert (few.kinds, few.left_out, len(few.listed)) == ([], 0, LISTED)
     many = section([*(stage(number) for number in range(100)), stage(3, "oom")])
-    assert many["headline"] == "101 stages, 1 of them not ok"
-    assert [one["label"] for one in many["listed"][:3]] == ["3", "99", "98"]
-    assert (len(many["listed"]), many["left_out"]) == (LISTED, 41)
-    assert many["kinds"][0] == ("even", "50", "0", "0", "2,450.0", "98.0", "98.00 MiB")
+    assert many.headline == "101 stages, 1 of them not ok"
+    assert [one["label"] for one in many.listed[:3]] == ["3", "99", "98"]
+    assert (len(many.listed), many.left_out) == (LISTED, 41)
+    assert many.kinds[0] == ("even", "50", "0", "0", "2,450.0", "98.0", "98.00 MiB")

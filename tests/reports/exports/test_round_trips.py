@@ -3,14 +3,19 @@
 import csv
 import io
 import json
+from dataclasses import asdict, fields
 
 import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import UserError
+from harness.records import Record
 from harness.runs.read import load_run
-from reports.exports.export import FORMATS, QUERY_COLUMNS, RECORD_COLUMNS, export, rows
+from reports.exports.export import FORMATS, export
 from reports.exports.text_summary import badge, summary
+
+RECORD_COLUMNS = tuple(field.name for field in fields(Record))
+QUERY_COLUMNS = ("run", "collection", "system", "query", "metric", "value")
 
 
 @pytest.fixture
@@ -43,7 +48,12 @@ def test_csv_of_queries_holds_each_query_of_each_system(run):
 def test_parquet_holds_the_rows_and_which_run_they_are_of(run, tmp_path, what):
     export(run, "parquet", what, tmp_path / "t.parquet")
     found = pq.read_table(tmp_path / "t.parquet")
-    assert found.to_pylist() == rows(run, what)[1]
+    queries = [
+        dict(zip(QUERY_COLUMNS, ("synthetic-1", c, s, query, m, value), strict=True))
+        for (c, s, m), own in run.quality.items()
+        for query, value in own.items()
+    ]
+    assert found.to_pylist() == (queries if what == "per-query" else [asdict(row) for row in run.records])
     assert found.schema.metadata[b"run"] == b"synthetic-1"
     assert found.schema.metadata[b"spec_hash"] == b"ab" * 32
 

@@ -17,7 +17,7 @@ from reports.formatting import interval, number
 from reports.pages.run_page import write_report
 from reports.sections import conditions, null_control, takeaways
 from reports.sections.all_collections import overview
-from reports.sections.collection import ELSEWHERE, GROUPS, shown
+from reports.sections.collection import ELSEWHERE, GROUPS, part
 from reports.sections.ranking import best, ranked, superiors
 
 
@@ -58,9 +58,9 @@ def test_times_are_best_only_where_undisturbed_processes_say_so(run_folder):
 def test_all_collections_in_one_table(run_folder):
     run = load_run(run_folder)
     found = overview(run)
-    table = found["by_collection"]
-    assert table["heads"] == ["alpha", "beta", "Mean"]
-    rows = dict(table["rows"])
+    table = found.by_collection
+    assert table.heads == ["alpha", "beta", "Mean"]
+    rows = dict(table.rows)
     assert [best for _, _, best in rows["sparse & co"]] == [True, False, False]
     mean = sum(float(value) for _, value, _ in rows["dense_1"][:2]) / 2
     assert float(rows["dense_1"][2][1]) == pytest.approx(mean)
@@ -74,29 +74,29 @@ def test_means_over_all_collections(run_folder):
     """0.2 better on one of two collections and tied on the other is better in the mean, and beyond chance."""
     run = load_run(run_folder)
     found = overview(run)
-    names = [name for name, _, _ in found["means"]["columns"]]
+    names = [name for name, _, _ in found.means.columns]
     assert names == ["ndcg@10", "index_bytes_per_document", "latency_total", "flops_encode_query"]
-    rows = {row["system"]["name"]: row for row in found["means"]["rows"]}
-    first, second = rows["sparse & co"]["cells"], rows["dense_1"]["cells"]
-    assert float(first[0]["value"]) - float(second[0]["value"]) == pytest.approx(0.1, abs=1e-6)
-    assert [cell["best"] for cell in first] == [True, True, False, False]  # dense_1's times were disturbed, FLOPs tie
+    rows = {row.system["name"]: row for row in found.means.rows}
+    first, second = rows["sparse & co"].cells, rows["dense_1"].cells
+    assert float(first[0].value) - float(second[0].value) == pytest.approx(0.1, abs=1e-6)
+    assert [cell.best for cell in first] == [True, True, False, False]  # dense_1's times were disturbed, FLOPs tie
     half = 0.02 / 2**0.5
-    mean = float(first[0]["value"])
-    assert first[0]["interval"] == f"[{mean - half:.3f}, {mean + half:.3f}]"
-    assert rows["broken"]["system"] == {
+    mean = float(first[0].value)
+    assert first[0].interval == f"[{mean - half:.3f}, {mean + half:.3f}]"
+    assert rows["broken"].system == {
         "name": "broken", "status": "oom", "reason": "on alpha, beta: held too much"
     }  # fmt: skip
-    assert rows["<script>alert(1)</script>"]["cells"][2]["text"] == "–"  # not timed on beta
+    assert rows["<script>alert(1)</script>"].cells[2].text == "–"  # not timed on beta
     run.conditions.clear()
     run.__dict__.pop("disturbed")
-    again = {row["system"]["name"]: row for row in overview(run)["means"]["rows"]}
-    assert again["sparse & co"]["cells"][2]["best"]
+    again = {row.system["name"]: row for row in overview(run).means.rows}
+    assert again["sparse & co"].cells[2].best
 
 
 def test_what_an_index_loses_is_drawn_against_time_and_memory(run_folder):
     def captions():
         run = load_run(run_folder)
-        return [figure.caption for figure in shown(run, "alpha", 0)["figures"]["Equal"] if figure]
+        return [figure.caption for figure in part(run, "alpha", 0).figures["Equal"] if figure]
 
     before = captions()
     assert not [caption for caption in before if "exact 100" in caption]
@@ -122,7 +122,7 @@ def test_many_dominated_systems_are_told_by_those_that_are_not():
 
 
 def test_takeaways_say_who_stands_out(run_folder):
-    found = dict(shown(load_run(run_folder), "alpha", 0)["takeaways"])
+    found = dict(part(load_run(run_folder), "alpha", 0).takeaways)
     assert found["Best ranking"].startswith("sparse & co: nDCG@10 0.598, beyond chance. Then dense_1, 0.398.")
     assert found["Smallest index"] == "sparse & co: 290 B a document. Then dense_1, 1000 B."
     assert "not shown to be beyond chance" in found["Fastest query"]
@@ -131,8 +131,8 @@ def test_takeaways_say_who_stands_out(run_folder):
 
 def test_verdicts_of_many_collections_are_gathered_by_claim(run_folder):
     first, second = takeaways.by_claim(verdicts(load_run(run_folder)))
-    assert (first["title"], first["share"]) == ("✓ Supported", " on 2 of 2 collections")
-    assert (second["title"], len(second["sentences"])) == ("– Not comparable", 2)
+    assert (first.title, first.share) == ("✓ Supported", " on 2 of 2 collections")
+    assert (second.title, len(second.sentences)) == ("– Not comparable", 2)
 
 
 def test_what_no_table_names_is_shown_all_the_same(run_folder, monkeypatch):
@@ -141,9 +141,9 @@ def test_what_no_table_names_is_shown_all_the_same(run_folder, monkeypatch):
     row = record("r", "alpha", "dense_1", "null_ratio/search p50", 1.0, method="m")
     extension = replace(row, metric="smoothness")
     run.records.extend([row, extension])
-    groups = dict(shown(run, "alpha", 0)["groups"])
-    assert groups["Other metrics"][0][1]["columns"][0][:2] == ("smoothness", "Smoothness")
-    assert "Other metrics" not in dict(shown(run, "beta", 1)["groups"])
+    groups = dict(part(run, "alpha", 0).groups)
+    assert groups["Other metrics"][0][1].columns[0][:2] == ("smoothness", "Smoothness")
+    assert "Other metrics" not in dict(part(run, "beta", 1).groups)
 
 
 def test_every_metric_has_its_place():
@@ -158,8 +158,8 @@ def test_processor_times_stand_with_the_latencies(run_folder):
         for name, size in (("search_cpu", value), ("timer_overhead", 6e-8)):
             bounds = (size * 0.9, size * 1.1)
             run.records.append(record("r", "alpha", system, name, size, method="m", n=3, interval=bounds))
-    groups = dict(shown(run, "alpha", 0)["groups"])
-    tables = {title: [row["cells"][-1]["text"] for row in data["rows"]] for title, data in groups["Latency"]}
+    groups = dict(part(run, "alpha", 0).groups)
+    tables = {title: [row.cells[-1].text for row in data.rows] for title, data in groups["Latency"]}
     assert tables["Processor time"][:2] == ["2.00 ms", "5.00 ms"]
     assert tables["Shortest times, and the clock's own"][:2] == ["60 ns", "60 ns"]
     assert "Other metrics" not in groups
@@ -253,7 +253,7 @@ def test_conditions_are_shown_and_the_disturbed_system_says_why(run_folder):
     assert list(found) == [("alpha", "dense_1")]
     assert found["alpha", "dense_1"].startswith("1 of 1 processes, it waited")
     _, loud = conditions.table(run.conditions)
-    assert dict(zip(conditions.COLUMNS, loud["cells"], strict=True)) == {
+    assert dict(zip(conditions.COLUMNS, loud.cells, strict=True)) == {
         "Processes": "1", "Disturbed": "1", "Processors": "1", "Threads at work / asked": "1 / 1",
         "Waited for a processor": "50.0%", "Other processes' share": "40%", "Stolen by the host": "0.0%",
         "Put aside": "1,200", "Pages read from disk": "3", "Sentinel's slowest": "+20%",

@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from harness.errors import UserError
 from harness.runs.read import load_run
 from reports.sections import memory_claim
-from reports.sections.memory_grid import curve, measured, printed, section, shade
+from reports.sections.measured_memory import MeasuredPart, MeasuredRow, MeasuredSystem, measured, shade
+from reports.sections.memory_grid import curve, printed, section
 
 
 def test_words_of_a_reduction():
@@ -43,20 +45,20 @@ def test_impossible_shapes_and_forms():
 def test_measured_pairs_and_their_cost(run_folder):
     run = load_run(run_folder)
     found = measured(run, "alpha", 0.71)
-    assert found["collection"] == "alpha"
-    ((row,),) = [found["rows"]]
-    assert row["system"]["name"] == "sparse & co"
-    shades = [cell.kind for cell, _ in row["cells"]]
+    assert found.collection == "alpha"
+    ((row,),) = [found.rows]
+    assert row.system.name == "sparse & co"
+    shades = [cell.kind for cell, _ in row.cells]
     assert shades == ["holds", "holds"]
-    assert [gap for _, gap in row["cells"]] == ["nDCG@10 +0.200", "nDCG@10 +0.300"]
+    assert [gap for _, gap in row.cells] == ["nDCG@10 +0.200", "nDCG@10 +0.300"]
 
 
 def test_the_section_is_shown_for_claims_on_memory_alone(run_folder):
     run = load_run(run_folder)
     found = section(run)
-    assert found["bound"] == 0.71
-    assert any("measured" in text for _, text in found["terms"])
-    assert 128 in found["dimensions"]
+    assert found.bound == 0.71
+    assert any("measured" in text for _, text in found.terms)
+    assert 128 in found.dimensions
     run.facts["claims"] = []
     assert section(run) is None
 
@@ -80,19 +82,13 @@ def test_the_verdict_agrees_with_the_arithmetic():
     assert memory_claim.on_paper(0.999).endswith(" and binary with none.")
 
 
-def test_what_was_measured_is_told_against_the_baseline_and_the_smallest_as_good():
+def test_the_sentences_compare_with_the_baseline_and_with_the_smallest_index_as_good():
     def one(name, size, ndcg):
-        return {"name": name, "bytes": size, "text": f"{size} B", "ndcg": ndcg}
+        return MeasuredSystem(name, "e", size, f"{size} B", "", ndcg)
 
-    part = {
-        "collection": "c",
-        "dense": [one("flat", 1000, 0.8), one("coded", 260, 0.795), one("cut", 100, 0.6)],
-        "rows": [
-            {"system": one("small", 70, 0.65)},
-            {"system": one("large", 280, 0.7)},
-            {"system": one("x", 300, 0.9)},
-        ],
-    }
+    dense = [one("flat", 1000, 0.8), one("coded", 260, 0.795), one("cut", 100, 0.6)]
+    sparse = [one("small", 70, 0.65), one("large", 280, 0.7), one("x", 300, 0.9)]
+    part = MeasuredPart("c", dense, [MeasuredRow(system, []) for system in sparse])
     first, second = memory_claim.measured(part, ["other", "flat"], 0.71)
     assert first == (
         "Measured on c against flat (1000 B a document, nDCG@10 0.800): 2 of 3 sparse indexes take at least 71% less; "
@@ -102,5 +98,5 @@ def test_what_was_measured_is_told_against_the_baseline_and_the_smallest_as_good
         "Against the smallest dense index that ranks as well within 0.01, coded (260 B a document, nDCG@10 0.795): "
         "1 of 3 sparse indexes takes at least 71% less; of these, small ranks best, nDCG@10 -0.145."
     )
-    part["rows"] = part["rows"][2:]
+    part = replace(part, rows=part.rows[2:])
     assert "none of 1 sparse indexes takes at least 71% less." in memory_claim.measured(part, [], 0.71)[0]

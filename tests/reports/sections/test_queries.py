@@ -17,26 +17,26 @@ def test_pairs_are_those_of_the_claims_then_the_best_two(run_folder):
 def test_wins_and_losses_are_counted(run_folder):
     run = load_run(run_folder)
     found = compared(run, "alpha", "sparse & co", "dense_1")
-    assert "better than dense_1 on 60 of 60 queries, worse on 0, the same on 0" in found["text"]
-    assert found["kept"] == 1
-    assert [row["gap"] for row in found["rows"]] == ["+0.200"]  # the one whose documents are kept
+    assert "better than dense_1 on 60 of 60 queries, worse on 0, the same on 0" in found.text
+    assert found.explained == 1
+    assert [row.gap for row in found.rows] == ["+0.200"]  # the one whose documents are kept
     run.explained.clear()
     found = compared(run, "alpha", "sparse & co", "dense_1")
-    assert [row["gap"] for row in found["rows"]] == ["+0.200"] * 5
+    assert [row.gap for row in found.rows] == ["+0.200"] * 5
     tie = compared(run, "beta", "sparse & co", "dense_1")
-    assert "on 0 of 60 queries, worse on 0, the same on 60" in tie["text"]
-    assert tie["rows"] == []
+    assert "on 0 of 60 queries, worse on 0, the same on 60" in tie.text
+    assert tie.rows == []
 
 
 def test_text_and_matched_terms_are_shown_and_escaped(run_folder):
     run = load_run(run_folder)
-    rows = compared(run, "alpha", "sparse & co", "dense_1")["rows"]
-    (told,) = [row for row in rows if row["text"] == f"what is {HOSTILE}"]
-    sparse, dense = told["sides"]
-    assert sparse["terms"] == [(HOSTILE, "1.50")]
-    assert sparse["rank"] == "first relevant at 3"
-    assert sparse["relevant"]
-    assert (dense["terms"], dense["rank"]) == ([], "")
+    rows = compared(run, "alpha", "sparse & co", "dense_1").rows
+    (told,) = [row for row in rows if row.text == f"what is {HOSTILE}"]
+    sparse, dense = told.sides
+    assert sparse.terms == [(HOSTILE, "1.50")]
+    assert sparse.rank == "first relevant at 3"
+    assert sparse.relevant
+    assert (dense.terms, dense.rank) == ([], "")
     text = write_report(run_folder).read_text()
     assert "&lt;script&gt;alert(1)&lt;/script&gt; 1.50" in text
     assert "<script>alert" not in text

@@ -54,7 +54,7 @@ def test_several_samples_of_one_size_all_count(sizes_run):
         rows.append(record("r", name, "inverted", "index_bytes", 1.1 * (1e6 + 400 * size), method="m"))
     (after,) = (one for one in growths(sizes_run) if one.metric == "index_bytes")
     assert len(after.values) == 2 * len(before.values)
-    assert section(sizes_run)["rows"][0]["sizes"].startswith("4 sizes")
+    assert section(sizes_run).rows[0].sizes.startswith("4 sizes")
     (old, *_), (new, *_) = before.predictions(), after.predictions()
     assert old.value < new.value < 1.1 * old.value
     assert new.high - new.low > 0.1 * new.value > old.high - old.low
@@ -64,7 +64,7 @@ def test_page_has_the_section(sizes_run):
     text = page(sizes_run)
     assert "Growth with the collection" in text
     assert "8,841,823 documents" in text
-    assert "1 MiB" not in section(sizes_run)["rows"][0]["cells"][0][0]
+    assert "1 MiB" not in section(sizes_run).rows[0].cells[0][0]
     assert "-9.1%" in text
 
 
