@@ -1,4 +1,4 @@
-"""The command `laconic-bench`: all groups of commands, and what a user is told when one fails."""
+"""The command `laconic-bench`: all groups of commands, and the message that a user gets when one fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app.add_typer(nightly.history, name="history")
 
 
 def main() -> None:
-    """Run a command; a mistake the user can mend is one message and exit code 2."""
+    """Run a command; a mistake of the user gives one message and exit code 2."""
     try:
         app()
     except UserError as error:

@@ -16,10 +16,10 @@ app = typer.Typer()
 @app.command()
 def fits(
     spec_file: SpecFile,
-    memory: Annotated[float, typer.Option("--memory", min=0, help="GB of one accelerator.")] = 80.0,
+    memory: Annotated[float, typer.Option("--memory", min=0, help="Memory of one accelerator in GB.")] = 80.0,
     overrides: Overrides = None,
 ) -> None:
-    """Estimate the memory of a spec's trainings; do nothing. Exit 1 if one does not fit."""
+    """Estimate the memory that a spec's trainings need; train nothing. Exit 1 if one does not fit."""
     from harness.estimates.training_memory import memory_table, phases
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.load import load_spec
@@ -35,9 +35,12 @@ def fits(
 def costs(
     spec_file: SpecFile,
     speed: Annotated[
-        float, typer.Option(min=1.0, help="Floating point operations a second of what encodes: assumed, not known.")
+        float,
+        typer.Option(min=1.0, help="Assumed speed of the encoding machine, in floating point operations a second."),
     ] = 2e14,
-    price: Annotated[float | None, typer.Option(min=0.0, help="Of an hour of it, in any currency.")] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0.0, help="Price of an hour of that machine, in any currency.")
+    ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:

@@ -26,7 +26,7 @@ def plan(
     only: Only = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the stages, which are stored already, and what the others may take; do nothing."""
+    """Show the stages, which of them are stored, and the expected time of the others; run nothing."""
     from harness.pipeline.executors.progress import clock
     from harness.pipeline.executors.timings import estimate
     from harness.pipeline.store.local import Store
@@ -59,7 +59,7 @@ def _numbers(estimate: Estimate) -> dict[str, str | float]:
 
 
 def _cells(estimate: Estimate) -> list[str]:
-    """A row of the plan: what is stored or unknown takes no time and no memory that could be told."""
+    """A row of the plan; a stage that is stored or unknown has no time and no memory."""
     from harness.pipeline.executors.progress import clock
 
     known = estimate.basis not in ("stored", "unknown")
@@ -69,7 +69,7 @@ def _cells(estimate: Estimate) -> list[str]:
 
 @app.command()
 def pin(spec_file: SpecFile, overrides: Overrides = None) -> None:
-    """Look up the commits of models that the spec names without one; print the settings that pin them."""
+    """Look up the commits of models that the spec does not pin; print the settings that pin them."""
     from harness.pipeline.plan.pins import pins
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.load import load_spec
@@ -82,7 +82,7 @@ def pin(spec_file: SpecFile, overrides: Overrides = None) -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Say whether this machine is fit to time on; change nothing."""
+    """Say whether this machine is quiet enough for timing; change nothing."""
     from harness.measure.machine.doctor import examine
 
     findings = examine()
@@ -100,7 +100,7 @@ def list_names(
     what: Annotated[str, typer.Argument(help="collections, encoders, indexes, measurements or metrics")],
     as_json: AsJson = False,
 ) -> None:
-    """List what specs can name, with a line on each."""
+    """List the types that specs can name, with one line for each."""
     from harness.errors import allowed
     from harness.metrics import METRICS
     from harness.pipeline.plan.registries import REGISTRIES

@@ -22,7 +22,7 @@ def check_model(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a model is what the spec says it is; exit 1 if not. Makes the model if it is not stored."""
+    """Check that a model is what the spec says it is; exit 1 if not. Make the model if it is not stored."""
     from harness.pipeline.executors.local import Executor
     from harness.pipeline.executors.progress import Lines
     from harness.pipeline.plan.registries import REGISTRIES
@@ -57,19 +57,24 @@ def check_model(
 @app.command()
 def mine(
     spec_file: SpecFile,
-    system: Annotated[str, typer.Argument(help="System of the spec that searches.")],
-    collection: Annotated[str, typer.Argument(help="Collection of the spec whose training pairs get negatives.")],
-    out: Annotated[Path, typer.Option("--out", help="File of pairs to write, JSON lines.")],
-    count: Annotated[int, typer.Option(min=1, help="Negatives of a pair, at most.")] = 15,
-    depth: Annotated[int, typer.Option(min=1, help="Passages looked at for a query.")] = 100,
-    skip: Annotated[int, typer.Option(min=0, help="Best ranks left out.")] = 0,
+    system: Annotated[str, typer.Argument(help="Name of a system of the spec; it searches for the negatives.")],
+    collection: Annotated[
+        str, typer.Argument(help="Name of a collection of the spec; its training pairs get negatives.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File to write: pairs as JSON lines.")],
+    count: Annotated[int, typer.Option(min=1, help="Largest number of negatives for a pair.")] = 15,
+    depth: Annotated[int, typer.Option(min=1, help="Number of passages to consider for a query.")] = 100,
+    skip: Annotated[int, typer.Option(min=0, help="Number of best ranks to leave out.")] = 0,
     share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="A passage above this share of the positive's score is an answer.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="A passage that scores above this share of the pair's own passage is an answer."
+        ),
     ] = 0.95,
     store: StoreFolder = DEFAULT_STORE,
     overrides: Overrides = None,
 ) -> None:
-    """Give training pairs hard negatives that a system finds; what likely answers the query too is left out."""
+    """Add hard negatives that a system finds to training pairs; leave out passages that likely answer the query."""
     import shutil
 
     from harness.pipeline.executors.local import Executor
@@ -95,9 +100,9 @@ def mine(
 def ciff(
     source: Annotated[Path, typer.Argument(help="Folder of sparse vectors, or a CIFF file.")],
     target: Annotated[Path, typer.Argument(help="The CIFF file, or a new folder, to write.")],
-    levels: Annotated[int, typer.Option(help="Writing: the whole number that the highest weight becomes.")] = 255,
+    levels: Annotated[int, typer.Option(help="When writing: the whole number for the highest weight.")] = 255,
 ) -> None:
-    """Exchange documents with other engines: vectors to an inverted index in CIFF, or back."""
+    """Write vectors as an inverted index in CIFF for other engines, or read such a file."""
     from harness.ciff.files import read_ciff, write_ciff
     from harness.vectors import load_vectors
 

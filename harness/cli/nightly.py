@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 app = typer.Typer()
-history = typer.Typer(no_args_is_help=True, help="What was measured before: add runs, list, query, prune.")
+history = typer.Typer(no_args_is_help=True, help="Add, list, query and prune the runs of the history.")
 
 HistoryFolder = Annotated[
     Path, typer.Option("--history", envvar="LACONIC_BENCH_HISTORY", help="Folder of the history.")
@@ -32,7 +32,7 @@ def add(
     run_folders: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
     folder: HistoryFolder = DEFAULT_HISTORY,
 ) -> None:
-    """Add finished runs; one that is there already is left alone."""
+    """Add finished runs; skip those that the history has."""
     from harness.history import History, entry_of
 
     kept = History(folder)
@@ -66,11 +66,11 @@ def list_runs(folder: HistoryFolder = DEFAULT_HISTORY, as_json: AsJson = False) 
 
 @history.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="SQL over the table records, DuckDB's dialect.")],
+    sql: Annotated[str, typer.Argument(help="SQL over the table records, in DuckDB's dialect.")],
     folder: HistoryFolder = DEFAULT_HISTORY,
     as_json: AsJson = False,
 ) -> None:
-    """Run SQL over all records; nothing can be changed by it."""
+    """Run SQL over all records; it cannot change them."""
     names, rows = _existing(folder).query(sql)
     if as_json:
         typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
@@ -86,11 +86,13 @@ def query(
 @history.command()
 def prune(
     folder: HistoryFolder = DEFAULT_HISTORY,
-    before: Annotated[str | None, typer.Option("--before", help="Remove runs older than this day, 2026-01-31.")] = None,
+    before: Annotated[
+        str | None, typer.Option("--before", help="Remove runs older than this day, for example 2026-01-31.")
+    ] = None,
     keep: Annotated[int | None, typer.Option("--keep", min=1, help="Keep this many of the newest runs.")] = None,
-    pretend: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    pretend: Annotated[bool, typer.Option("--dry-run", help="Only list the runs that would be removed.")] = False,
 ) -> None:
-    """Remove old runs for good."""
+    """Remove old runs; this cannot be undone."""
     if (before is None) == (keep is None):
         raise UserError("say which runs are to go", remedy="give --before DAY or --keep NUMBER, one of them")
     day = _day(before) if before else None
@@ -106,18 +108,22 @@ def prune(
 def compare(
     base: Annotated[str, typer.Argument(help="Folder of the earlier finished run, or the earlier revision.")],
     head: Annotated[str, typer.Argument(help="Folder of the later finished run, or the later revision.")],
-    spec_file: Annotated[Path | None, typer.Option("--spec", help="The experiment; for revisions.")] = None,
-    repository: Annotated[Path, typer.Option("--repo", help="Where git revisions are looked up.")] = Path(),
+    spec_file: Annotated[
+        Path | None, typer.Option("--spec", help="The experiment, a TOML file; only for revisions.")
+    ] = None,
+    repository: Annotated[Path, typer.Option("--repo", help="Repository of the git revisions.")] = Path(),
     store: StoreFolder = DEFAULT_STORE,
-    work: Annotated[Path, typer.Option("--work", help="Folder for environments; made anew.")] = Path("compare"),
+    work: Annotated[Path, typer.Option("--work", help="Folder for environments; its content is replaced.")] = Path(
+        "compare"
+    ),
     pairs: Annotated[int, typer.Option(min=2, help="Pairs of fresh processes.")] = PAIRS,
     rounds: Annotated[int, typer.Option(min=1, help="Passes over the queries in each process.")] = ROUNDS,
     overrides: Overrides = None,
-    force: Annotated[bool, typer.Option("--force", help="Compare runs although data or machine differ.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Show what did not change, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Compare runs even if data or machine differ.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also show what did not change.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what became of each metric; exit 0 if nothing regressed, 1 if something did, 2 if it cannot be said.
+    """Say how each metric changed; exit 0 if nothing regressed, 1 if something regressed, 2 if not known.
 
     BASE and HEAD are folders of finished runs, or (with --spec) revisions that are measured in turns: NAME==VERSION, a
     wheel, a folder of Python packages, a git revision of --repo, or key=value of the spec.
@@ -142,13 +148,11 @@ def nightly(
     folder: HistoryFolder = DEFAULT_HISTORY,
     store: StoreFolder = DEFAULT_STORE,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the pages; nightly/NAME by default.")] = None,
-    accepted: Annotated[
-        Path, typer.Option("--accepted", help="Regressions that are accepted, a TOML file.")
-    ] = DEFAULT_ACCEPTED,
+    accepted: Annotated[Path, typer.Option("--accepted", help="Accepted regressions, a TOML file.")] = DEFAULT_ACCEPTED,
     overrides: Overrides = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summary alone.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the summary.")] = False,
 ) -> None:
-    """Run an experiment, judge it by its history, confirm, tell; exit 0 good, 1 regressed, 2 could not measure."""
+    """Run an experiment and judge it by its history; exit 0 if good, 1 if something regressed, 2 if not known."""
     from harness.history import History
     from harness.nightly.accepted import read_accepted
     from harness.nightly.run_nightly import run_nightly

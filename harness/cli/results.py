@@ -15,10 +15,15 @@ app = typer.Typer()
 
 @app.command()
 def report(
-    run_folders: Annotated[list[Path], typer.Argument(help="Folders of finished runs; several stand side by side.")],
-    out: Annotated[Path | None, typer.Option("--out", help="File; by default report.html, or compared.html.")] = None,
+    run_folders: Annotated[
+        list[Path], typer.Argument(help="Folders of finished runs; several are shown side by side.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write; report.html by default, or compared.html for several runs."),
+    ] = None,
 ) -> None:
-    """Write the report of a finished run anew, or one of several runs beside each other."""
+    """Write the report of a finished run again, or a report of several runs side by side."""
     from reports.pages.run_page import write_report, write_several
 
     several = len(run_folders) > 1
@@ -31,7 +36,7 @@ def report(
 def claims(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", help="Folder of another run, to take the baselines from.")
+        Path | None, typer.Option("--baseline", help="Folder of another run that has the baselines.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,13 +60,14 @@ def claims(
 def tables(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     form: Annotated[str, typer.Option("--format", help="latex, markdown or csv")] = "markdown",
-    metrics: Annotated[list[str] | None, typer.Option("--metric", help="May be repeated.")] = None,
+    metrics: Annotated[list[str] | None, typer.Option("--metric", help="Metric of a column. May be repeated.")] = None,
     decimals: Annotated[int, typer.Option(min=0, max=8)] = 3,
     quoted: Annotated[
-        Path | None, typer.Option("--quoted", help="Published numbers: a CSV of names, then one column a collection.")
+        Path | None,
+        typer.Option("--quoted", help="CSV of published numbers: names, then one column for each collection."),
     ] = None,
 ) -> None:
-    """Print a paper table."""
+    """Print a table for a paper."""
     from harness.runs.read import load_run
     from reports.exports.paper_tables import DEFAULT, table
     from reports.exports.quoted import read_quoted
@@ -79,7 +85,7 @@ def export_run(
     what: Annotated[str, typer.Option("--what", help="records or per-query (csv, json, parquet)")] = "records",
     out: Annotated[Path | None, typer.Option("--out", help="File to write; a folder for trec and mteb.")] = None,
 ) -> None:
-    """Give a run's numbers in another format."""
+    """Write a run's numbers in another format."""
     from harness.runs.read import load_run
     from reports.exports.export import export
 
@@ -89,9 +95,9 @@ def export_run(
 @app.command()
 def published(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    scores: Annotated[Path, typer.Argument(help="CSV: a column of models, then one of nDCG@10 a task.")],
+    scores: Annotated[Path, typer.Argument(help="CSV: names of models, then one column of nDCG@10 for each task.")],
 ) -> None:
-    """Set a run's scores beside published ones; exit 1 if one is further away than it may be."""
+    """Compare a run's scores with published ones; exit 1 if one differs too much."""
     from harness.runs.read import load_run
     from reports.exports.published import compared, printed
 
@@ -103,14 +109,16 @@ def published(
 
 @app.command()
 def grid(
-    dimensions: Annotated[int, typer.Option(help="Of the dense vector.")] = 4096,
-    terms: Annotated[float, typer.Option(help="Mean terms a document.")] = 512,
-    documents: Annotated[int, typer.Option(help="In the collection; by default the passages of MS MARCO.")] = 8_841_823,
-    vocabulary: Annotated[int, typer.Option(help="Terms that there are; by default Llama 3's.")] = 128_256,
-    reduction: Annotated[float, typer.Option(help="The reduction that is claimed.")] = 0.71,
+    dimensions: Annotated[int, typer.Option(help="Dimensions of a dense vector.")] = 4096,
+    terms: Annotated[float, typer.Option(help="Mean number of terms in a document.")] = 512,
+    documents: Annotated[
+        int, typer.Option(help="Number of documents; by default the passages of MS MARCO.")
+    ] = 8_841_823,
+    vocabulary: Annotated[int, typer.Option(help="Number of terms in the vocabulary; by default Llama 3's.")] = 128_256,
+    reduction: Annotated[float, typer.Option(help="The claimed reduction.")] = 0.71,
     form: Annotated[str, typer.Option("--format", help="markdown, csv or json")] = "markdown",
 ) -> None:
-    """Print what sparse and dense indexes take on paper, for every pair of codecs."""
+    """Print the computed memory of sparse and dense indexes, for every pair of codecs."""
     from reports.sections.memory_grid import printed
 
     typer.echo(printed(form, dimensions, terms, documents, vocabulary, reduction), nl=False)

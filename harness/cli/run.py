@@ -33,22 +33,24 @@ def run(
     overrides: Overrides = None,
     only: Only = None,
     retry: Annotated[
-        str | None, typer.Option("--retry", help="Do these again: failed, disturbed, or not-in-turns.")
+        str | None, typer.Option("--retry", help="Run these stages again: failed, disturbed or not-in-turns.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Make everything anew.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run every stage again.")] = False,
     null: Annotated[
-        bool, typer.Option("--null", help="Time each system (with --only: that one) twice, under two names.")
+        bool, typer.Option("--null", help="Time each system (with --only: that one) under two names.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed, and the report's path.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only failures and the path of the report.")
+    ] = False,
     executor: Annotated[str, typer.Option("--executor", help="Where stages run: local or ray.")] = "local",
     address: Annotated[
-        str | None, typer.Option("--address", help="Of a Ray cluster; without it Ray is started here.")
+        str | None, typer.Option("--address", help="Address of a Ray cluster; by default Ray starts on this machine.")
     ] = None,
     artefacts: Annotated[
-        str | None, typer.Option("--artefacts", help="URL (fsspec) of the store that all nodes of a cluster reach.")
+        str | None, typer.Option("--artefacts", help="URL (fsspec) of the store that all nodes of the cluster share.")
     ] = None,
 ) -> None:
-    """Run an experiment and write its report; what is stored already is reused."""
+    """Run an experiment and write its report; reuse what is stored."""
     from harness.experiment import run_experiment
     from harness.pipeline.executors.progress import Lines
 
