@@ -114,7 +114,7 @@ def cluster(session: nox.Session) -> None:
 def documents(session: nox.Session) -> None:
     """Check that links, specs, commands, paths and examples in the documents hold."""
     install(session, "test")
-    session.run("pytest", "-q", "tests/test_docs.py", "tests/test_outside.py")
+    session.run("pytest", "-q", "tests/test_docs.py", "tests/test_docs_names.py", "tests/test_outside.py")
 
 
 @nox.session
