@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _WIDENED = 1 << 17
 """Bits that are made floats at a time."""
+_CACHED = 1000
+"""Sign patterns over at most this many queries stay in memory as floats."""
 
 
 def randomisations(differences: NDArray[np.float64], *, seed: int = 0, resamples: int = 10_000) -> NDArray[np.float64]:
@@ -43,17 +45,20 @@ def randomisations(differences: NDArray[np.float64], *, seed: int = 0, resamples
     for begin in range(0, patterns, 1000):
         size = min(1000, patterns - begin)
         if exact:
-            kept: Any = ((np.arange(begin, begin + size)[:, None] >> np.arange(queries)) & 1).astype(np.float64)
+            signs = ((np.arange(begin, begin + size)[:, None] >> np.arange(queries)) & 1).astype(np.float64)
+            sums_kept = signs @ data.T
+        elif queries <= _CACHED:
+            sums_kept = _patterns(queries, seed, begin, size) @ data.T
         else:
-            kept = _kept(queries, seed, begin, size) if queries <= 1000 else _bits(queries, seed, begin, size)
-        # Those that keep their sign less those that change it are twice those that keep it less all.
-        hits += (np.abs(2 * _sums(kept, data) - total) >= enough).sum(axis=0)
-    found = hits / patterns if exact else (hits + 1) / (patterns + 1)
-    return np.where(data.any(axis=1), found, 1.0)
+            sums_kept = _sums_of_bits(_bits(queries, seed, begin, size), data)
+        # Differences that keep their sign less those that change it are twice those that keep it less all.
+        hits += (np.abs(2 * sums_kept - total) >= enough).sum(axis=0)
+    p_values = hits / patterns if exact else (hits + 1) / (patterns + 1)
+    return np.where(data.any(axis=1), p_values, 1.0)
 
 
 @lru_cache(maxsize=12)
-def _kept(queries: int, seed: int, begin: int, size: int) -> NDArray[np.float64]:
+def _patterns(queries: int, seed: int, begin: int, size: int) -> NDArray[np.float64]:
     """Rows `begin` and on of the patterns, 1 where the sign is kept and 0 where it changes.
 
     They stay in memory, because a report tests many families over the same queries.
@@ -66,12 +71,10 @@ def _bits(queries: int, seed: int, begin: int, size: int) -> NDArray[np.uint8]:
     return np.unpackbits(rng.integers(256, size=(size, -(-queries // 8)), dtype=np.uint8), axis=1)[:, :queries]
 
 
-def _sums(kept: NDArray[Any], data: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sums_of_bits(bits: NDArray[np.uint8], data: NDArray[np.float64]) -> NDArray[np.float64]:
     """Patterns x pairs. Bits are widened a part at a time: all at once they would not stay in the cache."""
-    if kept.dtype == np.float64:
-        return np.asarray(kept @ data.T)
-    rows = max(_WIDENED // kept.shape[1], 1)
-    parts = [kept[begin : begin + rows].astype(np.float64) @ data.T for begin in range(0, len(kept), rows)]
+    rows = max(_WIDENED // bits.shape[1], 1)
+    parts = [bits[begin : begin + rows].astype(np.float64) @ data.T for begin in range(0, len(bits), rows)]
     return np.concatenate(parts)
 
 

@@ -52,8 +52,8 @@ class SearchPlan:
 
     @cached_property
     def libraries(self) -> tuple[str, ...]:
-        """Distributions whose versions decide what the index does."""
-        return self.engine.libraries_with(self.system.index.params)
+        """Distributions whose versions decide what the index does, with those that the steps read vectors by."""
+        return tuple(sorted({*self.engine.libraries_with(self.system.index.params), *VECTORS}))
 
     def build(self, encode: Stage) -> Stage:
         """Build the index; its time and its peak are measured."""
@@ -140,7 +140,7 @@ class SearchPlan:
             },
             {"model": fit, "index": build, "collection": prepare},
             (*maker.modules(encoder.params), *self.modules),
-            (*maker.libraries_with(encoder.params), *self.libraries, *VECTORS),
+            (*maker.libraries_with(encoder.params), *self.libraries),
             # Systems that differ in name alone are measured apart: their spread is the machine's own.
             {"machine": self.machine, "system": self.system.name},
             timed=True,

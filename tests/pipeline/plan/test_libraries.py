@@ -102,6 +102,17 @@ def test_what_makes_vectors_follows_numpy(file, upgraded):
     assert "prepare" not in kinds
 
 
+def test_stages_of_an_engine_in_plain_python_follow_what_reads_their_vectors(file, monkeypatch):
+    """Its own libraries are none, but our step opens the vectors with numpy and scipy."""
+    monkeypatch.setattr(REGISTRIES.indexes.get("inverted"), "libraries", ())
+    systems = system_stages(load_spec(file, REGISTRIES), "machine")
+    (own,) = [system for system in systems if system.system.name == "own"]
+    stages = {stage.kind: stage for stage in own.all()}
+    for kind in ("build", "search", "work", "memory", "latency"):
+        assert {"numpy", "scipy"} <= set(stages[kind].recipe["libraries"]), kind
+        assert "numba" not in stages[kind].recipe["libraries"], kind
+
+
 def test_mined_negatives_follow_encoder_and_engine(file, upgraded):
     spec = load_spec(file, REGISTRIES)
     settings = {"depth": 10, "count": 1, "skip": 0, "share": 0.9}
