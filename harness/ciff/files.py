@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import re
 import struct
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from harness.errors import UserError
 from harness.vectors import VectorsInfo
@@ -32,6 +34,26 @@ BUDGET = 1 << 23
 BLOCK = 16384
 """Documents read at a time."""
 REMEDY = "export the index again; compressed files have to be unpacked first"
+Field: TypeAlias = "int | float | bytes"
+"""A field of a message: a whole number, a real one, or what follows its own length."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the header says: the number of documents; `scale` and `columns` where this project wrote the file."""
+
+    documents: int
+    scale: float | None = None
+    columns: int = 0
+
+
+@dataclass(frozen=True)
+class PostingList:
+    """A term, the documents that have it in ascending order, and a whole number for each."""
+
+    term: str
+    documents: NDArray[np.int64]
+    wholes: NDArray[np.int64]
 
 
 def write_ciff(
@@ -53,9 +75,9 @@ def write_ciff(
     Raises:
         UserError: The vectors are dense, or weights cannot be rounded.
     """
-    if not hasattr(documents, "indptr"):
+    if not sparse.issparse(documents):
         raise UserError("CIFF holds inverted indexes, and these vectors are dense", remedy="give sparse vectors")
-    rows: Any = documents
+    rows = documents
     lowest = highest = 0.0
     counts, lengths = np.zeros(rows.shape[1], np.int64), np.zeros(rows.shape[0], np.int64)
     for _, columns, weights in _blocks(rows):
@@ -100,55 +122,71 @@ def read_ciff(path: Path, directory: Path) -> tuple[VectorsInfo, list[str]]:
     Raises:
         UserError: The file is truncated, damaged or no CIFF.
     """
+    description = Description(0)
     lengths: NDArray[np.int64] = np.zeros(0, np.int64)
-    documents, own, names, texts = 0, None, [], []
+    names: list[str] = []
+    texts: list[str] = []
     with path.open("rb") as file:
-        for kind, found in _messages(path, file):
-            if kind == "header":
-                documents, own = found
-                lengths = np.zeros(documents, np.int64)
-            elif kind == "list":
-                texts.append(found[0])
-                lengths[found[1]] += 1
+        for message in _messages(path, file):
+            if isinstance(message, Description):
+                description, lengths = message, np.zeros(message.documents, np.int64)
+            elif isinstance(message, PostingList):
+                texts.append(message.term)
+                lengths[message.documents] += 1
             else:
-                names.append(found)
-    scale, width = own or (1.0, len(texts))
-    try:
-        columns = np.array([int(text) for text in texts] if own else range(len(texts)), np.int64)
-    except ValueError:
-        columns = np.arange(len(texts))
-    width = max(width, len(texts))
+                names.append(message)
+    columns = _columns_of(texts, description)
+    width = max(description.columns, len(texts))
     if len(columns) and not 0 <= columns.min() <= columns.max() < width:
         raise UserError("a term's number is beyond the number of terms", file=path, remedy=REMEDY)
+    if len(np.unique(columns)) < len(columns):
+        raise UserError("two lists of postings are of the same term", file=path, remedy=REMEDY)
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    total, cursor = int(indptr[-1]), indptr[:-1].copy()
+    total = int(indptr[-1])
     for name in ("data.f32", "indices.i32"):
         with (directory / name).open("wb") as file:
             file.truncate(total * 4)
     if total:
-        data: Any = np.memmap(directory / "data.f32", "<f4", "r+")
-        indices: Any = np.memmap(directory / "indices.i32", "<i4", "r+")
-        order = iter(columns)
-        with path.open("rb") as file:
-            for kind, found in _messages(path, file):
-                if kind == "list":
-                    places = cursor[found[1]]
-                    data[places], indices[places] = found[2] * np.float32(scale), next(order)
-                    cursor[found[1]] += 1
-        if (np.diff(columns) < 0).any():
-            for begin, end in pairwise(indptr):
-                sorted_ = np.argsort(indices[begin:end])
-                indices[begin:end], data[begin:end] = indices[begin:end][sorted_], data[begin:end][sorted_]
-        data.flush()
-        indices.flush()
+        _fill(path, directory, columns, indptr, description.scale or 1.0)
     np.save(directory / "indptr.npy", indptr)
     (directory / "terms.txt").write_text("\n".join(texts), encoding="utf-8")
-    info = VectorsInfo("sparse", documents, width, total)
+    info = VectorsInfo("sparse", description.documents, width, total)
     (directory / "shape.json").write_text(json.dumps(vars(info)))
     return info, names
 
 
-def _blocks(rows: Any) -> Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]]:
+def _columns_of(terms: Sequence[str], description: Description) -> NDArray[np.int64]:
+    """The column of each term: its number where this project numbered the terms, else its place in the file."""
+    if description.scale is not None:
+        try:
+            return np.array([int(term) for term in terms], np.int64)
+        except (ValueError, OverflowError):  # this project wrote the terms' texts
+            pass
+    return np.arange(len(terms))
+
+
+def _fill(path: Path, directory: Path, columns: NDArray[np.int64], indptr: NDArray[np.int64], scale: float) -> None:
+    """Write weights and columns of all postings into the files of the folder, which have their sizes already."""
+    data = np.memmap(directory / "data.f32", np.dtype("<f4"), "r+")
+    indices = np.memmap(directory / "indices.i32", np.dtype("<i4"), "r+")
+    cursor, order = indptr[:-1].copy(), iter(columns)
+    with path.open("rb") as file:
+        for message in _messages(path, file):
+            if isinstance(message, PostingList):
+                places = cursor[message.documents]
+                data[places], indices[places] = message.wholes * np.float32(scale), next(order)
+                cursor[message.documents] += 1
+    if (np.diff(columns) < 0).any():
+        for begin, end in pairwise(indptr):
+            ascending = np.argsort(indices[begin:end])
+            indices[begin:end], data[begin:end] = indices[begin:end][ascending], data[begin:end][ascending]
+    data.flush()
+    indices.flush()
+
+
+def _blocks(
+    rows: sparse.csr_matrix,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]]:
     """(documents, columns, weights) of the entries of some rows at a time."""
     for begin in range(0, rows.shape[0], BLOCK):
         ends = rows.indptr[begin : begin + BLOCK + 1]
@@ -157,7 +195,7 @@ def _blocks(rows: Any) -> Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArra
         yield numbers, np.asarray(rows.indices[part]), np.asarray(rows.data[part])
 
 
-def _whole(weights: NDArray[Any], scale: float, levels: int) -> NDArray[np.int64]:
+def _whole(weights: NDArray[np.float32], scale: float, levels: int) -> NDArray[np.int64]:
     return np.where(weights > 0, np.clip(np.rint(weights / np.float64(scale)), 1, levels), 0).astype(np.int64)
 
 
@@ -174,53 +212,75 @@ def _ranges(counts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def _lists(
-    rows: Any, first: int, last: int, scale: float, levels: int
+    rows: sparse.csr_matrix, first: int, last: int, scale: float, levels: int
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
     """(term, documents ascending, whole numbers) of the terms in a range that occur."""
     parts = []
     for numbers, columns, weights in _blocks(rows):
-        kept = (columns >= first) & (columns < last) & (weights > 0)
-        parts.append((columns[kept].astype(np.int32), numbers[kept].astype(np.int32), weights[kept]))
-    columns, numbers, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+        inside = (columns >= first) & (columns < last) & (weights > 0)
+        parts.append((columns[inside].astype(np.int32), numbers[inside].astype(np.int32), weights[inside]))
+    columns = np.concatenate([part[0] for part in parts])
+    numbers = np.concatenate([part[1] for part in parts])
+    weights = np.concatenate([part[2] for part in parts])
     order = np.argsort(columns, kind="stable")
     begins = np.flatnonzero(np.diff(columns[order], prepend=-1))
     for begin, end in zip(begins, np.append(begins[1:], len(order)), strict=True):
-        part = order[begin:end]
-        yield int(columns[part[0]]), numbers[part].astype(np.int64), _whole(weights[part], scale, levels)
+        postings = order[begin:end]
+        wholes = _whole(weights[postings], scale, levels)
+        yield int(columns[postings[0]]), numbers[postings].astype(np.int64), wholes
 
 
-def _messages(path: Path, file: BinaryIO) -> Iterator[tuple[str, Any]]:
-    """("header", (documents, (scale, columns) or None)), then ("list", (term, documents, wholes)), ("record", name)."""
+def _messages(path: Path, file: BinaryIO) -> Iterator[Description | PostingList | str]:
+    """The description, each list of postings, and each document's identifier."""
     from harness.ciff.wire import decode
 
     size = path.stat().st_size
     try:
         header = _fields(_read(file, size))
-        lists, documents = header.get(2, 0), header.get(3, 0)
-        if not (isinstance(lists, int) and isinstance(documents, int)) or max(lists, documents) > size:
+        lists, documents = _whole_number(header, 2), _whole_number(header, 3)
+        if max(lists, documents) > size:
             raise ValueError("more is announced than the file has room for")
-        about = header.get(8, b"")
-        found = re.fullmatch(r"laconic-bench: scale=(\S+) columns=(\d+)", about.decode() if about else "")
-        own = (float(found[1]), int(found[2])) if found else None
-        if own and not (0 < own[0] < np.inf and own[1] < 1 << 31):
-            raise ValueError("the description's scale or number of columns is impossible")
-        yield "header", (documents, own)
+        yield _described(documents, _bytes(header, 8).decode())
         for _ in range(lists):
-            text, numbers, wholes = decode(np.frombuffer(_read(file, size), np.uint8))
+            term, numbers, wholes = decode(np.frombuffer(_read(file, size), np.uint8))
             if not (len(numbers) == 0 or (numbers[-1] < documents and (np.diff(numbers) > 0).all())):
                 raise ValueError("document numbers do not ascend, or are too large")
             if (wholes < 1).any():
                 raise ValueError("a posting counts nothing")
-            yield "list", (text.decode(), numbers, wholes)
+            yield PostingList(term.decode(), numbers, wholes)
         for number in range(documents):
             record = _fields(_read(file, size))
-            if record.get(1, 0) != number:
+            if _whole_number(record, 1) != number:
                 raise ValueError("documents are not in order")
-            yield "record", record.get(2, b"").decode()
+            yield _bytes(record, 2).decode()
         if file.read(1):
             raise ValueError("something follows the last document")
-    except (ValueError, struct.error, AttributeError) as error:
+    except (ValueError, struct.error) as error:
         raise UserError(f"not a CIFF file, or a damaged one ({error})", file=path, remedy=REMEDY) from None
+
+
+def _described(documents: int, text: str) -> Description:
+    match = re.fullmatch(r"laconic-bench: scale=(\S+) columns=(\d+)", text)
+    if match is None:
+        return Description(documents)
+    scale, columns = float(match[1]), int(match[2])
+    if not (0 < scale < np.inf and columns < 1 << 31):
+        raise ValueError("the description's scale or number of columns is impossible")
+    return Description(documents, scale, columns)
+
+
+def _whole_number(fields: dict[int, Field], number: int) -> int:
+    value = fields.get(number, 0)
+    if not isinstance(value, int):
+        raise ValueError(f"field {number} is no whole number")
+    return value
+
+
+def _bytes(fields: dict[int, Field], number: int) -> bytes:
+    value = fields.get(number, b"")
+    if not isinstance(value, bytes):
+        raise ValueError(f"field {number} is no text")
+    return value
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
@@ -239,9 +299,9 @@ def _read(file: BinaryIO, size: int) -> bytes:
     return file.read(length)
 
 
-def _fields(message: bytes) -> dict[int, Any]:
+def _fields(message: bytes) -> dict[int, Field]:
     """Fields of a small message by number: int, float or bytes."""
-    found: dict[int, Any] = {}
+    fields: dict[int, Field] = {}
     place = 0
 
     def number() -> int:
@@ -259,19 +319,19 @@ def _fields(message: bytes) -> dict[int, Any]:
     while place < len(message):
         key = number()
         if key & 7 == 0:
-            found[key >> 3] = number()
+            fields[key >> 3] = number()
         elif key & 7 == 1:
-            found[key >> 3] = struct.unpack_from("<d", message, place)[0]
+            fields[key >> 3] = struct.unpack_from("<d", message, place)[0]
             place += 8
         elif key & 7 == 2:
             length = number()
             if length > len(message) - place:
                 raise ValueError("a message ends too early")
-            found[key >> 3] = message[place : place + length]
+            fields[key >> 3] = message[place : place + length]
             place += length
         else:
             raise ValueError(f"a field of kind {key & 7}")
-    return found
+    return fields
 
 
 def _header(lists: int, lengths: NDArray[np.int64], about: str) -> bytes:
