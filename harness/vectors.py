@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 from scipy import sparse
@@ -13,6 +13,7 @@ from scipy import sparse
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -101,21 +102,44 @@ def load_vectors(directory: Path) -> Vectors:
             return np.zeros((0, info.columns), np.float32)
         return np.memmap(directory / "vectors.f32", "<f4", "r", shape=(info.rows, info.columns))
     indptr = np.load(directory / "indptr.npy", mmap_mode="r")
+    data, indices = np.zeros(0, np.float32), np.zeros(0, np.int32)
     if info.stored:
-        data = np.memmap(directory / "data.f32", "<f4", "r")
-        indices = np.memmap(directory / "indices.i32", "<i4", "r")
-    else:
-        data, indices = np.zeros(0, np.float32), np.zeros(0, np.int32)  # type: ignore[assignment]
-    shape: Any = (info.rows, info.columns)
-    matrix: Any = sparse.csr_matrix(shape, dtype=np.float32)
-    # Set directly: the constructor would copy the maps into memory to harmonise the index types.
-    matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
+        data = np.memmap(directory / "data.f32", np.dtype(np.float32).newbyteorder("<"), "r")
+        indices = np.memmap(directory / "indices.i32", np.dtype(np.int32).newbyteorder("<"), "r")
+    matrix = csr_over(data, indices, indptr, info.columns)
     matrix.has_sorted_indices = True
-    loaded: Vectors = matrix
-    return loaded
+    return matrix
 
 
-def forget_pages(array: NDArray[Any]) -> None:
+def csr_over(
+    data: NDArray[np.float32], indices: NDArray[np.int32 | np.int64], indptr: NDArray[np.int32 | np.int64], columns: int
+) -> sparse.csr_matrix[np.float32]:
+    """A CSR matrix over these very arrays: scipy's constructor would copy mapped ones to harmonise the index types."""
+    rows = len(indptr) - 1
+    empty = np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(rows + 1, np.int32)
+    matrix = sparse.csr_matrix(empty, shape=(rows, columns))
+    for name, array in (("data", data), ("indices", indices), ("indptr", indptr)):
+        setattr(matrix, name, array)
+    return matrix
+
+
+def matrices_of(vectors: Vectors | Iterable[Vectors]) -> Iterator[Vectors]:
+    """One matrix as it is, or the matrices of an iterable in order: what an index is built from.
+
+    Raises:
+        UserError: The iterable has no matrix, so that nobody knows how wide the vectors are.
+    """
+    if isinstance(vectors, np.ndarray) or sparse.issparse(vectors):
+        yield cast("Vectors", vectors)  # an array is an iterable too, for a type checker
+        return
+    count = 0
+    for count, matrix in enumerate(vectors, 1):  # noqa: B007 - counted to know whether there was one
+        yield matrix
+    if not count:
+        raise UserError("there are no vectors to index", remedy="give at least one block, if only to know the width")
+
+
+def forget_pages(array: NDArray[np.generic]) -> None:
     """Let the system drop what was read of a mapped array, so that one pass over it does not stay resident."""
     mapped = getattr(array, "_mmap", None)
     if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.indexes.base import Hits, Index, IndexBase, Supports, Work
 from harness.registry import Registry, hooks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from harness.jsonvalue import JsonTable
 
 registry: Registry[type[Index]] = Registry("index", __name__, "laconic_bench.indexes", hooks=hooks_of(Index))
 register = registry.register
@@ -30,8 +30,8 @@ def create(name: str, **params: object) -> Index:
     return engine(engine.Params.model_validate(params))
 
 
-def codec(name: str, params: Mapping[str, Any]) -> str:
-    """In what an index of this engine stores weights or vectors, with these parameters as a spec has them.
+def codec(name: str, params: JsonTable) -> str:
+    """The codec of an index of this engine, with these parameters as a spec has them; see `Index.codec`.
 
     Raises:
         UserError: There is no such engine.

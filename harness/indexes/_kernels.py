@@ -5,7 +5,7 @@ Nothing here knows of files or parameters; `_packing` says how postings are laid
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from llvmlite import ir
@@ -15,16 +15,36 @@ from numba.extending import intrinsic
 
 from harness.compiled import compiled
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numba.core.base import BaseContext
+    from numba.core.typing.context import BaseContext as TypingContext
+    from numba.core.typing.templates import Signature
+    from numpy.typing import NDArray
+
+    from harness.indexes._packing import Segment
+
+    Lowering: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
+    """Writes the instructions of an intrinsic at the place of its call."""
+    Intrinsic: TypeAlias = tuple[Signature, Lowering]
+    Search: TypeAlias = Callable[
+        [NDArray[np.int32], NDArray[np.float32], Segment, NDArray[np.float32], int, NDArray[np.int64], int], int
+    ]
+    """Columns and weights of a query, segment, room for scores, first document, keys, keys held: keys held now."""
+
 TIDY, UNTIDY, NOT_FINITE, NEGATIVE, OUTSIDE = range(5)
 GROUP = 64
 """Documents whose highest score decides together whether they are looked at one by one."""
 
 
 @intrinsic
-def load_bits(typing: Any, array: Any, bit: Any) -> Any:
+def load_bits(typing: TypingContext, array: types.Type, bit: types.Type) -> Intrinsic:
     """64 bits of a byte array from the byte that holds `bit`, as uint64; the array ends in 7 spare bytes."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         from numba.core import cgutils
 
         view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
@@ -70,10 +90,12 @@ def place_of(term, present, ranks):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def ones(typing: Any, word: Any) -> Any:
+def ones(typing: TypingContext, word: types.Type) -> Intrinsic:
     """How many bits of a uint64 are set."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), generate
@@ -81,8 +103,15 @@ def ones(typing: Any, word: Any) -> Any:
 
 @intrinsic
 def add_spread(
-    typing: Any, scores: Any, first: Any, words: Any, entries: Any, factors: Any, gaps: Any, impacts: Any
-) -> Any:
+    typing: TypingContext,
+    scores: types.Type,
+    first: types.Type,
+    words: types.Type,
+    entries: types.Type,
+    factors: types.Type,
+    gaps: types.Type,
+    impacts: types.Type,
+) -> Intrinsic:
     """Add to the scores of 64 documents from `first` on what the terms with bitmaps contribute, terms in order.
 
     Of each term, `words` has the next byte in `gaps`, and `entries` the next one in `impacts`; both move on. The
@@ -90,10 +119,12 @@ def add_spread(
     vpexpandb). Scores stay in registers.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         from numba.core import cgutils
 
-        def array(number: int) -> Any:
+        def array(number: int) -> ir.Value:
             return cgutils.create_struct_proxy(signature.args[number])(context, builder, value=arguments[number])
 
         byte, word, real = ir.IntType(8), ir.IntType(64), ir.FloatType()
@@ -252,8 +283,8 @@ def add_bits(first, words, entries, factors, gaps, impacts, scores):  # type: ig
             left &= left - one
 
 
-def _searcher(bits: int, expands: bool) -> Any:
-    """The search of one segment, compiled for impacts of so many bits: a choice inside its loop would cost a third.
+def _searcher(bits: int, expands: bool) -> Search:
+    """The search of one segment, compiled for impacts of `bits` bits: a choice inside its loop would cost a third.
 
     It is one function that encloses two plain values: numba finds what it compiled again, in another process, only
     where no compiled function is enclosed.
@@ -319,7 +350,8 @@ def _searcher(bits: int, expands: bool) -> Any:
             highest[group] = highest_of(as_bits, group)
         return select(scores, highest, base, keys, held)
 
-    return search_segment
+    kernel: Search = search_segment
+    return kernel
 
 
 EXPANDS = bool(get_host_cpu_features().get("avx512vbmi2"))

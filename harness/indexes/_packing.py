@@ -8,27 +8,32 @@ term that many documents have come with a bitmap of the documents instead, which
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from harness.compiled import compiled
 from harness.errors import UserError
+from harness.indexes._files import map_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from harness.indexes._rows import Rows
 
+S = TypeVar("S", bound=np.generic)
+Impact: TypeAlias = "np.uint8 | np.uint16 | np.float32"
+Impacts: TypeAlias = "NDArray[Impact]"
 SEGMENT = 1 << 16
 SPARE = 7
 """Bytes at the end of `gaps`, so that 64 bits can be read from any entry."""
 SPREAD = 63
 """Bytes at the end of 8-bit impacts, so that 64 of them can be read from any entry."""
 LEVELS = {"u4": 15, "u8": 255, "u16": 65535}
-DTYPES = {"u4": np.uint8, "u8": np.uint8, "u16": np.uint16, "float32": np.float32}
+DTYPES: dict[str, type[Impact]] = {"u4": np.uint8, "u8": np.uint8, "u16": np.uint16, "float32": np.float32}
 BITS = {"u4": 4, "u8": 8, "u16": 16, "float32": 32}
 COMMON, FEW = 6, 16
 """8-bit terms in at least one of 6 documents, and in 16 of them, have a bitmap: docs/indexes.md says why."""
@@ -46,7 +51,7 @@ class Segment(NamedTuple):
     """
 
     gaps: NDArray[np.uint8]
-    impacts: NDArray[Any]
+    impacts: Impacts
     present: NDArray[np.uint64]
     ranks: NDArray[np.uint32]
     starts: NDArray[np.uint32]
@@ -59,6 +64,28 @@ class Segment(NamedTuple):
         for array in self:
             array.flags.writeable = False
         return self
+
+
+def map_segment(directory: Path, number: int, weights: str) -> Segment:
+    """One segment of a saved index, mapped.
+
+    Raises:
+        UserError: As `map_array`.
+    """
+
+    def array(name: str, dtype: type[S]) -> NDArray[S]:
+        return map_array(directory, f"{name}-{number}", dtype)
+
+    return Segment(
+        gaps=array("gaps", np.uint8),
+        impacts=array("impacts", DTYPES[weights]),
+        present=array("present", np.uint64),
+        ranks=array("ranks", np.uint32),
+        starts=array("starts", np.uint32),
+        offsets=array("offsets", np.uint32),
+        widths=array("widths", np.uint8),
+        scales=array("scales", np.uint16),
+    ).frozen()
 
 
 def pack(blocks: Sequence[Rows], weights: str) -> Segment:
@@ -112,7 +139,7 @@ def terms_of(segment: Segment) -> NDArray[np.int64]:
     return np.flatnonzero(bits)
 
 
-def entries_of(segment: Segment, terms: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+def entries_of(segment: Segment, terms: NDArray[np.int32 | np.int64]) -> NDArray[np.int64]:
     """How many entries each of these terms has."""
     known, counts = terms_of(segment), np.diff(segment.starts.astype(np.int64))
     places = np.minimum(np.searchsorted(known, terms), max(len(known) - 1, 0))
@@ -124,9 +151,10 @@ def entries_of(segment: Segment, terms: NDArray[np.integer[Any]]) -> NDArray[np.
 def unpack(segment: Segment, weights: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """The stored weights as (documents, terms, weights): int64, int64, float32, by term, then by document."""
     entries = int(segment.starts[-1])
-    impacts: NDArray[Any] = segment.impacts[:entries]
+    impacts: Impacts = segment.impacts[:entries]
     if weights == "u4":
-        impacts = np.stack([impacts & 15, impacts >> 4], axis=1).ravel()[:entries]
+        pairs = segment.impacts.view(np.uint8)
+        impacts = np.stack([pairs & 15, pairs >> 4], axis=1).ravel()[:entries]
     ends = segment.starts.astype(np.int64)
     counts = ends[1:] - ends[:-1]
     numbers = np.zeros(entries, np.int64)

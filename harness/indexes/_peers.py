@@ -1,9 +1,9 @@
-"""What adapters of other people's engines share: optional imports, and lists of hits as arrays."""
+"""What adapters of foreign engines share: optional imports, and lists of hits as arrays."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,13 +11,14 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
     from harness.indexes.base import Hits
 
 
-def require(module: str, package: str, engine: str, *, wheels: str = "") -> Any:
+def require(module: str, package: str, engine: str, *, wheels: str = "") -> ModuleType:
     """Import an engine's package.
 
     Args:
@@ -39,11 +40,11 @@ def require(module: str, package: str, engine: str, *, wheels: str = "") -> Any:
         ) from None
 
 
-def hits(found: Sequence[tuple[NDArray[Any], NDArray[Any]]], k: int) -> Hits:
+def hits(results: Sequence[tuple[NDArray[np.int32 | np.int64], NDArray[np.float32]]], k: int) -> Hits:
     """(ids, scores) of each query, in any order and number, as arrays of k columns; see `Hits`."""
-    ids = np.full((len(found), k), -1, np.int64)
-    scores = np.full((len(found), k), -np.inf, np.float32)
-    for row, (numbers, values) in enumerate(found):
+    ids = np.full((len(results), k), -1, np.int64)
+    scores = np.full((len(results), k), -np.inf, np.float32)
+    for row, (numbers, values) in enumerate(results):
         order = np.lexsort((numbers, -values))[:k]
         ids[row, : len(order)], scores[row, : len(order)] = numbers[order], values[order]
     return ids, scores

@@ -8,23 +8,61 @@ import os
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from scipy import sparse
 
 from harness.cluster import connect, require
 from harness.errors import UserError
-from harness.indexes import registry
+from harness.indexes._checks import built
 from harness.indexes._files import digest_of
+from harness.indexes._shard_engine import ShardEngine, shard_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+    from types import ModuleType
+
+    from harness.indexes import Hits, Index, Work
+    from harness.jsonvalue import JsonTable
+    from harness.vectors import Vectors
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 PIECE = 64 << 20
 """Bytes of a file that are sent, and held in memory, at a time."""
 MAPS = Path("/proc/self/smaps")
 KEY = 'on = "ray"'
+
+
+class Call(Protocol[T]):
+    """A call in another process that may not have returned yet: ``ray.ObjectRef``."""
+
+    def future(self) -> Future[T]:
+        """What the call will return."""
+        ...
+
+
+class RemoteMethod(Protocol[P, T]):
+    """A method of an actor, as its handle has it."""
+
+    def remote(self, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+        """Call it in the actor's process, and return at once."""
+        ...
+
+
+class RemoteShard(Protocol):
+    """Handle of an actor whose class is `_Shard`."""
+
+    find: RemoteMethod[[str, str], bool]
+    receive: RemoteMethod[[str, bytes], None]
+    open: RemoteMethod[[str, str], None]
+    search: RemoteMethod[[Vectors, int, int], Hits]
+    memory: RemoteMethod[[], Mapping[str, int]]
+    work: RemoteMethod[[Vectors, int], Work | None]
+    maps: RemoteMethod[[], tuple[str, str]]
 
 
 def check() -> None:
@@ -36,13 +74,13 @@ def check() -> None:
     require(KEY)
 
 
-def reach() -> Any:
+def reach() -> ModuleType:
     """Connect this process to the cluster, if it is not yet, and return Ray.
 
     Raises:
         UserError: Ray is not installed, or not reached.
     """
-    ray = connect(os.environ.get("RAY_ADDRESS") or None, needed_by=KEY, given_by="RAY_ADDRESS")
+    ray: ModuleType = connect(os.environ.get("RAY_ADDRESS") or None, needed_by=KEY, given_by="RAY_ADDRESS")
     ray.put(bytes(1 << 20))  # maps the store of objects, whose pages do not belong to an index
     return ray
 
@@ -54,7 +92,7 @@ class Shards:
     a search waits for all of them, and one that measures may have taken every processor of its node.
 
     Args:
-        directory: Of the whole index; a folder ``shard-N`` a shard.
+        directory: Of the whole index; each shard has its folder ``shard-N``.
         index: The engine's `type` and parameters.
         digests: SHA-256 of each shard's index.json.
 
@@ -62,40 +100,48 @@ class Shards:
         UserError: Ray is not installed or not reached, a shard is missing, damaged or of another index, or was lost.
     """
 
-    def __init__(self, directory: Path, index: dict[str, Any], digests: Sequence[str]) -> None:
+    def __init__(self, directory: Path, index: JsonTable, digests: Sequence[str]) -> None:
         self.directory = directory.absolute()
         self.ray = reach()
         kind = self.ray.remote(_Shard).options(num_cpus=0, max_restarts=0, scheduling_strategy="SPREAD")
-        self.actors = [kind.remote(index) for _ in digests]
+        self.actors: list[RemoteShard] = [kind.remote(index) for _ in digests]
         folders = [self.directory / f"shard-{number}" for number in range(len(digests))]
-        for number, seen in enumerate(self._seen(folders, digests)):
-            if not seen:
+        for number, opened in enumerate(self._open_where_visible(folders, digests)):
+            if not opened:
                 self._send(number, folders[number], digests[number])
 
-    def each(self, method: str, *given: Any, **more: Any) -> list[Any]:
-        """Call a method of every shard's index, all at once, and return what each gave.
+    def search(self, queries: Vectors, k: int, *, threads: int) -> list[Hits]:
+        """The top k of every shard; all search at once, each with this number of threads.
 
         Raises:
-            UserError: A shard was lost, or its index raised one.
+            UserError: A shard was lost, or its index raised one. So do the methods below.
         """
-        return self._answers([actor.call.remote(method, given, more) for actor in self.actors])
+        return self._answers([actor.search.remote(queries, k, threads) for actor in self.actors])
+
+    def memory(self) -> list[Mapping[str, int]]:
+        """Bytes by component of every shard."""
+        return self._answers([actor.memory.remote() for actor in self.actors])
+
+    def work(self, queries: Vectors, k: int) -> list[Work | None]:
+        """What searching these queries makes every shard do."""
+        return self._answers([actor.work.remote(queries, k) for actor in self.actors])
 
     def maps(self) -> list[tuple[str, str]]:
         """What the kernel said of each shard's memory (smaps) before it was opened, and says now."""
         return self._answers([actor.maps.remote() for actor in self.actors])
 
-    def _seen(self, folders: Sequence[Path], digests: Sequence[str]) -> list[bool]:
-        """Whether each actor saw its shard, and so opened it."""
+    def _open_where_visible(self, folders: Sequence[Path], digests: Sequence[str]) -> list[bool]:
+        """Open each shard whose actor sees the folder; False where it does not."""
         pairs = zip(self.actors, folders, digests, strict=True)
         return self._answers([actor.find.remote(str(folder), digest) for actor, folder, digest in pairs])
 
-    def _answers(self, asked: Sequence[Any]) -> list[Any]:
-        return [self._answer(number, one) for number, one in enumerate(asked)]
+    def _answers(self, calls: Sequence[Call[T]]) -> list[T]:
+        return [self._answer(number, call) for number, call in enumerate(calls)]
 
-    def _answer(self, number: int, asked: Any) -> Any:
+    def _answer(self, number: int, call: Call[T]) -> T:
         errors = self.ray.exceptions
         try:
-            return self.ray.get(asked)
+            answer: T = self.ray.get(call)
         except errors.RayTaskError as error:
             if isinstance(error.cause, UserError):
                 raise error.cause from None
@@ -106,6 +152,7 @@ class Shards:
                 file=self.directory / f"shard-{number}",
                 remedy="run again, with --retry failed, when the cluster is whole",
             ) from None
+        return answer
 
     def _send(self, number: int, folder: Path, digest: str) -> None:
         """Piece by piece; the next one is read when the one before has arrived."""
@@ -123,11 +170,12 @@ class Shards:
 class _Shard:
     """An actor: one shard, and the memory of its process before it was opened."""
 
-    def __init__(self, index: dict[str, Any]) -> None:
-        self.engine: Any = registry.get(index["type"])
-        self.index: Any = None
+    def __init__(self, index: JsonTable) -> None:
+        engine = shard_engine(index)
+        self.engine = engine.engine
+        self.index: Index | None = None
         self._sent: TemporaryDirectory[str] | None = None
-        _warm(self.engine, index)
+        _warm(engine)
         self._before = _maps()
 
     def find(self, folder: str, digest: str) -> bool:
@@ -153,14 +201,22 @@ class _Shard:
         """
         if self._sent is None:
             raise UserError("this shard has no files", file=folder, remedy="build the index again")
-        with self._sent as here:
+        with self._sent as received:
             self._sent = None
-            if not self.find(here, digest):
+            if not self.find(received, digest):
                 raise UserError("this shard is of another index", file=folder, remedy="build the index again")
 
-    def call(self, method: str, given: tuple[Any, ...], more: dict[str, Any]) -> Any:
-        """Call a method of the index."""
-        return getattr(self.index, method)(*given, **more)
+    def search(self, queries: Vectors, k: int, threads: int) -> Hits:
+        """See `Index.search`."""
+        return built(self.index).search(queries, k, threads=threads)
+
+    def memory(self) -> Mapping[str, int]:
+        """See `Index.memory`."""
+        return built(self.index).memory()
+
+    def work(self, queries: Vectors, k: int) -> Work | None:
+        """See `Index.work`."""
+        return built(self.index).work(queries, k)
 
     def maps(self) -> tuple[str, str]:
         """See `Shards.maps`."""
@@ -168,17 +224,17 @@ class _Shard:
         return zlib.decompress(self._before).decode(), zlib.decompress(now).decode()
 
 
-def _warm(engine: Any, index: dict[str, Any]) -> None:
+def _warm(engine: ShardEngine) -> None:
     """Import and compile what the engine needs: it is no part of what the shard takes."""
-    rows: Any = sparse.identity(64, dtype=np.float32, format="csr")
-    rows = rows if engine.supports.kind == "sparse" else rows.toarray()
+    square = np.identity(64, np.float32)
+    rows = sparse.csr_matrix(square) if engine.engine.supports.kind == "sparse" else square
     with contextlib.suppress(Exception):  # an engine may refuse such vectors; then it starts cold
-        tiny = engine(engine.Params.model_validate({name: value for name, value in index.items() if name != "type"}))
+        tiny = engine.new()
         tiny.build(rows)
         tiny.search(rows[:1], 2)
 
 
 def _maps() -> bytes:
-    """Packed, lest the text itself counts."""
+    """Packed, so that the text itself takes little memory."""
     gc.collect()
     return zlib.compress(MAPS.read_bytes())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+
+from harness.spec.params import Params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.spec.params import Params
     from harness.vectors import Kind, Vectors
 
 Hits: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
@@ -49,6 +50,19 @@ class Work:
     postings: int | None = None
     documents: int | None = None
     bounds: int | None = None
+
+    def __add__(self, other: Work) -> Work:
+        """Of both; a field that either engine cannot count is None."""
+        return Work(
+            self.multiply_adds + other.multiply_adds,
+            _sum(self.postings, other.postings),
+            _sum(self.documents, other.documents),
+            _sum(self.bounds, other.bounds),
+        )
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
 
 
 @runtime_checkable
@@ -133,13 +147,19 @@ class Index(Protocol):
     def elsewhere(self) -> Sequence[tuple[str, str]]:
         """``/proc/self/smaps`` of each other process that holds a part: before it opened its part, and now.
 
-        Default: none. Where there are some, the times of the process that opened the index do not tell the whole.
+        Default: none. Where there are some, the processor times of the process that opened the index are only a part.
         """
         ...
 
 
-class IndexBase:
-    """The defaults of `Index`: inherit from it, and write the rest."""
+P = TypeVar("P", bound=Params)
+
+
+class IndexBase(Generic[P]):
+    """The defaults of `Index`: inherit from it, and write the rest.
+
+    ``IndexBase[MyParams]`` tells a type checker which parameters the hooks take; plain ``IndexBase`` runs as well.
+    """
 
     supports: ClassVar[Supports]
     libraries: ClassVar[tuple[str, ...]]
@@ -149,17 +169,17 @@ class IndexBase:
         return None
 
     @classmethod
-    def codec(cls, params: Any) -> str:
+    def codec(cls, params: P) -> str:
         """The first of the weights that the engine has."""
         return cls.supports.weights[0]
 
     @classmethod
-    def modules(cls, params: Any) -> tuple[str, ...]:
+    def modules(cls, params: P) -> tuple[str, ...]:
         """The module of the class."""
         return (cls.__module__,)
 
     @classmethod
-    def libraries_with(cls, params: Any) -> tuple[str, ...]:
+    def libraries_with(cls, params: P) -> tuple[str, ...]:
         """Those that the class declares."""
         return cls.libraries
 

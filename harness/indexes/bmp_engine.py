@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Supports, register
-from harness.indexes._files import map_array, save_array, seal, unseal
+from harness.indexes._checks import built, check_k
+from harness.indexes._files import Header, map_array, save_array, seal, unseal_header
 from harness.indexes._peers import hits, require
 from harness.indexes._rows import rows_of, tidy_csr
 from harness.spec.params import Params
@@ -35,6 +36,14 @@ TERMS = 1 << 16
 """BMP numbers terms in 16 bits; with more, terms are taken for one another."""
 
 
+class Searcher(Protocol):
+    """``bmp.Searcher``: an open index."""
+
+    def search(self, query: dict[str, float], *, k: int, alpha: float, beta: float) -> tuple[list[str], list[float]]:
+        """Names and scores of the best documents."""
+        ...
+
+
 class BmpParams(Params):
     """Parameters of BMP."""
 
@@ -48,13 +57,21 @@ class BmpParams(Params):
     """Share of a query's terms that are kept, heaviest first."""
 
 
+class BmpHeader(Header):
+    """Parameters, documents and terms, and what an impact of 1 is worth."""
+
+    params: BmpParams
+    shape: tuple[int, int]
+    scale: float
+
+
 @register("bmp")
-class Bmp(IndexBase):
+class Bmp(IndexBase[BmpParams]):
     """Block-max pruning; impacts in 8 bits with one scale, query weights in whole numbers up to 32.
 
     With alpha = beta = 1 the scores are those of the best documents for the rounded query, exactly. Which of the
     documents that share the last place are returned is BMP's choice. A query whose bound passes 16 bits is rounded to
-    fewer levels, so that no score can wrap around. Seen in 0.2.8: of 80 queries with more than 100 terms over 400
+    fewer levels, so that no score can wrap around. In 0.2.8, of 80 queries with more than 100 terms over 400
     documents, 2 lacked one of their best ten; of those with fewer terms, none did.
     """
 
@@ -68,7 +85,7 @@ class Bmp(IndexBase):
         self.scale = 1.0
         self.highest: NDArray[np.uint8] = np.zeros(0, np.uint8)
         self.file = b""
-        self.searcher: Any = None
+        self.searcher: Searcher | None = None
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Hand every document to BMP's indexer; BMP writes a file and reads it back."""
@@ -105,33 +122,33 @@ class Bmp(IndexBase):
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """BMP's top k; queries are spread over threads (BMP itself uses one)."""
         rows = rows_of(queries, self.terms, what="queries").tidy()
-        if k < 1:
-            raise UserError(f"k is {k}; it must be at least 1")
+        searcher = built(self.searcher)
+        check_k(k)
 
-        def one(row: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        def search_one(row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
             part = slice(rows.indptr[row], rows.indptr[row + 1])
             query, unit = self.rounded(rows.indices[part], rows.data[part])
             if not query:
                 return np.zeros(0, np.int64), np.zeros(0, np.float32)
             # A term that is in no document fixes the factor that BMP applies at 1.
-            asked = {**query, "": float(TOP), LAST: 1.0}
-            ids, scores = self.searcher.search(asked, k=k, alpha=self.params.alpha, beta=1.0)
-            found, values = np.array(ids, np.int64), np.array(scores, np.float32) * np.float32(unit)
-            kept = (values > 0) & (found < self.documents)
-            return found[kept], values[kept]
+            terms = {**query, "": float(TOP), LAST: 1.0}
+            ids, scores = searcher.search(terms, k=k, alpha=self.params.alpha, beta=1.0)
+            documents, values = np.array(ids, np.int64), np.array(scores, np.float32) * np.float32(unit)
+            real = (values > 0) & (documents < self.documents)
+            return documents[real], values[real]
 
         numbers = range(len(rows))
         if threads <= 1 or len(rows) <= 1:
-            return hits([one(row) for row in numbers], k)
+            return hits([search_one(row) for row in numbers], k)
         with ThreadPoolExecutor(threads) as pool:
-            return hits(list(pool.map(one, numbers)), k)
+            return hits(list(pool.map(search_one, numbers)), k)
 
     def rounded(self, columns: NDArray[np.int32], weights: NDArray[np.float32]) -> tuple[dict[str, float], float]:
         """The query as BMP gets it, whole numbers by term, and what a score of 1 is worth."""
         known = self.highest[columns] > 0
         columns, weights = columns[known], weights[known]
-        kept = np.argsort(-weights, kind="stable")[: int(np.ceil(self.params.beta * len(weights)))]
-        columns, weights = columns[kept], weights[kept]
+        heaviest = np.argsort(-weights, kind="stable")[: int(np.ceil(self.params.beta * len(weights)))]
+        columns, weights = columns[heaviest], weights[heaviest]
         if not len(weights):
             return {}, 0.0
         levels = TOP
@@ -148,16 +165,16 @@ class Bmp(IndexBase):
         """BMP's own file, and the highest impact of each term."""
         (directory / "index.bmp").write_bytes(self.file)
         save_array(directory, "highest", self.highest)
-        facts = {"params": self.params.model_dump(), "shape": [self.documents, self.terms], "scale": self.scale}
-        seal(directory, ENGINE, VERSION, facts)
+        header = BmpHeader(params=self.params, shape=(self.documents, self.terms), scale=self.scale)
+        seal(directory, ENGINE, VERSION, header)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read into memory."""
-        facts = unseal(directory, ENGINE, VERSION)
-        index = cls(BmpParams(**facts["params"]))
-        (index.documents, index.terms), index.scale = facts["shape"], facts["scale"]
-        index.highest = np.asarray(map_array(directory, "highest"))
+        header = unseal_header(directory, ENGINE, VERSION, BmpHeader)
+        index = cls(header.params)
+        (index.documents, index.terms), index.scale = header.shape, header.scale
+        index.highest = map_array(directory, "highest", np.uint8)
         index.searcher = require("bmp", "bmp", ENGINE).Searcher(str(directory / "index.bmp"))
         index.file = (directory / "index.bmp").read_bytes()
         return index

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, cast
 
 import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Supports, register
-from harness.indexes._files import seal, unseal
+from harness.indexes._checks import built, check_k
+from harness.indexes._faiss import checked_rows
+from harness.indexes._files import Header, seal, unseal_header
 from harness.indexes._peers import hits
 from harness.spec.params import Params
+from harness.vectors import matrices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    import faiss
+    from numpy.typing import NDArray
+
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "faiss", 1
+
+
+class FaissVector(Protocol):
+    """A ``std::vector`` of FAISS."""
+
+    def size(self) -> int:
+        """Elements."""
+        ...
+
+
+class HnswGraph(Protocol):
+    """The links of a graph index: 32-bit neighbours, and 64-bit offsets into them; FAISS' stubs leave them out."""
+
+    neighbors: FaissVector
+    offsets: FaissVector
 
 
 class FaissParams(Params):
@@ -41,8 +62,14 @@ class FaissParams(Params):
     """Threads of the build; a graph built by more than one differs from build to build."""
 
 
+class FaissHeader(Header):
+    """The index's parameters; FAISS' own file has the rest."""
+
+    params: FaissParams
+
+
 @register("faiss")
-class Faiss(IndexBase):
+class Faiss(IndexBase[FaissParams]):
     """Approximate, or exact over rounded vectors, by what the factory string asks for; inner products."""
 
     Params: ClassVar[type[Params]] = FaissParams
@@ -51,24 +78,24 @@ class Faiss(IndexBase):
 
     def __init__(self, params: FaissParams) -> None:
         self.params = params
-        self.index: Any = None
+        self.index: faiss.Index | None = None
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Train on a draw, then add all."""
         import faiss
 
-        blocks = [vectors] if hasattr(vectors, "shape") else list(vectors)
-        rows = [_checked(block) for block in blocks]
+        rows: list[NDArray[np.float32]] = []
+        for block in matrices_of(vectors):
+            rows.append(checked_rows(block, ENGINE, rows[0].shape[1] if rows else None))
         every = rows[0] if len(rows) == 1 else np.concatenate(rows)
         faiss.omp_set_num_threads(self.params.build_threads)
         try:
-            self.index = faiss.index_factory(int(every.shape[1]), self.params.factory, faiss.METRIC_INNER_PRODUCT)
-            self._set_seeds()
-            if self.params.ef_construction:
-                self._set("efConstruction", self.params.ef_construction)
+            index = faiss.index_factory(int(every.shape[1]), self.params.factory, faiss.METRIC_INNER_PRODUCT)
+            _set_seeds(index, self.params.seed)
+            self._set(index, "efConstruction", self.params.ef_construction)
             drawn = np.random.default_rng(self.params.seed).permutation(len(every))[: self.params.training_rows]
-            self.index.train(every[np.sort(drawn)])
-            self.index.add(every)
+            index.train(every[np.sort(drawn)])
+            index.add(every)
         except RuntimeError as error:
             raise UserError(
                 f"FAISS refuses {self.params.factory!r} for {len(every)} vectors of {every.shape[1]} dimensions: "
@@ -76,34 +103,25 @@ class Faiss(IndexBase):
                 key="factory",
                 remedy="fewer lists or smaller codes, or dimensions that the codes divide",
             ) from None
-        self._set_search()
+        self._set_search(index)
+        self.index = index
 
-    def _set_seeds(self) -> None:
+    def _set(self, index: faiss.Index, name: str, value: int | None) -> None:
+        """Set a parameter of FAISS, where the spec gives it."""
         import faiss
 
-        index = faiss.downcast_index(self.index)
-        if isinstance(index, faiss.IndexPreTransform):
-            index = faiss.downcast_index(index.index)
-        trained: tuple[Any, ...] = (index, getattr(index, "pq", None))
-        for owner in trained:
-            if hasattr(owner, "cp"):
-                owner.cp.seed = self.params.seed
-
-    def _set(self, name: str, value: int) -> None:
-        import faiss
-
+        if value is None:
+            return
         try:
-            faiss.ParameterSpace().set_index_parameter(self.index, name, value)
+            faiss.ParameterSpace().set_index_parameter(index, name, value)
         except RuntimeError:
             raise UserError(
                 f"{self.params.factory!r} has no {name}", key="factory", remedy=f"leave {name} out of this index"
             ) from None
 
-    def _set_search(self) -> None:
-        if self.params.nprobe:
-            self._set("nprobe", self.params.nprobe)
-        if self.params.ef_search:
-            self._set("efSearch", self.params.ef_search)
+    def _set_search(self, index: faiss.Index) -> None:
+        self._set(index, "nprobe", self.params.nprobe)
+        self._set(index, "efSearch", self.params.ef_search)
 
     @classmethod
     def codec(cls, params: FaissParams) -> str:
@@ -114,54 +132,63 @@ class Faiss(IndexBase):
         """What FAISS finds; equal scores in ascending order of documents."""
         import faiss
 
-        rows = _checked(queries)
-        if rows.shape[1] != self.index.d:
-            raise UserError(f"queries have {rows.shape[1]} dimensions, the index {self.index.d}")
+        index = built(self.index)
+        rows = checked_rows(queries, ENGINE, index.d, what="queries")
+        check_k(k)
         faiss.omp_set_num_threads(threads)
-        scores, ids = self.index.search(rows, k)
-        return hits([(found[found >= 0], score[found >= 0]) for found, score in zip(ids, scores, strict=True)], k)
+        scores, ids = index.search(rows, k)
+        return hits([(row[row >= 0], score[row >= 0]) for row, score in zip(ids, scores, strict=True)], k)
 
     def save(self, directory: Path) -> None:
         """FAISS' own format."""
         import faiss
 
-        faiss.write_index(self.index, str(directory / "index.faiss"))
-        seal(directory, ENGINE, VERSION, {"params": self.params.model_dump()})
+        faiss.write_index(built(self.index), str(directory / "index.faiss"))
+        seal(directory, ENGINE, VERSION, FaissHeader(params=self.params))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read into memory."""
         import faiss
 
-        index = cls(FaissParams(**unseal(directory, ENGINE, VERSION)["params"]))
+        index = cls(unseal_header(directory, ENGINE, VERSION, FaissHeader).params)
         index.index = faiss.read_index(str(directory / "index.faiss"))
-        index._set_search()
+        index._set_search(built(index.index))
         return index
 
     def memory(self) -> dict[str, int]:
         """Bytes by component; together the serialized size."""
         import faiss
 
-        index = faiss.downcast_index(self.index)
-        if isinstance(index, faiss.IndexPreTransform):
-            index = faiss.downcast_index(index.index)
-        total, documents = len(faiss.serialize_index(self.index)), int(index.ntotal)
-        found: dict[str, int] = {}
+        whole = built(self.index)
+        index = _inner(whole)
+        total, documents = len(faiss.serialize_index(whole)), int(index.ntotal)
         if isinstance(index, faiss.IndexIVF):
-            found = {"codes": documents * int(index.code_size), "document numbers": documents * 8}
+            parts = {"codes": documents * int(index.code_size), "document numbers": documents * 8}
         elif isinstance(index, faiss.IndexHNSW):
-            graph: Any = index.hnsw
-            found = {"codes": documents * int(faiss.downcast_index(index.storage).sa_code_size())}
-            found["graph links"] = int(graph.neighbors.size()) * 4 + int(graph.offsets.size()) * 8 + documents * 4
+            graph = cast("HnswGraph", index.hnsw)
+            parts = {
+                "codes": documents * int(faiss.downcast_index(index.storage).sa_code_size()),
+                "graph links": int(graph.neighbors.size()) * 4 + int(graph.offsets.size()) * 8 + documents * 4,
+            }
         else:
-            found = {"codes": documents * int(index.sa_code_size())}
-        return {**found, "codebooks, centroids and headers": total - sum(found.values())}
+            parts = {"codes": documents * int(index.sa_code_size())}
+        return {**parts, "codebooks, centroids and headers": total - sum(parts.values())}
 
 
-def _checked(rows: Any) -> Any:
-    if not isinstance(rows, np.ndarray):
-        raise UserError("faiss takes dense vectors, found sparse ones", remedy="use a sparse engine, such as inverted")
-    found = np.ascontiguousarray(rows, np.float32)
-    if not np.isfinite(found).all():
-        raise UserError("vectors hold NaN or infinite values", remedy="check the encoder's dtype and weights")
-    return found
+def _inner(index: faiss.Index) -> faiss.Index:
+    """The index behind a transform of the vectors, as an object of its own class."""
+    import faiss
+
+    inner: faiss.Index = faiss.downcast_index(index)
+    if isinstance(inner, faiss.IndexPreTransform):
+        inner = faiss.downcast_index(inner.index)
+    return inner
+
+
+def _set_seeds(index: faiss.Index, seed: int) -> None:
+    """Of the clustering that finds centroids and codebooks, where there is one."""
+    inner = _inner(index)
+    for owner in (inner, getattr(inner, "pq", inner)):
+        if hasattr(owner, "cp"):
+            owner.cp.seed = seed

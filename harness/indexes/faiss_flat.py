@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from scipy import sparse
 
-from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Supports, Work, register
+from harness.indexes._checks import built, check_k
+from harness.indexes._faiss import checked_rows
 from harness.indexes._files import seal, unseal
 from harness.spec.params import Params
+from harness.vectors import matrices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    import faiss
 
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "faiss-flat", 1
 BLOCK = 1024
 """Vectors that FAISS multiplies at a time (``distance_compute_blas_database_bs``)."""
+ROWS = 65536
+"""Vectors that are checked and copied at a time."""
 
 
 class FaissFlatParams(Params):
@@ -28,7 +33,7 @@ class FaissFlatParams(Params):
 
 
 @register("faiss-flat")
-class FaissFlat(IndexBase):
+class FaissFlat(IndexBase[FaissFlatParams]):
     """FAISS IndexFlatIP: float32 vectors, exact."""
 
     Params: ClassVar[type[Params]] = FaissFlatParams
@@ -37,33 +42,35 @@ class FaissFlat(IndexBase):
 
     def __init__(self, params: FaissFlatParams) -> None:
         self.params = params
-        self.index: Any = None
+        self.index: faiss.Index | None = None
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Copy the vectors into the index, in blocks."""
         import faiss
 
-        self.index = None
-        blocks = [vectors] if isinstance(vectors, np.ndarray) or sparse.issparse(vectors) else vectors
-        for block in cast("Iterable[Any]", blocks):
-            for begin in range(0, max(block.shape[0], 1), 65536):
-                rows = _checked(block[begin : begin + 65536], self.index.d if self.index is not None else None)
-                if self.index is None:
-                    self.index = faiss.IndexFlatIP(int(rows.shape[1]))
-                self.index.add(rows)
+        index: faiss.Index | None = None
+        for block in matrices_of(vectors):
+            for begin in range(0, max(block.shape[0], 1), ROWS):
+                rows = checked_rows(block[begin : begin + ROWS], ENGINE, index.d if index is not None else None)
+                if index is None:
+                    index = faiss.IndexFlatIP(int(rows.shape[1]))
+                index.add(rows)
+        self.index = index
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k; where the last place is shared, more are asked for until the lowest number has it."""
         import faiss
 
-        rows = _checked(queries, self.index.d)
+        index = built(self.index)
+        rows = checked_rows(queries, ENGINE, index.d, what="queries")
+        check_k(k)
         faiss.omp_set_num_threads(threads)
-        total, asked = int(self.index.ntotal), min(k + 1, int(self.index.ntotal))
+        total, depth = int(index.ntotal), min(k + 1, int(index.ntotal))
         while True:
-            scores, ids = self.index.search(rows, max(asked, 1))
-            if asked >= total or asked <= k or not (scores[:, asked - 1] == scores[:, k - 1]).any():
+            scores, ids = index.search(rows, max(depth, 1))
+            if depth >= total or depth <= k or not (scores[:, depth - 1] == scores[:, k - 1]).any():
                 break
-            asked = min(2 * asked, total)
+            depth = min(2 * depth, total)
         order = np.lexsort((ids, -scores), axis=1)
         ids, scores = np.take_along_axis(ids, order, 1)[:, :k], np.take_along_axis(scores, order, 1)[:, :k]
         missing = ((0, 0), (0, k - ids.shape[1]))
@@ -73,7 +80,7 @@ class FaissFlat(IndexBase):
         """FAISS' own format."""
         import faiss
 
-        faiss.write_index(self.index, str(directory / "flat.faiss"))
+        faiss.write_index(built(self.index), str(directory / "flat.faiss"))
         seal(directory, ENGINE, VERSION, {})
 
     @classmethod
@@ -88,22 +95,11 @@ class FaissFlat(IndexBase):
 
     def memory(self) -> dict[str, int]:
         """Bytes of the vectors."""
-        return {"codes": int(self.index.ntotal) * int(self.index.d) * 4}
+        index = built(self.index)
+        return {"codes": int(index.ntotal) * int(index.d) * 4}
 
     def work(self, queries: Vectors, k: int) -> Work:
         """Every dimension of every vector, for each query."""
-        documents = int(self.index.ntotal) * int(queries.shape[0])
-        return Work(multiply_adds=documents * int(self.index.d), documents=documents)
-
-
-def _checked(rows: Any, width: int | None) -> Any:
-    if sparse.issparse(rows):
-        raise UserError(
-            "faiss-flat takes dense vectors, found sparse ones", remedy="use a sparse engine, such as inverted"
-        )
-    if width is not None and rows.shape[1] != width:
-        raise UserError(f"vectors have {rows.shape[1]} dimensions, not {width}")
-    found = np.ascontiguousarray(rows, np.float32)
-    if not np.isfinite(found).all():
-        raise UserError("vectors hold NaN or infinite values", remedy="check the encoder's dtype and weights")
-    return found
+        index = built(self.index)
+        documents = int(index.ntotal) * int(queries.shape[0])
+        return Work(multiply_adds=documents * int(index.d), documents=documents)

@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Supports, Work, register
-from harness.indexes._files import map_array, save_array, seal, unseal
+from harness.indexes._checks import check_k
+from harness.indexes._files import Header, save_array, seal, unseal_header
 from harness.indexes._rows import blocks_of, rows_of
 from harness.spec.params import Params
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.indexes._packing import Segment
-    from harness.indexes._rows import Rows
+    from harness.indexes._rows import Rows, TidyRows
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "inverted", 5
@@ -42,6 +42,15 @@ LABELS = {
 }
 
 
+class InvertedHeader(Header):
+    """Documents, terms of the vocabulary, segments, and how a weight is stored."""
+
+    documents: int
+    terms: int
+    segments: int
+    weights: Literal["u4", "u8", "u16", "float32"]
+
+
 class InvertedParams(Params):
     """Parameters of the inverted index."""
 
@@ -52,7 +61,7 @@ class InvertedParams(Params):
 
 
 @register("inverted")
-class Inverted(IndexBase):
+class Inverted(IndexBase[InvertedParams]):
     """Exact inverted index.
 
     The score of a document is the float32 sum of float32(query weight x scale) x impact, terms ascending, those with a
@@ -91,7 +100,7 @@ class Inverted(IndexBase):
             self.segments += [part.result() for part in packing]
 
     def _segments_of(self, vectors: Vectors | Iterable[Vectors]) -> Iterator[list[Rows]]:
-        """The rows, together as many as a segment has."""
+        """The rows of one segment after another."""
         waiting: list[Rows] = []
         room = SEGMENT
         for block in blocks_of(vectors):
@@ -114,8 +123,7 @@ class Inverted(IndexBase):
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k; queries are spread over threads where there are several of both."""
         rows = rows_of(queries, self.terms, what="queries").ready()
-        if k < 1:
-            raise UserError(f"k is {k}; it must be at least 1")
+        check_k(k)
         from harness.indexes._kernels import ranked
 
         ids = np.full((len(rows), k), -1, np.int64)
@@ -125,7 +133,7 @@ class Inverted(IndexBase):
         def part(numbers: range) -> None:
             keys = np.zeros(2 * min(k, max(self.documents, 1)), np.int64)
             for row in numbers:
-                ranked(keys, self._one(rows, row, keys), ids[row], as_bits[row])
+                ranked(keys, self._search_one(rows, row, keys), ids[row], as_bits[row])
 
         if threads <= 1 or len(rows) <= 1:
             part(range(len(rows)))
@@ -134,7 +142,7 @@ class Inverted(IndexBase):
                 list(pool.map(part, [range(t, len(rows), threads) for t in range(threads)]))
         return ids, scores
 
-    def _one(self, rows: Rows, row: int, keys: NDArray[np.int64]) -> int:
+    def _search_one(self, rows: TidyRows, row: int, keys: NDArray[np.int64]) -> int:
         """Leave the keys of the best documents in front of `keys`; return how many there are."""
         from harness.indexes._kernels import GROUP, search_segment
         from harness.indexes._packing import BITS
@@ -171,33 +179,29 @@ class Inverted(IndexBase):
         for number, segment in enumerate(self.segments):
             for name, array in segment._asdict().items():
                 save_array(directory, f"{name}-{number}", array)
-        facts = {
-            "documents": self.documents,
-            "terms": self.terms,
-            "segments": len(self.segments),
-            "weights": self.params.weights,
-        }
-        seal(directory, ENGINE, VERSION, facts)
+        header = InvertedHeader(
+            documents=self.documents, terms=self.terms, segments=len(self.segments), weights=self.params.weights
+        )
+        seal(directory, ENGINE, VERSION, header)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Map a saved index."""
-        from harness.indexes._packing import Segment
+        from harness.indexes._packing import map_segment
 
-        facts = unseal(directory, ENGINE, VERSION)
-        index = cls(InvertedParams(weights=facts["weights"]))
-        index.documents, index.terms = facts["documents"], facts["terms"]
-        for number in range(facts["segments"]):
-            index.segments.append(Segment(*(map_array(directory, f"{n}-{number}") for n in Segment._fields)).frozen())
+        header = unseal_header(directory, ENGINE, VERSION, InvertedHeader)
+        index = cls(InvertedParams(weights=header.weights))
+        index.documents, index.terms = header.documents, header.terms
+        index.segments = [map_segment(directory, number, header.weights) for number in range(header.segments)]
         return index
 
     def memory(self) -> dict[str, int]:
         """Bytes of document numbers, impacts, terms (which ones occur), offsets and scales."""
-        found = dict.fromkeys(LABELS.values(), 0)
+        sizes = dict.fromkeys(LABELS.values(), 0)
         for segment in self.segments:
             for name, array in segment._asdict().items():
-                found[LABELS[name]] += array.nbytes
-        return found
+                sizes[LABELS[name]] += array.nbytes
+        return sizes
 
     def work(self, queries: Vectors, k: int) -> Work:
         """Every entry of a query's terms, escapes included, is read once: one multiply-add each.

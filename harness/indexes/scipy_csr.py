@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
 
-from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Supports, Work, register
-from harness.indexes._files import map_array, save_array, seal, unseal
+from harness.indexes._checks import built, check_k
+from harness.indexes._files import Header, map_array, save_array, seal, unseal_header
 from harness.indexes._peers import hits
 from harness.indexes._rows import rows_of, tidy_csr
 from harness.spec.params import Params
+from harness.vectors import csr_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "scipy", 1
+WHOLE: tuple[type[np.int32 | np.int64], ...] = (np.int32, np.int64)
 PARTS = {"data": "weights", "indices": "document numbers", "indptr": "offsets"}
+
+
+class ScipyHeader(Header):
+    """Terms and documents."""
+
+    shape: tuple[int, int]
 
 
 class ScipyParams(Params):
@@ -29,7 +37,7 @@ class ScipyParams(Params):
 
 
 @register("scipy")
-class Scipy(IndexBase):
+class Scipy(IndexBase[ScipyParams]):
     """Exact: queries x (terms x documents) in CSR, float32, then the top k of each row."""
 
     Params: ClassVar[type[Params]] = ScipyParams
@@ -38,7 +46,7 @@ class Scipy(IndexBase):
 
     def __init__(self, params: ScipyParams) -> None:
         self.params = params
-        self.matrix: Any = None
+        self.matrix: sparse.csr_matrix[np.float32] | None = None
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Transpose all rows."""
@@ -46,40 +54,43 @@ class Scipy(IndexBase):
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k; one thread, whatever is asked for."""
-        if k < 1:
-            raise UserError(f"k is {k}; it must be at least 1")
-        product: Any = rows_of(queries, self.matrix.shape[0], what="queries").tidy().csr() @ self.matrix
-        found = []
+        check_k(k)
+        matrix = built(self.matrix)
+        product = rows_of(queries, matrix.shape[0], what="queries").tidy().csr() @ matrix
+        best = []
         for begin, end in zip(product.indptr[:-1], product.indptr[1:], strict=True):
             numbers, scores = product.indices[begin:end], product.data[begin:end]
             if len(scores) > k:
-                kept = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
-                numbers, scores = numbers[kept], scores[kept]
-            found.append((numbers, scores))
-        return hits(found, k)
+                among = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+                numbers, scores = numbers[among], scores[among]
+            best.append((numbers, scores))
+        return hits(best, k)
 
     def save(self, directory: Path) -> None:
         """One .npy an array."""
+        matrix = built(self.matrix)
         for name in PARTS:
-            save_array(directory, name, getattr(self.matrix, name))
-        seal(directory, ENGINE, VERSION, {"shape": [int(n) for n in self.matrix.shape]})
+            save_array(directory, name, getattr(matrix, name))
+        terms, documents = matrix.shape
+        seal(directory, ENGINE, VERSION, ScipyHeader(shape=(int(terms), int(documents))))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Map a saved index."""
-        facts = unseal(directory, ENGINE, VERSION)
+        header = unseal_header(directory, ENGINE, VERSION, ScipyHeader)
         index = cls(ScipyParams())
-        index.matrix = sparse.csr_matrix(tuple(facts["shape"]), dtype=np.float32)
-        for name in PARTS:
-            setattr(index.matrix, name, map_array(directory, name))
+        indices, indptr = (map_array(directory, name, *WHOLE) for name in ("indices", "indptr"))
+        index.matrix = csr_over(map_array(directory, "data", np.float32), indices, indptr, header.shape[1])
         return index
 
     def memory(self) -> dict[str, int]:
         """Bytes of the three arrays."""
-        return {label: int(getattr(self.matrix, name).nbytes) for name, label in PARTS.items()}
+        matrix = built(self.matrix)
+        return {label: int(getattr(matrix, name).nbytes) for name, label in PARTS.items()}
 
     def work(self, queries: Vectors, k: int) -> Work:
         """Every posting of a query's terms: one multiply-add each."""
-        rows = rows_of(queries, self.matrix.shape[0], what="queries").tidy()
-        postings = int((self.matrix.indptr[rows.indices + 1] - self.matrix.indptr[rows.indices]).sum())
-        return Work(multiply_adds=postings, postings=postings, documents=len(rows) * int(self.matrix.shape[1]))
+        matrix = built(self.matrix)
+        rows = rows_of(queries, matrix.shape[0], what="queries").tidy()
+        postings = int((matrix.indptr[rows.indices + 1] - matrix.indptr[rows.indices]).sum())
+        return Work(multiply_adds=postings, postings=postings, documents=len(rows) * int(matrix.shape[1]))

@@ -7,14 +7,15 @@ import re
 import sys
 import tempfile
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Supports, register
-from harness.indexes._files import seal, unseal
+from harness.indexes._checks import built, check_k
+from harness.indexes._files import Header, seal, unseal_header
 from harness.indexes._peers import hits, require
 from harness.indexes._rows import rows_of, tidy_csr
 from harness.spec.params import Params
@@ -22,6 +23,8 @@ from harness.spec.params import Params
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from harness.vectors import Vectors
 
@@ -34,7 +37,55 @@ CLASSES = {
 }
 LABELS = {"Forward Index": "forward index", "packed_postings": "document numbers", "block_offsets": "offsets"}
 LABELS |= {"summaries": "summaries", "Knn": "graph links"}
+T = TypeVar("T")
+Strings: TypeAlias = "NDArray[np.str_]"
+"""Names of terms or queries, of the width that Seismic wants."""
+Results: TypeAlias = list[tuple[str, float, str]]
+"""(query, score, document) of the best documents of a query, in descending order."""
 _stdout = threading.Lock()
+
+
+class SeismicIndex(Protocol):
+    """The part of Seismic's indexes that is used; all variants have it."""
+
+    def search(
+        self,
+        query_id: str,
+        components: Strings,
+        values: NDArray[np.float32],
+        *,
+        k: int,
+        query_cut: int,
+        heap_factor: float,
+        n_knn: int,
+        sorted: bool,
+    ) -> Results:
+        """The best documents of a query."""
+        ...
+
+    def batch_search(
+        self,
+        query_ids: Strings,
+        components: list[Strings],
+        values: list[NDArray[np.float32]],
+        *,
+        k: int,
+        query_cut: int,
+        heap_factor: float,
+        n_knn: int,
+        sorted: bool,
+        num_threads: int,
+    ) -> list[Results]:
+        """The best documents of each query, in any order of queries."""
+        ...
+
+    def save(self, path: str) -> None:
+        """Write a file; an ending is added to its name."""
+        ...
+
+    def print_space_usage_byte(self) -> None:
+        """Print the bytes of each component on standard output."""
+        ...
 
 
 class SeismicParams(Params):
@@ -64,8 +115,15 @@ class SeismicParams(Params):
     """Threads of the build."""
 
 
+class SeismicHeader(Header):
+    """Parameters, and terms of the vocabulary; Seismic's own file has the rest."""
+
+    params: SeismicParams
+    terms: int
+
+
 @register("seismic")
-class Seismic(IndexBase):
+class Seismic(IndexBase[SeismicParams]):
     """Approximate; scores of what it finds are those of its 16-bit weights."""
 
     Params: ClassVar[type[Params]] = SeismicParams
@@ -75,7 +133,7 @@ class Seismic(IndexBase):
     def __init__(self, params: SeismicParams) -> None:
         self.params = params
         self.terms = 0
-        self.index: Any = None
+        self.index: SeismicIndex | None = None
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Hand every document to Seismic's dataset, then build over it."""
@@ -86,83 +144,79 @@ class Seismic(IndexBase):
             raise UserError(
                 "the vectors use more than 65,536 terms", key="variant", remedy='set variant = "large" for seismic'
             )
-        names, classes = self._names(), CLASSES[self.params.variant]
+        names = np.arange(self.terms).astype(seismic.get_seismic_string())
+        classes = CLASSES[self.params.variant]
         dataset = getattr(seismic, classes[0])()
         for number, (begin, end) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
             dataset.add_document(str(number), names[rows.indices[begin:end]], rows.data[begin:end])
-        asked = self.params.model_dump(exclude={"variant", "query_cut", "heap_factor", "build_threads"})
-        _quietly(
-            lambda: setattr(
-                self,
-                "index",
-                getattr(seismic, classes[1]).build_from_dataset(
-                    dataset, num_threads=self.params.build_threads, **asked
-                ),
-            )
-        )
-
-    def _names(self) -> Any:
-        """Terms as Seismic takes them: strings."""
-        return np.arange(self.terms).astype(
-            require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS).get_seismic_string()
+        settings = self.params.model_dump(exclude={"variant", "query_cut", "heap_factor", "build_threads"})
+        build = getattr(seismic, classes[1]).build_from_dataset
+        self.index, _ = _quietly(
+            lambda: cast("SeismicIndex", build(dataset, num_threads=self.params.build_threads, **settings))
         )
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """What Seismic finds."""
+        index = built(self.index)
         rows = rows_of(queries, self.terms, what="queries").tidy()
-        if k < 1:
-            raise UserError(f"k is {k}; it must be at least 1")
+        check_k(k)
         string = require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS).get_seismic_string()
         parts = [slice(a, b) for a, b in zip(rows.indptr[:-1], rows.indptr[1:], strict=True)]
         components = [rows.indices[part].astype(string) for part in parts]
         values = [rows.data[part] for part in parts]
-        more = {"k": k, "query_cut": self.params.query_cut, "heap_factor": self.params.heap_factor}
+        cut, factor, graph = self.params.query_cut, self.params.heap_factor, self.params.nknn
         if len(parts) == 1:
-            lists = [self.index.search("0", components[0], values[0], n_knn=self.params.nknn, sorted=True, **more)]
+            lists = [
+                index.search(
+                    "0", components[0], values[0], k=k, query_cut=cut, heap_factor=factor, n_knn=graph, sorted=True
+                )
+            ]
         else:
-            asked = np.arange(len(parts)).astype(string)
-            lists = self.index.batch_search(
-                asked, components, values, n_knn=self.params.nknn, sorted=True, num_threads=threads, **more
-            )
-        found: list[Any] = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(parts)
+            numbers = np.arange(len(parts)).astype(string)
+            lists = index.batch_search(
+                numbers, components, values, k=k, query_cut=cut, heap_factor=factor, n_knn=graph, sorted=True,
+                num_threads=threads,
+            )  # fmt: skip
+        best = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(parts)
         for result in lists:
             if result:
-                numbers = np.array([int(name) for _, _, name in result], np.int64)
-                found[int(result[0][0])] = numbers, np.array([score for _, score, _ in result], np.float32)
-        return hits(found, k)
+                documents = np.array([int(name) for _, _, name in result], np.int64)
+                best[int(result[0][0])] = documents, np.array([score for _, score, _ in result], np.float32)
+        return hits(best, k)
 
     def save(self, directory: Path) -> None:
         """Seismic's own file."""
-        _quietly(lambda: self.index.save(str(directory / "index")))
-        seal(directory, ENGINE, VERSION, {"params": self.params.model_dump(), "terms": self.terms})
+        index = built(self.index)
+        _quietly(lambda: index.save(str(directory / "index")))
+        seal(directory, ENGINE, VERSION, SeismicHeader(params=self.params, terms=self.terms))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read into memory."""
-        facts = unseal(directory, ENGINE, VERSION)
-        index = cls(SeismicParams(**facts["params"]))
-        index.terms = facts["terms"]
+        header = unseal_header(directory, ENGINE, VERSION, SeismicHeader)
+        index = cls(header.params)
+        index.terms = header.terms
         kind = getattr(require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS), CLASSES[index.params.variant][1])
         index.index = kind.load(str(directory / "index.index.seismic"))
         return index
 
     def memory(self) -> dict[str, int]:
         """Bytes in memory by Seismic's own account; its file is up to a tenth smaller."""
-        text = _quietly(self.index.print_space_usage_byte)
-        found = {name: int(size) for name, size in re.findall(r"(\w[\w ]*): (\d+) Bytes", text)}
-        return {label: found[name] for name, label in LABELS.items() if name in found}
+        _, text = _quietly(built(self.index).print_space_usage_byte)
+        sizes = {name: int(size) for name, size in re.findall(r"(\w[\w ]*): (\d+) Bytes", text)}
+        return {label: sizes[name] for name, label in LABELS.items() if name in sizes}
 
 
-def _quietly(call: Callable[[], object]) -> str:
-    """Run something that prints from outside Python; return what it printed."""
+def _quietly(call: Callable[[], T]) -> tuple[T, str]:
+    """Call a function that prints from outside Python; return its value and the text that it printed."""
     with _stdout, tempfile.TemporaryFile() as file:
         sys.stdout.flush()
-        kept = os.dup(1)
+        own = os.dup(1)
         try:
             os.dup2(file.fileno(), 1)
-            call()
+            value = call()
         finally:
-            os.dup2(kept, 1)
-            os.close(kept)
+            os.dup2(own, 1)
+            os.close(own)
         file.seek(0)
-        return file.read().decode("utf-8", "replace")
+        return value, file.read().decode("utf-8", "replace")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, ValidationError, field_validator
-from scipy import sparse
+from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Supports, Work, _remote, register, registry
-from harness.indexes._files import digest_of, seal, unseal
+from harness.indexes._files import Header, digest_of, seal, unseal_header
+from harness.indexes._shard_engine import shard_engine
 from harness.spec.params import Params
-from harness.vectors import Kind
+from harness.vectors import Kind, csr_over, matrices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.indexes import Index
@@ -31,7 +31,7 @@ BLOCK = 4096
 class ShardedParams(Params):
     """What is sharded, and how finely."""
 
-    index: dict[str, Any]
+    index: dict[str, JsonValue]
     """The engine of each shard as it would stand in a spec: its `type` and parameters. Only exact ones can be cut."""
     documents: int = Field(default=1 << 20, ge=1)
     """Documents of a full shard, rounded up to whole blocks of the engine (65,536 for `inverted`)."""
@@ -43,16 +43,16 @@ class ShardedParams(Params):
 
     @field_validator("index")
     @classmethod
-    def _can_be_sharded(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _can_be_sharded(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         try:
-            inner = _open(value)
+            inner = shard_engine(value)
         except UserError as error:
             raise ValueError(f"{error.what} ({error.remedy})") from None
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ValueError(f"index.{where}: {first['msg']}") from None
-        if not _can_be_cut(inner.supports, cls.kind):
+        if not _can_be_cut(inner.engine.supports, cls.kind):
             known = [name for name in registry.names() if _can_be_cut(registry.get(name).supports, cls.kind)]
             raise ValueError(
                 f"shards of {value['type']!r} cannot be searched as one index; here, shard one of: {', '.join(known)}"
@@ -66,7 +66,22 @@ class ShardedDenseParams(ShardedParams):
     kind: ClassVar[Kind] = "dense"
 
 
-class _Sharded(IndexBase):
+PARAMS: dict[Kind, type[ShardedParams]] = {"sparse": ShardedParams, "dense": ShardedDenseParams}
+
+
+class ShardedHeader(Header):
+    """What binds the shards to each other.
+
+    `params` are the index's parameters; `starts` the number of each shard's first document, then of all documents;
+    `shards` the SHA-256 of each shard's ``index.json``.
+    """
+
+    params: dict[str, JsonValue]
+    starts: list[int]
+    shards: list[str]
+
+
+class _Sharded(IndexBase[ShardedParams]):
     """Shards of one engine, searched one after another, or side by side where there are threads to spare.
 
     Shards end where the engine's own blocks end (`Supports.block`), so that each holds exactly what the engine would
@@ -90,26 +105,26 @@ class _Sharded(IndexBase):
     @classmethod
     def codec(cls, params: ShardedParams) -> str:
         """The codec of the shards."""
-        inner = _open(params.index)
-        return str(inner.codec(inner.params))
+        inner = shard_engine(params.index)
+        return inner.engine.codec(inner.params)
 
     @classmethod
     def modules(cls, params: ShardedParams) -> tuple[str, ...]:
         """This module and those of the shards' engine."""
-        inner = _open(params.index)
-        return (cls.__module__, *inner.modules(inner.params))
+        inner = shard_engine(params.index)
+        return (cls.__module__, *inner.engine.modules(inner.params))
 
     @classmethod
     def libraries_with(cls, params: ShardedParams) -> tuple[str, ...]:
         """Those of the shards' engine, with ours; Ray's where it carries the shards."""
-        inner = _open(params.index)
+        inner = shard_engine(params.index)
         carrier = ("ray",) if params.on == "ray" else ()
-        return tuple(sorted({*cls.libraries, *inner.libraries_with(inner.params), *carrier}))
+        return tuple(sorted({*cls.libraries, *inner.engine.libraries_with(inner.params), *carrier}))
 
     @property
     def size(self) -> int:
         """Documents of a full shard."""
-        block = _open(self.params.index).supports.block or 1
+        block = shard_engine(self.params.index).engine.supports.block or 1
         return -(-self.params.documents // block) * block
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
@@ -117,9 +132,9 @@ class _Sharded(IndexBase):
         if self.params.on == "ray":
             _remote.check()
         self.shards, self.away, self.starts = [], None, [0]
-        rows = _Feed(vectors)
+        rows, engine = _Feed(vectors), shard_engine(self.params.index)
         while not self.shards or rows.more():
-            shard = _open(self.params.index)
+            shard = engine.new()
             begin = rows.taken
             shard.build(rows.take(self.size))
             self.shards.append(shard)
@@ -128,19 +143,21 @@ class _Sharded(IndexBase):
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The exact top k. Threads take shards where there are fewer queries than threads, else queries.
 
-        Shards in other processes search all at once, each with so many threads.
+        Shards in other processes search all at once, each with `threads` threads.
         """
         if self.away is not None:
-            found = self.away.each("search", queries, k, threads=threads)
+            parts = self.away.search(queries, k, threads=threads)
         elif threads > queries.shape[0] and len(self.shards) > 1:
             with ThreadPoolExecutor(min(threads, len(self.shards))) as pool:
-                found = list(pool.map(lambda shard: shard.search(queries, k), self.shards))
+                parts = list(pool.map(lambda shard: shard.search(queries, k), self.shards))
         else:
-            found = [shard.search(queries, k, threads=threads) for shard in self.shards]
-        return merge(found, self.starts, k)
+            parts = [shard.search(queries, k, threads=threads) for shard in self.shards]
+        if not parts:
+            raise UserError("this index is empty", remedy="call build or load before anything else")
+        return merge(parts, self.starts, k)
 
     def save(self, directory: Path) -> None:
-        """A folder a shard, and index.json with what binds them together."""
+        """A folder for each shard, and index.json with `ShardedHeader`."""
         if self.away is not None:
             shutil.copytree(self.away.directory, directory, dirs_exist_ok=True)
             return
@@ -150,20 +167,20 @@ class _Sharded(IndexBase):
             folder.mkdir()
             shard.save(folder)
             digests.append(digest_of(folder / "index.json"))
-        seal(directory, self._engine(), VERSION, {"params": self.params.model_dump(), "starts": self.starts,
-                                                  "shards": digests})  # fmt: skip
+        params = self.params.model_dump(mode="json")
+        seal(directory, self._engine(), VERSION, ShardedHeader(params=params, starts=self.starts, shards=digests))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Open every shard as its engine does, here or in other processes."""
-        facts = unseal(directory, cls._engine(), VERSION)
-        index = cls(cast("ShardedParams", cls.Params.model_validate(facts["params"])))
-        engine = registry.get(index.params.index["type"])
-        index.starts = facts["starts"]
+        header = unseal_header(directory, cls._engine(), VERSION, ShardedHeader)
+        index = cls(PARAMS[cls.supports.kind].model_validate(header.params))
+        engine = shard_engine(index.params.index).engine
+        index.starts = header.starts
         if index.params.on == "ray":
-            index.away = _remote.Shards(directory, index.params.index, facts["shards"])
+            index.away = _remote.Shards(directory, index.params.index, header.shards)
             return index
-        for number, digest in enumerate(facts["shards"]):
+        for number, digest in enumerate(header.shards):
             folder = directory / f"shard-{number}"
             index.shards.append(engine.load(folder))
             if digest_of(folder / "index.json") != digest:
@@ -172,22 +189,23 @@ class _Sharded(IndexBase):
 
     def memory(self) -> dict[str, int]:
         """The engine's components, summed over shards."""
-        found: dict[str, int] = {}
-        for memory in self._each("memory"):
-            for name, size in memory.items():
-                found[name] = found.get(name, 0) + size
-        return found
+        parts: list[Mapping[str, int]] = [shard.memory() for shard in self.shards]
+        total: dict[str, int] = {}
+        for part in parts if self.away is None else self.away.memory():
+            for name, size in part.items():
+                total[name] = total.get(name, 0) + size
+        return total
 
     def work(self, queries: Vectors, k: int) -> Work | None:
         """Summed over shards; None where the engine does not tell."""
-        found = self._each("work", queries, k)
-        done = [work for work in found if work is not None]
-        if len(done) < len(found):
-            return None
-        parts: dict[str, list[int | None]] = {name: [getattr(one, name) for one in done] for name in vars(done[0])}
-        return Work(**{
-            name: None if None in values else sum(cast("list[int]", values)) for name, values in parts.items()
-        })  # type: ignore[arg-type]  # fmt: skip
+        if self.away is not None:
+            parts = self.away.work(queries, k)
+        else:
+            parts = [shard.work(queries, k) for shard in self.shards]
+        total: Work | None = Work(0, 0, 0, 0)
+        for part in parts:
+            total = None if part is None or total is None else total + part
+        return total
 
     def reach(self) -> None:
         """See `Index`."""
@@ -197,11 +215,6 @@ class _Sharded(IndexBase):
     def elsewhere(self) -> list[tuple[str, str]]:
         """See `Index`."""
         return self.away.maps() if self.away is not None else []
-
-    def _each(self, method: str, *given: Any) -> list[Any]:
-        if self.away is not None:
-            return self.away.each(method, *given)
-        return [getattr(shard, method)(*given) for shard in self.shards]
 
     @classmethod
     def _engine(cls) -> str:
@@ -223,17 +236,17 @@ class ShardedDense(_Sharded):
     supports: ClassVar[Supports] = Supports("dense", exact=True, weights=("as the engine's",))
 
 
-def merge(found: Sequence[Hits], starts: Sequence[int], k: int) -> Hits:
+def merge(parts: Sequence[Hits], starts: Sequence[int], k: int) -> Hits:
     """The best k of several shards' best; see `Hits` for the order.
 
     Args:
-        found: (ids int64, scores float32) of each shard, queries x its depth, numbers counted from the shard's start.
-        starts: Number of each shard's first document.
-        k: Wanted; shards that were asked for k or more give the exact best k of all.
+        parts: (ids int64, scores float32) of each shard, queries x its depth, numbers counted from the shard's start.
+        starts: Number of each shard's first document; what follows the last shard's is not read.
+        k: Documents to return. The result is exact where each shard returned its best k or more.
     """
-    parts = zip(found, starts, strict=False)
-    ids = np.concatenate([np.where(own >= 0, own + start, -1) for (own, _), start in parts], axis=1)
-    scores = np.concatenate([own for _, own in found], axis=1)
+    pairs = zip(parts, starts, strict=False)
+    ids = np.concatenate([np.where(own >= 0, own + start, -1) for (own, _), start in pairs], axis=1)
+    scores = np.concatenate([own for _, own in parts], axis=1)
     order = np.lexsort((ids, -scores), axis=1)[:, :k]
     return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
 
@@ -242,9 +255,8 @@ class _Feed:
     """Rows of a matrix, or of an iterator of matrices, handed out shard by shard in blocks, nothing copied."""
 
     def __init__(self, vectors: Vectors | Iterable[Vectors]) -> None:
-        whole = sparse.issparse(vectors) or isinstance(vectors, np.ndarray)
-        self._source: Iterator[Any] = iter([vectors] if whole else cast("Iterable[Any]", vectors))
-        self._block: Any = next(self._source, None)
+        self._source = matrices_of(vectors)
+        self._block: Vectors | None = next(self._source)
         self._begin = self.taken = 0
 
     def more(self) -> bool:
@@ -257,29 +269,21 @@ class _Feed:
         """Blocks of the next `count` rows; an empty block where there are none, for the sake of its width."""
         if self._block is not None and not self._block.shape[0]:
             yield self._block
-        while count and self.more():
+        while count and self.more() and self._block is not None:
             end = min(self._begin + min(count, BLOCK), self._block.shape[0])
             block = _rows(self._block, self._begin, end)
             count, self.taken, self._begin = count - (end - self._begin), self.taken + end - self._begin, end
             yield block
 
 
-def _rows(matrix: Any, begin: int, end: int) -> Vectors:
+def _rows(matrix: Vectors, begin: int, end: int) -> Vectors:
     """Rows as a view: scipy would copy, and bring a mapped file into memory."""
-    if not sparse.issparse(matrix):
-        return cast("Vectors", matrix[begin:end])
-    csr: Any = cast("Any", matrix).tocsr()
+    if isinstance(matrix, np.ndarray):
+        return matrix[begin:end]
+    csr = matrix.tocsr()
     first, last = int(csr.indptr[begin]), int(csr.indptr[end])
-    part: Any = sparse.csr_matrix((end - begin, csr.shape[1]), dtype=csr.dtype)
-    part.indptr = np.asarray(csr.indptr[begin : end + 1]) - first
-    part.indices, part.data = csr.indices[first:last], csr.data[first:last]
-    return cast("Vectors", part)
-
-
-def _open(index: dict[str, Any]) -> Any:
-    """A new, empty index of the engine that a table names."""
-    engine = registry.get(str(index.get("type")))
-    return engine(engine.Params.model_validate({name: value for name, value in index.items() if name != "type"}))
+    indptr = np.asarray(csr.indptr[begin : end + 1]) - first
+    return csr_over(csr.data[first:last], csr.indices[first:last], indptr, csr.shape[1])
 
 
 def _can_be_cut(supports: Supports, kind: Kind) -> bool:

@@ -22,7 +22,7 @@ def saved(tmp_path):
 def test_facts_and_arrays_come_back(saved):
     assert unseal(saved, "toy", 2) == {"rows": 3}
     for name, wanted in (("small", np.arange(3)), ("large", np.arange(5000, dtype=np.float32))):
-        array = map_array(saved, name)
+        array = map_array(saved, name, wanted.dtype.type)
         np.testing.assert_array_equal(array, wanted)
         assert array.dtype == wanted.dtype
         with pytest.raises(ValueError, match="read-only"):

@@ -99,7 +99,7 @@ def test_files_that_a_node_does_not_see_are_sent(ray, shards, monkeypatch):
     """In pieces; the receiver's copy has no name left once it is open."""
     whole, _, folder, queries = shards
     monkeypatch.setattr(_remote, "PIECE", 10_001)
-    monkeypatch.setattr(_remote.Shards, "_seen", lambda self, folders, digests: [False for _ in digests])
+    monkeypatch.setattr(_remote.Shards, "_open_where_visible", lambda self, folders, digests: [False for _ in digests])
     sent = type(shards[1]).load(folder)
     assert_same(sent.search(queries, 500), whole.search(queries, 500))
     assert sent.memory() == whole.memory()

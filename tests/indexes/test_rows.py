@@ -72,7 +72,10 @@ def test_a_part_begins_where_it_says(given_rows, data):
 def test_ready_rows_are_handed_on_as_they_are():
     matrix = sparse.csr_matrix(np.array([[0, 1, 2], [3, 0, 0]], np.float32))
     rows = rows_of(matrix)
-    assert rows.ready() is rows
+    ready = rows.ready()
+    assert ready.data is matrix.data
+    assert ready.indices is matrix.indices
+    assert ready.indptr.dtype == np.int64
     matrix.data = matrix.data.astype(np.float64)
     assert rows_of(matrix).ready().data.dtype == np.float32
 
