@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numba.core.typing.templates import Signature
     from numpy.typing import NDArray
 
-    from harness.indexes._packing import Segment
+    from harness.indexes._segment import Segment
 
     Lowering: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
     """Writes the instructions of an intrinsic at the place of its call."""

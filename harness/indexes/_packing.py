@@ -8,84 +8,27 @@ term that many documents have come with a bitmap of the documents instead, which
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.compiled import compiled
 from harness.errors import UserError
-from harness.indexes._files import map_array
+from harness.indexes._segment import DTYPES, SPARE, SPREAD, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from harness.indexes._rows import Rows
+    from harness.indexes._segment import Impacts
 
-S = TypeVar("S", bound=np.generic)
-Impact: TypeAlias = "np.uint8 | np.uint16 | np.float32"
-Impacts: TypeAlias = "NDArray[Impact]"
 SEGMENT = 1 << 16
-SPARE = 7
-"""Bytes at the end of `gaps`, so that 64 bits can be read from any entry."""
-SPREAD = 63
-"""Bytes at the end of 8-bit impacts, so that 64 of them can be read from any entry."""
 LEVELS = {"u4": 15, "u8": 255, "u16": 65535}
-DTYPES: dict[str, type[Impact]] = {"u4": np.uint8, "u8": np.uint8, "u16": np.uint16, "float32": np.float32}
 BITS = {"u4": 4, "u8": 8, "u16": 16, "float32": 32}
 COMMON, FEW = 6, 16
 """8-bit terms in at least one of 6 documents, and in 16 of them, have a bitmap: docs/indexes.md says why."""
-
-
-class Segment(NamedTuple):
-    """Postings of up to 65,536 documents, by term.
-
-    `gaps` uint8: packed distances, or 64-bit words of a bitmap, each term from a whole byte. `impacts`: one an entry;
-    uint8 (two an element for 4 bits; for 8 bits `SPREAD` spare ones follow), uint16 or float32. Only terms that occur
-    take room, n of them in ascending order: `present` uint64 (a bit a term of the vocabulary) says which, `ranks`
-    uint32 how many there are before each of its words. `starts` uint32 (n + 1): a term's first entry. `offsets` uint32
-    (n): its first byte in `gaps`. `widths` uint8 (n): bits of a distance; 0 for a bitmap. `scales` uint16 (n): upper
-    half of a float32; a weight is scale x impact.
-    """
-
-    gaps: NDArray[np.uint8]
-    impacts: Impacts
-    present: NDArray[np.uint64]
-    ranks: NDArray[np.uint32]
-    starts: NDArray[np.uint32]
-    offsets: NDArray[np.uint32]
-    widths: NDArray[np.uint8]
-    scales: NDArray[np.uint16]
-
-    def frozen(self) -> Segment:
-        """Read-only, like mapped ones, so that one compiled kernel serves both."""
-        for array in self:
-            array.flags.writeable = False
-        return self
-
-
-def map_segment(directory: Path, number: int, weights: str) -> Segment:
-    """One segment of a saved index, mapped.
-
-    Raises:
-        UserError: As `map_array`.
-    """
-
-    def array(name: str, dtype: type[S]) -> NDArray[S]:
-        return map_array(directory, f"{name}-{number}", dtype)
-
-    return Segment(
-        gaps=array("gaps", np.uint8),
-        impacts=array("impacts", DTYPES[weights]),
-        present=array("present", np.uint64),
-        ranks=array("ranks", np.uint32),
-        starts=array("starts", np.uint32),
-        offsets=array("offsets", np.uint32),
-        widths=array("widths", np.uint8),
-        scales=array("scales", np.uint16),
-    ).frozen()
 
 
 def pack(blocks: Sequence[Rows], weights: str) -> Segment:

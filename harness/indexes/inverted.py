@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.indexes._packing import Segment
     from harness.indexes._rows import Rows, TidyRows
+    from harness.indexes._segment import Segment
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "inverted", 5
@@ -187,7 +187,7 @@ class Inverted(IndexBase[InvertedParams]):
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Map a saved index."""
-        from harness.indexes._packing import map_segment
+        from harness.indexes._segment import map_segment
 
         header = unseal_header(directory, ENGINE, VERSION, InvertedHeader)
         index = cls(InvertedParams(weights=header.weights))
