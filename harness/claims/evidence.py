@@ -20,9 +20,9 @@ Cell: TypeAlias = tuple[str, str]
 """(collection, system)."""
 
 TURNS = ("load_seconds", "first_query_seconds")
-"""What else the processes tell that take turns to be timed, beside latencies and processor times."""
+"""Further metrics that the processes give which take turns to be timed."""
 SEARCHED = ("flops_search", "postings_touched", "documents_scored", "bounds_evaluated")
-"""What depends on the number of documents that a search is asked for."""
+"""Metrics that depend on the number of documents that a search returns."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Evidence:
     `records` by (collection, system, metric); `statuses` (status, reason) by cell; `quality` {query: value} by
     (collection, system, metric); `latency` by cell: {"encode", "search", "total"} -> seconds, float64 of
     processes x queries x repeats, and {"encode_cpu", "search_cpu", "total_cpu"} -> processor seconds of a query, mean
-    over the queries, processes x 1 x passes. `disturbed` says of a cell what disturbed its timing; `codecs` in what its
-    index stores weights or vectors; `settings` under which it was measured: "data" (the collection's revision), "k",
-    "depth", "threads", "machine", "timed queries". `confidence` is that of the records' intervals.
+    over the queries, processes x 1 x passes. `disturbed` names what disturbed the timing of a cell; `codecs` how its
+    index stores weights or vectors; `settings` how it was measured: "data" (the collection's revision), "k", "depth",
+    "threads", "machine", "timed queries". `confidence` is that of the records' intervals.
     """
 
     records: Mapping[tuple[str, str, str], Record]
@@ -49,7 +49,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two systems of a claim on one collection, out of the run that it was measured in."""
+    """One of the two systems of a claim on one collection, with the evidence of its run."""
 
     cell: Cell
     evidence: Evidence
@@ -61,7 +61,7 @@ class Side:
 
     @property
     def codec(self) -> str:
-        """In what its index stores weights or vectors; empty where that is not known."""
+        """How its index stores weights or vectors; empty where that is not known."""
         return self.evidence.codecs.get(self.cell, "")
 
     def record(self, name: str) -> Record | None:
@@ -69,7 +69,7 @@ class Side:
         return self.evidence.records.get((*self.cell, name))
 
     def quality(self, name: str) -> Mapping[str, float]:
-        """Its value of a metric for each query; empty for what is not told by query."""
+        """Its value of a metric for each query; empty for a metric without values by query."""
         return self.evidence.quality.get((*self.cell, name), {})
 
     def times(self, name: str) -> NDArray[np.float64] | None:
@@ -78,7 +78,7 @@ class Side:
 
 
 def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
-    """Why the two sides cannot be compared; empty where they can. Disturbed timing is `disturbance`'s to tell."""
+    """Why the two sides cannot be compared; empty where they can. `disturbance` covers disturbed timing."""
     for side in (ours, theirs):
         status, reason = side.evidence.statuses.get(side.cell, ("not run", ""))
         if status != "ok":
@@ -91,9 +91,9 @@ def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
                 f"the claim is about {wanted}, and the index of {side.name} stores {side.codec or 'an unknown codec'}"
             )
     for name in _settings(claim.metric):
-        one, other = (side.evidence.settings.get(side.cell, {}).get(name) for side in (ours, theirs))
-        if one != other:
-            return f"{name} differs: {one or 'unknown'} for {ours.name}, {other or 'unknown'} for {theirs.name}"
+        first, second = (side.evidence.settings.get(side.cell, {}).get(name) for side in (ours, theirs))
+        if first != second:
+            return f"{name} differs: {first or 'unknown'} for {ours.name}, {second or 'unknown'} for {theirs.name}"
     ours_asked, theirs_asked = ours.quality(claim.metric).keys(), theirs.quality(claim.metric).keys()
     if ours_asked != theirs_asked:
         shared = len(ours_asked & theirs_asked)
@@ -109,8 +109,8 @@ def disturbance(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     base = claim.metric.partition("/")[0]
     if not (base.startswith("latency_") or base.endswith("_cpu") or base in TURNS):
         return ""
-    found = {side.name: side.evidence.disturbed.get(side.cell, "") for side in (ours, theirs)}
-    return "; ".join(f"{name}: {what}" for name, what in found.items() if what)
+    disturbances = {side.name: side.evidence.disturbed.get(side.cell, "") for side in (ours, theirs)}
+    return "; ".join(f"{name}: {what}" for name, what in disturbances.items() if what)
 
 
 def _settings(name: str) -> tuple[str, ...]:

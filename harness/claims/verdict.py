@@ -1,4 +1,4 @@
-"""Judge a claim by what was measured, with an interval wherever there is chance in it."""
+"""Judge a claim by measured values, with an interval wherever chance plays a part."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Estimate: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim on one collection.
+    """The verdict on a claim on one collection.
 
     `value`, `low` and `high` are of the quantity that the relation bounds (reduction, ratio or difference); None where
     nothing could be compared. `sentence` can be quoted.
@@ -74,28 +74,28 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 def _judge_on(claim: ClaimSpec, ours: Side, theirs: Side) -> Verdict:
     on = ours.cell[0]
 
-    def verdict(word: Word, said: str, *numbers: float | None) -> Verdict:
-        return Verdict(claim.name, on, word, f"On {on}: {said}", claim.bound, *numbers)
+    def verdict(word: Word, sentence: str, *numbers: float | None) -> Verdict:
+        return Verdict(claim.name, on, word, f"On {on}: {sentence}", claim.bound, *numbers)
 
     why = obstacle(claim, ours, theirs)
     rows = ours.record(claim.metric), theirs.record(claim.metric)
     if why or rows[0] is None or rows[1] is None:
         return verdict("not comparable", f"not comparable, {why}.")
     if claim.relation in RATIOS and rows[1].value <= 0:
-        found = f"{claim.baseline} has {claim.metric} = {rows[1].value:g}, and nothing can be divided by it"
-        return verdict("not comparable", f"not comparable, {found}.")
+        reason = f"{claim.baseline} has {claim.metric} = {rows[1].value:g}, and nothing can be divided by it"
+        return verdict("not comparable", f"not comparable, {reason}.")
     estimate = _estimate(claim, ours, theirs, rows[0], rows[1])
     value = _point(claim.relation, rows[0].value, rows[1].value) if estimate is None else estimate[0]
     numbers = (value, None, None) if estimate is None else estimate
-    said = finding(claim, ours, theirs, value, None if estimate is None else estimate[1:])
+    text = finding(claim, ours, theirs, value, None if estimate is None else estimate[1:])
     disturbed = disturbance(claim, ours, theirs)
     if disturbed:
-        return verdict("not comparable", f"{said}. Not comparable: the timing was disturbed ({disturbed}).", *numbers)
+        return verdict("not comparable", f"{text}. Not comparable: the timing was disturbed ({disturbed}).", *numbers)
     if estimate is None:
         why = unsettled(claim, ours, theirs)
-        return verdict("inconclusive", f"{said}. {why}, so nothing is settled.{floor(claim, ours, theirs)}", *numbers)
+        return verdict("inconclusive", f"{text}. {why}, so nothing is settled.{floor(claim, ours, theirs)}", *numbers)
     word = _word(claim.relation, claim.bound, *estimate[1:])
-    return verdict(word, f"{said}. The claim is {word}.{floor(claim, ours, theirs)}", *numbers)
+    return verdict(word, f"{text}. The claim is {word}.{floor(claim, ours, theirs)}", *numbers)
 
 
 def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their_row: Record) -> Estimate | None:
@@ -106,9 +106,9 @@ def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their
     first, second = ours.quality(claim.metric), theirs.quality(claim.metric)
     if first and second:
         return _of_queries(claim, first, second)
-    one, other = (side.times(base.removeprefix("latency_")) for side in (ours, theirs))
-    if one is not None and other is not None and claim.relation in RATIOS:
-        return _of_times(claim, one, other, part)
+    our_times, their_times = (side.times(base.removeprefix("latency_")) for side in (ours, theirs))
+    if our_times is not None and their_times is not None and claim.relation in RATIOS:
+        return _of_times(claim, our_times, their_times, part)
     ends = (our_row.ci_low, our_row.ci_high, their_row.ci_low, their_row.ci_high)
     if None in ends or claim.confidence > min(side.evidence.confidence for side in (ours, theirs)):
         return None
@@ -124,7 +124,7 @@ def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their
 def _of_times(claim: ClaimSpec, ours: Floats, theirs: Floats, part: str) -> Estimate | None:
     """The ratio of a percentile or mean of latencies, or (no part) of processor times, whose passes' median counts.
 
-    Of processor times only means over the queries are kept, so the interval is that of processes: one has none.
+    Runs hold processor times as means over the queries, so the interval is over processes; one process has none.
     """
     from harness.stats.levels import percentile_ratio
 

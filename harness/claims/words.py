@@ -1,4 +1,4 @@
-"""A verdict in one sentence that can be quoted: systems, codecs, what was found with its interval, and the claim."""
+"""A verdict in one sentence that can be quoted: systems, codecs, the difference with its interval, and the claim."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ _UNITS = {"bytes": " bytes", "seconds": " s", "joules": " J"}
 
 
 def finding(claim: ClaimSpec, ours: Side, theirs: Side, value: float, interval: tuple[float, float] | None) -> str:
-    """What was found and what was claimed, without a full stop."""
+    """The measured difference and the claimed one, without a full stop."""
     base, _, part = claim.metric.partition("/")
     known = metric(base)
     row = ours.record(claim.metric)
     level = f" ({row.method})" if row is not None and known.unit == "bytes" else ""
     what = f"{known.label} {part}".strip() + level
-    one, other = (_named(side, codec=known.unit == "bytes") for side in (ours, theirs))
+    first, second = (_named(side, codec=known.unit == "bytes") for side in (ours, theirs))
     unit = _UNITS.get(known.unit, "")
     bounds = "" if interval is None or interval[0] == interval[1] else _bounds(claim, *interval, unit)
     if claim.relation == "reduction_at_least":
         digits = 1 if round(value, 3) != round(claim.bound, 3) or value == claim.bound else 3
-        found = f"is {abs(value):.{digits}%} {'below' if value >= 0 else 'above'} that of {other}{bounds}"
-        return f"{what} of {one} {found}; claimed: at least {claim.bound:.{digits}%} below"
+        difference = f"is {abs(value):.{digits}%} {'below' if value >= 0 else 'above'} that of {second}{bounds}"
+        return f"{what} of {first} {difference}; claimed: at least {claim.bound:.{digits}%} below"
     if claim.relation in RATIOS:
         way = "at most" if claim.relation == "ratio_at_most" else "at least"
-        return f"{what} of {one} is {value:.4g} times that of {other}{bounds}; claimed: {way} {claim.bound:.4g} times"
-    found = f"is {abs(value):.4g}{unit} {'above' if value >= 0 else 'below'} that of {other}{bounds}"
+        return (
+            f"{what} of {first} is {value:.4g} times that of {second}{bounds}; claimed: {way} {claim.bound:.4g} times"
+        )
+    difference = f"is {abs(value):.4g}{unit} {'above' if value >= 0 else 'below'} that of {second}{bounds}"
     if claim.relation == "equivalent_within":
-        return f"{what} of {one} {found}; claimed: within ±{claim.bound:.4g}{unit}"
+        return f"{what} of {first} {difference}; claimed: within ±{claim.bound:.4g}{unit}"
     way = "at most" if claim.relation == "difference_at_most" else "at least"
-    return f"{what} of {one} {found}; claimed: a difference of {way} {claim.bound:+.4g}{unit}"
+    return f"{what} of {first} {difference}; claimed: a difference of {way} {claim.bound:+.4g}{unit}"
 
 
 def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:

@@ -115,7 +115,7 @@ def _starts(data: mmap.mmap, systems: Sequence[SystemFacts]) -> list[tuple[Syste
 
 
 class Explained(Mapping[str, str]):
-    """Lines of ``explain.jsonl`` of one system by the query as JSON has it; read when they are first asked for.
+    """Lines of ``explain.jsonl`` of one system by the query as JSON has it; they are read at the first access.
 
     A report shows a few of them, and reading and parsing all would take its time.
     """

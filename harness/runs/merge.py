@@ -1,4 +1,4 @@
-"""Several runs as one, so that one page shows them side by side; only what is comparable comes together."""
+"""Several runs merged into one, so that one page shows them side by side; it holds only what is comparable."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SAME_TIMING = ("k", "threads", "queries")
 def load_runs(folders: Sequence[Path]) -> RunData:
     """One run, or several merged: systems are renamed "SYSTEM (RUN)", and claims are left to each run's own report.
 
-    A collection is taken only from the runs that hold the same revision of it as the first that has it. Times and
-    resident sizes are taken only where machine, k, threads and timed queries are those of the first run. What is left
-    out is said in the notes.
+    The first run that has a collection decides its revision; runs with another revision of it are left out there.
+    Times and resident sizes are left out of runs whose machine, k, threads or timed queries differ from the first
+    run's. The notes name everything that is left out.
 
     Raises:
         UserError: A folder holds no finished run, or no collection is in two of them.
@@ -41,18 +41,18 @@ def load_runs(folders: Sequence[Path]) -> RunData:
     notes: list[str] = []
     parts = []
     for run, name in zip(runs, names, strict=True):
-        kept = set()
+        comparable = set()
         for collection in run.collections():
             revision = run.facts["collections"].get(collection, {}).get("revision")
             if revisions.setdefault(collection, revision) == revision:
-                kept.add(collection)
+                comparable.add(collection)
                 holders[collection] = holders.get(collection, 0) + 1
             else:
                 notes.append(f"{collection} of {name} is left out: its revision is another.")
         timed = _timing(run) == _timing(runs[0])
         if not timed:
             notes.append(f"Times and resident sizes of {name} are left out: another machine, or other settings.")
-        parts.append(_renamed(run, name, kept, timed=timed))
+        parts.append(_renamed(run, name, comparable, timed=timed))
     if max(holders.values(), default=0) < 2:
         raise UserError(
             "no collection is in two of these runs, in the same revision", remedy="give runs over the same collections"
@@ -70,29 +70,33 @@ def _timing(run: RunData) -> tuple[object, ...]:
     return (run.facts.get("machine"), *(measure.get(name) for name in SAME_TIMING))
 
 
-def _renamed(run: RunData, name: str, kept: set[str], *, timed: bool) -> RunData:
+def _renamed(run: RunData, name: str, comparable: set[str], *, timed: bool) -> RunData:
     def renamed(system: str) -> str:
         return f"{system} ({name})"
 
     def by_cell(values: Mapping[tuple[str, str], V]) -> dict[tuple[str, str], V]:
-        return {(c, renamed(system)): value for (c, system), value in values.items() if c in kept}
+        return {(c, renamed(system)): value for (c, system), value in values.items() if c in comparable}
 
     def wanted(row: Record) -> bool:
-        return row.collection in kept and (timed or not metric(row.metric).timed)
+        return row.collection in comparable and (timed or not metric(row.metric).timed)
 
     systems: list[SystemFacts] = [
-        {**system, "name": renamed(system["name"])} for system in run.systems if system["collection"] in kept
+        {**system, "name": renamed(system["name"])} for system in run.systems if system["collection"] in comparable
     ]
     return RunData(
         run.folder,
         {**run.facts, "systems": systems},
         [replace(row, system=renamed(row.system)) for row in run.records if wanted(row)],
-        {(c, renamed(system), name): v for (c, system, name), v in run.quality.items() if c in kept},
+        {(c, renamed(system), name): v for (c, system, name), v in run.quality.items() if c in comparable},
         by_cell(run.latency) if timed else {},
         {f"{encoder} ({name})": rows for encoder, rows in run.training.items()},
         by_cell(run.explained),
         by_cell(run.active),
-        [{**row, "system": renamed(row["system"])} for row in run.conditions if timed and row["collection"] in kept],
+        [
+            {**row, "system": renamed(row["system"])}
+            for row in run.conditions
+            if timed and row["collection"] in comparable
+        ],
     )
 
 

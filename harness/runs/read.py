@@ -31,7 +31,7 @@ class RunData:
     """What ``laconic-bench run`` wrote.
 
     `facts` is run.json; `quality` {query: value} by (collection, system, metric); `latency` by (collection, system):
-    {"encode", "search", "total"} -> seconds, processes x queries x repeats, and where they were kept {"encode_cpu",
+    {"encode", "search", "total"} -> seconds, processes x queries x repeats, and where the run has them {"encode_cpu",
     "search_cpu", "total_cpu"} -> processor seconds of a query, processes x 1 x passes; `training` the rows of each
     encoder; `conditions` a row for each watched process; `explained` {query: line} (see `explain`) and `active` the
     numbers of active terms of "document" and "query" vectors with how many have each, both by (collection, system).

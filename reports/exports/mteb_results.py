@@ -31,16 +31,16 @@ def write_mteb(run: RunData, out: Path) -> list[Path]:
     for system in run.systems:
         about = run.facts["collections"].get(system["collection"], {}).get("description", {})
         task, data = _TASK.fullmatch(about.get("task", "")), _DATA.fullmatch(about.get("data", ""))
-        found = {
+        values = {
             theirs: cells[system["collection"], system["name"], ours].value
             for ours, theirs in NAMES.items()
             if (system["collection"], system["name"], ours) in cells
         }
-        if task is None or data is None or "ndcg_at_10" not in found:
+        if task is None or data is None or "ndcg_at_10" not in values:
             continue
         folder = out / _safe(system["name"]) / _safe(_revision(system))
         folder.mkdir(parents=True, exist_ok=True)
-        score = {**found, "main_score": found["ndcg_at_10"], "hf_subset": about.get("subset", "default"),
+        score = {**values, "main_score": values["ndcg_at_10"], "hf_subset": about.get("subset", "default"),
                  "languages": [name for name in about.get("languages", "").split(", ") if name]}  # fmt: skip
         body = {
             "dataset_revision": data["revision"],
@@ -68,5 +68,5 @@ def _revision(system: SystemFacts) -> str:
 
 def _safe(name: str) -> str:
     """A name as mteb writes it into paths: ``owner__model``, and nothing that leads elsewhere."""
-    found = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__"))[:120]
-    return found if found.strip(".") else "_"
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__"))[:120]
+    return safe if safe.strip(".") else "_"

@@ -65,31 +65,31 @@ def compared(run: RunData, scores: Path) -> list[Compared]:
     ]
 
 
-def printed(found: Sequence[Compared]) -> str:
+def printed(comparisons: Sequence[Compared]) -> str:
     """A Markdown table, and the counts."""
     rows = [
         (
             escaped(row.model), escaped(row.task), f"{row.ours:.4f}", f"{row.published:.4f}",
             f"{row.ours - row.published:+.4f}", row.word,
         )
-        for row in found
+        for row in comparisons
     ]  # fmt: skip
     lines = markdown_table(("model", "task", "ours", "published", "difference", ""), rows, left=(0, 1, 5))
-    counts = ", ".join(f"{sum(row.word == word for row in found)} {word}" for word in ("pass", "near", "fail"))
+    counts = ", ".join(f"{sum(row.word == word for row in comparisons)} {word}" for word in ("pass", "near", "fail"))
     lines.append(f"\n{counts} (pass: within {NEAR}, near: within {FAR} of nDCG@10)")
     return "\n".join(lines) + "\n"
 
 
 def _scores(run: RunData) -> dict[tuple[str, str], float]:
-    found = {}
+    scores = {}
     for (collection, system, metric), row in run.cells().items():
         if metric == "ndcg@10":
-            found[system, _task(run, collection)] = row.value
-    for system in dict.fromkeys(name for name, _ in found):
-        parts = [value for (name, task), value in found.items() if name == system and task.startswith(PART)]
+            scores[system, _task(run, collection)] = row.value
+    for system in dict.fromkeys(name for name, _ in scores):
+        parts = [value for (name, task), value in scores.items() if name == system and task.startswith(PART)]
         if len(parts) == 12:
-            found[system, "CQADupstackRetrieval"] = fmean(parts)
-    return found
+            scores[system, "CQADupstackRetrieval"] = fmean(parts)
+    return scores
 
 
 def _task(run: RunData, collection: str) -> str:

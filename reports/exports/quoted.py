@@ -34,7 +34,7 @@ def read_quoted(path: Path, collections: Sequence[str]) -> list[Quoted]:
     if not columns:
         remedy = f"name columns after the run's collections: {', '.join(collections)}"
         raise UserError("no column is a collection of this run", file=path, key="--quoted", remedy=remedy)
-    found = []
+    systems = []
     for line, row in enumerate(rows[1:], start=2):
         values = {}
         for name, place in columns.items():
@@ -42,9 +42,9 @@ def read_quoted(path: Path, collections: Sequence[str]) -> list[Quoted]:
             if text:
                 values[name] = _number(text, path, line)
         if values:
-            found.append((row[0].strip(), values))
-    scale = 100.0 if any(value > 1 for _, values in found for value in values.values()) else 1.0
-    return [(name, {key: value / scale for key, value in values.items()}) for name, values in found]
+            systems.append((row[0].strip(), values))
+    scale = 100.0 if any(value > 1 for _, values in systems for value in values.values()) else 1.0
+    return [(name, {key: value / scale for key, value in values.items()}) for name, values in systems]
 
 
 def _number(text: str, path: Path, line: int) -> float:

@@ -89,16 +89,16 @@ def latency_ridges(run: RunData, collection: str, side: str, caption: str) -> Fi
 
 def term_ridges(counts: Mapping[str, Counts], caption: str) -> Figure | None:
     """The density of the numbers of active terms of each system's vectors."""
-    found = {
+    spreads = {
         system: Spread(np.asarray(terms, np.float64), np.cumsum(vectors))
         for system, (terms, vectors) in counts.items()
         if len(terms)
     }
-    return _ridges(found, caption, "active terms", log=False) if found else None
+    return _ridges(spreads, caption, "active terms", log=False) if spreads else None
 
 
 def _ridges(
-    found: Mapping[str, Spread],
+    spreads: Mapping[str, Spread],
     caption: str,
     axis: str,
     *,
@@ -107,17 +107,17 @@ def _ridges(
 ) -> Figure:
     """Densities; `signs`: words -> single values by system that are marked on their lines."""
     extra = dict(signs or {})
-    values = [row.quantile(q) for row in found.values() for q in (0.002, 0.998)]
+    values = [row.quantile(q) for row in spreads.values() for q in (0.002, 0.998)]
     x = Axis.around(axis, [*values, *(v for rows in extra.values() for v in rows.values())], log=log)
-    plot = Plot(x, rows=briefly(list(found)), row_height=36)
+    plot = Plot(x, rows=briefly(list(spreads)), row_height=36)
     edges = np.geomspace(x.low, x.high, 60) if x.log else np.linspace(x.low, x.high, 60)
     middles = np.sqrt(edges[1:] * edges[:-1]) if x.log else (edges[1:] + edges[:-1]) / 2
     rows = []
-    for place, (system, row) in enumerate(found.items()):
+    for place, (system, row) in enumerate(spreads.items()):
         heights = np.convolve(row.histogram(edges), np.asarray([1, 2, 3, 2, 1]) / 9, mode="same")
         shares = (heights / max(heights.max(), 1e-12)).tolist()
-        seen = [i for i, share in enumerate(shares) if share > 0.004]
-        part = slice(max(seen[0] - 1, 0), seen[-1] + 2)
+        visible = [i for i, share in enumerate(shares) if share > 0.004]
+        part = slice(max(visible[0] - 1, 0), visible[-1] + 2)
         plot.ridge(place, list(zip(middles[part].tolist(), shares[part], strict=True)), place)
         low, middle, high = (row.quantile(q) for q in (0.05, 0.5, 0.95))
         plot.tick(place, middle)
@@ -125,8 +125,8 @@ def _ridges(
             if system in singles:
                 title = f"{system}, {words}: {singles[system]:.4g}"
                 plot.sign(place, singles[system], _SIGNS[sign], title, hollow=bool(sign))
-        told = [f"{singles[system]:.4g}" if system in singles else "–" for singles in extra.values()]
-        rows.append((system, f"{low:.4g}", f"{middle:.4g}", f"{high:.4g}", f"{len(row):,}", *told))
+        marks = [f"{singles[system]:.4g}" if system in singles else "–" for singles in extra.values()]
+        rows.append((system, f"{low:.4g}", f"{middle:.4g}", f"{high:.4g}", f"{len(row):,}", *marks))
     head = (f"System ({axis})", "5 % below", "median", "95 % below", "values", *extra)
     legend = [(swatch(_SIGNS[sign], kind="s-ink" + " hollow" * bool(sign)), words) for sign, words in enumerate(extra)]
     return Figure(caption, plot.svg(), legend, head, rows)

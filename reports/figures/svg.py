@@ -23,7 +23,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 ROW_LABEL = 24
 """Characters of a row's name that are drawn; all of it is in the figure's table."""
 COLOURS = 7
-"""Colours in the style sheet (Okabe and Ito's, told apart by the colour-blind): classes s0 to s6."""
+"""Colours in the style sheet (Okabe and Ito's, which colour-blind readers can distinguish): classes s0 to s6."""
 _ANCHORS = {"middle": "", "start": "st", "end": "en"}
 """Classes of text; the style sheet centres it otherwise."""
 _DASHES = ("", "7 3", "2 3", "9 3 2 3")
@@ -77,11 +77,11 @@ class Axis:
         if self.log:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             for parts in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
-                found = [m * 10.0**d for d in decades for m in parts if self.low <= m * 10.0**d <= self.high]
-                if len(found) <= most + 1:
+                values = [m * 10.0**d for d in decades for m in parts if self.low <= m * 10.0**d <= self.high]
+                if len(values) <= most + 1:
                     break
-            if len(found) >= 2:
-                return found[:: math.ceil(len(found) / (most + 1))]
+            if len(values) >= 2:
+                return values[:: math.ceil(len(values) / (most + 1))]
         step = 10.0 ** math.floor(math.log10((self.high - self.low) / most))
         step = next(step * m for m in (1, 2, 5, 10) if (self.high - self.low) / (step * m) <= most)
         first = math.ceil(self.low / step - 1e-9)
@@ -266,11 +266,11 @@ class Plot:
     @staticmethod
     def _along(values: Sequence[float], axis: Axis, start: float, end: float) -> list[float]:
         """Places of values between the ends of an axis, or a little beyond."""
-        found = np.asarray(values, np.float64)
+        array = np.asarray(values, np.float64)
         if axis.log:
-            shares = np.log(np.maximum(found, 1e-300) / axis.low) / math.log(axis.high / axis.low)
+            shares = np.log(np.maximum(array, 1e-300) / axis.low) / math.log(axis.high / axis.low)
         else:
-            shares = (found - axis.low) / (axis.high - axis.low)
+            shares = (array - axis.low) / (axis.high - axis.low)
         places: list[float] = (start + np.clip(shares, -0.02, 1.02) * (end - start)).tolist()
         return places
 
@@ -352,18 +352,18 @@ def _n(value: float) -> str:
 
 @cache
 def _tenths(count: int) -> str:
-    """So many tenths, as short as can be; a report writes the same few thousand numbers again and again."""
+    """A number of tenths as short text; a report writes the same few thousand numbers again and again."""
     return f"{count / 10:.1f}".removesuffix(".0")
 
 
 @cache
 def _step(x: int, y: int) -> str:
-    """A step of a path, in tenths, with what tells it from the one before."""
+    """A step of a path, in tenths, with the separator that it needs."""
     return f" {_tenths(x)} {_tenths(y)}".replace(" -", "-").replace("-0.", "-.").replace(" 0.", " .")
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    """Lines from point to point, each told by its distance from the last: a report of many figures is half as large."""
+    """Lines from point to point as distances, which makes a report of many figures half as large."""
     tenths = [(round(x * 10), round(y * 10)) for x, y in points]
     (x, y) = tenths[0]
     steps = "".join([_step(x - a, y - b) for (a, b), (x, y) in pairwise(tenths)])

@@ -84,8 +84,10 @@ def briefly(names: Sequence[str]) -> list[str]:
     >>> briefly(["sparse[terms=64, weights=u8]", "dense"])
     ['sparse 64, u8', 'dense']
     """
-    found = [_BRACKETS.sub(lambda m: " " + re.sub(r"[^=,]+=", " ", m[1]).strip().replace("  ", " "), n) for n in names]
-    short = [shortened(name.replace(",  ", ", "), 26) for name in found]
+    shorter = [
+        _BRACKETS.sub(lambda m: " " + re.sub(r"[^=,]+=", " ", m[1]).strip().replace("  ", " "), n) for n in names
+    ]
+    short = [shortened(name.replace(",  ", ", "), 26) for name in shorter]
     return short if len(set(short)) == len(names) else [shortened(name, 26) for name in names]
 
 

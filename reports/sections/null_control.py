@@ -1,4 +1,4 @@
-"""The null control in words: what a system's difference from itself says about the others' differences."""
+"""The null control in words: how far a system's times differ from its own, and what that means for others."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def sentences(records: Sequence[Record], collection: str) -> list[str]:
             "No null control: how small a difference this machine can show is not known. "
             "laconic-bench run --null times every system against itself (in two processes or more)."
         ]
-    found = []
+    lines = []
     for (system, name), row in rows.items():
         if row.ci_low is None or row.ci_high is None:
             continue
         word = "no difference" if row.ci_low <= 1 <= row.ci_high else "a difference where there is none"
         part = name.partition("/")[2]
-        found.append(f"{system} against itself, {part}: {row.value:.3f} times {interval(row)}: {word}.")
+        lines.append(f"{system} against itself, {part}: {row.value:.3f} times {interval(row)}: {word}.")
     effects = smallest(records, collection)
-    said = ", ".join(f"{part} {value:.1%}" for part, value in effects.items())
-    return [*found, f"Smaller differences than these cannot be told from none here: {said}."]
+    listed = ", ".join(f"{part} {value:.1%}" for part, value in effects.items())
+    return [*lines, f"This run cannot distinguish smaller differences than these from none: {listed}."]
 
 
 def smallest(records: Sequence[Record], collection: str) -> dict[str, float]:
     """The largest smallest effect of all systems, by side and percentile."""
-    found: dict[str, float] = {}
+    effects: dict[str, float] = {}
     for row in records:
         base, _, part = row.metric.partition("/")
         if row.collection == collection and base == "smallest_effect":
-            found[part] = max(found.get(part, 0.0), row.value)
-    return found
+            effects[part] = max(effects.get(part, 0.0), row.value)
+    return effects

@@ -23,8 +23,8 @@ def ranked(run: RunData, collection: str, name: str) -> list[str]:
     direction = metric(name).direction
     if direction == "neither":
         return []
-    found = [(row.value, row.system) for row in run.records_with(collection, name)]
-    return [system for _, system in sorted(found, key=lambda pair: pair[0], reverse=direction == "higher")]
+    values = [(row.value, row.system) for row in run.records_with(collection, name)]
+    return [system for _, system in sorted(values, key=lambda pair: pair[0], reverse=direction == "higher")]
 
 
 def superiors(run: RunData, collection: str, name: str, alpha: float = ALPHA) -> dict[str, list[str]]:
@@ -61,12 +61,12 @@ def against_first(run: RunData, collection: str, name: str, order: Sequence[str]
     """P-values of the randomisation test of the first of these systems against each of the others, not corrected."""
     from harness.stats.paired import randomisations
 
-    def found() -> NDArray[np.float64]:
+    def p_values() -> NDArray[np.float64]:
         _, table = run.shared(collection, name, order)
         assert table is not None  # noqa: S101 - only systems that have the metric come here
         return randomisations(table[:1] - table[1:])
 
-    return run.once(("against first", collection, name, tuple(order)), found)
+    return run.once(("against first", collection, name, tuple(order)), p_values)
 
 
 def _beats_all(run: RunData, collection: str, name: str, order: Sequence[str]) -> bool:
@@ -97,8 +97,8 @@ def _superiors(run: RunData, collection: str, name: str, alpha: float) -> dict[s
     _, table = run.shared(collection, name, systems)
     if not pairs or table is None or not table.size:
         return better
-    one, other = np.asarray(pairs).T
-    differences = table[one] - table[other]
+    first_of_pair, second_of_pair = np.asarray(pairs).T
+    differences = table[first_of_pair] - table[second_of_pair]
     p_values = holm(randomisations(differences).tolist())
     for (first, second), p, mean in zip(pairs, p_values, differences.mean(axis=1), strict=True):
         if p < alpha:

@@ -28,7 +28,7 @@ EQUAL = (
 
 @dataclass(frozen=True)
 class AgainstBest:
-    """Every other system against the best one over so many shared queries.
+    """Every other system against the best one, over the queries that all have.
 
     A row holds system, difference with its interval, p, effect size, detectable difference, and equivalence.
     """
@@ -141,8 +141,8 @@ def _drawn(run: RunData, collection: str, cost: str, systems: Sequence[str]) -> 
     times = {system: run.latency[collection, system][side] for system in systems if (collection, system) in run.latency}
     if len({table.shape[1] for table in times.values()}) != 1:  # none, or they were not asked the same queries
         return {}
-    found = drawn_percentiles(list(times.values()), q)
-    return dict(zip(times, found.T, strict=True))
+    percentiles = drawn_percentiles(list(times.values()), q)
+    return dict(zip(times, percentiles.T, strict=True))
 
 
 def _p(value: float) -> str:

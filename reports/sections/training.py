@@ -22,12 +22,12 @@ LOGGED = {
     "similarity": "Mean cosine of different passages of a batch: near 1, the model collapsed.",
 }
 MOST = 300
-"""Points of a line; more are not seen."""
+"""Points of a line; a reader cannot see more."""
 
 
 def curves(run: RunData) -> list[Figure]:
     """One figure for each value that any training logged, one line an encoder."""
-    found = []
+    figures = []
     for name, caption in LOGGED.items():
         lines = {
             encoder: [(float(row["step"]), float(row[name])) for row in rows if "step" in row and name in row]
@@ -37,8 +37,8 @@ def curves(run: RunData) -> list[Figure]:
         if name == "loss":
             lines = {encoder: points for encoder, points in lines.items() if points[0][1]}
         if lines:
-            found.append(_figure(name, caption, lines, list(run.training)))
-    return found
+            figures.append(_figure(name, caption, lines, list(run.training)))
+    return figures
 
 
 def _figure(

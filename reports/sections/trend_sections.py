@@ -26,17 +26,17 @@ SHOWN = 120
 RECENT = 3
 """Nights whose median is "now" for a metric that varies."""
 LEAST = 0.025
-"""A smaller change of a metric that varies is no news."""
+"""A smaller change of a metric that varies is not news."""
 NEW = "new series"
-"""What is said instead of a change where machine, data or definition are not those of then."""
+"""Stands for a change where machine, data or definition differ from then."""
 UNKNOWN = "–"
 
 
 class Cell(NamedTuple):
-    """Of a section's table; `told` where it is a change that is news."""
+    """One cell of a section's table; `is_news` marks a change that is news."""
 
     text: str
-    told: bool = False
+    is_news: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Nights(Axis):
     names: tuple[str, ...] = ()
 
     def ticks(self, most: int = 6) -> list[float]:
-        """At most so many nights, evenly spaced, the last one among them."""
+        """At most `most` nights, evenly spaced, the last one among them."""
         every = -(-len(self.names) // most)
         return [float(place) for place in range((len(self.names) - 1) % every, len(self.names), every)]
 
@@ -71,12 +71,12 @@ class Difference:
     then: float
     now: float
     relative: float
-    told: bool
+    is_news: bool
     """Whether it is news."""
 
 
 def difference(key: Key, nights: Sequence[Night], since: datetime) -> Difference | str:
-    """What became of a series since a time; "" where there is nothing to say, `NEW` where it began anew.
+    """How a series changed since a time; "" where it has no value before, `NEW` where it began anew.
 
     What is exact is compared with the last value up to then; what varies by medians of three nights.
     """
@@ -88,23 +88,23 @@ def difference(key: Key, nights: Sequence[Night], since: datetime) -> Difference
     exact = _exact(key)
     count = 1 if exact else RECENT
     same = [night for night in nights if night.label == nights[-1].label]
-    then = median(night.value for night in [one for one in same if one.created <= since][-count:])
-    now = median(night.value for night in [one for one in same if one.created > since][-count:])
+    then = median(night.value for night in [night for night in same if night.created <= since][-count:])
+    now = median(night.value for night in [night for night in same if night.created > since][-count:])
     relative = now / then - 1 if then else 0.0 if now == then else float("inf")
     return Difference(then, now, relative, now != then and (exact or abs(relative) >= LEAST))
 
 
 def news(known: Mapping[Key, Sequence[Night]], since: datetime) -> list[str]:
     """What is different now from the runs up to a time, the largest change first (see `difference`)."""
-    found = []
+    changes = []
     for key, nights in known.items():
-        one, unit = difference(key, nights, since), metric(key[2]).unit
-        if one == NEW:
-            found.append((0.0, f"{_title(key)}: not comparable, machine, data or definition changed"))
-        elif isinstance(one, Difference) and one.told:
-            text = f"{_title(key)}: {number(one.then, unit)} to {number(one.now, unit)} ({one.relative:+.2%})"
-            found.append((abs(one.relative), text))
-    return [text for _, text in sorted(found, key=lambda one: -one[0])]
+        change, unit = difference(key, nights, since), metric(key[2]).unit
+        if change == NEW:
+            changes.append((0.0, f"{_title(key)}: not comparable, machine, data or definition changed"))
+        elif isinstance(change, Difference) and change.is_news:
+            text = f"{_title(key)}: {number(change.then, unit)} to {number(change.now, unit)} ({change.relative:+.2%})"
+            changes.append((abs(change.relative), text))
+    return [text for _, text in sorted(changes, key=lambda change: -change[0])]
 
 
 def section_of(
@@ -120,30 +120,30 @@ def section_of(
     for key, nights in watched.items():
         if key[:2] != cell:
             continue
-        found = _steps(key, nights)
-        told = [_told(difference(key, nights, end)) for end in since.values()]
+        changes = [_change_cell(difference(key, nights, end)) for end in since.values()]
         value = number(nights[-1].value, metric(key[2]).unit)
-        rows.append([Cell(label(key[2])), Cell(value), *told, Cell(_noise(key, nights, found)), Cell(str(len(nights)))])
+        spread = Cell(_noise(key, nights, _steps(key, nights)))
+        rows.append([Cell(label(key[2])), Cell(value), *changes, spread, Cell(str(len(nights)))])
         if len({night.value for night in nights}) > 1:
             figures.append(_figure(key, nights[-SHOWN:], _band(key, known), here))
     return Section(f"{cell[1]} on {cell[0]}", rows, figures)
 
 
-def _told(one: Difference | str) -> Cell:
-    if isinstance(one, str):
-        return Cell(one or UNKNOWN)
-    return Cell("same" if one.now == one.then else f"{one.relative:+.2%}", one.told)
+def _change_cell(change: Difference | str) -> Cell:
+    if isinstance(change, str):
+        return Cell(change or UNKNOWN)
+    return Cell("same" if change.now == change.then else f"{change.relative:+.2%}", change.is_news)
 
 
 def _exact(key: Key) -> bool:
     return metric(key[2]).exact or metric(key[2]).unit == "fraction"
 
 
-def _noise(key: Key, nights: Sequence[Night], found: Sequence[Step]) -> str:
+def _noise(key: Key, nights: Sequence[Night], changes: Sequence[Step]) -> str:
     """The spread of a night since the last step, relative; what is exact has none."""
     if _exact(key):
         return "exact"
-    start = found[-1].first if found else 0
+    start = changes[-1].first if changes else 0
     values = [night.value for night in nights[start:] if night.label == nights[-1].label]
     if len(values) <= FEWEST:
         return "not known yet"
@@ -157,8 +157,8 @@ def _band(key: Key, known: Mapping[Key, Sequence[Night]]) -> float | None:
     if not base.startswith("latency_"):
         return None
     name = f"smallest_effect/{base.removeprefix('latency_')} {part}"
-    found = [night.value for (_, _, own), nights in known.items() if own == name for night in nights[-SHOWN:]]
-    return median(found) if found else None
+    effects = [night.value for (_, _, own), nights in known.items() if own == name for night in nights[-SHOWN:]]
+    return median(effects) if effects else None
 
 
 def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -> Figure:
@@ -166,8 +166,8 @@ def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -
     large = unit == "bytes" and nights[-1].value >= 1 << 20
     factor = 1e3 if unit == "seconds" else 2.0**-20 if large else 1.0
     axis = "milliseconds" if unit == "seconds" else "MiB" if large else unit
-    found = _steps(key, nights)
-    levels = _levels(nights, found)
+    changes = _steps(key, nights)
+    levels = _levels(nights, changes)
     start, end, level = levels[-1]
     reach = [v * factor for n in nights for v in (n.value, n.low, n.high) if v is not None]
     if band is not None:
@@ -175,7 +175,7 @@ def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -
     right = len(nights) - 0.5 if len(nights) > 1 else 1.5
     x = Nights("night", -0.5, right, names=tuple(f"{night.created:%-d %b}" for night in nights))
     high = max(reach)
-    if found:  # room for how large the steps are
+    if changes:  # room for how large the steps are
         reach.append(high + 0.12 * (high - min(reach)))
     plot = Plot(x, Axis.around(axis, reach), width=440, height=260)
     legend = [(swatch(0), "a night, with its interval")]
@@ -188,7 +188,7 @@ def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -
         if night.low is not None and night.high is not None:
             plot.whisker((place, place), (night.low * factor, night.high * factor), 0)
         plot.point(place, night.value * factor, 0, _point(night, unit), link=_link(night, here))
-    for step in found:
+    for step in changes:
         plot.level(x=step.first - 0.5, kind="s1")
         late = step.first > 0.8 * len(nights)
         plot.note(step.first - (0.7 if late else 0.3), max(reach), f"{step.change:+.1%}", "end" if late else "start")
@@ -196,12 +196,12 @@ def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -
         if nights[place].label != nights[place - 1].label:
             plot.level(x=place - 0.5, kind="s6")
             legend.append((swatch(6, line=2), "machine, data or definition changed"))
-    if found:
+    if changes:
         legend.append((swatch(1, line=2), "step"))
     rows = [
         (f"{night.created:%Y-%m-%d %H:%M}", night.revision[:10], number(night.value, unit), mark)
         for place, night in enumerate(nights)
-        for mark in (next((f"step {s.change:+.1%}" for s in found if s.first == place), ""),)
+        for mark in (next((f"step {s.change:+.1%}" for s in changes if s.first == place), ""),)
     ]
     caption = f"{label(key[2])} of {key[1]} on {key[0]}."
     return Figure(caption, plot.svg(), list(dict.fromkeys(legend)), ("Run", "Revision", "Value", "Step"), rows[::-1])
@@ -219,9 +219,9 @@ def _steps(key: Key, nights: Sequence[Night]) -> list[Step]:
     return steps(values, [night.label for night in nights], twice=[night.twice for night in nights])
 
 
-def _levels(nights: Sequence[Night], found: Sequence[Step]) -> list[tuple[int, int, float]]:
+def _levels(nights: Sequence[Night], changes: Sequence[Step]) -> list[tuple[int, int, float]]:
     """(first place, last place, median) of each stretch between steps and changes of label."""
-    cuts = {0, len(nights), *(step.first for step in found)}
+    cuts = {0, len(nights), *(step.first for step in changes)}
     cuts |= {i for i in range(1, len(nights)) if nights[i].label != nights[i - 1].label}
     edges = sorted(cuts)
     return [(a, b - 1, median(night.value for night in nights[a:b])) for a, b in itertools.pairwise(edges) if a < b]
@@ -230,15 +230,15 @@ def _levels(nights: Sequence[Night], found: Sequence[Step]) -> list[tuple[int, i
 def runs_of(known: Mapping[Key, Sequence[Night]], here: Path) -> list[tuple[str, str, str, str]]:
     """(time, revision, state, link) of every run, the last one first."""
     runs = {night.id: night for nights in known.values() for night in nights}
-    found = []
-    for night in sorted(runs.values(), key=lambda one: one.created, reverse=True):
+    rows = []
+    for night in sorted(runs.values(), key=lambda night: night.created, reverse=True):
         state = night.state or "not judged"
-        found.append((f"{night.created:%Y-%m-%d %H:%M}", night.revision[:10] or "unknown", state, _link(night, here)))
-    return found
+        rows.append((f"{night.created:%Y-%m-%d %H:%M}", night.revision[:10] or "unknown", state, _link(night, here)))
+    return rows
 
 
 def _link(night: Night, here: Path) -> str:
-    """To the night's report from a folder; "" where it is not kept."""
+    """To the night's report from a folder; "" where the report is gone."""
     report = Path(night.folder) / "report.html"
     return Path(os.path.relpath(report, here.absolute())).as_posix() if report.exists() else ""
 
