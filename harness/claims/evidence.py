@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from harness.metrics import metric
+from harness.runs.metrics import metric_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,18 +79,21 @@ class Side:
 
 def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     """Why the two sides cannot be compared; empty where they can. `disturbance` covers disturbed timing."""
+    settings: tuple[str, ...] = ()
     for side in (ours, theirs):
         status, reason = side.evidence.statuses.get(side.cell, ("not run", ""))
         if status != "ok":
             return f"{side.name} is {status}{f' ({reason})' if reason else ''}"
-        if side.record(claim.metric) is None:
+        row = side.record(claim.metric)
+        if row is None:
             return f"{side.name} has no {claim.metric}"
+        settings = _settings(row)
     for side, wanted in zip((ours, theirs), claim.codecs or (), strict=False):
         if side.codec != wanted:
             return (
                 f"the claim is about {wanted}, and the index of {side.name} stores {side.codec or 'an unknown codec'}"
             )
-    for name in _settings(claim.metric):
+    for name in settings:
         first, second = (side.evidence.settings.get(side.cell, {}).get(name) for side in (ours, theirs))
         if first != second:
             return f"{name} differs: {first or 'unknown'} for {ours.name}, {second or 'unknown'} for {theirs.name}"
@@ -113,10 +116,11 @@ def disturbance(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     return "; ".join(f"{name}: {what}" for name, what in disturbances.items() if what)
 
 
-def _settings(name: str) -> tuple[str, ...]:
-    base = name.partition("/")[0]
-    if metric(base).timed:
+def _settings(row: Record) -> tuple[str, ...]:
+    """The settings that must agree where this value is compared with another."""
+    base, kind = row.metric.partition("/")[0], metric_of(row)
+    if kind.timed:
         return ("data", "machine", "threads", "k", "timed queries")
     if base in SEARCHED:
         return ("data", "k")
-    return ("data", "depth") if metric(base).unit == "fraction" else ("data",)
+    return ("data", "depth") if kind.unit == "fraction" else ("data",)

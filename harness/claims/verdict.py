@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.claims.evidence import Evidence, Side, disturbance, obstacle
 from harness.claims.words import RATIOS, finding, floor, unsettled
-from harness.metrics import metric
+from harness.runs.metrics import metric_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +87,7 @@ def _judge_on(claim: ClaimSpec, ours: Side, theirs: Side) -> Verdict:
     estimate = _estimate(claim, ours, theirs, rows[0], rows[1])
     value = _point(claim.relation, rows[0].value, rows[1].value) if estimate is None else estimate[0]
     numbers = (value, None, None) if estimate is None else estimate
-    text = finding(claim, ours, theirs, value, None if estimate is None else estimate[1:])
+    text = finding(claim, ours, theirs, rows[0], value, None if estimate is None else estimate[1:])
     disturbed = disturbance(claim, ours, theirs)
     if disturbed:
         return verdict("not comparable", f"{text}. Not comparable: the timing was disturbed ({disturbed}).", *numbers)
@@ -100,7 +100,7 @@ def _judge_on(claim: ClaimSpec, ours: Side, theirs: Side) -> Verdict:
 
 def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their_row: Record) -> Estimate | None:
     base, _, part = claim.metric.partition("/")
-    if metric(base).exact:
+    if metric_of(our_row).exact:
         value = _point(claim.relation, our_row.value, their_row.value)
         return value, value, value
     first, second = ours.quality(claim.metric), theirs.quality(claim.metric)

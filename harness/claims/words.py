@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.metrics import metric
+from harness.runs.metrics import is_foreign, metric_of
 
 if TYPE_CHECKING:
     from harness.claims.evidence import Side
+    from harness.records import Record
     from harness.spec.claim import ClaimSpec
 
 RATIOS = ("reduction_at_least", "ratio_at_most", "ratio_at_least")
 _UNITS = {"bytes": " bytes", "seconds": " s", "joules": " J"}
 
 
-def finding(claim: ClaimSpec, ours: Side, theirs: Side, value: float, interval: tuple[float, float] | None) -> str:
-    """The measured difference and the claimed one, without a full stop."""
-    base, _, part = claim.metric.partition("/")
-    known = metric(base)
-    row = ours.record(claim.metric)
-    level = f" ({row.method})" if row is not None and known.unit == "bytes" else ""
+def finding(
+    claim: ClaimSpec, ours: Side, theirs: Side, row: Record, value: float, interval: tuple[float, float] | None
+) -> str:
+    """The measured difference and the claimed one, without a full stop; `row` is our value of the claim's metric."""
+    part, known = claim.metric.partition("/")[2], metric_of(row)
+    level = f" ({row.method})" if known.unit == "bytes" else ""
     what = f"{known.label} {part}".strip() + level
     first, second = (_named(side, codec=known.unit == "bytes") for side in (ours, theirs))
     unit = _UNITS.get(known.unit, "")
@@ -45,6 +46,8 @@ def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     if claim.metric.endswith("_cpu") and all(side.times(claim.metric) is not None for side in (ours, theirs)):
         return "It was measured in one process, and processes differ (measure.processes asks for more)"
     rows = [side.record(claim.metric) for side in (ours, theirs)]
+    if is_foreign(claim.metric):
+        return "No installed package defines this metric, and the run states no interval of that confidence"
     if any(row is None or row.ci_low is None or row.ci_high is None for row in rows):
         return "It was measured once and varies from run to run"
     known = min(side.evidence.confidence for side in (ours, theirs))

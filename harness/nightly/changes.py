@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from harness.metrics import metric as metric_of
+from harness.metrics import metric
 from harness.nightly.thresholds import threshold
+from harness.runs.metrics import metric_of
 from reports.formatting import label, number
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Change:
     high: float | None = None
     queries: tuple[tuple[str, float, float], ...] = ()
     note: str = ""
+    unit: str = ""
 
     @property
     def relative(self) -> float | None:
@@ -63,10 +65,9 @@ class Change:
     @property
     def sentence(self) -> str:
         """What can be quoted."""
-        unit = metric_of(self.key[2]).unit
         text = f"{self.title}: {self.word}"
         if self.base is not None and self.head is not None:
-            text += f", {number(self.base, unit)} to {number(self.head, unit)}"
+            text += f", {number(self.base, self.unit)} to {number(self.head, self.unit)}"
             if self.relative is not None and math.isfinite(self.relative):
                 text += f" ({self.relative:+.2%}"
                 text += f" [{self.low - 1:+.1%}, {self.high - 1:+.1%}])" if self.low and self.high else ")"
@@ -117,8 +118,8 @@ def judge(
         return Change(
             key, "not comparable", old.value if old else None, new.value if new else None, note=f"not in {side}{reason}"
         )
-    kind = metric_of(key[2])
-    plain = Change(key, "no change", old.value, new.value)
+    kind = metric_of(new)
+    plain = Change(key, "no change", old.value, new.value, unit=kind.unit)
     if kind.direction == "neither":
         if old.value == new.value:
             return plain
@@ -139,10 +140,11 @@ def of_processor(
 
     before = float(np.median(base, axis=(0, 1)).mean())
     value, low, high = ratio_in_turns(head, base, confidence=confidence)
-    found = Change(key, "no change", before, before * value, low, high)
+    kind = metric(key[2])
+    found = Change(key, "no change", before, before * value, low, high, unit=kind.unit)
     if low <= 1 <= high:
         return found
-    return replace(found, word=word(before, before * value, limit, metric_of(key[2]).direction))
+    return replace(found, word=word(before, before * value, limit, kind.direction))
 
 
 def word(old: float, new: float, limit: ThresholdSpec, direction: Direction) -> Word:

@@ -20,7 +20,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "metric": "name of the metric, with a part after a slash where it has parts (`latency_total/p50`)",
         "value": "the number",
         "unit": "its unit",
-        "direction": "`lower` or `higher` is better, or `neutral`",
+        "direction": "`lower` or `higher` is better, or `neither` is",
         "method": "how it was obtained",
         "source": "`measured`, `analytic` or `estimated`",
         "n": "number of observations behind it",

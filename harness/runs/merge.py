@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import UserError
-from harness.metrics import metric
+from harness.runs.metrics import metric_of
 from harness.runs.read import RunData, load_run
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _renamed(run: RunData, name: str, comparable: set[str], *, timed: bool) -> R
         return {(c, renamed(system)): value for (c, system), value in values.items() if c in comparable}
 
     def wanted(row: Record) -> bool:
-        return row.collection in comparable and (timed or not metric(row.metric).timed)
+        return row.collection in comparable and (timed or not metric_of(row).timed)
 
     systems: list[SystemFacts] = [
         {**system, "name": renamed(system["name"])} for system in run.systems if system["collection"] in comparable

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from harness.errors import UserError
+from harness.metrics import metric
 from harness.records import Record, read_records
 from harness.runs import large_files, layout
 from harness.runs.disturbed import disturbed
+from harness.runs.metrics import is_foreign, metric_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from harness.metrics import Metric
     from harness.runs.facts import ConditionRow, ExplainedQuery, Facts, SystemFacts
     from harness.runs.large_files import Cell, Counts, Seconds
 
@@ -127,6 +130,20 @@ class RunData:
     def records_with(self, collection: str, name: str) -> list[Record]:
         """Records of a collection and metric."""
         return self._by_metric.get((collection, name), [])
+
+    def metric(self, name: str) -> Metric:
+        """What a metric's name means; of one that no installed package defines, what the records state.
+
+        Raises:
+            UserError: Neither an installed package nor this run has such a metric.
+        """
+        return self.foreign.get(name.partition("/")[0]) or metric(name)
+
+    @cached_property
+    def foreign(self) -> dict[str, Metric]:
+        """The metrics of this run that no installed package defines, by name."""
+        rows = {row.metric.partition("/")[0]: row for row in self.records if is_foreign(row.metric)}
+        return {name: metric_of(row) for name, row in rows.items()}
 
     @cached_property
     def _by_metric(self) -> dict[tuple[str, str], list[Record]]:

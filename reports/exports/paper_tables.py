@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError, allowed
 from harness.markdown import escaped, markdown_table
-from harness.metrics import METRICS, metric
+from harness.metrics import METRICS
 from harness.runs import frames
+from harness.runs.metrics import is_foreign
 from reports.exports.spreadsheet import plain
 from reports.formatting import label
 from reports.sections.ranking import superiors
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from harness.metrics import Metric
     from harness.runs.read import RunData
     from reports.exports.quoted import Quoted
 
@@ -64,24 +66,24 @@ def table(
     if form not in FORMS:
         raise UserError(f"there is no table form {form!r}", key="--format", remedy=allowed(form, FORMS))
     for name in metrics:
-        if name.partition("/")[0] not in METRICS:
+        if is_foreign(name) and name.partition("/")[0] not in run.foreign:
             raise UserError(f"there is no metric {name!r}", key="--metric", remedy=allowed(name, METRICS))
-    if quoted and [metric(name).unit for name in metrics] != ["fraction"]:
+    if quoted and [run.metric(name).unit for name in metrics] != ["fraction"]:
         raise UserError("numbers are quoted beside one metric of quality", key="--quoted", remedy="--metric ndcg@10")
     systems = list(dict.fromkeys(system["name"] for system in run.systems))
     letters = {system: _letter(place) for place, system in enumerate(systems)}
     columns = [(collection, name) for collection in run.collections() for name in metrics]
     values, theirs = _values(run, systems, columns), _quoted_values(run, quoted)
-    heads, names = [_head(run, metrics, column) for column in columns], [name for _, name in columns]
+    heads, kinds = [_head(run, metrics, column) for column in columns], [run.metric(name) for _, name in columns]
     beats = [_beats(run, column, systems, letters) for column in columns]
     if len(metrics) == 1 and len(columns) > 1:  # the average is marked without a test
-        heads, names, beats = [*heads, "Average"], [*names, *metrics], [*beats, [""] * len(systems)]
+        heads, kinds, beats = [*heads, "Average"], [*kinds, kinds[0]], [*beats, [""] * len(systems)]
         values, theirs = _averaged(values), _averaged(theirs)
     cells = [
-        list(map(Cell, _texts(values[column], name, decimals), _places(values[column], name), beaten))
-        for column, (name, beaten) in enumerate(zip(names, beats, strict=True))
+        list(map(Cell, _texts(values[column], kind.unit, decimals), _places(values[column], kind), beaten))
+        for column, (kind, beaten) in enumerate(zip(kinds, beats, strict=True))
     ]
-    quotes = [list(map(Cell, _texts(theirs[column], metrics[0], decimals))) for column in theirs]
+    quotes = [list(map(Cell, _texts(theirs[column], kinds[0].unit, decimals))) for column in theirs]
     rows = [(letters[system], system, [column[line] for column in cells]) for line, system in enumerate(systems)]
     apart = [("", name, [column[line] for column in quotes]) for line, (name, _) in enumerate(quoted)]
     return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](["System", *heads], rows, apart)
@@ -93,7 +95,7 @@ def _letter(place: int) -> str:
 
 def _head(run: RunData, metrics: Sequence[str], column: tuple[str, str]) -> str:
     collection, name = column
-    unit = " (ms)" if metric(name).unit == "seconds" else ""
+    unit = " (ms)" if run.metric(name).unit == "seconds" else ""
     text = label(name) + unit
     if len(run.collections()) == 1:
         return text
@@ -124,22 +126,18 @@ def _averaged(values: pd.DataFrame) -> pd.DataFrame:
     return values.assign(mean=means).set_axis(range(len(values.columns) + 1), axis="columns")
 
 
-def _texts(column: pd.Series[float], name: str, decimals: int) -> list[str]:
-    """Values of a metric as the table shows them."""
-    return ["–" if isnan(value) else _shown(value, name, decimals) for value in column]
+def _texts(column: pd.Series[float], unit: str, decimals: int) -> list[str]:
+    """Values as the table shows them: seconds as milliseconds, shares and seconds with decimals."""
+    factor = 1e3 if unit == "seconds" else 1.0
+    digits = decimals if unit in ("fraction", "seconds") else 0
+    return ["–" if isnan(value) else f"{value * factor:.{digits}f}" for value in column]
 
 
-def _shown(value: float, name: str, decimals: int) -> str:
-    unit = metric(name).unit
-    return f"{value * 1e3:.{decimals}f}" if unit == "seconds" else f"{value:.{decimals if unit == 'fraction' else 0}f}"
-
-
-def _places(column: pd.Series[float], name: str) -> list[int]:
+def _places(column: pd.Series[float], kind: Metric) -> list[int]:
     """Place of each system, 1 for the best; equal values share a place; 0 without a value or a better direction."""
-    direction = metric(name).direction
-    if direction == "neither":
+    if kind.direction == "neither":
         return [0] * len(column)
-    return column.rank(method="min", ascending=direction == "lower").fillna(0).astype(int).tolist()
+    return column.rank(method="min", ascending=kind.direction == "lower").fillna(0).astype(int).tolist()
 
 
 def _beats(run: RunData, column: tuple[str, str], systems: Sequence[str], letters: Mapping[str, str]) -> list[str]:

@@ -55,6 +55,6 @@ def page(run: RunData) -> str:
         training=training.curves(run),
         conditions={"columns": conditions.COLUMNS, "rows": conditions.table(run.conditions)},
         stages=stages.section(run.facts["stages"]),
-        metrics=METRICS.values(),
+        metrics=[*METRICS.values(), *run.foreign.values()],
         number=number,
     )

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.metrics import metric
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,7 +18,7 @@ ALPHA = 0.05
 
 def ranked(run: RunData, collection: str, name: str) -> list[str]:
     """Systems that have this metric, best first; empty where no direction is better."""
-    direction = metric(name).direction
+    direction = run.metric(name).direction
     if direction == "neither":
         return []
     values = [(row.value, row.system) for row in run.records_with(collection, name)]
@@ -38,16 +36,16 @@ def superiors(run: RunData, collection: str, name: str, alpha: float = ALPHA) ->
 def best(run: RunData, collection: str, name: str) -> str | None:
     """The system that is best beyond chance: tested over queries, or intervals apart, or exact and alone."""
     order = ranked(run, collection, name)
-    if len(order) < 2 or not metric(name).decides:
+    if len(order) < 2 or not run.metric(name).decides:
         return None
     if (collection, order[0], name) in run.quality:
         beats = run.once(("best", collection, name), lambda: _beats_all(run, collection, name, order))
         return order[0] if beats else None
     cells = run.cells()
     first, second = cells[collection, order[0], name], cells[collection, order[1], name]
-    if metric(name).exact:
+    if run.metric(name).exact:
         return order[0] if first.value != second.value else None
-    if metric(name).timed and not all(settled(run, collection, system) for system in order[:2]):
+    if run.metric(name).timed and not all(settled(run, collection, system) for system in order[:2]):
         return None
     ends = (first.ci_low, first.ci_high, second.ci_low, second.ci_high)
     if None in ends:

@@ -72,7 +72,7 @@ def test_the_page_marks_the_step_and_escapes_names(tmp_path):
     assert "null control" in text
     assert "step +" in text
     assert "machine, data or definition changed" in text
-    assert '<td class="told">+3.00%</td>' in text
+    assert '<td class="news">+3.00%</td>' in text
     assert "<td>exact</td>" in text
     assert 'class="state regressed"' in text
     assert "30 earlier runs" in text

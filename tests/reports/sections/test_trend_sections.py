@@ -25,19 +25,19 @@ def nights(values, label="m|d|v", folder="/nowhere"):
 
 def test_one_byte_is_news_of_an_exact_metric():
     found = difference(SIZE, nights([1000, 1000, 1001]), START + timedelta(days=1))
-    assert (found.then, found.now, found.told) == (1000, 1001, True)
+    assert (found.then, found.now, found.is_news) == (1000, 1001, True)
     assert found.relative == pytest.approx(0.001)
 
 
 def test_a_small_change_of_a_time_is_no_news_and_a_large_one_is():
     since = START + timedelta(days=2)
-    assert not difference(TIME, nights([1.0] * 3 + [1.02] * 3), since).told
-    assert difference(TIME, nights([1.0] * 3 + [1.03] * 3), since).told
+    assert not difference(TIME, nights([1.0] * 3 + [1.02] * 3), since).is_news
+    assert difference(TIME, nights([1.0] * 3 + [1.03] * 3), since).is_news
 
 
 def test_one_slow_night_of_three_is_no_news():
     found = difference(TIME, nights([1.0] * 3 + [1.0, 5.0, 1.0]), START + timedelta(days=2))
-    assert (found.now, found.told) == (1.0, False)
+    assert (found.now, found.is_news) == (1.0, False)
 
 
 def test_another_machine_begins_a_new_series():
