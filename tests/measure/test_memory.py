@@ -118,11 +118,15 @@ def test_small_child_of_a_large_parent_is_small(measure):
 @pytest.mark.parametrize("name", ["a\u2028b", "a\x0cb", "a\x85b", "a\rb", "a b"])
 def test_a_file_is_known_by_its_whole_name(name):
     """The kernel writes names as they are: only a line feed becomes an escape."""
-    smaps = f"7f00-7f10 r--s 00000000 08:01 42    /data/{name}\nRss: 64 kB\nPss: 32 kB\nAnonymous: 0 kB\n"
-    assert mapped_files(smaps.split("\n")) == {f"/data/{name}": Mapped(64 << 10, 32 << 10)}
-    after = grown("", smaps)
+
+    def smaps(*endings):
+        sizes = "Rss: 64 kB\nPss: 32 kB\nAnonymous: 0 kB\n"
+        return "".join(f"7f00-7f10 r--s 00000000 08:01 42    /data/{name}{end}\n{sizes}" for end in endings)
+
+    assert mapped_files(smaps(1).split("\n")) == {f"/data/{name}1": Mapped(64 << 10, 32 << 10)}
+    after = grown(smaps(1), smaps(1, 2))
     assert (after.file, after.pss, after.anonymous) == (64 << 10, 32 << 10, 0)
-    assert grown(smaps, smaps).file == 0
+    assert grown(smaps(1), smaps(1)).file == 0
 
 
 @pytest.mark.parametrize("name", ["a\u2028b", "a\x0cb", "a\rb", "a\udcffb"])
