@@ -14,6 +14,7 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.pipeline.executors.timings import Estimate
+    from harness.spec.registries import Axis
 
 app = typer.Typer()
 
@@ -105,7 +106,7 @@ def list_names(
     from harness.metrics import METRICS
     from harness.pipeline.plan.registries import REGISTRIES
 
-    axes = {
+    axes: dict[str, Axis[object]] = {
         "collections": REGISTRIES.collections,
         "encoders": REGISTRIES.encoders,
         "indexes": REGISTRIES.indexes,

@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
 from harness.errors import UserError, allowed
+from harness.spec.explain import explain
 from harness.spec.models import Part, Spec, SpecHead, System, SystemSpec
 from harness.spec.params import Params
+from harness.spec.registries import AXES, SINGULAR
 from harness.spec.toml import apply_overrides, key_text, line_of, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.spec.registries import Axis, CollectionType, PartType, Registries
+    from harness.spec.toml import KeyPath, TomlTable, TomlValue
+
 P = TypeVar("P", bound=Params)
-AXES = ("collections", "encoders", "indexes")
-SINGULAR = {"collections": "collection", "encoders": "encoder", "indexes": "index"}
-
-
-class Axis(Protocol):
-    """What the spec must know of a registry."""
-
-    def names(self) -> list[str]:
-        """All names that `type` may have."""
-        ...
-
-    def get(self, name: str) -> Any:
-        """The implementation, with its `Params`."""
-        ...
-
-
-@dataclass(frozen=True)
-class Registries:
-    """The implementations that a spec names: on three axes, and the measurements of `measure.also`."""
-
-    collections: Axis
-    encoders: Axis
-    indexes: Axis
-    measurements: Axis
 
 
 @dataclass(frozen=True)
@@ -51,7 +32,7 @@ class _Source:
     file: Path
     text: str
 
-    def error(self, what: str, path: Sequence[str | int], remedy: str | None = None) -> UserError:
+    def error(self, what: str, path: KeyPath, remedy: str | None = None) -> UserError:
         return UserError(what, file=self.file, line=line_of(self.text, path), key=key_text(path), remedy=remedy)
 
 
@@ -71,7 +52,7 @@ def load_spec(file: Path, registries: Registries, overrides: Sequence[str] = ())
 
 
 def spec_of(
-    text: str, content: dict[str, Any], registries: Registries, overrides: Sequence[str] = (), *, file: Path
+    text: str, content: TomlTable, registries: Registries, overrides: Sequence[str] = (), *, file: Path
 ) -> Spec:
     """Check and expand a spec that was read already.
 
@@ -90,7 +71,7 @@ def spec_of(
     tables = {axis: content.pop(axis, {}) for axis in AXES}
     head = _validate(source, SpecHead, content, (), also=AXES)
     _check_measurements(source, head, registries.measurements)
-    parts = {axis: _parts(source, axis, tables[axis], getattr(registries, axis)) for axis in AXES}
+    parts = _all_parts(source, tables, registries)
     _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
     _check_claims(source, head, systems, parts)
@@ -108,112 +89,124 @@ def spec_of(
     )
 
 
-def _validate(
-    source: _Source, model: type[P], content: Mapping[str, Any], path: tuple[str | int, ...], also: Sequence[str] = ()
-) -> P:
+def _validate(source: _Source, model: type[P], content: TomlTable, path: KeyPath, also: Sequence[str] = ()) -> P:
     try:
         return model.model_validate(content)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         first = problems[0]
         where = (*path, *(p for p in first["loc"] if not str(p).startswith(("list[", "function-", "str"))))
-        raise source.error(*_explain(first, where, model, also, len(problems) - 1)) from None
+        raise source.error(*explain(first, where, model, also, len(problems) - 1)) from None
 
 
-def _explain(
-    problem: Any, where: tuple[str | int, ...], model: type[Params], also: Sequence[str], more: int
-) -> tuple[str, tuple[str | int, ...], str | None]:
-    """One sentence and a remedy for a pydantic problem."""
-    found = problem["input"]
-    shown = repr(found) if len(repr(found)) <= 80 else repr(found)[:77] + "..."
-    remedy: str | None
-    if problem["type"] == "extra_forbidden":
-        names = _fields_at(model, problem["loc"][:-1])
-        what, remedy = "unknown key", allowed(str(where[-1]), [*names, *(also if len(problem["loc"]) == 1 else ())])
-    elif problem["type"] == "missing":
-        what, remedy = "this key is needed and missing", "add it"
-    else:
-        what, remedy = f"found {shown} ({type(found).__name__}): {problem['msg']}", "correct the value"
-    if more:
-        what += f" ({more} more problem{'s' if more > 1 else ''} in this spec)"
-    return what, where, remedy
+def _all_parts(
+    source: _Source, tables: Mapping[str, TomlValue], registries: Registries
+) -> dict[str, dict[str, list[Part]]]:
+    """The parts of every axis by the name that the spec gives them, matrices expanded."""
+    collections = _tables(source, "collections", tables["collections"], registries.collections)
+    encoders = _tables(source, "encoders", tables["encoders"], registries.encoders)
+    indexes = _tables(source, "indexes", tables["indexes"], registries.indexes)
+    return {
+        "collections": {
+            name: _collection(source, name, table, registries.collections) for name, table in collections.items()
+        },
+        "encoders": {
+            name: _variants(source, ("encoders", name), table, table.pop("matrix", {}), registries.encoders,
+                            _pairs(source, name, table.pop("pairs", None), sorted(collections)))
+            for name, table in encoders.items()
+        },
+        "indexes": {
+            name: _variants(source, ("indexes", name), table, table.pop("matrix", {}), registries.indexes)
+            for name, table in indexes.items()
+        },
+    }  # fmt: skip
 
 
-def _fields_at(model: type[Params], path: Sequence[str | int]) -> list[str]:
-    """Names of the fields of the model that stands at a path below `model`."""
-    schema = model.model_json_schema()
-    node: Any = schema
-    for part in path:
-        options = [node, *node.get("anyOf", ()), *node.get("oneOf", ())]
-        for option in options:
-            option = _deref(schema, option)
-            following = option.get("items") if isinstance(part, int) else option.get("properties", {}).get(part)
-            if following is not None:
-                node = _deref(schema, following)
-                break
-    names = list(node.get("properties", {}))
-    for option in (*node.get("anyOf", ()), *node.get("oneOf", ())):
-        names += list(_deref(schema, option).get("properties", {}))
-    return names
-
-
-def _deref(schema: Any, node: Any) -> Any:
-    return schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
-
-
-def _parts(source: _Source, axis: str, table: Any, registry: Axis) -> dict[str, list[Part]]:
-    """All parts of one axis by the name that the spec gives them, matrices expanded."""
-    if not isinstance(table, dict) or not table:
+def _tables(source: _Source, axis: str, given: TomlValue, registry: Axis[PartType]) -> dict[str, TomlTable]:
+    """The tables of an axis, each a copy whose type is known."""
+    if not isinstance(given, dict) or not given:
         raise source.error(
             f"at least one {SINGULAR[axis]} is needed",
             (axis,),
             f"add [{axis}.NAME] with type = one of {registry.names()}",
         )
-    parts: dict[str, list[Part]] = {}
-    for name, given in table.items():
+    tables: dict[str, TomlTable] = {}
+    for name, table in given.items():
         path = (axis, name)
-        if not isinstance(given, dict):
-            raise source.error(f"found {given!r}: a table is needed", path, f"write [{axis}.{name}]")
-        settings = dict(given)
-        kind = settings.pop("type", None)
-        if kind is None:
+        if not isinstance(table, dict):
+            raise source.error(f"found {table!r}: a table is needed", path, f"write [{axis}.{name}]")
+        if "type" not in table:
             raise source.error("the key 'type' is needed and missing", path, allowed("", registry.names()))
-        if kind not in registry.names():
+        if table["type"] not in registry.names():
             raise source.error(
-                f"there is no {SINGULAR[axis]} {kind!r}", (*path, "type"), allowed(str(kind), registry.names())
+                f"there is no {SINGULAR[axis]} {table['type']!r}",
+                (*path, "type"),
+                allowed(str(table["type"]), registry.names()),
             )
-        pairs = settings.pop("pairs", None) if axis == "encoders" else None
-        matrix = settings.pop("matrix", {})
-        if axis == "collections" and isinstance(matrix, dict):
-            settings, matrix = registry.get(kind).expanded(settings, matrix)
-        parts[name] = []
-        for choice in _choices(source, matrix, (*path, "matrix")):
-            chosen = _with(settings, choice)
-            also = ("type", "matrix", "pairs") if axis == "encoders" else ("type", "matrix")
-            params = _validate(source, registry.get(kind).Params, chosen, path, also)
-            varied = tuple((key, _short(value)) for key, value in choice.items())
-            tag = f"[{', '.join(f'{key}={value}' for key, value in varied)}]" if varied else ""
-            parts[name].append(Part(name, name + tag, kind, params, pairs, varied))
+        tables[name] = dict(table)
+    return tables
+
+
+def _collection(source: _Source, name: str, table: TomlTable, registry: Axis[CollectionType]) -> list[Part]:
+    """A collection, or those that a suite or a matrix makes of its table."""
+    kind, matrix = str(table["type"]), table.pop("matrix", {})
+    if isinstance(matrix, dict):
+        settings = {key: value for key, value in table.items() if key != "type"}
+        settings, matrix = registry.get(kind).expanded(settings, matrix)
+        table = {"type": kind, **settings}
+    return _variants(source, ("collections", name), table, matrix, registry)
+
+
+def _pairs(source: _Source, name: str, given: TomlValue | None, collections: Sequence[str]) -> str | None:
+    """The collection that an encoder trains on."""
+    if given is None or isinstance(given, str):
+        return given
+    raise source.error(
+        f"found {given!r}: the name of a collection is needed", ("encoders", name, "pairs"), f"one of {collections}"
+    )
+
+
+def _variants(
+    source: _Source,
+    path: tuple[str, str],
+    table: TomlTable,
+    matrix: TomlValue,
+    registry: Axis[PartType],
+    pairs: str | None = None,
+) -> list[Part]:
+    """A part for each choice of a matrix."""
+    axis, name = path
+    kind = str(table["type"])
+    settings = {key: value for key, value in table.items() if key != "type"}
+    parts = []
+    for choice in _choices(source, matrix, (*path, "matrix")):
+        also = ("type", "matrix", "pairs") if axis == "encoders" else ("type", "matrix")
+        params = _validate(source, registry.get(kind).Params, _with(settings, choice), path, also)
+        varied = tuple((key, _short(value)) for key, value in choice.items())
+        tag = f"[{', '.join(f'{key}={value}' for key, value in varied)}]" if varied else ""
+        parts.append(Part(name, name + tag, kind, params, pairs, varied))
     return parts
 
 
-def _short(value: Any) -> str:
+def _short(value: TomlValue) -> str:
     return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _choices(source: _Source, matrix: Any, path: tuple[str, ...]) -> list[dict[str, Any]]:
+def _choices(source: _Source, matrix: TomlValue, path: KeyPath) -> list[TomlTable]:
     """The product of the lists of a matrix, each as {dotted key: value}."""
     if not isinstance(matrix, dict):
         raise source.error("a matrix is a table of lists", path, "for example matrix = { weights = ['u8', 'float32'] }")
+    lists: dict[str, list[TomlValue]] = {}
     for key, values in matrix.items():
         if not isinstance(values, list) or not values:
             raise source.error(f"found {values!r}: a list of values is needed", (*path, key), "write [value, value]")
         if len({repr(value) for value in values}) != len(values):
             raise source.error("a value stands twice in this list", (*path, key), "remove one of them")
-    return [dict(zip(matrix, values, strict=True)) for values in itertools.product(*matrix.values())]
+        lists[key] = values
+    return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 
 
-def _with(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
+def _with(settings: TomlTable, choice: TomlTable) -> TomlTable:
     """The settings with each dotted key of a choice set."""
     result = dict(settings)
     for dotted, value in choice.items():
@@ -221,13 +214,13 @@ def _with(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, A
         node = result
         for parent in parents:
             below = node.get(parent)
-            node[parent] = dict(below) if isinstance(below, dict) else {}
-            node = node[parent]
+            node[parent] = inner = dict(below) if isinstance(below, dict) else {}
+            node = inner
         node[last] = value
     return result
 
 
-def _check_measurements(source: _Source, head: SpecHead, registry: Axis) -> None:
+def _check_measurements(source: _Source, head: SpecHead, registry: Axis[object]) -> None:
     for place, name in enumerate(head.measure.also):
         if name not in registry.names():
             path = ("measure", "also", place)
@@ -237,12 +230,6 @@ def _check_measurements(source: _Source, head: SpecHead, registry: Axis) -> None
 def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries) -> None:
     for name, group in parts["encoders"].items():
         pairs = group[0].pairs
-        if not isinstance(pairs, str | None):
-            raise source.error(
-                f"found {pairs!r}: the name of a collection is needed",
-                ("encoders", name, "pairs"),
-                f"one of {sorted(parts['collections'])}",
-            )
         trained = any(registries.encoders.get(part.type)(part.params).needs() == "pairs" for part in group)
         if pairs is None and trained:
             raise source.error(
@@ -269,64 +256,60 @@ def _systems(
     source: _Source, head: SpecHead, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries
 ) -> tuple[System, ...]:
     systems: list[System] = []
-    seen: dict[str, int] = {}
-    for number, asked in enumerate(head.systems):
+    numbers: dict[str, int] = {}
+    for number, written in enumerate(head.systems):
         path = ("systems", number)
-        encoders = _named(source, (*path, "encoder"), asked.encoder, parts["encoders"])
-        indexes = _named(source, (*path, "index"), asked.index, parts["indexes"])
-        collections = _collections(source, (*path, "collections"), asked, parts["collections"])
+        encoders = _named(source, (*path, "encoder"), written.encoder, parts["encoders"])
+        indexes = _named(source, (*path, "index"), written.index, parts["indexes"])
+        collections = _collections(source, (*path, "collections"), written, parts["collections"])
         for encoder, index in itertools.product(encoders, indexes):
             _check_pair(source, path, encoder, index, registries)
-            name = _system_name(asked, encoder, index, len(encoders) * len(indexes))
-            if name in seen:
+            name = _system_name(written, encoder, index, len(encoders) * len(indexes))
+            if name in numbers:
                 raise source.error(
-                    f"system {name!r} is there twice (also systems[{seen[name]}])",
+                    f"system {name!r} is there twice (also systems[{numbers[name]}])",
                     path,
                     "give one of them another name",
                 )
-            seen[name] = number
+            numbers[name] = number
             systems.append(System(name, encoder, index, collections))
     return tuple(systems)
 
 
-def _named(
-    source: _Source, path: tuple[str | int, ...], asked: str | list[str], known: Mapping[str, list[Part]]
-) -> list[Part]:
-    found: list[Part] = []
+def _named(source: _Source, path: KeyPath, names: str | list[str], known: Mapping[str, list[Part]]) -> list[Part]:
+    named: list[Part] = []
     variants = {part.name: part for group in known.values() for part in group}
-    for name in [asked] if isinstance(asked, str) else asked:
+    for name in [names] if isinstance(names, str) else names:
         if name in known:
-            found += known[name]
+            named += known[name]
         elif name in variants:
-            found.append(variants[name])
+            named.append(variants[name])
         else:
             raise source.error(f"there is no {path[-1]} {name!r} in this spec", path, allowed(name, known))
-    return found
+    return named
 
 
 def _collections(
-    source: _Source, path: tuple[str | int, ...], asked: SystemSpec, known: Mapping[str, list[Part]]
+    source: _Source, path: KeyPath, written: SystemSpec, known: Mapping[str, list[Part]]
 ) -> tuple[str, ...]:
-    if asked.collections is None:
+    if written.collections is None:
         return tuple(part.name for group in known.values() for part in group)
-    return tuple(part.name for name in asked.collections for part in _named(source, path, name, known))
+    return tuple(part.name for name in written.collections for part in _named(source, path, name, known))
 
 
-def _system_name(asked: SystemSpec, encoder: Part, index: Part, product: int) -> str:
+def _system_name(written: SystemSpec, encoder: Part, index: Part, product: int) -> str:
     if product == 1:
-        return asked.name or f"{encoder.name} + {index.name}"
-    if asked.name is None:
+        return written.name or f"{encoder.name} + {index.name}"
+    if written.name is None:
         return f"{encoder.name} + {index.name}"
-    tags = [encoder.base] if isinstance(asked.encoder, list) else []
+    tags = [encoder.base] if isinstance(written.encoder, list) else []
     tags += [f"{key}={value}" for key, value in encoder.varied]
-    tags += [index.base] if isinstance(asked.index, list) else []
+    tags += [index.base] if isinstance(written.index, list) else []
     tags += [f"{key}={value}" for key, value in index.varied]
-    return f"{asked.name}[{', '.join(tags)}]"
+    return f"{written.name}[{', '.join(tags)}]"
 
 
-def _check_pair(
-    source: _Source, path: tuple[str | int, ...], encoder: Part, index: Part, registries: Registries
-) -> None:
+def _check_pair(source: _Source, path: KeyPath, encoder: Part, index: Part, registries: Registries) -> None:
     """Refuse a pair that cannot work before anything is done."""
     kind = registries.encoders.get(encoder.type).kind
     engine = registries.indexes.get(index.type)
@@ -362,9 +345,8 @@ def _check_claims(
     for number, claim in enumerate(head.claims):
         path = ("claims", number)
         for key in ("system", "baseline"):
-            if getattr(claim, key) not in names:
-                found = getattr(claim, key)
-                raise source.error(f"there is no system {found!r} in this spec", (*path, key), allowed(found, names))
+            if (system := getattr(claim, key)) not in names:
+                raise source.error(f"there is no system {system!r} in this spec", (*path, key), allowed(system, names))
         if claim.metric.partition("/")[0] not in METRICS:
             raise source.error(
                 f"there is no metric {claim.metric!r}",

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.spec.load import AXES, SINGULAR
 from harness.spec.models import SpecHead
+from harness.spec.registries import AXES, SINGULAR
+from harness.spec.schema_node import SchemaNode, schema_of
 
 if TYPE_CHECKING:
-    from harness.spec.load import Registries
+    from harness.spec.registries import Axis, PartType, Registries
 
-PAIRS = {"type": "string", "description": "Name of the collection of this spec whose training pairs are used."}
+PAIRS: SchemaNode = {
+    "type": "string",
+    "description": "Name of the collection of this spec whose training pairs are used.",
+}
 
 
-def json_schema(registries: Registries) -> dict[str, Any]:
+def json_schema(registries: Registries) -> SchemaNode:
     """Draft 2020-12 schema of a spec file; editors complete and check against it."""
-    schema = SpecHead.model_json_schema(ref_template="#/$defs/{model}")
-    definitions: dict[str, Any] = schema.setdefault("$defs", {})
-    also = definitions["MeasureSpec"]["properties"]["also"]
-    also["items"] = {"enum": registries.measurements.names()}
+    schema = schema_of(SpecHead)
+    definitions = schema.setdefault("$defs", {})
+    definitions["MeasureSpec"]["properties"]["also"]["items"] = {"enum": registries.measurements.names()}
+    implementations: dict[str, Axis[PartType]] = {
+        "collections": registries.collections,
+        "encoders": registries.encoders,
+        "indexes": registries.indexes,
+    }
     for axis in AXES:
-        registry = getattr(registries, axis)
-        options = []
+        registry = implementations[axis]
+        options: list[SchemaNode] = []
         for name in registry.names():
             key = f"{axis}.{name}"
             definitions[key] = _table(definitions, registry.get(name), axis, name)
@@ -33,33 +41,32 @@ def json_schema(registries: Registries) -> dict[str, Any]:
             "additionalProperties": {"oneOf": options},
         }
         schema["required"] = [*schema["required"], axis]
+    schema["title"] = "laconic-bench experiment"
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "laconic-bench experiment",
-        **{key: value for key, value in schema.items() if key != "title"},
+        "title": schema["title"],  # early: a reader sees it first
+        **schema,
     }
 
 
-def _table(definitions: dict[str, Any], implementation: Any, axis: str, name: str) -> dict[str, Any]:
-    params = implementation.Params.model_json_schema(ref_template="#/$defs/{model}")
+def _table(definitions: dict[str, SchemaNode], implementation: PartType, axis: str, name: str) -> SchemaNode:
+    params = schema_of(implementation.Params)
     definitions.update(params.pop("$defs", {}))
-    fields: dict[str, Any] = params.get("properties", {})
-    table: dict[str, Any] = {
+    fields = params.get("properties", {})
+    properties: dict[str, SchemaNode] = {"type": {"const": name}, **({"pairs": PAIRS} if axis == "encoders" else {})}
+    properties |= fields
+    properties["matrix"] = {
+        "type": "object",
+        "description": "Lists of values by (dotted) key; they expand to their product.",
+        "propertyNames": {"pattern": f"^({'|'.join(sorted(fields)) or '-'})(\\..+)?$"},
+        "additionalProperties": {"type": "array", "minItems": 1},
+    }
+    table: SchemaNode = {
         "type": "object",
         "description": (implementation.__doc__ or "").strip().partition("\n")[0],
         "additionalProperties": False,
         "required": ["type"],
-        "properties": {
-            "type": {"const": name},
-            **({"pairs": PAIRS} if axis == "encoders" else {}),
-            **fields,
-            "matrix": {
-                "type": "object",
-                "description": "Lists of values by (dotted) key; they expand to their product.",
-                "propertyNames": {"pattern": f"^({'|'.join(sorted(fields)) or '-'})(\\..+)?$"},
-                "additionalProperties": {"type": "array", "minItems": 1},
-            },
-        },
+        "properties": properties,
     }
     if needed := params.get("required"):
         # A needed key may be given by the matrix instead.

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date, time
     from pathlib import Path
 
-KeyPath = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""Keys of tables and places in lists."""
+TomlValue: TypeAlias = "str | int | float | date | time | list[TomlValue] | dict[str, TomlValue]"
+"""What `tomllib` reads; a bool is an int, a datetime a date."""
+TomlTable: TypeAlias = "dict[str, TomlValue]"
 MAX_BYTES = 4 << 20
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
@@ -20,7 +25,7 @@ _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 
-def read_toml(file: Path) -> tuple[str, dict[str, Any]]:
+def read_toml(file: Path) -> tuple[str, TomlTable]:
     """Text and content of a TOML file.
 
     Raises:
@@ -39,9 +44,9 @@ def read_toml(file: Path) -> tuple[str, dict[str, Any]]:
     try:
         return text, tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        found = re.search(r"line (\d+)", str(error))
+        place = re.search(r"line (\d+)", str(error))
         raise UserError(
-            f"not TOML: {error}", file=file, line=int(found[1]) if found else None, remedy="mend this line"
+            f"not TOML: {error}", file=file, line=int(place[1]) if place else None, remedy="mend this line"
         ) from None
 
 
@@ -88,7 +93,7 @@ def key_text(path: Sequence[str | int]) -> str:
     return text
 
 
-def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
+def apply_overrides(content: TomlTable, overrides: Sequence[str]) -> None:
     """Set ``a.b[0].c=VALUE`` in place. VALUE is read as TOML, and as text where it is not TOML.
 
     Raises:
@@ -100,10 +105,10 @@ def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
         if not equals or not path:
             raise UserError(f"--set {override!r} is not key=value", remedy="for example --set measure.repeats=5")
         try:
-            value: Any = tomllib.loads(f"value = {value_text}")["value"]
+            value: TomlValue = tomllib.loads(f"value = {value_text}")["value"]
         except tomllib.TOMLDecodeError:
             value = value_text
-        node: Any = content
+        node: TomlValue = content
         for position, part in enumerate(path[:-1]):
             if isinstance(node, dict) and isinstance(part, str):
                 node = node.setdefault(part, {})
@@ -114,13 +119,12 @@ def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> None:
                     f"--set {override!r}: {key_text(path[: position + 1])} leads nowhere",
                     remedy="name a key that the spec has",
                 )
-        last: Any = path[-1]
-        target: Any = node
-        if (isinstance(node, dict) and isinstance(last, str)) or (
-            isinstance(node, list) and isinstance(last, int) and last < len(node)
-        ):
-            target[last] = value
-        else:
+        last = path[-1]
+        if isinstance(node, dict) and isinstance(last, str):
+            node[last] = value
+            continue
+        if not isinstance(node, list) or not isinstance(last, int) or last >= len(node):
             raise UserError(
                 f"--set {override!r}: {key_text(path)} cannot be set", remedy="name a key that the spec has"
             )
+        node[last] = value

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import TypeAlias
 
 from harness.errors import UserError
 
+Writable: TypeAlias = "bool | int | float | str | PurePath | Sequence[Writable] | Mapping[str, Writable]"
+"""What TOML can hold."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 MOST_TABLES = 64
 """Tables inside each other; more is a structure that refers to itself."""
 
 
-def to_toml(content: Mapping[str, Any]) -> str:
+def to_toml(content: Mapping[str, Writable]) -> str:
     """TOML of nested tables, so that ``tomllib.loads`` gives the content back.
 
     Values are str, bool, int, float, path (written as text), list or tuple (read as list) and mapping. Values come
@@ -30,14 +32,14 @@ def to_toml(content: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(lines: list[str], table: Mapping[str, Any], path: tuple[str, ...]) -> None:
+def _table(lines: list[str], table: Mapping[str, Writable], path: tuple[str, ...]) -> None:
     if len(path) > MOST_TABLES:
         raise _refused(path[:3], "has too many tables inside each other")
     for key in table:
         if not isinstance(key, str):
             raise _refused(path, f"has the key {key!r}, which is no text")
     tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    arrays = {key: value for key, value in table.items() if key not in tables and _is_array_of_tables(value)}
+    arrays = {key: inner for key, value in table.items() if (inner := _array_of_tables(value))}
     for key, value in table.items():
         if key not in tables and key not in arrays:
             lines.append(f"{_key(key)} = {_value(value, (*path, key))}")
@@ -50,11 +52,15 @@ def _table(lines: list[str], table: Mapping[str, Any], path: tuple[str, ...]) ->
             _table(lines, value, (*path, key))
 
 
-def _is_array_of_tables(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Mapping) for item in value)
+def _array_of_tables(value: Writable) -> list[Mapping[str, Writable]]:
+    """The tables of a list that holds nothing else; none of any other value."""
+    if not isinstance(value, list | tuple):
+        return []
+    tables = [item for item in value if isinstance(item, Mapping)]
+    return tables if len(tables) == len(value) else []
 
 
-def _value(value: Any, path: tuple[str, ...]) -> str:
+def _value(value: Writable, path: tuple[str, ...]) -> str:
     if len(path) > MOST_TABLES:
         raise _refused(path[:3], "has too many values inside each other")
     if isinstance(value, bool):

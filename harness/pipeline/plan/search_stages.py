@@ -43,7 +43,7 @@ class SearchPlan:
     @cached_property
     def engine(self) -> type[Index]:
         """The class of the index."""
-        return REGISTRIES.indexes.get(self.system.index.type)  # type: ignore[no-any-return]
+        return REGISTRIES.indexes.get(self.system.index.type)
 
     @cached_property
     def modules(self) -> tuple[str, ...]:

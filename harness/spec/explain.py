@@ -1,0 +1,78 @@
+"""What pydantic says of a wrong value, in one sentence with a remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import allowed
+from harness.spec.schema_node import resolved, schema_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from harness.spec.params import Params
+    from harness.spec.schema_node import SchemaNode
+    from harness.spec.toml import KeyPath
+
+LONGEST_VALUE = 80
+"""Characters of a wrong value that a message shows."""
+
+
+def explain(
+    problem: ErrorDetails, place: KeyPath, model: type[Params], also: Sequence[str], more: int
+) -> tuple[str, KeyPath, str]:
+    """What is wrong, where, and what to do about it.
+
+    Args:
+        problem: As pydantic gives it.
+        place: Key path of the wrong value in the spec.
+        model: What was validated.
+        also: Keys that the table may have besides the fields of `model`.
+        more: Number of further problems of the spec.
+    """
+    value = problem["input"]
+    shown = repr(value) if len(repr(value)) <= LONGEST_VALUE else repr(value)[: LONGEST_VALUE - 3] + "..."
+    if problem["type"] == "extra_forbidden":
+        names = fields_at(model, problem["loc"][:-1])
+        what, remedy = "unknown key", allowed(str(place[-1]), [*names, *(also if len(problem["loc"]) == 1 else ())])
+    elif problem["type"] == "missing":
+        what, remedy = "this key is needed and missing", "add it"
+    else:
+        what, remedy = f"found {shown} ({type(value).__name__}): {problem['msg']}", "correct the value"
+    if more:
+        what += f" ({more} more problem{'s' if more > 1 else ''} in this spec)"
+    return what, place, remedy
+
+
+def fields_at(model: type[Params], path: KeyPath) -> list[str]:
+    """Names of the keys of the table that stands at a path below a model.
+
+    Args:
+        model: Of the table above.
+        path: Keys and places; pydantic's own words for the member of a union are passed over.
+    """
+    schema = schema_of(model)
+    node = schema
+    for part in path:
+        for option in _options(schema, node):
+            following = _below(option, part)
+            if following is not None:
+                node = resolved(schema, following)
+                break
+    return [name for option in _options(schema, node) for name in option.get("properties", {})]
+
+
+def _options(schema: SchemaNode, node: SchemaNode) -> list[SchemaNode]:
+    """A node and the members of its union."""
+    return [resolved(schema, option) for option in (node, *node.get("anyOf", ()), *node.get("oneOf", ()))]
+
+
+def _below(node: SchemaNode, part: str | int) -> SchemaNode | None:
+    """What a schema says of a key or of the items of a list."""
+    if isinstance(part, int):
+        return node.get("items")
+    named = node.get("properties", {}).get(part)
+    others = node.get("additionalProperties")
+    return named if named is not None or isinstance(others, bool) else others
