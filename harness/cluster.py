@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 KNOCK_SECONDS = 5.0
 """How long a cluster's head may take to accept a connection."""
 
 
-def require(key: str) -> Any:
+def require(key: str) -> ModuleType:
     """Import Ray.
 
     Args:
@@ -26,10 +29,11 @@ def require(key: str) -> Any:
     except ImportError:
         remedy = 'python -m pip install "laconic-bench[ray]"'
         raise UserError("Ray is not installed", key=key, remedy=remedy) from None
-    return ray
+    module: ModuleType = ray
+    return module
 
 
-def connect(address: str | None, *, needed_by: str, given_by: str) -> Any:
+def connect(address: str | None, *, needed_by: str, given_by: str) -> ModuleType:
     """Connect this process to Ray, if it is not connected yet, and return its module.
 
     Args:
@@ -58,6 +62,6 @@ def _reach(address: str | None) -> None:
     Raises:
         OSError: Nobody answers there.
     """
-    found = re.fullmatch(r"(?:ray://)?(?P<host>[^/]+):(?P<port>\d{1,5})", address or "")
-    if found is not None:
-        socket.create_connection((found["host"].strip("[]"), int(found["port"])), timeout=KNOCK_SECONDS).close()
+    parts = re.fullmatch(r"(?:ray://)?(?P<host>[^/]+):(?P<port>\d{1,5})", address or "")
+    if parts is not None:
+        socket.create_connection((parts["host"].strip("[]"), int(parts["port"])), timeout=KNOCK_SECONDS).close()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError, allowed
 from harness.pipeline.stage_outcome import RETRIED
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.claims.verdict import Verdict
+    from harness.jsonvalue import JsonTable
     from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done, Watcher
 
-SpecSource: TypeAlias = "Path | str | Mapping[str, Any] | Spec"
+SpecSource: TypeAlias = "Path | str | JsonTable | Spec"
 """A TOML file, the same content as nested tables, or a spec that was checked before."""
 DEFAULT_STORE = Path(".laconic-bench")
 RETRIES: dict[str | None, tuple[str, ...]] = {
@@ -216,7 +217,7 @@ def run_experiment(
         retry: ``failed``, ``disturbed`` or ``not-in-turns``: do those stages again.
         fresh: Make everything anew.
         null: Time each system (with `only`: those) twice, under two names.
-        again: Says of a stage whether it is made anew although it is stored; for the local executor.
+        again: Says of a stage whether it is made anew although it is stored.
         executor: ``local`` or ``ray``.
         address: Of a Ray cluster.
         artefacts: URL (fsspec) of the store that all nodes of a cluster reach.
@@ -238,8 +239,9 @@ def run_experiment(
     artefact_store = Store(Path(store))
     where = place(executor, artefact_store, address=address, artefacts=artefacts)
     checked, systems, stages = plan_experiment(spec, overrides=overrides, only=only, null=null, machine=where.machine)
-    options: dict[str, Any] = {"fresh": fresh, "retry": statuses, **({"again": again} if again else {})}
-    outcomes = where.make(artefact_store, checked.head.measure, _watcher(progress), **options).run(stages)
+    limits, watcher = checked.head.measure, _watcher(progress)
+    runner = where.make(artefact_store, limits, watcher, fresh=fresh, retry=statuses, again=again)
+    outcomes = runner.run(stages)
     folder = Path(out) if out is not None else Path("runs") / (f"{checked.name}-null" if null else checked.name)
     write_run(folder, checked, systems, stages, outcomes)
     return Run(load_run(folder), outcomes)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from harness.encoders.base import Encoder
     from harness.indexes.base import Index
 
@@ -26,18 +28,25 @@ class MtebSystem:
         self.mteb_model_meta = ModelMeta.create_empty(overwrites={"name": name, "revision": "local"})
         self.documents: list[str] = []
 
-    def index(self, corpus: Any, **_: Any) -> None:
+    def index(self, corpus: Collection[Mapping[str, str]], **_: object) -> None:
         """Encode a corpus (id, title, text) and build the index."""
         self.documents = [str(row["id"]) for row in corpus]
         texts = [f"{row.get('title') or ''} {row['text']}".strip() for row in corpus]
         self.engine.build(self.encoder.encode_documents(texts))
 
-    def search(self, queries: Any, *, top_k: int, top_ranked: Any = None, **_: Any) -> dict[str, dict[str, float]]:
+    def search(
+        self,
+        queries: Collection[Mapping[str, str]],
+        *,
+        top_k: int,
+        top_ranked: Mapping[str, Iterable[str]] | None = None,
+        **_: object,
+    ) -> dict[str, dict[str, float]]:
         """{query: {document: score}} of the best `top_k`, or of the documents that `top_ranked` lists for a query."""
         depth = len(self.documents) if top_ranked else min(top_k, len(self.documents))
         vectors = self.encoder.encode_queries([str(row["text"]) for row in queries])
         ids, scores = self.engine.search(vectors, depth, threads=self.threads)
-        found: dict[str, dict[str, float]] = {}
+        results: dict[str, dict[str, float]] = {}
         for row, query in enumerate(queries):
             name = str(query["id"])
             hits = {
@@ -47,5 +56,5 @@ class MtebSystem:
             }
             if top_ranked:
                 hits = {document: hits.get(document, 0.0) for document in top_ranked[name]}
-            found[name] = hits
-        return found
+            results[name] = hits
+        return results

@@ -8,10 +8,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from harness.encoders.base import Encoder
+    from harness.indexes.base import Index
+
+
+class SystemOrder(TypedDict):
+    """Which system to open.
+
+    Attributes:
+        spec: Path of the TOML file.
+        overrides: ``key=value`` texts.
+        system: Its name.
+        model: Folder of the artefact.
+        index: Folder of the artefact.
+        collection: Folder of the artefact.
+    """
+
+    spec: str
+    overrides: list[str]
+    system: str
+    model: str
+    index: str
+    collection: str
 
 
 @dataclass(frozen=True)
@@ -27,20 +48,19 @@ class OpenSystem:
         warmup: Queries that are answered before times count.
     """
 
-    encoder: Any
-    engine: Any
+    encoder: Encoder
+    engine: Index
     texts: list[str]
     k: int
     threads: int
     warmup: int
 
 
-def open_system(order: Mapping[str, Any]) -> OpenSystem:
+def open_system(order: SystemOrder) -> OpenSystem:
     """Load a system that was built before.
 
     Args:
-        order: ``spec`` (path of the TOML file), ``overrides`` (list of ``key=value``), ``system`` (its name), and the
-            folders of artefacts ``model``, ``index`` and ``collection``.
+        order: Which one.
 
     Raises:
         UserError: The spec is wrong, or a library that the system needs is missing.

@@ -7,7 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.pipeline.steps.result import StepResult
-from harness.pipeline.store.local import MANIFEST, DamagedError
+from harness.pipeline.store.local import MANIFEST
+from harness.pipeline.store.manifest import DamagedError
 from harness.typed_json import JsonTypeError, from_json
 
 if TYPE_CHECKING:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import UserError, allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from harness.pipeline.stage import Stage
-    from harness.pipeline.stage_outcome import Done
+    from harness.pipeline.stage_outcome import Done, Watcher
     from harness.pipeline.store.local import Store
+    from harness.spec.models import MeasureSpec
 
 EXECUTORS = ("local", "ray")
 
@@ -25,15 +27,29 @@ class Runs(Protocol):
         ...
 
 
+class MakesExecutor(Protocol):
+    """Makes the executor of a place; `harness.pipeline.executors.local.Executor` says what the arguments mean."""
+
+    def __call__(
+        self,
+        store: Store,
+        measure: MeasureSpec,
+        watcher: Watcher,
+        *,
+        fresh: bool = ...,
+        retry: Iterable[str] = ...,
+        again: Callable[[Stage], bool] | None = ...,
+    ) -> Runs:
+        """Make it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Place:
-    """Where stages run: `machine` is the fingerprint that times are kept under, `make` makes the executor.
-
-    `make` is called with the store, the limits (`MeasureSpec`) and the watcher, and with `fresh` and `retry` by name.
-    """
+    """Where stages run: `machine` is the fingerprint that times are kept under, `make` makes the executor."""
 
     machine: str
-    make: Callable[..., Runs]
+    make: MakesExecutor
 
 
 def place(name: str, store: Store, *, address: str | None = None, artefacts: str | None = None) -> Place:
@@ -62,8 +78,5 @@ def place(name: str, store: Store, *, address: str | None = None, artefacts: str
 
         cluster, shared = Cluster(address), SharedStore(artefacts or str(store.root / "shared"))
 
-        def make(*given: Any, **more: Any) -> Runs:
-            return RayExecutor(cluster, shared, *given, **more)
-
-        return Place(cluster.machine(), make)
+        return Place(cluster.machine(), partial(RayExecutor, cluster, shared))
     raise UserError(f"there is no executor {name!r}", key="--executor", remedy=allowed(name, EXECUTORS))

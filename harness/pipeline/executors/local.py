@@ -12,7 +12,8 @@ from harness.errors import UserError
 from harness.pipeline.executors.rounds import parts_that_fit, timed_separately
 from harness.pipeline.executors.timings import note
 from harness.pipeline.stage_outcome import KEPT, Done, Status, Watcher
-from harness.pipeline.store.local import FILES, DamagedError
+from harness.pipeline.store.local import FILES
+from harness.pipeline.store.manifest import DamagedError
 from harness.pipeline.stored_result import check_result
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Executor:
         fresh: Make everything anew, whatever is stored.
         retry: Statuses of earlier failures to try again; ``disturbed`` for timings that were disturbed,
             ``not-in-turns`` for those that were not taken in turns with the others of their round.
-        again: Stages to make anew although they are stored.
+        again: Says of a stage whether it is made anew although it is stored; of none by default.
     """
 
     def __init__(
@@ -55,11 +56,11 @@ class Executor:
         *,
         fresh: bool = False,
         retry: Iterable[str] = (),
-        again: Callable[[Stage], bool] = lambda _: False,
+        again: Callable[[Stage], bool] | None = None,
     ) -> None:
         self.store, self.measure, self.watcher = store, measure, watcher
         self.retry = frozenset(retry)
-        self.anew = (lambda _: True) if fresh else again
+        self.anew: Callable[[Stage], bool] = (lambda _: True) if fresh else again or (lambda _: False)
         self.done: dict[str, Done] = {}
 
     def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
@@ -73,14 +74,14 @@ class Executor:
         for stage in stages:
             if stage.key not in ran:
                 self._run(rounds[stage.round or stage.key], numbers)
-                ran.update(one.key for one in rounds[stage.round or stage.key])
+                ran.update(member.key for member in rounds[stage.round or stage.key])
             self.watcher.end(self.done[stage.key], numbers[stage.key], len(stages))
         return self.done
 
     def _run(self, stages: Sequence[Stage], numbers: Mapping[str, int]) -> None:
         """Run one stage, or one round of them."""
         with contextlib.ExitStack() as locks:
-            for key in sorted(stage.key for stage in stages):  # sorted, lest two runs wait for each other
+            for key in sorted(stage.key for stage in stages):  # sorted, so that no two runs wait for each other
                 locks.enter_context(self.store.lock(key))
             known = {stage.key: self._known(stage) for stage in stages}
             if NOT_IN_TURNS in self.retry and timed_separately(stages, known):
@@ -101,8 +102,8 @@ class Executor:
                     before.reason if before.status == "skipped" else f"{needed.label}: {before.status}: {before.reason}"
                 )
                 return Done(stage, "skipped", reason=cause)
-        if not self.anew(stage) and (found := self._readable(stage)) is not None and not self._again(stage, found):
-            return Done(stage, "ok", found, reused=True, seconds=found.seconds)
+        if not self.anew(stage) and (stored := self._readable(stage)) is not None and not self._again(stage, stored):
+            return Done(stage, "ok", stored, reused=True, seconds=stored.seconds)
         failure = self.store.failure(stage.key)
         if failure and failure[0] in KEPT and failure[0] not in self.retry and not self.anew(stage):
             return Done(stage, _status(failure[0]), reused=True, reason=failure[1])
@@ -117,24 +118,24 @@ class Executor:
 
     def _readable(self, stage: Stage) -> Artefact | None:
         """The stored artefact where it holds what its step returns."""
-        found = self._stored(stage)
+        stored = self._stored(stage)
         try:
-            if found is not None:
-                check_result(found, stage.function)
+            if stored is not None:
+                check_result(stored, stage.function)
         except DamagedError as error:
             self._drop_damaged(stage, error)
             return None
-        return found
+        return stored
 
     def _drop_damaged(self, stage: Stage, error: DamagedError) -> None:
         self.watcher.note(f"damaged and made again: {stage.label} ({error})")
         self.store.remove(stage.key)
 
-    def _again(self, stage: Stage, found: Artefact) -> bool:
+    def _again(self, stage: Stage, stored: Artefact) -> bool:
         """Whether a stored result is out of date (it sums up other times), or disturbed and to be tried again."""
         if any(needed.kind == "latency" and not self.done[needed.key].reused for needed in stage.inputs.values()):
             return True
-        conditions = found.result.get("conditions") or {}
+        conditions = stored.result.get("conditions") or {}
         return "disturbed" in self.retry and "sentinel" in conditions and bool(conditions["disturbance"])
 
     def _make(self, stages: Sequence[Stage]) -> None:
@@ -155,13 +156,13 @@ class Executor:
     def _order(self, stage: Stage, directory: Path, token: str) -> Order:
         from harness.measure.workers.worker_process import Order
 
-        inputs = {name: str(self.done[needed.key].artefact.files) for name, needed in stage.inputs.items()}  # type: ignore[union-attr]
-        given = {"checkpoints": str(self._checkpoints(stage))} if stage.resumable else {}
+        inputs = {name: str(self.store.files(needed.key)) for name, needed in stage.inputs.items()}
+        also = {"checkpoints": str(self._checkpoints(stage))} if stage.resumable else {}
         if token:
-            given["round"] = token
+            also["round"] = token
         return Order(
             stage.function,
-            {"out": str(directory / FILES), **stage.arguments, **inputs, **given},
+            {"out": str(directory / FILES), **stage.arguments, **inputs, **also},
             timeout=self.measure.timeout,
             memory_limit=self.measure.memory_limit,
             threads=stage.threads,
@@ -206,10 +207,10 @@ class Executor:
         return self.store.root / "checkpoints" / stage.key
 
     def _keep_log(self, stage: Stage, name: str) -> str:
-        log, kept = self.store.root / "unfinished" / f"{name}.log", self.store.root / "failures" / f"{stage.key}.log"
+        log, target = self.store.root / "unfinished" / f"{name}.log", self.store.root / "failures" / f"{stage.key}.log"
         if log.exists():
-            log.replace(kept)
-        return str(kept)
+            log.replace(target)
+        return str(target)
 
     def _check_disk(self) -> None:
         free = shutil.disk_usage(self.store.root).free

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.pipeline.stage_outcome import Done
 
 REFRESH_SECONDS = 0.25
-"""The bar is drawn at most so often."""
+"""Shortest time between two drawings of the bar."""
 
 
 class Lines:

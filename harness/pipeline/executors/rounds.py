@@ -17,7 +17,7 @@ LIBRARIES = 512 << 20
 GROWTH = 1.3
 """Bytes in memory for each byte of an input's files, at most, where they are served."""
 SHARE = 0.7
-"""Of the available memory that the processes of a round may take together."""
+"""Of the available memory that the processes of a round may take at one time."""
 
 
 def parts_that_fit(
@@ -34,8 +34,8 @@ def parts_that_fit(
     part: list[Stage] = []
     taken = 0.0
     for stage in stages:
-        found = [done[needed.key].artefact for needed in stage.inputs.values()]
-        size = LIBRARIES + GROWTH * sum(artefact.bytes for artefact in found if artefact is not None)
+        inputs = [done[needed.key].artefact for needed in stage.inputs.values()]
+        size = LIBRARIES + GROWTH * sum(artefact.bytes for artefact in inputs if artefact is not None)
         if part and taken + size > room:
             yield part
             part, taken = [], 0.0

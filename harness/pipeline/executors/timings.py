@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,53 +27,71 @@ class Estimate:
     disk_bytes: int = 0
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What a stage took: a line of ``timings.jsonl``."""
+
+    kind: str
+    label: str
+    seconds: float
+    peak_bytes: int
+    disk_bytes: int
+
+
 def note(store: Store, artefact: Artefact) -> None:
     """Remember what a stage took: one line, written in one piece, so that two runs may write at once."""
-    row = {
-        "kind": artefact.kind,
-        "label": artefact.label,
-        "seconds": round(artefact.seconds, 3),
-        "peak_bytes": artefact.peak_bytes,
-        "disk_bytes": artefact.bytes,
-    }
+    seconds = round(artefact.seconds, 3)
+    row = Timing(artefact.kind, artefact.label, seconds, artefact.peak_bytes, artefact.bytes)
     with (store.root / "timings.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+        file.write(json.dumps(asdict(row)) + "\n")
 
 
 def estimate(store: Store, stages: Sequence[Stage]) -> list[Estimate]:
     """An estimate for each stage: nothing for what is stored, the last time of the same label, or its kind's median."""
     rows = _read(store)
-    by_label = {(row["kind"], row["label"]): row for row in rows}
-    found = []
+    by_label = {(row.kind, row.label): row for row in rows}
+    estimates = []
     for stage in stages:
         same = by_label.get((stage.kind, stage.label))
-        alike = [row for row in rows if row["kind"] == stage.kind]
+        alike = [row for row in rows if row.kind == stage.kind]
         if store.has(stage.key):
-            found.append(Estimate(stage, "stored"))
+            guess = Estimate(stage, "stored")
         elif same is not None:
-            found.append(
-                Estimate(stage, "the same stage before", same["seconds"], same["peak_bytes"], same["disk_bytes"])
-            )
+            guess = Estimate(stage, "the same stage before", same.seconds, same.peak_bytes, same.disk_bytes)
         elif alike:
-            middle = {name: median(row[name] for row in alike) for name in ("seconds", "peak_bytes", "disk_bytes")}
-            size = {name: int(middle[name]) for name in ("peak_bytes", "disk_bytes")}
-            found.append(Estimate(stage, "stages of this kind before", seconds=middle["seconds"], **size))
+            guess = Estimate(
+                stage,
+                "stages of this kind before",
+                median(row.seconds for row in alike),
+                int(median(row.peak_bytes for row in alike)),
+                int(median(row.disk_bytes for row in alike)),
+            )
         else:
-            found.append(Estimate(stage, "unknown"))
-    return found
+            guess = Estimate(stage, "unknown")
+        estimates.append(guess)
+    return estimates
 
 
-def _read(store: Store) -> list[dict[str, Any]]:
+def _read(store: Store) -> list[Timing]:
     """Every line that is whole; a killed writer may have left a broken last one."""
-    rows = []
     try:
         lines = (store.root / "timings.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return []
-    for line in lines:
-        try:
-            row = json.loads(line)
-            rows.append({name: row[name] for name in ("kind", "label", "seconds", "peak_bytes", "disk_bytes")})
-        except (ValueError, KeyError, TypeError):
-            continue
-    return rows
+    return [row for line in lines if (row := _timing(line)) is not None]
+
+
+def _timing(line: str) -> Timing | None:
+    try:
+        match json.loads(line):
+            case {
+                "kind": str(kind),
+                "label": str(label),
+                "seconds": float() | int() as seconds,
+                "peak_bytes": int(peak),
+                "disk_bytes": int(disk),
+            }:
+                return Timing(kind, label, seconds, peak, disk)
+    except (ValueError, RecursionError):
+        pass
+    return None

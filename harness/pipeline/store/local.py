@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from harness.errors import UserError
+from harness.pipeline.store.manifest import FORMAT, DamagedError, FileEntry, Manifest, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-FORMAT = 1
 MANIFEST = "manifest.json"
+SEAL = "manifest.sha256"
+"""SHA-256 of the manifest."""
 FILES = "files"
 _BLOCK = 1 << 22
-
-
-class DamagedError(Exception):
-    """A stored artefact does not hold what its manifest says; the message names file and fault."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,26 @@ class Artefact:
     def files(self) -> Path:
         """The folder of the artefact's own files."""
         return self.directory / FILES
+
+
+def described(manifest: Manifest, directory: Path) -> Artefact:
+    """The artefact of a manifest.
+
+    Args:
+        manifest: Its own.
+        directory: Where it lies, or would.
+    """
+    return Artefact(
+        manifest.key,
+        manifest.kind,
+        manifest.label,
+        directory,
+        manifest.bytes,
+        manifest.result,
+        manifest.seconds,
+        manifest.peak_bytes,
+        manifest.created,
+    )
 
 
 class Store:
@@ -103,28 +121,19 @@ class Store:
         """
         directory = self.directory(key)
         try:
-            manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+            body = (directory / MANIFEST).read_bytes()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise DamagedError(f"{directory / MANIFEST}: {error}") from None
-        try:
-            if key not in self._verified:
-                _verify(directory, key, manifest)
-                self._verified.add(key)
-            return Artefact(
-                key,
-                manifest["kind"],
-                manifest["label"],
-                directory,
-                sum(entry["bytes"] for entry in manifest["files"].values()),
-                manifest["result"],
-                manifest["seconds"],
-                manifest["peak_bytes"],
-                manifest["created"],
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DamagedError(f"{directory / MANIFEST}: not a manifest ({error!r})") from None
+        known = key in self._verified
+        if not known:
+            _verify_seal(directory, body)
+        manifest = read_manifest(body, str(directory / MANIFEST))
+        if not known:
+            _verify_files(directory, key, manifest)
+            self._verified.add(key)
+        return described(manifest, directory)
 
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -161,26 +170,15 @@ class Store:
             if path.is_symlink():
                 raise UserError("a stage wrote a symbolic link", file=path)
             if path.is_file():
-                files[str(path.relative_to(directory))] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+                files[str(path.relative_to(directory))] = FileEntry(path.stat().st_size, _digest(path))
                 _flush(path)
-        manifest = {
-            "format": FORMAT,
-            "key": key,
-            "kind": kind,
-            "label": label,
-            "recipe": recipe,
-            "result": result,
-            "seconds": seconds,
-            "peak_bytes": peak_bytes,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "files": files,
-        }
-        body = json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False)
-        sealed = {"sha256": hashlib.sha256(body.encode()).hexdigest()}
-        (directory / MANIFEST).write_text(body, encoding="utf-8")
-        (directory / "manifest.sha256").write_text(sealed["sha256"])
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = Manifest(FORMAT, key, kind, label, recipe, result, seconds, peak_bytes, created, files)
+        body = manifest.text().encode()
+        (directory / MANIFEST).write_bytes(body)
+        (directory / SEAL).write_text(hashlib.sha256(body).hexdigest())
         _flush(directory / MANIFEST)
-        _flush(directory / "manifest.sha256")
+        _flush(directory / SEAL)
         _flush(directory)
         target = self.directory(key)
         target.parent.mkdir(exist_ok=True)
@@ -189,9 +187,7 @@ class Store:
         _flush(target.parent)
         self.clear_failure(key)
         self._verified.add(key)
-        found = self.get(key)
-        assert found is not None  # noqa: S101 - it was renamed into place two lines above
-        return found
+        return described(read_manifest(body, str(target / MANIFEST)), target)
 
     def remove(self, key: str) -> None:
         """Take an artefact away by one rename; a reader that has mapped it keeps what it mapped."""
@@ -231,22 +227,24 @@ class Store:
         (self.root / "failures" / f"{key}.json").unlink(missing_ok=True)
 
 
-def _verify(directory: Path, key: str, manifest: Any) -> None:
-    body = (directory / MANIFEST).read_bytes()
+def _verify_seal(directory: Path, body: bytes) -> None:
     try:
-        sealed = (directory / "manifest.sha256").read_text()
+        sealed = (directory / SEAL).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise DamagedError(f"{directory / 'manifest.sha256'}: {error}") from None
+        raise DamagedError(f"{directory / SEAL}: {error}") from None
     if hashlib.sha256(body).hexdigest() != sealed:
         raise DamagedError(f"{directory / MANIFEST}: its checksum differs")
-    if manifest["key"] != key or manifest["format"] != FORMAT:
+
+
+def _verify_files(directory: Path, key: str, manifest: Manifest) -> None:
+    if manifest.key != key or manifest.format != FORMAT:
         raise DamagedError(f"{directory / MANIFEST}: it is of another artefact or format")
-    for name, entry in manifest["files"].items():
+    for name, entry in manifest.files.items():
         path = directory / name
         try:
-            if path.stat().st_size != entry["bytes"]:
-                raise DamagedError(f"{path}: {path.stat().st_size} bytes, not {entry['bytes']}")
-            if _digest(path) != entry["sha256"]:
+            if path.stat().st_size != entry.bytes:
+                raise DamagedError(f"{path}: {path.stat().st_size} bytes, not {entry.bytes}")
+            if _digest(path) != entry.sha256:
                 raise DamagedError(f"{path}: its checksum differs")
         except OSError as error:
             raise DamagedError(f"{path}: {error.strerror}") from None

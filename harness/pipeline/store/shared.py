@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import PurePosixPath
-from typing import Any
 
 from harness.errors import UserError
-from harness.pipeline.store.local import MANIFEST, Artefact, DamagedError, Store
-
-SEAL = "manifest.sha256"
+from harness.pipeline.store.local import MANIFEST, SEAL, Artefact, Store, described
+from harness.pipeline.store.manifest import DamagedError, Manifest, read_manifest
 
 
 class SharedStore:
@@ -37,19 +34,17 @@ class SharedStore:
         """Whether it is stored."""
         return bool(self.files.exists(self._path(key, MANIFEST)))
 
-    def manifest(self, key: str) -> dict[str, Any] | None:
-        """What the making of it said; None where there is none.
+    def manifest(self, key: str) -> Manifest | None:
+        """The manifest of this artefact; None where there is none.
 
         Raises:
             DamagedError: It is no manifest.
         """
         try:
-            found = json.loads(self.files.cat_file(self._path(key, MANIFEST)))
+            text: bytes = self.files.cat_file(self._path(key, MANIFEST))
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise DamagedError(f"{self._path(key, MANIFEST)}: {error}") from None
-        return dict(found)
+        return read_manifest(text, self._path(key, MANIFEST))
 
     def push(self, artefact: Artefact) -> None:
         """Copy a finished artefact here; one that is here already is replaced."""
@@ -78,7 +73,7 @@ class SharedStore:
             if manifest is None:
                 raise DamagedError(f"{self.url} has no artefact {key}")
             with store.unfinished(key) as directory:
-                for name in (*manifest["files"], SEAL, MANIFEST):
+                for name in (*manifest.files, SEAL, MANIFEST):
                     target = directory / name
                     if not target.resolve().is_relative_to(directory.resolve()):
                         raise DamagedError(f"{self._path(key, MANIFEST)}: it names a file outside of its folder")
@@ -87,21 +82,17 @@ class SharedStore:
                 store.directory(key).parent.mkdir(exist_ok=True)
                 directory.rename(store.directory(key))
             try:
-                found = store.get(key)
+                artefact = store.get(key)
             except DamagedError:
                 store.remove(key)
                 raise
-        assert found is not None  # noqa: S101 - it was put there above
-        return found
+        assert artefact is not None  # noqa: S101 - it was put there above
+        return artefact
 
     def described(self, key: str, store: Store) -> Artefact | None:
         """The artefact without its files: what its stage said of it. Its folder may not be there."""
         manifest = self.manifest(key)
-        if manifest is None:
-            return None
-        size = sum(entry["bytes"] for entry in manifest["files"].values())
-        facts = (manifest[name] for name in ("result", "seconds", "peak_bytes", "created"))
-        return Artefact(key, manifest["kind"], manifest["label"], store.directory(key), size, *facts)
+        return None if manifest is None else described(manifest, store.directory(key))
 
     def _path(self, key: str, name: str) -> str:
         return f"{self.root}/objects/{key[:2]}/{key}/{name}"

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.pipeline.executors.ray.cluster import Cluster
+    from harness.pipeline.executors.ray.types import Actor, Answer
     from harness.pipeline.stage import Stage
+
+Size: TypeAlias = "tuple[float, int | None, int]"
+"""Processors, bytes of memory (None: not asked for) and accelerators."""
 
 
 @dataclass(eq=False)
 class Held:
-    """An actor, as the driver sees it: `asked` is the answer it owes, `unit` what it makes.
+    """An actor, as the driver sees it.
 
-    One that owes its beginning has no unit yet; one that owes nothing is idle.
+    Attributes:
+        holds: Key of the model that it keeps.
+        actor: Its handle.
+        answer: The call that it has not answered yet; None while it is idle.
+        unit: The stages that it makes; None before its first ones.
     """
 
     holds: str
-    actor: Any
-    asked: Any
+    actor: Actor
+    answer: Answer | None
     unit: list[Stage] | None = None
 
 
@@ -35,19 +43,19 @@ class Holders:
 
     Args:
         cluster: Where they live.
-        given: What an actor is created with.
-        ask: Asks an actor to make a unit, and returns the answer that it then owes.
-        size: Processors, bytes and accelerators that an actor for this unit takes.
+        arguments: An actor is created with them.
+        ask: Asks an actor to make a unit, and returns the answer to wait for.
+        size: What an actor for this unit takes.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        given: tuple[Any, ...],
-        ask: Callable[[Any, list[Stage]], Any],
-        size: Callable[[list[Stage]], tuple[float, int | None, int]],
+        arguments: tuple[object, ...],
+        ask: Callable[[Actor, list[Stage]], Answer],
+        size: Callable[[list[Stage]], Size],
     ) -> None:
-        self.cluster, self.given, self.ask, self.size = cluster, given, ask, size
+        self.cluster, self.arguments, self.ask, self.size = cluster, arguments, ask, size
         self.waiting: dict[str, list[list[Stage]]] = {}
         self.actors: list[Held] = []
 
@@ -55,47 +63,47 @@ class Holders:
         """Let a unit wait for an actor that holds what it needs."""
         self.waiting.setdefault(unit[0].holds, []).append(unit)
 
-    def tend(self) -> list[Any]:
-        """Give idle actors units, begin and end actors as is due. Returns the answers that are owed."""
+    def assign(self) -> list[Answer]:
+        """Give idle actors units, begin and end actors as is due. Returns the answers to wait for."""
         for holds, units in self.waiting.items():
-            own = [one for one in self.actors if one.holds == holds]
-            for one in own:
-                if units and one.asked is None:
-                    one.unit = units.pop(0)
-                    one.asked = self.ask(one.actor, one.unit)
+            own = [held for held in self.actors if held.holds == holds]
+            for held in own:
+                if units and held.answer is None:
+                    held.unit = units.pop(0)
+                    held.answer = self.ask(held.actor, held.unit)
             if units:
-                coming = sum(one.unit is None for one in own)
+                coming = sum(held.unit is None for held in own)
                 size = self.size(units[0])
                 for _ in range(min(len(units) - coming, self.cluster.places(*size) - len(own))):
                     self._begin(holds, size)
-        for one in list(self.actors):
-            if one.unit is None and not self.waiting.get(one.holds):
-                self.end(one)
-        return [one.asked for one in self.actors]
+        for held in list(self.actors):
+            if held.unit is None and not self.waiting.get(held.holds):
+                self.end(held)
+        return [held.answer for held in self.actors if held.answer is not None]
 
-    def who_owes(self, asked: Any) -> Held | None:
-        """The actor whose answer this is."""
-        return next((one for one in self.actors if one.asked == asked), None)
+    def answering(self, answer: Answer) -> Held | None:
+        """The actor whose answer this is; None where it is no actor's."""
+        return next((held for held in self.actors if held.answer == answer), None)
 
     def take(self, holds: str) -> list[Stage] | None:
         """A unit that waits, which then waits no longer; None where there is none."""
         units = self.waiting.get(holds)
         return units.pop(0) if units else None
 
-    def end(self, one: Held) -> None:
+    def end(self, held: Held) -> None:
         """End an actor, whatever it does."""
-        self.actors.remove(one)
+        self.actors.remove(held)
         with contextlib.suppress(self.cluster.ray.exceptions.RayError):
-            self.cluster.ray.kill(one.actor)
+            self.cluster.ray.kill(held.actor)
 
     def close(self) -> None:
         """End all."""
-        for one in list(self.actors):
-            self.end(one)
+        for held in list(self.actors):
+            self.end(held)
 
-    def _begin(self, holds: str, size: tuple[float, int | None, int]) -> None:
+    def _begin(self, holds: str, size: Size) -> None:
         from harness.pipeline.executors.ray.node import Holder
 
         cpus, memory, gpus = size
-        actor = self.cluster.actor(Holder, cpus=cpus, memory=memory, gpus=gpus).remote(*self.given)
+        actor = self.cluster.actor(Holder, cpus=cpus, memory=memory, gpus=gpus).remote(*self.arguments)
         self.actors.append(Held(holds, actor, actor.begun.remote()))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.cluster import connect
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from harness.pipeline.executors.ray.types import ActorMaker, Remote
 
 
 class Cluster:
@@ -19,7 +25,7 @@ class Cluster:
     """
 
     def __init__(self, address: str | None) -> None:
-        self.ray: Any = connect(address, needed_by="--executor", given_by="--address")
+        self.ray: ModuleType = connect(address, needed_by="--executor", given_by="--address")
         self._machines: dict[str, str] = {}
 
     def nodes(self) -> dict[str, int]:
@@ -32,11 +38,11 @@ class Cluster:
         A task that fits on no node would wait for ever, and Ray would say nothing. What needs an accelerator and gets
         none says so itself.
         """
-        every = list(self._resources().values())
-        gpus = min(gpus, max((int(one.get("GPU", 0)) for one in every), default=0))
-        every = [one for one in every if int(one.get("GPU", 0)) >= gpus]
-        cpus = float(max(1, min(threads, int(max((one["CPU"] for one in every), default=1)))))
-        most = max((int(one.get("memory", 0)) for one in every if one["CPU"] >= cpus), default=0)
+        nodes = list(self._resources().values())
+        gpus = min(gpus, max((int(node.get("GPU", 0)) for node in nodes), default=0))
+        nodes = [node for node in nodes if int(node.get("GPU", 0)) >= gpus]
+        cpus = float(max(1, min(threads, int(max((node["CPU"] for node in nodes), default=1)))))
+        most = max((int(node.get("memory", 0)) for node in nodes if node["CPU"] >= cpus), default=0)
         return cpus, None if memory is None else min(memory, most), gpus
 
     def places(self, cpus: float, memory: int | None, gpus: int) -> int:
@@ -53,8 +59,8 @@ class Cluster:
         return int(self._resources().get(node, {}).get("GPU", 0))
 
     def _resources(self) -> dict[str, dict[str, float]]:
-        every = {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
-        return {name: resources for name, resources in every.items() if resources.get("CPU", 0) >= 1}
+        living = {node["NodeID"]: node["Resources"] for node in self.ray.nodes() if node["Alive"]}
+        return {name: resources for name, resources in living.items() if resources.get("CPU", 0) >= 1}
 
     def machines(self) -> dict[str, str]:
         """Fingerprint of every living node's machine, by its identifier: times are kept under it."""
@@ -72,24 +78,32 @@ class Cluster:
         Raises:
             UserError: No node lives.
         """
-        found = sorted(self.machines().values())
-        if not found:
+        machines = sorted(self.machines().values())
+        if not machines:
             raise UserError("the Ray cluster has no node with a processor", key="--address", remedy="start one")
-        return max(found, key=found.count)
+        return max(machines, key=machines.count)
 
     def task(
-        self, function: Any, *, cpus: float, memory: int | None = None, gpus: int = 0, node: str | None = None
-    ) -> Any:
+        self,
+        function: Callable[..., object],
+        *,
+        cpus: float,
+        memory: int | None = None,
+        gpus: int = 0,
+        node: str | None = None,
+    ) -> Remote:
         """A function as a task with these resources; `node` binds it to one."""
-        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "memory": memory}
+        options: dict[str, object] = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "memory": memory}
         if node is not None:
             strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
             options["scheduling_strategy"] = strategy(node, soft=False)
-        return self.ray.remote(function).options(**options)
+        task: Remote = self.ray.remote(function).options(**options)
+        return task
 
-    def actor(self, kind: Any, *, cpus: float, memory: int | None = None, gpus: int = 0) -> Any:
-        """A class as an actor that keeps these resources while it lives."""
-        return self.ray.remote(kind).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, memory=memory)
+    def actor(self, kind: type, *, cpus: float, memory: int | None = None, gpus: int = 0) -> ActorMaker:
+        """A class whose actors keep these resources while they live."""
+        maker: ActorMaker = self.ray.remote(kind).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0, memory=memory)
+        return maker
 
 
 def _fingerprint() -> str:

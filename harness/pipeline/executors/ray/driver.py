@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.pipeline.executors.local import Executor
@@ -11,12 +11,14 @@ from harness.pipeline.executors.ray.node import made_here
 from harness.pipeline.stage_outcome import Done, Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from harness.pipeline.executors.ray.actors import Held
+    from harness.pipeline.executors.ray.actors import Held, Size
     from harness.pipeline.executors.ray.cluster import Cluster
+    from harness.pipeline.executors.ray.node import Made
+    from harness.pipeline.executors.ray.types import Actor, Answer
     from harness.pipeline.stage import Stage
-    from harness.pipeline.store.local import Store
+    from harness.pipeline.store.local import Artefact, Store
     from harness.pipeline.store.shared import SharedStore
     from harness.spec.models import MeasureSpec
 
@@ -41,6 +43,7 @@ class RayExecutor(Executor):
         watcher: Is told what happens.
         fresh: As for `Executor`.
         retry: As for `Executor`.
+        again: As for `Executor`.
     """
 
     def __init__(
@@ -53,8 +56,9 @@ class RayExecutor(Executor):
         *,
         fresh: bool = False,
         retry: Iterable[str] = (),
+        again: Callable[[Stage], bool] | None = None,
     ) -> None:
-        super().__init__(store, measure, watcher, fresh=fresh, retry=retry)
+        super().__init__(store, measure, watcher, fresh=fresh, retry=retry, again=again)
         self.cluster, self.shared = cluster, shared
         self._numbers: dict[str, int] = {}
         self._tries: dict[str, int] = {}
@@ -73,7 +77,7 @@ class RayExecutor(Executor):
         return {stage.key: self.done[stage.key] for stage in stages}
 
     def _run_all(self, waiting: list[list[Stage]]) -> None:
-        going: dict[Any, list[Stage]] = {}
+        going: dict[Answer, list[Stage]] = {}
         while True:
             for unit in [unit for unit in waiting if self._ready(unit)]:
                 waiting.remove(unit)
@@ -82,16 +86,16 @@ class RayExecutor(Executor):
                     self._holders.add(todo)
                 elif todo:
                     going[self._submit(todo)] = todo
-            owed = [*going, *self._holders.tend()]
-            if not owed:
+            answers = [*going, *self._holders.assign()]
+            if not answers:
                 if not waiting:
                     return
                 continue
-            ended: list[Any] = []
+            ended: list[Answer] = []
             while not ended:  # by short waits: Ray answers Ctrl-C only between two looks of its own
-                ended, _ = self.cluster.ray.wait(owed, num_returns=1, timeout=LOOK_SECONDS)
-            if (held := self._holders.who_owes(ended[0])) is not None:
-                self._hear(held)
+                ended, _ = self.cluster.ray.wait(answers, num_returns=1, timeout=LOOK_SECONDS)
+            if (held := self._holders.answering(ended[0])) is not None:
+                self._take_answer(held)
                 continue
             unit = going.pop(ended[0])
             try:
@@ -100,11 +104,11 @@ class RayExecutor(Executor):
                 if self._lost(unit, error):
                     going[self._submit(unit)] = unit
 
-    def _hear(self, held: Held) -> None:
-        """Take what an actor owed. One that is lost takes what it made, or a unit that waited for it, down with it."""
-        unit, asked, held.unit, held.asked = held.unit, held.asked, None, None
+    def _take_answer(self, held: Held) -> None:
+        """Take an actor's answer. A lost one loses the unit that it made, or one that waited for it."""
+        unit, answer, held.unit, held.answer = held.unit, held.answer, None, None
         try:
-            made = self.cluster.ray.get(asked)
+            made = self.cluster.ray.get(answer)
         except self.cluster.ray.exceptions.RayError as error:
             if not isinstance(error, self.cluster.ray.exceptions.RayTaskError):
                 self._holders.end(held)
@@ -130,10 +134,10 @@ class RayExecutor(Executor):
                 self._end(stage, known)
         return todo
 
-    def _stored(self, stage: Stage) -> Any:
+    def _stored(self, stage: Stage) -> Artefact | None:
         return self._fetched(stage) if self.shared.has(stage.key) else None
 
-    def _fetched(self, stage: Stage) -> Any:
+    def _fetched(self, stage: Stage) -> Artefact | None:
         if stage.kind in READ_BY_DRIVER:
             return self.shared.pull(stage.key, self.store)
         return self.shared.described(stage.key, self.store)
@@ -143,15 +147,15 @@ class RayExecutor(Executor):
             self._tries[stage.key] = self._tries.get(stage.key, 0) + 1
             self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
 
-    def _room(self, unit: list[Stage]) -> tuple[float, int | None, int]:
+    def _room(self, unit: list[Stage]) -> Size:
         threads, gpus = (max(getattr(stage, name) for stage in unit) for name in ("threads", "gpus"))
         return self.cluster.room(threads, self.measure.memory_limit, gpus)
 
-    def _ask(self, actor: Any, unit: list[Stage]) -> Any:
+    def _ask(self, actor: Actor, unit: list[Stage]) -> Answer:
         self._begin(unit)
         return actor.make.remote(unit, *_needed(unit))
 
-    def _submit(self, unit: list[Stage]) -> Any:
+    def _submit(self, unit: list[Stage]) -> Answer:
         self._begin(unit)
         node = None
         cpus, memory, gpus = self._room(unit)
@@ -171,14 +175,14 @@ class RayExecutor(Executor):
         task = self.cluster.task(made_here, cpus=cpus, memory=memory, gpus=gpus, node=node)
         return task.remote(unit, *_needed(unit), self.shared.url, self.measure)
 
-    def _take(self, unit: list[Stage], outcomes: list[tuple[str, str, float]]) -> None:
+    def _take(self, unit: list[Stage], outcomes: Made) -> None:
         for stage, (status, reason, seconds) in zip(unit, outcomes, strict=True):
             if status == "ok":
                 self.store.clear_failure(stage.key)
                 self._end(stage, Done(stage, "ok", self._fetched(stage), seconds=seconds))
             else:
                 self.store.note_failure(stage.key, status, reason)
-                self._end(stage, Done(stage, status, reason=reason, seconds=seconds))  # type: ignore[arg-type]
+                self._end(stage, Done(stage, status, reason=reason, seconds=seconds))
 
     def _lost(self, unit: list[Stage], error: Exception) -> bool:
         """Whether a unit whose task ended without an answer is to be begun again."""
@@ -205,7 +209,7 @@ def _needed(unit: list[Stage]) -> tuple[list[Stage], list[Stage]]:
     return list(inputs.values()), list(ready.values())
 
 
-def _cause(error: Any) -> str:
+def _cause(error: Exception) -> str:
     """What went wrong in a task, without Ray's own traceback."""
     cause = getattr(error, "cause", None) or error
     return str(cause) if isinstance(cause, UserError) else f"{type(cause).__name__}: {cause}"

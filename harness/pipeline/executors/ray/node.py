@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from harness.measure.workers.isolated import KeptWorker
     from harness.measure.workers.worker_process import Order, Outcome
     from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Status
     from harness.pipeline.store.shared import SharedStore
     from harness.spec.models import MeasureSpec
 
 NODE_STORE = "LACONIC_BENCH_NODE_STORE"
 """Environment variable of a node: the folder of its own artefacts; one below the temporary folder by default."""
-Made: TypeAlias = "list[tuple[str, str, float]]"
+Made: TypeAlias = "list[tuple[Status, str, float]]"
 """How each stage of a unit ended: status, reason and seconds."""
 
 
@@ -56,8 +57,8 @@ class Maker:
         store, shared = self._open()
         executor = _Executor(store, self.measure, _Silent(), fresh=True, retry=KEPT)
         executor.worker = self.worker
-        executor.done = {one.key: Done(one, "ok", shared.pull(one.key, store), reused=True) for one in inputs}
-        executor.done |= {one.key: Done(one, "ok") for one in ready if one.key not in executor.done}
+        executor.done = {stage.key: Done(stage, "ok", shared.pull(stage.key, store), reused=True) for stage in inputs}
+        executor.done |= {stage.key: Done(stage, "ok") for stage in ready if stage.key not in executor.done}
         executor.run(unit)
         outcomes: Made = []
         for stage in unit:
