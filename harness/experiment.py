@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.claims.verdict import Verdict
-    from harness.jsonvalue import JsonTable
     from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done, Watcher
+    from harness.spec.write_toml import Writable
 
-SpecSource: TypeAlias = "Path | str | JsonTable | Spec"
+SpecSource: TypeAlias = "Path | str | Mapping[str, Writable] | Spec"
 """A TOML file, the same content as nested tables, or a spec that was checked before."""
 DEFAULT_STORE = Path(".laconic-bench")
 RETRIES: dict[str | None, tuple[str, ...]] = {
