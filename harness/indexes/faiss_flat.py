@@ -10,6 +10,7 @@ from harness.indexes import Hits, IndexBase, Supports, Work, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._faiss import checked_rows
 from harness.indexes._files import seal, unseal
+from harness.indexes._peers import hits
 from harness.spec.params import Params
 from harness.vectors import matrices_of
 
@@ -66,8 +67,10 @@ class FaissFlat(IndexBase[FaissFlatParams]):
         check_k(k)
         faiss.omp_set_num_threads(threads)
         total, depth = int(index.ntotal), min(k + 1, int(index.ntotal))
+        if not total:  # FAISS would return scores that are finite
+            return hits([(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(rows), k)
         while True:
-            scores, ids = index.search(rows, max(depth, 1))
+            scores, ids = index.search(rows, depth)
             if depth >= total or depth <= k or not (scores[:, depth - 1] == scores[:, k - 1]).any():
                 break
             depth = min(2 * depth, total)
