@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, SpecFile, StoreFolder
-from harness.cli.run import load_stages
 from harness.cli.tables import show
 from harness.errors import UserError
 
@@ -28,11 +27,12 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show the stages, which of them are stored, and the expected time of the others; run nothing."""
+    from harness.experiment import plan_experiment
     from harness.pipeline.executors.progress import clock
     from harness.pipeline.executors.timings import estimate
     from harness.pipeline.store.local import Store
 
-    _, _, stages = load_stages(spec_file, overrides, only)
+    _, _, stages = plan_experiment(spec_file, overrides=overrides or (), only=only or ())
     estimates = estimate(Store(store), stages)
     if as_json:
         rows = [{"key": e.stage.key, "kind": e.stage.kind, "label": e.stage.label, **_numbers(e)} for e in estimates]

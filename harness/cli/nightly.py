@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,11 @@ from harness.errors import UserError
 from harness.nightly import PAIRS, ROUNDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
+
+    from harness.history import History
+    from harness.nightly.changes import Change
 
 app = typer.Typer()
 history = typer.Typer(no_args_is_help=True, help="Add, list, query and prune the runs of the history.")
@@ -23,6 +27,8 @@ history = typer.Typer(no_args_is_help=True, help="Add, list, query and prune the
 HistoryFolder = Annotated[
     Path, typer.Option("--history", envvar="LACONIC_BENCH_HISTORY", help="Folder of the history.")
 ]
+ONE_LINE = str.maketrans("\t\n\r", "   ")
+"""Keeps a cell in its line and its column."""
 DEFAULT_HISTORY = Path("history")
 DEFAULT_ACCEPTED = Path("accepted-regressions.toml")
 
@@ -35,31 +41,32 @@ def add(
     """Add finished runs; skip those that the history has."""
     from harness.history import History, entry_of
 
-    kept = History(folder)
-    added = sum(kept.add(entry_of(run)) for run in run_folders)
+    target = History(folder)
+    added = sum(target.add(entry_of(run)) for run in run_folders)
     typer.echo(f"{added} added, {len(run_folders) - added} were there already")
 
 
 @history.command(name="list")
 def list_runs(folder: HistoryFolder = DEFAULT_HISTORY, as_json: AsJson = False) -> None:
     """List the runs, oldest first."""
-    rows = _existing(folder).summaries()
+    runs = _existing(folder).summaries()
     if as_json:
-        typer.echo(json.dumps([{**row, "created": row["created"].isoformat()} for row in rows], ensure_ascii=False))
+        rows = [{**run._asdict(), "created": run.created.isoformat()} for run in runs]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
         return
-    if not rows:
+    if not runs:
         typer.echo("the history is empty")
         return
     cells = [
         (
-            f"{row['created']:%Y-%m-%d %H:%M}",
-            row["id"],
-            row["spec"],
-            (row["revision"][:10] or "none") + ("+changes" if row["changes"] else ""),
-            row["machine"],
-            str(row["records"]),
+            f"{run.created:%Y-%m-%d %H:%M}",
+            run.id,
+            run.spec,
+            (run.revision[:10] or "none") + ("+changes" if run.changes else ""),
+            run.machine,
+            str(run.records),
         )
-        for row in rows
+        for run in runs
     ]
     show(("ended (UTC)", "id", "spec", "revision", "machine", "records"), cells, numbers=(5,))
 
@@ -80,7 +87,7 @@ def query(
         show(names, cells)
     else:  # tabs, so that `cut` and `awk` tell an empty cell from a space
         for line in (names, *cells):
-            typer.echo("\t".join(line))
+            typer.echo("\t".join(cell.translate(ONE_LINE) for cell in line))
 
 
 @history.command()
@@ -101,6 +108,9 @@ def prune(
         return created < day if day else newer >= (keep or 0)
 
     gone = _existing(folder).prune(goes, pretend=pretend)
+    if pretend:
+        for path in gone:
+            typer.echo(path.stem)
     typer.echo(f"{len(gone)} runs {'would go' if pretend else 'removed'}")
 
 
@@ -131,15 +141,15 @@ def compare(
     from harness.nightly.compare_runs import compare_runs
 
     if spec_file is None:
-        found = compare_runs(Path(base), Path(head), force=force)
+        changes = compare_runs(Path(base), Path(head), force=force)
     else:
         from harness.nightly.compare_revisions import compare_revisions
 
-        found = compare_revisions(
+        changes = compare_revisions(
             base, head, spec_file, work=work.absolute(), store=store, repository=repository,
-            overrides=overrides or (), pairs=pairs, rounds=rounds, tell=lambda text: typer.echo(text, err=True),
+            overrides=overrides or (), pairs=pairs, rounds=rounds, report=lambda text: typer.echo(text, err=True),
         )  # fmt: skip
-    _show(found, everything=everything, as_json=as_json)
+    _show(changes, everything=everything, as_json=as_json)
 
 
 @app.command()
@@ -162,23 +172,23 @@ def nightly(
     from harness.pipeline.store.local import Store
     from harness.spec.load import load_spec
 
-    spec, known = load_spec(spec_file, REGISTRIES, overrides or ()), read_accepted(accepted)
+    spec, allowances = load_spec(spec_file, REGISTRIES, overrides or ()), read_accepted(accepted)
     pages = out or Path("nightly") / spec.name
-    night = run_nightly(spec, History(folder), Store(store), pages, known, Lines(quiet=quiet))
+    night = run_nightly(spec, History(folder), Store(store), pages, allowances, Lines(quiet=quiet))
     typer.echo(markdown(night), nl=False)
     typer.echo((pages / "index.html").resolve())
     raise typer.Exit(night.exit_code)
 
 
-def _show(found: Any, *, everything: bool, as_json: bool) -> None:
+def _show(changes: Sequence[Change], *, everything: bool, as_json: bool) -> None:
     from harness.nightly.compare_runs import exit_code, lines
 
     if as_json:
-        rows = [{**vars(one), "key": list(one.key), "sentence": one.sentence} for one in found]
+        rows = [{**vars(change), "key": list(change.key), "sentence": change.sentence} for change in changes]
         typer.echo(json.dumps(rows, ensure_ascii=False))
     else:
-        typer.echo("\n".join(lines(found, all_metrics=everything)))
-    raise typer.Exit(exit_code(found))
+        typer.echo("\n".join(lines(changes, all_metrics=everything)))
+    raise typer.Exit(exit_code(changes))
 
 
 def _day(text: str) -> datetime:
@@ -190,10 +200,10 @@ def _day(text: str) -> datetime:
         raise UserError(f"--before {text!r} is not a day", remedy="write it as 2026-01-31") from None
 
 
-def _existing(folder: Path) -> Any:
+def _existing(folder: Path) -> History:
     from harness.history import History
 
-    kept = History(folder)
-    if not kept.runs.is_dir():
+    present = History(folder)
+    if not present.runs.is_dir():
         raise UserError("there is no history", file=folder, remedy="give its folder with --history, or add a run first")
-    return kept
+    return present

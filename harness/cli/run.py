@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from harness.cli.options import DEFAULT_STORE, Only, Overrides, SpecFile, StoreFolder
 
 app = typer.Typer()
-
-
-def load_stages(
-    file: Path, overrides: list[str] | None, only: list[str] | None, null: bool = False, machine: str | None = None
-) -> Any:
-    """A spec, the stages of its systems, and all stages in the order in which they run.
-
-    Raises:
-        UserError: The spec is wrong, or `only` names a system that it does not have.
-    """
-    from harness.experiment import plan_experiment
-
-    return plan_experiment(file, overrides=overrides or (), only=only or (), null=null, machine=machine)
 
 
 @app.command()

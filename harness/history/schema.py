@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from harness.errors import UserError
 from harness.history.entry import FACTS
@@ -12,15 +12,54 @@ from harness.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
+    import pyarrow as pa
+
     from harness.history.entry import Entry
+    from harness.metrics import Direction
+    from harness.records import Source
 
 VERSION = 2
 KEY = b"laconic-bench history"
 """Name of the version in a file's metadata."""
-Table: TypeAlias = Any
-"""`pyarrow.Table`."""
+Table: TypeAlias = "pa.Table"
+
+
+class Row(TypedDict):
+    """One record, with the facts of its run (see `harness.history.entry.Entry`).
+
+    `data` is the revision of the collection's content, `definition` the digest of what the spec says of the system.
+    """
+
+    id: str
+    created: datetime
+    spec: str
+    spec_hash: str
+    run: str
+    revision: str
+    changes: bool
+    version: str
+    machine: str
+    conditions: str
+    folder: str
+    systems: str
+    state: str
+    confirms: str
+    data: str
+    definition: str
+    collection: str
+    system: str
+    metric: str
+    value: float
+    unit: str
+    direction: Direction
+    method: str
+    source: Source
+    n: int
+    ci_low: float | None
+    ci_high: float | None
 
 
 def _judged(table: Table) -> Table:
@@ -36,7 +75,7 @@ MIGRATIONS: dict[int, Callable[[Table], Table]] = {1: _judged}
 """From version n to n + 1."""
 
 
-def columns() -> Any:
+def columns() -> pa.Schema:
     """The columns of the current version: one row a record, with the facts of its run."""
     import pyarrow as pa
 
@@ -69,12 +108,14 @@ def to_table(entry: Entry) -> Table:
                 **own,
             }
         )
-    schema = columns().with_metadata({KEY: json.dumps({"schema": VERSION, **_plain(facts)}).encode()})
-    return pa.Table.from_pylist(rows, schema=schema)
+    plain = {"schema": VERSION, **facts, "created": entry.created.isoformat()}
+    return pa.Table.from_pylist(rows, schema=columns().with_metadata({KEY: json.dumps(plain).encode()}))
 
 
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    return {**facts, "created": facts["created"].isoformat()}
+def rows_of(table: Table) -> list[Row]:
+    """A table's rows, in order."""
+    rows: list[Row] = table.to_pylist()
+    return rows
 
 
 def read_table(path: Path) -> Table:
@@ -114,3 +155,11 @@ def _version(table: Table, path: Path) -> int:
         return int(json.loads((table.schema.metadata or {})[KEY])["schema"])
     except (KeyError, ValueError, TypeError):
         raise UserError("not a part of a history", file=path, remedy="move it out of this folder") from None
+
+
+def record_of(row: Row) -> Record:
+    """The record that a row was made of."""
+    return Record(
+        row["run"], row["collection"], row["system"], row["metric"], row["value"], row["unit"], row["direction"],
+        row["method"], row["source"], row["n"], row["ci_low"], row["ci_high"],
+    )  # fmt: skip

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
+
+    from harness.history.schema import Row
 
 Key: TypeAlias = tuple[str, str, str]
 """(collection, system, metric)."""
@@ -19,7 +21,20 @@ BEFORE = 7
 
 @dataclass(frozen=True)
 class Night:
-    """One value. `twice` says that it was measured a second time; `label` is what must agree for two to be compared."""
+    """One metric of one system on one night.
+
+    Attributes:
+        id: Of the run.
+        created: When the run ended, UTC.
+        revision: Git revision of the program, "" where there was none.
+        label: Machine, data and definition: values with different labels are not compared.
+        value: In the metric's unit.
+        low: Lower end of the 95 % interval; None where there is no sampling.
+        high: Upper end.
+        folder: Of the run.
+        state: The verdict on the run: good, regressed, incomplete, or "" where nobody judged it.
+        twice: Whether the value was measured a second time.
+    """
 
     id: str
     created: datetime
@@ -33,16 +48,16 @@ class Night:
     twice: bool = False
 
 
-def series(rows: Iterable[Mapping[str, Any]]) -> dict[Key, list[Night]]:
+def series(rows: Iterable[Row]) -> dict[Key, list[Night]]:
     """Rows of the history (of one spec, oldest first) as a series each.
 
-    A second measurement joins the night that it confirms: of both values the one counts that says less, that is the one
-    nearer to the level of the nights before.
+    A second measurement joins the night that it confirms. Of both values the one counts that is nearer to the level of
+    the nights before: it says less.
     """
-    found: dict[Key, dict[str, Night]] = {}
+    by_key: dict[Key, dict[str, Night]] = {}
     for row in rows:
         key = (row["collection"], row["system"], row["metric"])
-        nights = found.setdefault(key, {})
+        nights = by_key.setdefault(key, {})
         night = Night(
             row["id"],
             row["created"],
@@ -59,11 +74,11 @@ def series(rows: Iterable[Mapping[str, Any]]) -> dict[Key, list[Night]]:
             nights[night.id] = night
         elif first is not None:
             nights[first.id] = replace(_of_both(first, night, list(nights.values())), state=night.state or first.state)
-    return {key: list(nights.values()) for key, nights in found.items()}
+    return {key: list(nights.values()) for key, nights in by_key.items()}
 
 
 def _of_both(first: Night, second: Night, nights: list[Night]) -> Night:
-    before = [one.value for one in nights if one.label == first.label and one.id != first.id][-BEFORE:]
+    before = [night.value for night in nights if night.label == first.label and night.id != first.id][-BEFORE:]
     level = float(np.median(before)) if before else first.value
     if abs(second.value - level) >= abs(first.value - level):
         return replace(first, twice=True)

@@ -7,21 +7,34 @@ import os
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from harness.errors import UserError
-from harness.history.schema import columns, read_table, to_table
+from harness.history.schema import columns, read_table, rows_of, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from harness.history.entry import Entry
-    from harness.history.schema import Table
+    from harness.history.schema import Row, Table
 
 STALE_SECONDS = 3600.0
 """A file in the making that nobody has touched for so long, and nobody holds, belongs to a killed writer."""
+
+
+class Summary(NamedTuple):
+    """A run in a line; `records` is their number, the rest as in `harness.history.entry.Entry`."""
+
+    id: str
+    created: datetime
+    spec: str
+    revision: str
+    changes: bool
+    machine: str
+    folder: str
+    records: int
 
 
 class History:
@@ -91,18 +104,33 @@ class History:
         table = pa.concat_tables(parts) if parts else columns().empty_table()
         return table if spec is None else table.filter(pc.equal(table["spec"], spec))
 
-    def summaries(self) -> list[dict[str, Any]]:
-        """Each run in a line: id, created, spec, revision, machine, number of records; oldest first."""
-        found = []
+    def rows(self, spec: str | None = None) -> list[Row]:
+        """The rows of `table`.
+
+        Raises:
+            UserError: A part is damaged or of a later version.
+        """
+        return rows_of(self.table(spec))
+
+    def summaries(self) -> list[Summary]:
+        """Each run in a line, oldest first.
+
+        Raises:
+            UserError: A part is damaged or of a later version.
+        """
+        summaries = []
         for path in self.files():
             table = read_table(path)
-            first = table.slice(0, 1).to_pylist()
-            if first:
-                names = ("id", "created", "spec", "revision", "changes", "machine", "folder")
-                found.append({**{name: first[0][name] for name in names}, "records": table.num_rows})
-        return found
+            for row in rows_of(table.slice(0, 1)):
+                summaries.append(
+                    Summary(
+                        row["id"], row["created"], row["spec"], row["revision"], row["changes"], row["machine"],
+                        row["folder"], table.num_rows,
+                    )
+                )  # fmt: skip
+        return summaries
 
-    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def query(self, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
         """Run SQL (DuckDB's dialect) over the view ``records``: (column names, rows).
 
         The database lives in memory and may open no file: no statement can change the history.
@@ -117,7 +145,7 @@ class History:
             connection.register("records", records)
             connection.execute("SET TimeZone = 'UTC'")
             try:
-                answer: Any = connection.execute(sql)
+                answer = connection.execute(sql)
                 if answer is None or answer.description is None:  # an empty statement
                     return [], []
                 return [str(column[0]) for column in answer.description], answer.fetchall()

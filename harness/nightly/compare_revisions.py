@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.nightly import PAIRS, ROUNDS
 from harness.nightly.changes import of_processor
 from harness.nightly.compare_runs import compare_runs
-from harness.nightly.revisions import Timer, parts_of, prepare, run_untimed
+from harness.nightly.revisions import Timer, folders_of, prepare, run_untimed
 from harness.nightly.thresholds import IN_TURNS
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.runs import layout
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from harness.nightly.changes import Change
     from harness.nightly.revisions import Side
+    from harness.nightly.timing_process import Order
     from harness.spec.models import Spec
 
 SLICE_SECONDS = 0.02
@@ -53,7 +54,7 @@ def compare_revisions(
     overrides: Sequence[str] = (),
     pairs: int = PAIRS,
     rounds: int = ROUNDS,
-    tell: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> list[Change]:
     """A verdict on every metric of two revisions (see `revisions.prepare`) under one spec.
 
@@ -67,7 +68,7 @@ def compare_revisions(
         overrides: Changes of the spec, for both.
         pairs: Pairs of fresh processes.
         rounds: Passes over the queries in each process, in turns (A B B A) every few queries.
-        tell: Is told what happens.
+        report: Gets a line on each step.
 
     Raises:
         UserError: A revision cannot be installed, run or timed.
@@ -75,23 +76,23 @@ def compare_revisions(
     checked = load_spec(spec, REGISTRIES, overrides)
     sides = []
     for name, revision in (("base", base), ("head", head)):
-        tell(f"{name} {revision}: environment and artefacts")
+        report(f"{name} {revision}: environment and artefacts")
         sides.append(prepare(revision, name, work, repository))
         run_untimed(sides[-1], spec, overrides, store)
-    times = _in_turns(sides, checked, spec, overrides, store, pairs, rounds, tell)
+    times = _in_turns(sides, checked, spec, overrides, store, pairs, rounds, report)
     for side, taken in zip(sides, times, strict=True):
         _write_times(side, taken)
     given = dict(checked.head.nightly.thresholds)
-    found = compare_runs(sides[0].folder, sides[1].folder, given, confidence=OF_WALLS)
+    changes = compare_runs(sides[0].folder, sides[1].folder, given, confidence=OF_WALLS)
     # These two come from the untimed part, and what was taken in turns says more.
-    found = [one for one in found if not one.key[2].endswith(("_cpu", "_least"))]
+    changes = [change for change in changes if not change.key[2].endswith(("_cpu", "_least"))]
     for cell in times[0]:
         for name in ("encode_cpu", "search_cpu", "total_cpu"):
             limit = given.get(name, IN_TURNS)
             if limit.watch:
                 before, after = (_processor(taken[cell], name) for taken in times)
-                found.append(of_processor((*cell, name), before, after, limit, CONFIDENCE))
-    return found
+                changes.append(of_processor((*cell, name), before, after, limit, CONFIDENCE))
+    return changes
 
 
 def _in_turns(
@@ -102,24 +103,24 @@ def _in_turns(
     store: Path,
     pairs: int,
     rounds: int,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> tuple[Times, Times]:
-    parts, threads = [parts_of(side, store) for side in sides], checked.head.measure.threads
-    found: tuple[Times, Times] = ({}, {})
-    for cell in [cell for cell in parts[0] if cell in parts[1]]:
-        tell(f"{cell[1]} on {cell[0]}: {pairs} pairs of processes in turns")
-        orders = [
-            {"spec": str(spec), "overrides": [*overrides, *side.overrides], "system": cell[1], **part[cell]}
-            for side, part in zip(sides, parts, strict=True)
+    folders, threads = [folders_of(side, store) for side in sides], checked.head.measure.threads
+    times: tuple[Times, Times] = ({}, {})
+    for cell in [cell for cell in folders[0] if cell in folders[1]]:
+        report(f"{cell[1]} on {cell[0]}: {pairs} pairs of processes in turns")
+        orders: list[Order] = [
+            {"spec": str(spec), "overrides": [*overrides, *side.overrides], "system": cell[1], **of_side[cell]}
+            for side, of_side in zip(sides, folders, strict=True)
         ]
         taken = [_pair(sides, orders, number, rounds, threads) for number in range(pairs)]
         for place in (0, 1):
-            found[place][cell] = np.stack([both[place] for both in taken])
-    return found
+            times[place][cell] = np.stack([of_pair[place] for of_pair in taken])
+    return times
 
 
 def _pair(
-    sides: Sequence[Side], orders: Sequence[dict[str, Any]], number: int, rounds: int, threads: int
+    sides: Sequence[Side], orders: Sequence[Order], number: int, rounds: int, threads: int
 ) -> NDArray[np.float64]:
     """One process of each side, in turns every few queries; seconds, sides x rounds x queries x `COLUMNS`.
 
@@ -171,7 +172,7 @@ def _processor(taken: NDArray[np.float64], name: str) -> NDArray[np.float64]:
 def _write_times(side: Side, taken: Times) -> None:
     """Put the times into the side's run in the place of those of the untimed part: each query's median."""
     facts = layout.read_facts(side.folder)
-    samples: dict[str, Any] = {}
+    samples: dict[str, NDArray[np.int32] | NDArray[np.float64]] = {}
     for number, system in enumerate(facts["systems"]):
         seconds = taken.get((system["collection"], system["name"]))
         if seconds is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.history.entry import machine_of
@@ -76,7 +76,7 @@ def thresholds_of(run: RunData) -> dict[str, ThresholdSpec]:
     from harness.spec.nightly import NightlySpec
 
     try:
-        table: Any = tomllib.loads(run.facts["spec_text"]).get("nightly", {})
+        table = tomllib.loads(run.facts["spec_text"]).get("nightly", {})
         return dict(NightlySpec.model_validate(table).thresholds)
     except (tomllib.TOMLDecodeError, ValidationError, KeyError):
         return {}

@@ -12,7 +12,7 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from harness.errors import UserError
 from harness.measure.workers.worker_process import scrubbed_environment
@@ -22,6 +22,8 @@ from harness.runs import layout
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.nightly.timing_process import Order
+
 RUN = """
 try:
     from harness.start import main
@@ -30,8 +32,8 @@ except ImportError:  # a revision before it
 main()
 """
 REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*(==|@|>=|<=|~=)")
-TIMED_PARTS = {"collection": "prepare", "model": "fit", "index": "build"}
-"""What a timer loads, and the part of a system that made it."""
+TIMED_PARTS = ("prepare", "fit", "build")
+"""The parts of a system that made what a timer loads."""
 QUICK = ("measure.processes=1", "measure.repeats=1", "measure.also=[]")
 """The untimed part is run like this; times are taken in turns afterwards."""
 
@@ -100,32 +102,40 @@ def run_untimed(side: Side, spec: Path, overrides: Sequence[str], store: Path) -
         )
 
 
-def parts_of(side: Side, store: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """Folders of model, index and collection of each system that is ok: {(collection, system): {...}}.
+class Folders(TypedDict):
+    """Folders of the artefacts of one system on one collection."""
+
+    collection: str
+    model: str
+    index: str
+
+
+def folders_of(side: Side, store: Path) -> dict[tuple[str, str], Folders]:
+    """The folders of each system that is ok, by (collection, system).
 
     Raises:
         UserError: The side's run does not say which stage made one of them, or is of a later layout.
     """
-    objects, found = Store(store), {}
+    objects = Store(store)
+    folders: dict[tuple[str, str], Folders] = {}
     for system in layout.read_facts(side.folder)["systems"]:
         if system["status"] != "ok":
             continue
         keys = system["stages"]
-        missing = [part for part in TIMED_PARTS.values() if part not in keys]
+        missing = [part for part in TIMED_PARTS if part not in keys]
         if missing:
             raise UserError(
                 f"the run of {side.name} names no stage {', '.join(missing)} of {system['name']}",
                 file=side.folder / layout.RUN,
                 remedy="compare a revision that states the keys of its stages",
             )
-        found[system["collection"], system["name"]] = {
-            name: str(objects.files(keys[part]).absolute()) for name, part in TIMED_PARTS.items()
-        }
-    return found
+        prepare, fit, build = (str(objects.files(keys[part]).absolute()) for part in TIMED_PARTS)
+        folders[system["collection"], system["name"]] = {"collection": prepare, "model": fit, "index": build}
+    return folders
 
 
 class Timer:
-    """A process that times queries with one side's code, when told to.
+    """A process that times queries with one side's code, a batch on each call.
 
     Args:
         side: The revision.
@@ -133,7 +143,7 @@ class Timer:
         threads: For the libraries.
     """
 
-    def __init__(self, side: Side, order: dict[str, Any], threads: int) -> None:
+    def __init__(self, side: Side, order: Order, threads: int) -> None:
         self.side = side
         command = [*_python(side), str(Path(__file__).with_name("timing_process.py")), json.dumps(order)]
         self.process = subprocess.Popen(
@@ -147,8 +157,8 @@ class Timer:
         Raises:
             UserError: It ended before.
         """
-        found = self._read()
-        return int(found["queries"]), int(found["nanoseconds"])
+        ready: dict[str, int] = json.loads(self._line())
+        return ready["queries"], ready["nanoseconds"]
 
     def bind(self, processor: int) -> None:
         """Keep the thread that times on one processor (Linux)."""
@@ -159,21 +169,21 @@ class Timer:
         assert self.process.stdin is not None  # noqa: S101 - it is a pipe
         self.process.stdin.write(json.dumps(list(places)) + "\n")
         self.process.stdin.flush()
-        found: list[list[int]] = self._read()
-        return found
+        rows: list[list[int]] = json.loads(self._line())
+        return rows
 
     def close(self) -> None:
         """End it."""
         self.process.kill()
         self.process.communicate()
 
-    def _read(self) -> Any:
+    def _line(self) -> str:
         assert self.process.stdout is not None  # noqa: S101 - it is a pipe
         line = self.process.stdout.readline()
         if not line:
-            said = self.process.communicate()[1].strip()
-            raise UserError(f"{self.side.name} could not be timed: {said[-2000:]}", remedy="run it alone to see why")
-        return json.loads(line)
+            errors = self.process.communicate()[1].strip()
+            raise UserError(f"{self.side.name} could not be timed: {errors[-2000:]}", remedy="run it alone to see why")
+        return line
 
 
 def _python(side: Side) -> list[str]:

@@ -230,9 +230,12 @@ def test_commands(run, tmp_path):
     answer = call("query", "select count(*) as n from records", "--json")
     assert json.loads(answer.output) == [{"n": 4}]
     assert call("query", "select 1 as a, null as b").output == "a\tb\n1\t\n"
-    assert call("prune", "--before", "2026-01-02", "--dry-run").output == "1 runs would go\n"
+    assert call("prune", "--before", "2026-01-02", "--dry-run").output.splitlines() == [
+        History(tmp_path / "h").files()[0].stem,
+        "1 runs would go",
+    ]
     assert call("prune", "--before", "2026-01-02").output == "1 runs removed\n"
     assert call("prune", "--keep", "1").output == "2 runs removed\n"
-    assert [row["created"].day for row in History(tmp_path / "h").summaries()] == [4]
+    assert [run.created.day for run in History(tmp_path / "h").summaries()] == [4]
     for wrong in (["prune"], ["prune", "--keep", "1", "--before", "2026-01-01"], ["prune", "--before", "soon"]):
         assert isinstance(call(*wrong).exception, UserError)

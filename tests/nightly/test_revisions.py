@@ -22,7 +22,7 @@ from harness.nightly import compare_revisions as interleave
 from harness.nightly import timing_process
 from harness.nightly.changes import of_processor
 from harness.nightly.compare_revisions import CONFIDENCE
-from harness.nightly.revisions import Side, parts_of, prepare
+from harness.nightly.revisions import Side, folders_of, prepare
 from harness.nightly.thresholds import IN_TURNS
 from harness.runs.write import RunContents, write_run_folder
 
@@ -219,7 +219,7 @@ def side_of(folder, **system):
 
 def test_folders_of_a_side_are_found_by_key_in_the_store(tmp_path):
     keys = {"prepare": "aa1", "fit": "bb2", "build": "cc3"}
-    found = parts_of(side_of(tmp_path / "run", stages=keys), tmp_path / "store")
+    found = folders_of(side_of(tmp_path / "run", stages=keys), tmp_path / "store")
     objects = tmp_path / "store/objects"
     assert found == {
         ("c", "s"): {
@@ -231,12 +231,12 @@ def test_folders_of_a_side_are_found_by_key_in_the_store(tmp_path):
 
 
 def test_a_system_that_failed_is_not_timed(tmp_path):
-    assert parts_of(side_of(tmp_path / "run", status="failed", stages={}), tmp_path / "store") == {}
+    assert folders_of(side_of(tmp_path / "run", status="failed", stages={}), tmp_path / "store") == {}
 
 
 def test_a_side_that_does_not_name_a_stage_is_refused_by_name(tmp_path):
     with pytest.raises(UserError, match=r"HEAD~1 names no stage fit, build of s") as caught:
-        parts_of(side_of(tmp_path / "run", stages={"prepare": "aa1"}), tmp_path / "store")
+        folders_of(side_of(tmp_path / "run", stages={"prepare": "aa1"}), tmp_path / "store")
     assert caught.value.file == tmp_path / "run/run.json"
 
 
@@ -251,10 +251,10 @@ def test_the_first_module_that_has_a_name_gives_it(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     package(tmp_path, "earlier_one.steps", "open_type = 'earlier'")
     package(tmp_path, "later_one.steps", "other = 1")
-    assert timing_process._first(("later_one.steps", "earlier_one.steps"), "open_type") == "earlier"
-    assert timing_process._first(("missing_one.steps", "earlier_one.steps"), "open_type") == "earlier"
+    assert timing_process._first_with(("later_one.steps", "earlier_one.steps"), "open_type").open_type == "earlier"
+    assert timing_process._first_with(("missing_one.steps", "earlier_one.steps"), "open_type").open_type == "earlier"
     with pytest.raises(ImportError, match=r"none of later_one\.steps has open_type"):
-        timing_process._first(("later_one.steps",), "open_type")
+        timing_process._first_with(("later_one.steps",), "open_type")
 
 
 def test_a_missing_library_is_not_taken_for_an_earlier_revision(tmp_path, monkeypatch):
@@ -262,7 +262,7 @@ def test_a_missing_library_is_not_taken_for_an_earlier_revision(tmp_path, monkey
     package(tmp_path, "wanting_one.steps", "import no_such_library_at_all")
     package(tmp_path, "earlier_two.steps", "open_type = 'earlier'")
     with pytest.raises(ModuleNotFoundError, match="no_such_library_at_all"):
-        timing_process._first(("wanting_one.steps", "earlier_two.steps"), "open_type")
+        timing_process._first_with(("wanting_one.steps", "earlier_two.steps"), "open_type")
 
 
 def test_the_stable_entry_is_asked_where_there_is_one(monkeypatch):
