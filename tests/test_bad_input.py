@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import sparse
-from tests_support import SPEC, start_run, write_collection
+from small_specs import FLAT, HOSTILE, INVERTED, system, write_spec
+from tests_support import start_run
 
 from harness.cli import app as cli
 from harness.encoders import registry as encoders
@@ -49,9 +50,7 @@ ratio_at_most = 1
 @pytest.fixture
 def spec(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    file = tmp_path / "small.toml"
-    file.write_text(SPEC.format(folder=write_collection(tmp_path)))
-    return file
+    return write_spec(tmp_path, indexes={**INVERTED, **FLAT}, systems=[system(HOSTILE)])
 
 
 @pytest.fixture
@@ -78,8 +77,8 @@ def change(file, old, new):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('type = "bm25"', 'type = "bm26"', ["small.toml:7", "encoders.bm25.type", "did you mean 'bm25'"]),
-        ('type = "bm25"', 'type = "bm25"\nk2 = 1', ["small.toml:8", "encoders.bm25.k2", "unknown key", "k1"]),
+        ('type = "bm25"', 'type = "bm26"', ["small.toml:6", "encoders.bm25.type", "did you mean 'bm25'"]),
+        ('type = "bm25"', 'type = "bm25"\nk2 = 1', ["small.toml:7", "encoders.bm25.k2", "unknown key", "k1"]),
         ("[measure]", "[mesure]", ["unknown key", "did you mean 'measure'"]),
         ("repeats = 1", 'repeats = "x"', ["measure.repeats", "'x'", "str"]),
         ("repeats = 1", "repeats = 0", ["measure.repeats", "greater than or equal to 1"]),
@@ -88,7 +87,7 @@ def change(file, old, new):
         ('index = "inverted"', 'index = "invertd"', ["small.toml:", "did you mean 'inverted'"]),
         ("[measure]", TWICE, ["systems[1]", "is there twice", "systems[0]"]),
         ("[measure]", "[measure", ["not TOML", "small.toml:"]),
-        ('name = "small"', 'name = "../../x"', ["small.toml:2", "name", "pattern"]),
+        ('name = "small"', 'name = "../../x"', ["small.toml:1", "name", "pattern"]),
         ('name = "small"', "", ["name", "needed and missing"]),
         ('name = "<script>alert(1)</script>"', f'name = "{"x" * 10_000}"', ["systems[0].name", "at most 200"]),
         ("[indexes.flat]", LACONIC + "[indexes.flat]", ["encoders.laconic.pairs", "training pairs", "mine"]),

@@ -6,14 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from tests_support import SPEC, write_collection
+from small_specs import FLAT, HOSTILE, INVERTED, system, write_spec
 
 
 @pytest.fixture
 def spec(tmp_path):
-    file = tmp_path / "small.toml"
-    file.write_text(SPEC.format(folder=write_collection(tmp_path)))
-    return file
+    return write_spec(tmp_path, indexes={**INVERTED, **FLAT}, systems=[system(HOSTILE)])
 
 
 def call(spec, *arguments):
@@ -50,7 +48,7 @@ def test_damaged_artefact_is_named_and_made_again(spec):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('type = "bm25"', 'type = "bm26"', ["small.toml:7", "encoders.bm25.type", "did you mean 'bm25'"]),
+        ('type = "bm25"', 'type = "bm26"', ["small.toml:6", "encoders.bm25.type", "did you mean 'bm25'"]),
         ('type = "bm25"', 'type = "bm25"\nk2 = 1', ["encoders.bm25.k2", "unknown key", "k1"]),
         ('index = "inverted"', 'index = "flat"', ["systems[0].index", "impossible pair"]),
         ('index = "inverted"', 'index = "invertd"', ["did you mean 'inverted'"]),

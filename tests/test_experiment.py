@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from runs import write_run
-from tests_support import SPEC, Told, write_collection
+from small_specs import beir, system, write_spec
+from tests_support import Told, write_collection
 
 import harness
 from harness import Run, open_run, run_experiment
@@ -106,8 +107,7 @@ def test_what_is_said_to_be_made_again_is_made_again(made):
 
 def test_a_file_and_a_table_are_the_same_experiment(made, tmp_path):
     run, _, folder, _ = made
-    file = tmp_path / "small.toml"
-    file.write_text(SPEC.format(folder=folder / "data").replace("<script>alert(1)</script>", "<b>lexical</b>"))
+    file = write_spec(tmp_path, collections={"mine": beir(folder / "data")}, systems=[system("<b>lexical</b>")])
     stages = {stage.key for stage in plan_experiment(file)[2]}
     assert stages == set(run.outcomes)
     assert stages == {stage.key for stage in plan_experiment(str(file))[2]}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from extensions import example, install, python, recipes, run
-from tests_support import SPEC, write_collection
+from small_specs import system, write_spec
 
 
 @pytest.fixture
@@ -14,9 +14,7 @@ def site(tmp_path):
 
 @pytest.fixture
 def spec(tmp_path):
-    file = tmp_path / "small.toml"
-    file.write_text(SPEC.format(folder=write_collection(tmp_path)).replace("<script>alert(1)</script>", "first"))
-    return file
+    return write_spec(tmp_path, systems=[system("first")])
 
 
 def kinds_that_differ(before, after):

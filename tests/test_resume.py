@@ -7,13 +7,14 @@ import sys
 import time
 
 import pytest
-from tests_support import SPEC, numbers, start_run, write_collection
+from small_specs import ONCE, write_spec
+from tests_support import numbers, start_run
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    (folder / "small.toml").write_text(SPEC.format(folder=write_collection(folder)))
+    write_spec(folder)
     process = start_run(folder)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -23,7 +24,7 @@ def undisturbed(tmp_path_factory):
 
 def test_killed_in_each_stage(undisturbed, tmp_path):
     labels, expected = undisturbed
-    (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    write_spec(tmp_path)
     finished = []
     for label in labels:
         process = start_run(tmp_path)
@@ -48,7 +49,7 @@ def test_killed_in_each_stage(undisturbed, tmp_path):
 
 
 def test_two_runs_at_once_do_not_harm_each_other(undisturbed, tmp_path):
-    (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    write_spec(tmp_path)
     both = [start_run(tmp_path), start_run(tmp_path)]
     outputs = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
@@ -56,7 +57,7 @@ def test_two_runs_at_once_do_not_harm_each_other(undisturbed, tmp_path):
 
 
 def test_failures_are_kept_until_retry_is_asked(tmp_path):
-    (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)) + "\ntimeout = 0.05\n")
+    write_spec(tmp_path, measure={**ONCE, "timeout": 0.05})
     process = start_run(tmp_path)
     _, errors = process.communicate()
     assert process.returncode == 1

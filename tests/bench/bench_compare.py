@@ -17,23 +17,10 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1] / "support")]
 from patched import patched  # noqa: E402
+from small_specs import beir, system, write_spec  # noqa: E402
 
 from harness.nightly.compare_revisions import compare_revisions  # noqa: E402
 
-SPEC = """
-name = "compared"
-[collections.zipf]
-type = "beir"
-path = "data"
-[encoders.bm25]
-type = "bm25"
-[indexes.inverted]
-type = "inverted"
-[[systems]]
-name = "BM25"
-encoder = "bm25"
-index = "inverted"
-"""
 PATCHES = {
     "slower": ("search 5 % slower", {"slower": 0.05}, "search_cpu"),
     "larger": ("bytes 3 % more", {"larger": 0.03}, "index_bytes"),
@@ -64,7 +51,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_collection(folder / "data")
-        (folder / "spec.toml").write_text(SPEC.replace('"data"', f'"{folder}/data"'))
+        tables = {"collections": {"zipf": beir(folder / "data")}, "systems": [system("BM25")], "measure": None}
+        write_spec(folder, file="spec.toml", name="compared", **tables)
         same = patched(folder / "same")
         for part in parts:
             if part == "identical":

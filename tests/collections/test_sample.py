@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests_support import SPEC, write_collection
+from small_specs import beir, load_small
+from tests_support import write_collection
 
 from harness.collections.sample import Sample, SampleParams
 from harness.errors import UserError
-from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.systems import in_order, system_stages
 from harness.pipeline.steps.prepare import prepare
-from harness.spec.load import load_spec
 
 WHOLE = 400
 RELEVANT = 7
@@ -101,13 +100,9 @@ def test_a_whole_that_is_none(whole, words):
 
 
 def test_in_a_spec_each_size_is_a_collection_of_its_own(tmp_path):
-    text = SPEC.format(folder=write_collection(tmp_path))
-    inner = f'{{ type = "beir", path = "{tmp_path / "data"}" }}'
-    old = f'type = "beir"\npath = "{tmp_path / "data"}"'
-    assert old in text
-    new = f'type = "sample"\ncollection = {inner}\nmatrix = {{ documents = [3, 5], seed = [1, 2] }}'
-    (tmp_path / "small.toml").write_text(text.replace(old, new))
-    spec = load_spec(tmp_path / "small.toml", REGISTRIES)
+    matrix = {"documents": [3, 5], "seed": [1, 2]}
+    sample = {"type": "sample", "collection": beir(write_collection(tmp_path)), "matrix": matrix}
+    spec = load_small(tmp_path, collections={"mine": sample})
     stages = [stage for stage in in_order(system_stages(spec, "m"), 1) if stage.kind == "prepare"]
     assert len({stage.key for stage in stages}) == 4
     assert stages[0].label == "prepare mine[documents=3, seed=1]"

@@ -1,25 +1,14 @@
 """Suites by one line of a spec, held against mteb's own lists."""
 
 import pytest
+from small_specs import load_small, system
 
 from harness.collections._suites import SUITES
 from harness.errors import UserError
-from harness.pipeline.plan.registries import REGISTRIES
-from harness.spec.load import load_spec
 
-SPEC = """
-name = "s"
-[collections.all]
-type = "mteb"
-suite = "{suite}"
-[encoders.bm25]
-type = "bm25"
-[indexes.inverted]
-type = "inverted"
-[[systems]]
-encoder = "bm25"
-index = "inverted"
-"""
+
+def load(folder, **keys):
+    return load_small(folder, collections={"all": {"type": "mteb", **keys}}, systems=[system(None)])
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -34,25 +23,21 @@ def test_lists_are_mtebs(suite):
 
 
 def test_one_line_is_a_collection_a_task(tmp_path):
-    file = tmp_path / "s.toml"
-    file.write_text(SPEC.format(suite="MTEB(eng, v1)"))
-    spec = load_spec(file, REGISTRIES)
+    spec = load(tmp_path, suite="MTEB(eng, v1)")
     assert len(spec.collections) == 26  # 14 tasks, and the 12 parts of CQADupstack
     assert spec.collections["all[task=SciFact]"].params.task == "SciFact"
     assert spec.systems[0].collections == tuple(spec.collections)
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("keys", "words"),
     [
-        ('suite = "MTEB(eng, v3)"', "MTEB"),
-        ('suite = "BEIR"\ntask = "SciFact"', "either a task or a suite"),
-        ("", "either a task or a suite"),
-        ("suite = 5", "BEIR"),
+        ({"suite": "MTEB(eng, v3)"}, "MTEB"),
+        ({"suite": "BEIR", "task": "SciFact"}, "either a task or a suite"),
+        ({}, "either a task or a suite"),
+        ({"suite": 5}, "BEIR"),
     ],
 )
-def test_what_is_no_suite(tmp_path, line, words):
-    file = tmp_path / "s.toml"
-    file.write_text(SPEC.replace('suite = "{suite}"', line))
+def test_what_is_no_suite(tmp_path, keys, words):
     with pytest.raises(UserError, match=words.replace("(", r"\(")):
-        load_spec(file, REGISTRIES)
+        load(tmp_path, **keys)

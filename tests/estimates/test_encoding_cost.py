@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from small_specs import BM25, beir, system, write_spec
 from typer.testing import CliRunner
 
 from harness.cli import app as cli
@@ -54,30 +55,15 @@ def test_a_folder_is_counted_and_what_is_not_known_is_said(tmp_path):
     (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "123"}\n')
     (tmp_path / "qrels").mkdir()
     (tmp_path / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq\t1\t1\n")
-    spec = f"""name = "x"
-[collections.mine]
-type = "beir"
-path = "{tmp_path}"
-[encoders.bm25]
-type = "bm25"
-[encoders.laconic]
-type = "laconic"
-backbone = "{tmp_path}/model"
-[encoders.unknown]
-type = "laconic"
-backbone = "somebody/else"
-[indexes.inverted]
-type = "inverted"
-"""
-    spec += "".join(
-        f'[[systems]]\nname = "{name}"\nencoder = "{name}"\nindex = "inverted"\n'
-        for name in ("bm25", "laconic", "unknown")
+    laconic = {"type": "laconic", "backbone": str(tmp_path / "model")}
+    encoders = {**BM25, "laconic": laconic, "unknown": {"type": "laconic", "backbone": "somebody/else"}}
+    spec = write_spec(
+        tmp_path, collections={"mine": beir(tmp_path)}, encoders=encoders, systems=[system(n, n) for n in encoders]
     )
-    (tmp_path / "spec.toml").write_text(spec)
-    found = CliRunner().invoke(cli.app, ["costs", str(tmp_path / "spec.toml"), "--json"])
+    found = CliRunner().invoke(cli.app, ["costs", str(spec), "--json"])
     known, unknown = json.loads(found.output)
     assert (known["encoder"], known["documents"], known["tokens"]) == ("laconic", 1, pytest.approx(9 / 4.5 + 3 / 4.5))
     assert (unknown["encoder"], unknown["why"]) == ("unknown", "how large the model is")
-    table = CliRunner().invoke(cli.app, ["costs", str(tmp_path / "spec.toml")]).output
+    table = CliRunner().invoke(cli.app, ["costs", str(spec)]).output
     assert "not known: unknown / mine: how large the model is" in table
     assert "bm25" not in table

@@ -5,15 +5,14 @@ import json
 import numpy as np
 import pytest
 from runs import write_run
-from tests_support import SPEC, Told, write_collection
+from small_specs import load_small, system
+from tests_support import Told
 
 from harness.experiment import plan_experiment
 from harness.history import History
 from harness.nightly import run_nightly as nightly
 from harness.nightly.accepted import Accepted
-from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.store.local import Store
-from harness.spec.load import load_spec
 
 
 class Quiet:
@@ -29,9 +28,7 @@ class Quiet:
 @pytest.fixture
 def nights(tmp_path, monkeypatch):
     """Call it with the values of one measurement, or of two: runs a night and returns it, with what was noted."""
-    file = tmp_path / "small.toml"
-    file.write_text(SPEC.format(folder=write_collection(tmp_path)).replace("<script>alert(1)</script>", "s"))
-    spec = load_spec(file, REGISTRIES)
+    spec = load_small(tmp_path, systems=[system("s")])
     history, store = History(tmp_path / "history"), Store(tmp_path / "store")
     day = iter(range(1, 29))
 

@@ -8,8 +8,7 @@ import sys
 from xml.etree import ElementTree as Xml
 
 import pytest
-from tests_support import write_collection
-from toy import SPEC, write_toy
+from toy import write_toy, write_toy_spec
 
 from harness.history import History
 
@@ -24,7 +23,7 @@ def start(folder):
 
 @pytest.mark.slow
 def test_a_regression_is_found_and_confirmed_and_a_killed_night_leaves_no_trace(tmp_path):
-    (tmp_path / "toy.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    write_toy_spec(tmp_path)
     write_toy(tmp_path / "site")
     process = start(tmp_path)
     out, errors = process.communicate()

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests_support import write_collection
-from toy import SPEC, write_toy
+from small_specs import write_spec
+from toy import write_toy, write_toy_spec
 
 from harness import revision
 from harness.errors import UserError
@@ -146,7 +146,7 @@ def test_other_numbers_of_queries_are_refused(monkeypatch):
 @pytest.mark.slow
 def test_a_slower_and_larger_revision_of_a_package_is_found_and_named(tmp_path):
     """As for a user who has some version of the package installed, and compares two others."""
-    (tmp_path / "toy.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    write_toy_spec(tmp_path)
     base, head = write_toy(tmp_path / "base"), write_toy(tmp_path / "head", version="1.1", slower=4.0, larger=1.03)
     here = os.pathsep.join([str(write_toy(tmp_path / "site")), *(p for p in sys.path if p)])
     done = subprocess.run(
@@ -167,23 +167,6 @@ def test_a_slower_and_larger_revision_of_a_package_is_found_and_named(tmp_path):
 
 BEFORE_THE_MOVES = "a0a13f2"
 """The last revision whose modules lay where they lay before there was `harness.revision`."""
-BM25 = """
-name = "small"
-[collections.mine]
-type = "beir"
-path = "{folder}"
-[encoders.bm25]
-type = "bm25"
-[indexes.inverted]
-type = "inverted"
-[[systems]]
-name = "lexical"
-encoder = "bm25"
-index = "inverted"
-[measure]
-processes = 1
-repeats = 1
-"""
 ROOT = Path(__file__).parents[2]
 
 
@@ -195,7 +178,7 @@ def has_revision(name):
 @pytest.mark.slow
 @pytest.mark.skipif(not has_revision(BEFORE_THE_MOVES), reason="the history of the repository is not here")
 def test_a_revision_from_before_the_stable_entry_is_compared_with_this_one(tmp_path):
-    (tmp_path / "small.toml").write_text(BM25.format(folder=write_collection(tmp_path)))
+    write_spec(tmp_path)
     done = subprocess.run(
         [
             *(sys.executable, "-c", "from harness.cli.app import main; main()", "compare", BEFORE_THE_MOVES, str(ROOT)),

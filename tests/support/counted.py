@@ -2,6 +2,8 @@
 
 import json
 
+from small_specs import FLAT, beir, system, write_spec
+
 from harness.encoders import registry
 
 CODE = """
@@ -22,35 +24,13 @@ class Counted(SyntheticDense):
             file.write(f"{os.getpid()} {os.getppid()}\\n")
         return CountedEncoder(self.params)
 """
-SPEC = """
-name = "counted"
-[collections.mine]
-type = "beir"
-path = "{folder}/mine"
-[collections.other]
-type = "beir"
-path = "{folder}/other"
-[encoders.counted]
-type = "counted"
-dimensions = 8
-[indexes.flat]
-type = "faiss-flat"
-[[systems]]
-name = "dense"
-encoder = "counted"
-index = "flat"
-[measure]
-work_threads = 1
-encode_shards = 3
-invalid_models = "report"
-"""
 
 
 class CountedLoads:
     """The encoder as installed, and a spec in `folder` over two collections of three blocks each."""
 
     def __init__(self, folder, monkeypatch, sleep=0.0):
-        site, self.spec, self._loads = folder / "site", folder / "counted.toml", folder / "loads"
+        site, self._loads = folder / "site", folder / "loads"
         info = site / "counted-1.dist-info"
         info.mkdir(parents=True)
         (site / "counted_encoder.py").write_text(CODE)
@@ -66,7 +46,13 @@ class CountedLoads:
         monkeypatch.setitem(registry._items, "counted", counted_encoder.Counted)
         for name in ("mine", "other"):
             _write(folder / "data" / name, name)
-        self.spec.write_text(SPEC.format(folder=folder / "data"))
+        self.spec = write_spec(
+            folder, file="counted.toml", name="counted",
+            collections={name: beir(folder / "data" / name) for name in ("mine", "other")},
+            encoders={"counted": {"type": "counted", "dimensions": 8}}, indexes=FLAT,
+            systems=[system("dense", "counted", "flat")],
+            measure={"work_threads": 1, "encode_shards": 3, "invalid_models": "report"},
+        )  # fmt: skip
 
     def pids(self):
         """(process, its parent) of every time the model was loaded to encode; the first time it was to check it."""

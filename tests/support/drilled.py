@@ -9,15 +9,16 @@ import sys
 import time
 
 import pytest
-from tests_support import SPEC, numbers, write_collection
+from small_specs import FLAT, INVERTED, write_spec
+from tests_support import numbers
 
 COMMAND = [sys.executable, "-c", "from harness.start import main; main()"]
 
 
-def prepared(folder, extra=""):
+def prepared(folder):
     """The small experiment in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "small.toml").write_text(SPEC.format(folder=write_collection(folder)) + extra)
+    write_spec(folder, indexes={**INVERTED, **FLAT})
     return folder
 
 

@@ -1,5 +1,7 @@
 """A search engine in a package of its own, written at two revisions into a folder that Python finds it in."""
 
+from small_specs import system, write_spec
+
 CODE = '''
 import time
 from typing import Any, ClassVar
@@ -18,23 +20,14 @@ class Toy(Inverted):
     def memory(self):
         return {{name: round(size * {larger}) for name, size in super().memory().items()}}
 '''
-SPEC = """
-name = "toy"
-[collections.mine]
-type = "beir"
-path = "{folder}"
-[encoders.bm25]
-type = "bm25"
-[indexes.toy]
-type = "toy"
-[[systems]]
-name = "toy"
-encoder = "bm25"
-index = "toy"
-[measure]
-processes = 1
-repeats = 2
-"""
+
+
+def write_toy_spec(folder):
+    """A spec with the toy engine and a collection of its own."""
+    return write_spec(
+        folder, file="toy.toml", name="toy", indexes={"toy": {"type": "toy"}}, systems=[system("toy", index="toy")],
+        measure={"processes": 1, "repeats": 2},
+    )  # fmt: skip
 
 
 def write_toy(site, *, version="1.0", slower=1.0, larger=1.0):

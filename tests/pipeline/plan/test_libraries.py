@@ -1,52 +1,22 @@
 """Keys hold the versions of exactly those libraries that an implementation declares."""
 
 import pytest
-from tests_support import write_collection
+from small_specs import BM25, FLAT, INVERTED, ONCE, system, write_spec
 
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.systems import mining_stages, system_stages
 from harness.spec.load import load_spec
 from harness.versions import installed
 
-SPEC = """
-name = "libraries"
-[collections.mine]
-type = "beir"
-path = "{folder}"
-[encoders.bm25]
-type = "bm25"
-[encoders.random]
-type = "synthetic-dense"
-[indexes.inverted]
-type = "inverted"
-[indexes.skipping]
-type = "bmp"
-[indexes.flat]
-type = "faiss-flat"
-[[systems]]
-name = "own"
-encoder = "bm25"
-index = "inverted"
-[[systems]]
-name = "skipping"
-encoder = "bm25"
-index = "skipping"
-[[systems]]
-name = "dense"
-encoder = "random"
-index = "flat"
-[measure]
-processes = 1
-repeats = 1
-also = ["cold", "encoder-memory"]
-"""
-
 
 @pytest.fixture
 def file(tmp_path):
-    path = tmp_path / "libraries.toml"
-    path.write_text(SPEC.format(folder=write_collection(tmp_path)))
-    return path
+    return write_spec(
+        tmp_path, encoders={**BM25, "random": {"type": "synthetic-dense"}},
+        indexes={**INVERTED, "skipping": {"type": "bmp"}, **FLAT},
+        systems=[system("own"), system("skipping", index="skipping"), system("dense", "random", "flat")],
+        measure={**ONCE, "also": ["cold", "encoder-memory"]},
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -2,37 +2,23 @@
 
 from itertools import groupby
 
-from tests_support import SPEC, write_collection
+from small_specs import beir, load_small, system
+from tests_support import write_collection
 
-from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.systems import in_order, system_stages
-from harness.spec.load import load_spec
-
-MORE = """
-[collections.other]
-type = "beir"
-path = "{folder}"
-[[systems]]
-name = "second"
-encoder = "bm25"
-index = "inverted"
-[[systems]]
-name = "third"
-encoder = "bm25"
-index = "inverted"
-"""
 
 
 def latencies(tmp_path, seed=1):
     """Rounds in order, with the systems of each as they start."""
-    file, folders = tmp_path / "spec.toml", [tmp_path / "one", tmp_path / "other"]
+    folders = [tmp_path / "one", tmp_path / "other"]
     for folder in folders:
         if not folder.exists():
             corpus = write_collection(folder) / "corpus.jsonl"
             corpus.write_text(corpus.read_text().replace("tree", folder.name))
-    first, _, rest = SPEC.format(folder=folders[0] / "data").partition("[measure]")
-    file.write_text(f"{first}{MORE.format(folder=folders[1] / 'data')}\n[measure]{rest}")
-    spec = load_spec(file, REGISTRIES, ["measure.processes=4"])
+    spec = load_small(
+        tmp_path, ["measure.processes=4"], collections={folder.name: beir(folder / "data") for folder in folders},
+        systems=[system("first"), system("second"), system("third")],
+    )  # fmt: skip
     stages = in_order(system_stages(spec, "here"), seed)
     timed = [stage for stage in stages if stage.kind == "latency"]
     assert len(timed) == 2 * 3 * 4

@@ -4,13 +4,11 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 from pydantic import ValidationError
-from tests_support import SPEC
+from small_specs import ONCE, beir, load_small
 
 from harness.errors import UserError
-from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.systems import system_stages
 from harness.pipeline.results.energy import cost_records
-from harness.spec.load import load_spec
 from harness.spec.models import MeasureSpec
 
 POWER = {"watts_per_core": 4.0, "source": "a table"}
@@ -84,11 +82,10 @@ def test_watts_that_cannot_be_looked_up_stop_a_run_before_it_begins(monkeypatch,
         return Listed(tmp_path)
 
     monkeypatch.setattr("harness.measure.energy.distribution", found)
-    file = tmp_path / "spec.toml"
-    power = 'power = { processor_cores = 2, processor = "Z80" }\n'
-    file.write_text(SPEC.format(folder=tmp_path) + power)
+    measure = {**ONCE, "power": {"processor_cores": 2, "processor": "Z80"}}
+    spec = load_small(tmp_path, collections={"mine": beir(tmp_path)}, measure=measure)
     with pytest.raises(UserError, match=message):
-        system_stages(load_spec(file, REGISTRIES), "machine")
+        system_stages(spec, "machine")
 
 
 @pytest.mark.parametrize("power", [{}, {"watts_per_core": 4.0}, {"processor_cores": 2, **POWER}])
@@ -99,9 +96,6 @@ def test_watts_are_given_or_looked_up(power):
 
 @pytest.mark.parametrize("metric", ["energy_query", "cost_million_queries"])
 def test_no_claim_can_rest_on_them(tmp_path, metric):
-    file = tmp_path / "spec.toml"
-    system = "<script>alert(1)</script>"
-    claim = f'[[claims]]\nname="x"\nmetric="{metric}"\nsystem="{system}"\nbaseline="{system}"\nratio_at_most=1\n'
-    file.write_text(SPEC.format(folder=tmp_path) + claim)
+    claim = {"name": "x", "metric": metric, "system": "lexical", "baseline": "lexical", "ratio_at_most": 1}
     with pytest.raises(UserError, match="no claim can rest on"):
-        load_spec(file, REGISTRIES)
+        load_small(tmp_path, collections={"mine": beir(tmp_path)}, claims=[claim])

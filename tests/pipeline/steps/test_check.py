@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests_support import write_collection
+from small_specs import BM25, FLAT, INVERTED, load_small, system
 
 from harness.errors import UserError
 from harness.pipeline.executors.local import Executor
@@ -13,36 +13,15 @@ from harness.pipeline.stage import Stage
 from harness.pipeline.store.local import Store
 from harness.spec.load import load_spec
 
-SPEC = """
-name = "small"
-[collections.mine]
-type = "beir"
-path = "{folder}"
-[encoders.bm25]
-type = "bm25"
-[encoders.twin]
-type = "dense-twin"
-backbone = "{model}"
-[indexes.inverted]
-type = "inverted"
-[indexes.flat]
-type = "faiss-flat"
-[[systems]]
-encoder = "bm25"
-index = "inverted"
-[[systems]]
-encoder = "twin"
-index = "flat"
-"""
-
 
 @pytest.fixture
 def spec(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    file = tmp_path / "small.toml"
-    file.write_text(SPEC.format(folder=write_collection(tmp_path), model=tmp_path / "model"))
-    return load_spec(file, REGISTRIES)
+    return load_small(
+        tmp_path, encoders={**BM25, "twin": {"type": "dense-twin", "backbone": str(tmp_path / "model")}},
+        indexes={**INVERTED, **FLAT}, systems=[system(None), system(None, "twin", "flat")], measure=None,
+    )  # fmt: skip
 
 
 def test_a_learned_model_is_checked_before_it_encodes_and_a_lexical_one_is_not(spec):

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from tests_support import SPEC, write_collection
+from small_specs import BM25, load_small, system, write_spec
+from tests_support import write_collection
 
 from harness.encoders import registry
 from harness.pipeline.plan.registries import REGISTRIES
@@ -65,10 +66,9 @@ def test_shards_joined_are_the_whole_to_the_last_bit(monkeypatch, tmp_path, type
 
 
 def test_every_shard_is_a_stage_before_the_one_that_joins_them(tmp_path):
-    (tmp_path / "spec.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
-    stages = {}
+    file, stages = write_spec(tmp_path), {}
     for count in (1, 3):
-        spec = load_spec(tmp_path / "spec.toml", REGISTRIES, [f"measure.encode_shards={count}"])
+        spec = load_spec(file, REGISTRIES, [f"measure.encode_shards={count}"])
         systems = system_stages(spec, "machine")
         stages[count] = [one for one in in_order(systems, 1) if one.kind == "encode"]
         assert [one.key for one in systems[0].all() if one.kind == "encode"] == [one.key for one in stages[count]]
@@ -81,15 +81,11 @@ def test_every_shard_is_a_stage_before_the_one_that_joins_them(tmp_path):
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", {0}), ("cuda", {1}), ("cuda:1", {1})])
 def test_what_uses_an_accelerator_asks_for_one_and_its_key_does_not_tell(tmp_path, device, gpus):
-    model = '[encoders.tiny]\ntype = "laconic"\nbackbone = { model = "{folder}" }\n'
-    system = '[[systems]]\nname = "tiny"\nencoder = "tiny"\nindex = "inverted"\n[measure]'
-    text = SPEC.format(folder=write_collection(tmp_path)).replace("[measure]", system)
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    model = model.replace("{folder}", str(folder))
-    (tmp_path / "spec.toml").write_text(text.replace("[indexes.inverted]", f"{model}[indexes.inverted]"))
-    spec = load_spec(tmp_path / "spec.toml", REGISTRIES, [f"encoders.tiny.device={device}"])
+    tiny = {"type": "laconic", "backbone": {"model": str(folder)}, "device": device}
+    spec = load_small(tmp_path, encoders={**BM25, "tiny": tiny}, systems=[system(), system("tiny", "tiny")])
     stages = in_order(system_stages(spec, "machine", ["tiny"]), 1)
     users = ("fit", "check", "encode", "latency")
     assert {one.gpus for one in stages if one.kind in users} == gpus

@@ -9,25 +9,22 @@ from types import SimpleNamespace
 
 import pytest
 from pretended_ray import PretendedRay
-from tests_support import SPEC, Told, local_cluster, start_run, write_collection
+from small_specs import beir, load_small, write_spec
+from tests_support import Told, local_cluster, start_run, write_collection
 
 from harness.errors import UserError
 from harness.pipeline.executors.choose import place
 from harness.pipeline.executors.local import Executor
-from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.systems import in_order, system_stages
 from harness.pipeline.store.local import DamagedError, Store
 from harness.pipeline.store.shared import SharedStore
-from harness.spec.load import load_spec
 
 EXACT = ("quality", "search", "work", "encode")
 
 
 @pytest.fixture
 def spec(tmp_path):
-    file = tmp_path / "small.toml"
-    file.write_text(SPEC.format(folder=write_collection(tmp_path)))
-    return load_spec(file, REGISTRIES)
+    return load_small(tmp_path)
 
 
 def results(done):
@@ -152,7 +149,7 @@ def test_a_worker_that_is_lost_again_and_again_is_given_up(spec, pretended):
     done = {d.stage.label: d for d in run(spec, Told()).values()}
     assert done["encode bm25 / mine"].status == "killed"
     assert ray.lost == {"encode bm25 / mine": 99 - TRIES}
-    assert done["evaluate <script>alert(1)</script> / mine"].status == "skipped"
+    assert done["evaluate lexical / mine"].status == "skipped"
 
 
 def test_what_is_wrong_on_a_node_is_said_with_its_remedy(tmp_path, spec, pretended):
@@ -168,7 +165,7 @@ def test_what_is_wrong_on_a_node_is_said_with_its_remedy(tmp_path, spec, pretend
 def test_a_run_on_a_cluster_stops_like_any_other(tmp_path):
     """Ctrl-C while Ray is asked, which makes an error of its own of it; afterwards the run goes on."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    (tmp_path / "small.toml").write_text(SPEC.format(folder=write_collection(tmp_path)))
+    write_spec(tmp_path)
     process = start_run(tmp_path, "--executor", "ray")
     for line in process.stderr:
         if "make bm25" in line and line.endswith(" ...\n"):
@@ -243,16 +240,14 @@ def test_shards_of_an_index_may_live_on_the_cluster_that_measures_them(tmp_path,
 
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    text = SPEC.format(folder=write_collection(tmp_path))
-    file, kept = tmp_path / "spec.toml", {}
+    collections, kept = {"mine": beir(write_collection(tmp_path))}, {}
     nodes, _ = local_cluster(0, 2)
     try:
         nodes.connect(namespace="test")
         cluster, shared = Cluster(None), SharedStore(str(tmp_path / "shared"))
         for on in ("ray", "here"):
-            index = f'type = "sharded"\nindex = {{ type = "scipy" }}\ndocuments = 4\non = "{on}"'
-            file.write_text(text.replace('type = "inverted"', index))
-            spec = load_spec(file, REGISTRIES)
+            sharded = {"type": "sharded", "index": {"type": "scipy"}, "documents": 4, "on": on}
+            spec = load_small(tmp_path, collections=collections, indexes={"inverted": sharded})
             stages = in_order(system_stages(spec, cluster.machine()), 1)
             store = Store(tmp_path / on)
             if on == "ray":
