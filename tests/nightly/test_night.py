@@ -140,9 +140,7 @@ def test_a_last_good_run_whose_files_are_gone_is_known_from_the_history(nights, 
 
 def test_a_night_does_not_try_again_what_cannot_change(tmp_path):
     """A stage that was found incompatible has the same key tonight, and is told without a process being started."""
-    file = tmp_path / "small.toml"
-    file.write_text(SPEC.format(folder=write_collection(tmp_path)))
-    spec, store, heard = load_spec(file, REGISTRIES), Store(tmp_path / "store"), Told()
+    spec, store, heard = load_small(tmp_path), Store(tmp_path / "store"), Told()
     _, _, stages = plan_experiment(spec)
     for stage in stages:
         if stage.kind == "prepare":

@@ -1,4 +1,4 @@
-"""What several tests make: a tiny collection, a spec over it, and one who watches a run."""
+"""What several tests make: a tiny collection, a cluster on this machine, a run, and one who watches it."""
 
 import json
 import os
@@ -7,26 +7,6 @@ import sys
 import threading
 
 from harness.metrics import metric
-
-SPEC = """
-name = "small"
-[collections.mine]
-type = "beir"
-path = "{folder}"
-[encoders.bm25]
-type = "bm25"
-[indexes.inverted]
-type = "inverted"
-[indexes.flat]
-type = "faiss-flat"
-[[systems]]
-name = "<script>alert(1)</script>"
-encoder = "bm25"
-index = "inverted"
-[measure]
-processes = 1
-repeats = 1
-"""
 
 
 class Told:

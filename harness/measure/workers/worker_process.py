@@ -162,6 +162,7 @@ class Worker:
         self._messages: list[Message] = []
         self._final: Succeeded | Failed | None = None
         self._outcome: Outcome | None = None
+        self._shut = self._stayed = False
         self._reading, writing = os.pipe()
         try:
             with contextlib.ExitStack() as stack:
@@ -259,6 +260,9 @@ class Worker:
         if isinstance(self._final, Failed):
             status: WorkerStatus = "oom" if self._final.out_of_memory else "failed"
             return Outcome(status, None, self._final.reason, self._final.expected, seconds, peak)
+        if self._stayed:
+            reason = "the worker closed its pipe without a result"
+            return Outcome("failed", reason=reason, seconds=seconds, peak_bytes=peak)
         status, reason = _silent_end(self.child.returncode, _kernel_kills() > self._kills)
         return Outcome(status, reason=reason, seconds=seconds, peak_bytes=peak)
 
@@ -271,6 +275,7 @@ class Worker:
     def _listen(self, deadline: float | None) -> Asked | Literal["closed", "timeout", "oom"]:
         """Read until it asks, has a result, is gone or hits a limit, and say which."""
         poll, memory_limit = select.poll(), self.order.memory_limit
+        look = time.perf_counter() + WATCH_SECONDS  # when the memory is looked at next, whatever comes meanwhile
         poll.register(self._reading, select.POLLIN)
         if self._process is not None:
             poll.register(self._process, select.POLLIN)
@@ -284,41 +289,49 @@ class Worker:
                     return "closed"
                 if self.order.on_progress:
                     self.order.on_progress(message.done, message.total, message.text)
-            wait = None if deadline is None else max(0.0, deadline - time.perf_counter())
+            now = time.perf_counter()
+            wait = None if deadline is None else max(0.0, deadline - now)
             if memory_limit is not None:
-                wait = WATCH_SECONDS if wait is None else min(wait, WATCH_SECONDS)
+                until_look = max(0.0, look - now)
+                wait = until_look if wait is None else min(wait, until_look)
             ready = {descriptor for descriptor, _ in poll.poll(None if wait is None else int(wait * 1000) + 1)}
             if self._reading in ready:
                 block = os.read(self._reading, 1 << 16)
                 if not block:
+                    self._shut = True
                     return "closed"
                 *lines, self._rest = (self._rest + block).split(b"\n")
                 self._messages += [read_message(line) for line in lines]
             elif ready:  # gone, and nothing left to read
                 return "closed"
-            if self._messages:
-                continue
-            if deadline is not None and time.perf_counter() >= deadline:
+            if any(not isinstance(message, Progress) for message in self._messages):
+                continue  # what it asks or answers counts, however late it is read
+            now = time.perf_counter()
+            if deadline is not None and now >= deadline:
                 return "timeout"
-            if memory_limit is not None and _status_bytes(self.child.pid, "RssAnon") > memory_limit:
-                return "oom"
+            if memory_limit is not None and now >= look:
+                if _status_bytes(self.child.pid, "RssAnon") > memory_limit:
+                    return "oom"
+                look = now + WATCH_SECONDS
 
     def close(self) -> None:
-        """Let one that has answered leave by itself, for a moment; then end its whole process group."""
-        answered = self._final is not None and self._final.peak is not None
+        """Wait a moment for one that has answered or shut its pipe to leave; then end its whole process group."""
+        leaves = self._shut or (self._final is not None and self._final.peak is not None)
         if self.child.stdin is not None:
             with contextlib.suppress(OSError):
                 self.child.stdin.close()  # there will be no other order
         if self._process is not None:
-            if answered:
+            if leaves:
                 leaving = select.poll()
                 leaving.register(self._process, select.POLLIN)
-                leaving.poll(int(GRACE_SECONDS * 1000))
+                self._stayed = not leaving.poll(int(GRACE_SECONDS * 1000))
             os.close(self._process)
             self._process = None
-        elif answered:
-            with contextlib.suppress(subprocess.TimeoutExpired):
+        elif leaves:
+            try:
                 self.child.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._stayed = True
         if self.child.returncode is None:  # not waited for yet: its number still names this group and no other
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.child.pid, signal.SIGKILL)

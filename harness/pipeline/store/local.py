@@ -91,7 +91,7 @@ class Store:
         try:
             for name in ("objects", "unfinished", "locks", "failures"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            probe = self.root / "unfinished" / f"probe-{uuid4().hex}"
+            probe = self.root / "unfinished" / f"probe-{os.getpid()}-{uuid4().hex}"
             probe.touch()
             probe.unlink()
         except OSError as error:
@@ -192,7 +192,7 @@ class Store:
     def remove(self, key: str) -> None:
         """Take an artefact away by one rename; a reader that has mapped it keeps what it mapped."""
         self._verified.discard(key)
-        rubbish = self.root / "unfinished" / f"removed-{uuid4().hex}"
+        rubbish = self.root / "unfinished" / f"removed-{os.getpid()}-{uuid4().hex}"
         with contextlib.suppress(FileNotFoundError):
             self.directory(key).rename(rubbish)
             shutil.rmtree(rubbish, ignore_errors=True)

@@ -78,8 +78,12 @@ class SharedStore:
                     if not target.resolve().is_relative_to(directory.resolve()):
                         raise DamagedError(f"{self._path(key, MANIFEST)}: it names a file outside of its folder")
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    self.files.get_file(self._path(key, name), str(target))
+                    try:
+                        self.files.get_file(self._path(key, name), str(target))
+                    except FileNotFoundError:
+                        raise DamagedError(f"{self._path(key, name)}: it is missing") from None
                 store.directory(key).parent.mkdir(exist_ok=True)
+                store.remove(key)  # a folder without a manifest is no artefact, but in the way
                 directory.rename(store.directory(key))
             try:
                 artefact = store.get(key)
@@ -90,7 +94,11 @@ class SharedStore:
         return artefact
 
     def described(self, key: str, store: Store) -> Artefact | None:
-        """The artefact without its files: what its stage said of it. Its folder may not be there."""
+        """The artefact without its files: what its stage said of it. Its folder may not be there.
+
+        Raises:
+            DamagedError: Its manifest is none.
+        """
         manifest = self.manifest(key)
         return None if manifest is None else described(manifest, store.directory(key))
 
