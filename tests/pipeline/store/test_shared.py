@@ -40,7 +40,7 @@ def path_of(shared, name):
 
 def change(shared, **entries):
     """Change entries of the stored manifest."""
-    manifest = shared.manifest(KEY) | entries
+    manifest = json.loads(shared.files.cat_file(path_of(shared, "manifest.json"))) | entries
     shared.files.pipe_file(path_of(shared, "manifest.json"), json.dumps(manifest).encode())
 
 
