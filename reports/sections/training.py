@@ -22,7 +22,7 @@ LOGGED = {
     "similarity": "Mean cosine of different passages of a batch: near 1, the model collapsed.",
 }
 MOST = 300
-"""Points of a line; a reader cannot see more."""
+"""Points of a line, besides the last one; a reader cannot see more."""
 
 
 def curves(run: RunData) -> list[Figure]:
@@ -53,7 +53,8 @@ def _figure(
     legend, rows = [], []
     for encoder, points in drawn.items():
         place = encoders.index(encoder)
-        plot.line(points[:: max(1, len(points) // MOST)], colour(place), dash=place // 3)
+        every = -(-len(points) // MOST)
+        plot.line([*points[:-1:every], points[-1]], colour(place), dash=place // 3)
         legend.append((swatch(place, line=place // 3), encoder))
         values = lines[encoder]
         rows.append((encoder, f"{values[-1][0]:g}", f"{values[0][1]:.4g}", f"{values[-1][1]:.4g}"))
