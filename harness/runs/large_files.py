@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import mmap
+import zlib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -148,11 +150,27 @@ def explained(path: Path, systems: Sequence[SystemFacts]) -> dict[Cell, Mapping[
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     starts = _starts(data, systems)
+    if not starts:
+        return {}
     ends = [start for _, start in starts[1:]] + [len(data)]
     return {
         (system["collection"], system["name"]): Explained(data, start, end, _head(system))
         for (system, start), end in zip(starts, ends, strict=True)
     }
+
+
+def trec_run(path: Path) -> str:
+    """The lines of a TREC run.
+
+    Raises:
+        UserError: The file is damaged.
+        FileNotFoundError: There is none.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", errors="surrogatepass") as lines:
+            return lines.read()
+    except (gzip.BadGzipFile, zlib.error, EOFError, UnicodeError) as error:
+        raise UserError(f"the TREC run cannot be read: {error}", file=path, remedy="run the experiment again") from None
 
 
 def active(path: Path, systems: Sequence[SystemFacts]) -> dict[Cell, dict[str, Counts]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError, allowed
 from harness.runs import frames, layout
+from harness.runs.large_files import trec_run
 from reports.exports.mteb_results import write_mteb
 from reports.exports.pyperf_file import write_pyperf
 from reports.exports.spreadsheet import to_csv
@@ -132,9 +132,7 @@ def _trec(run: RunData, out: Path) -> str:
             header.append(f"{key}: {json.dumps(value, ensure_ascii=True)}")
         header.append("ir_metadata.end")
         path = out / f"{number:03d}.trec"
-        with gzip.open(source, "rt", encoding="utf-8", errors="surrogatepass") as lines:
-            body = lines.read()
-        text = "".join(f"# {line}\n" for line in header) + body
+        text = "".join(f"# {line}\n" for line in header) + trec_run(source)
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
         written.append(f"{path}\n")
     return "".join(written)

@@ -1,5 +1,6 @@
 """The large files of a run, read quickly: the same as line by line, whatever the names are."""
 
+import gzip
 import json
 
 import pytest
@@ -108,3 +109,35 @@ def test_many_stages_are_told_by_kind_and_the_bad_and_long_ones_by_name():
     assert [one["label"] for one in many.listed[:3]] == ["3", "99", "98"]
     assert (len(many.listed), many.left_out) == (LISTED, 41)
     assert many.kinds[0] == ("even", "50", "0", "0", "2,450.0", "98.0", "98.00 MiB")
+
+
+def test_a_file_that_explains_other_systems_explains_none_of_these(tmp_path):
+    path = tmp_path / "explain.jsonl"
+    path.write_text('{"collection": "c", "system": "other", "query": "q", "text": "t"}\n')
+    assert files.explained(path, [{"collection": "c", "name": "mine", "status": "ok"}]) == {}
+    assert files.explained(path, []) == {}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=200), st.integers(1, 40))
+def test_a_trec_run_is_read_whole_or_refused(tmp_path_factory, text, cut):
+    path = tmp_path_factory.mktemp("run") / "000.trec.gz"
+    whole = gzip.compress(text.encode())
+    path.write_bytes(whole)
+    assert files.trec_run(path) == text
+    path.write_bytes(whole[: max(len(whole) - cut, 1)])
+    with pytest.raises(UserError, match=r"000\.trec\.gz"):
+        files.trec_run(path)
+
+
+def test_every_bit_of_a_trec_run_that_flips_is_noticed_or_harmless(tmp_path):
+    """The checksum of gzip covers the text; some bits of its header say nothing about it."""
+    path, text = tmp_path / "000.trec.gz", "q1 Q0 d1 1 2.5 tag\n" * 20
+    whole = gzip.compress(text.encode())
+    for bit in range(0, 8 * len(whole), 5):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            assert files.trec_run(path) == text
+        except UserError as error:
+            assert "cannot be read" in str(error)

@@ -95,7 +95,7 @@ def test_a_broken_line_of_a_curve_is_named(run_folder):
 
 def test_the_last_step_is_always_drawn():
     """The right end of a curve is where the training ended, however many points are left out."""
-    for steps in (2, MOST + 1, 2 * MOST + 3):
+    for steps in (2, MOST + 2, 2 * MOST + 2):
         rows = [{"step": float(n), "similarity": 0.5} for n in range(steps)]
         (figure,) = curves(SimpleNamespace(training={"a": rows}))
         (path,) = re.findall(r'<path d="M([^"]*)" class="line s\d"', figure.svg)
