@@ -1,4 +1,4 @@
-"""What a verdict may rest on, and when two sides of it are not comparable."""
+"""The evidence of a verdict, and when its two sides are not comparable."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Cell: TypeAlias = tuple[str, str]
 """(collection, system)."""
 
 TURNS = ("load_seconds", "first_query_seconds")
-"""Further metrics that the processes give which take turns to be timed."""
+"""Further metrics that the timed processes measure, besides latencies and processor times."""
 SEARCHED = ("flops_search", "postings_touched", "documents_scored", "bounds_evaluated")
 """Metrics that depend on the number of documents that a search returns."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured.
+    """The measured values that verdicts rest on.
 
     `records` by (collection, system, metric); `statuses` (status, reason) by cell; `quality` {query: value} by
     (collection, system, metric); `latency` by cell: {"encode", "search", "total"} -> seconds, float64 of

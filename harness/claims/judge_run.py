@@ -17,7 +17,7 @@ def verdicts(run: RunData, baseline: RunData | None = None) -> list[Verdict]:
 
     Args:
         run: The run whose claims are judged.
-        baseline: Another run that the baselines are taken from; `run` itself where None.
+        baseline: Another run that has the baselines; `run` itself where None.
     """
     theirs = None if baseline is None else evidence(baseline)
     claims = [ClaimSpec.model_validate(claim) for claim in run.facts["claims"]]
@@ -25,7 +25,7 @@ def verdicts(run: RunData, baseline: RunData | None = None) -> list[Verdict]:
 
 
 def evidence(run: RunData) -> Evidence:
-    """What verdicts on a run rest on."""
+    """The evidence of a run's verdicts."""
     measure = run.facts.get("measure", {})
     asked = {name: str(measure.get(name)) for name in ("k", "depth", "threads")}
     asked |= {"machine": str(run.facts.get("machine")), "timed queries": str(measure.get("queries"))}

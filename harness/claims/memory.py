@@ -1,6 +1,6 @@
-"""How many bytes an index takes on paper: codecs of either side x dimensions x terms kept, and where a claim holds.
+"""How many bytes an index takes on paper, by codecs, dimensions and terms, and where a claim holds.
 
-Arithmetic alone, nothing is measured here. An index is its vectors and the tables that they cannot be read without:
+This is arithmetic; nothing is measured here. An index is its vectors and the tables that they cannot be read without:
 code books, ranges, offsets of the posting lists, scales of the weights. Graph links, forward indexes, summaries and
 document identifiers are what an engine adds, and are not counted.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MS_MARCO = 8_841_823
-"""Passages of MS MARCO, the collection that index sizes are usually given for."""
+"""Passages of MS MARCO; most papers give index sizes for this collection."""
 LLAMA_TERMS = 128_256
 """Vocabulary of Llama 3: LACONIC's terms."""
 DIMENSIONS = (384, 768, 1024, 2048, 3072, 4096)
@@ -170,7 +170,7 @@ def terms_for(
 
 
 def gap_bits(density: float) -> float:
-    """Bits a document number takes in an ideally coded list in which this share of all documents stands.
+    """Bits that a document number takes in an ideally coded list with this share of all documents.
 
     The entropy of independent coin flips over the flips that hit. Lists of unequal density need less on average, by
     concavity, so with the mean density this bounds an ideal coder from above; a real coder adds its own overhead.

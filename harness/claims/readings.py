@@ -19,7 +19,7 @@ AGAINST = ("fp32", "fp16", "int8", "pq8", "binary")
 
 @dataclass(frozen=True)
 class Reading:
-    """Bytes a document (from `low` to `high`) that one reading gives the sparse side, and where they come from."""
+    """Bytes a document of the sparse side by one reading, from `low` to `high`, and the source of these figures."""
 
     label: str
     low: float

@@ -57,7 +57,7 @@ def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
 
 
 def floor(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
-    """A sentence on what a verdict on times does not cover, or could not have shown; empty where there is none."""
+    """A sentence on the limits of a verdict on times; empty for other metrics."""
     base, _, part = claim.metric.partition("/")
     if base.endswith("_cpu"):
         return " The interval is over processes, for the queries that were timed."
@@ -74,7 +74,7 @@ def _named(side: Side, *, codec: bool) -> str:
 
 
 def _bounds(claim: ClaimSpec, low: float, high: float, unit: str) -> str:
-    """The interval, of the difference or reduction with its sign; that of an equivalence is of two one-sided tests."""
+    """The interval in brackets; the one of an equivalence is that of two one-sided tests."""
     if claim.relation == "equivalent_within":
         return f" ({2 * claim.confidence - 1:.0%} interval {low:+.4g} to {high:+.4g}{unit})"
     if claim.relation == "reduction_at_least":

@@ -1,4 +1,4 @@
-"""The large files of a run directory, read quickly: a run of many systems holds millions of lines and samples."""
+"""Quick readers of a run folder's large files: a run of many systems holds millions of lines and samples."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def _head(system: SystemFacts) -> bytes:
 
 
 def _starts(data: mmap.mmap, systems: Sequence[SystemFacts]) -> list[tuple[SystemFacts, int]]:
-    """Where the lines of each system begin, first one first; without systems that have none.
+    """Where the lines of each system begin, in the order of the file; systems without lines are left out.
 
-    They mostly stand in the order of the systems, so each is looked for behind the one before, and then from the start.
+    Lines mostly stand in the order of the systems: the search for a system begins behind the system before it.
     """
     starts, at = [], 0
     for system in (system for system in systems if system["status"] == "ok"):

@@ -101,7 +101,7 @@ def _renamed(run: RunData, name: str, comparable: set[str], *, timed: bool) -> R
 
 
 def _side_by_side(parts: Sequence[RunData], names: Sequence[str]) -> list[SystemFacts]:
-    """Systems of all runs, those of one name next to each other; the order is that of the first run that has it."""
+    """Systems of all runs; equal names stand next to each other, in the order of the first run that has them."""
     by_name: dict[tuple[str, str], list[SystemFacts]] = {}
     for part, run in zip(parts, names, strict=True):
         for system in part.systems:

@@ -1,4 +1,4 @@
-"""A run directory, read."""
+"""Reading run folders."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunData:
-    """What ``laconic-bench run`` wrote.
+    """A run folder in memory.
 
     `facts` is run.json; `quality` {query: value} by (collection, system, metric); `latency` by (collection, system):
     {"encode", "search", "total"} -> seconds, processes x queries x repeats, and where the run has them {"encode_cpu",
@@ -54,7 +54,7 @@ class RunData:
 
     @classmethod
     def of_records(cls, folder: Path, records: list[Record], *, revision: str) -> RunData:
-        """A run of which only the records are known, as the history keeps them.
+        """A run with its records alone, which is all that the history stores.
 
         Args:
             folder: Where the run's files lay.
@@ -166,7 +166,7 @@ class RunData:
 
 
 def load_run(folder: Path) -> RunData:
-    """Read a run directory; samples that are missing are left empty.
+    """Read a run folder; files of samples can be missing.
 
     Raises:
         UserError: ``run.json`` or ``records.jsonl`` is missing or broken, or of a later schema; the file is named.
@@ -186,6 +186,6 @@ def load_run(folder: Path) -> RunData:
 
 
 def _common(rows: Sequence[Mapping[str, float]]) -> list[str]:
-    """Queries that all have, sorted."""
+    """Queries that all rows have, sorted."""
     first = rows[0].keys()
     return sorted(first if all(row.keys() == first for row in rows) else set.intersection(*map(set, rows)))

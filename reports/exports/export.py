@@ -31,11 +31,11 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
     Args:
         run: The run.
         form: One of `FORMATS`.
-        what: Of csv, json and parquet: "records" or "per-query".
+        what: "records" or "per-query", for csv, json and parquet.
         out: File to write (a folder for "trec" and "mteb"); needed by parquet, pyperf, trec and mteb.
 
     Returns:
-        What is to be printed: the text itself, or where it was written.
+        Text to print: the export itself, or the paths of the files.
 
     Raises:
         UserError: The format is unknown, or `out` is missing or cannot be written.
@@ -76,7 +76,7 @@ def frame(run: RunData, what: str) -> pd.DataFrame:
 
 
 def metadata(run: RunData, system: SystemFacts) -> dict[str, object]:
-    """What ir_metadata (Breuer et al. 2022) asks a run to say of itself, as far as it is known."""
+    """The ir_metadata (Breuer et al. 2022) of a system's run, as far as the run folder has it."""
     facts = run.facts
     collection = facts["collections"].get(system["collection"], {})
     machine = {name: value for group in facts["environment"].values() for name, value in group.items()}

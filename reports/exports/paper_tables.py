@@ -58,7 +58,7 @@ def table(
 
     Best bold, second underlined (LaTeX) or italic (Markdown); letters name the systems that are beaten significantly
     (paired randomisation test, Holm's correction, 5 %). Seconds are given in milliseconds. `quoted` systems stand
-    below, set apart and without marks: their numbers are others', and share no queries with the run.
+    below, set apart and without marks: their numbers come from elsewhere and share no queries with the run.
 
     Raises:
         UserError: The form or a metric is unknown, or numbers are quoted beside anything but one share (nDCG, recall).
@@ -121,7 +121,7 @@ def _quoted_values(run: RunData, quoted: Sequence[Quoted]) -> pd.DataFrame:
 
 
 def _averaged(values: pd.DataFrame) -> pd.DataFrame:
-    """With the mean of all columns as the last one, for systems that have a value in each."""
+    """The values with a last column: the mean of systems that have a value in every column."""
     means = values.mean(axis=1, skipna=False)
     return values.assign(mean=means).set_axis(range(len(values.columns) + 1), axis="columns")
 

@@ -1,4 +1,4 @@
-"""Ours beside what was published for the same model on the same task, with pass, near or fail."""
+"""A run's scores beside published scores of the same model and task, with pass, near or fail."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Compared:
 
     @property
     def word(self) -> Word:
-        """Whether the score is what was published, whichever of both is higher."""
+        """How near the score is to the published one, above or below it."""
         gap = round(abs(self.ours - self.published), 6)
         return "pass" if gap <= NEAR else "near" if gap <= FAR else "fail"
 
 
 def compared(run: RunData, scores: Path) -> list[Compared]:
-    """Every system that has a row of its name in the file, on every task that has a column.
+    """Every system with a row of its name in the file, on every task with a column.
 
     Args:
         run: Its systems are named as the file's first column names models (``owner/model``).

@@ -19,8 +19,8 @@ KNOWN = {"processor": "cpu_model_name", "system": "platform", "Python": "python_
 def write_pyperf(run: RunData, out: Path) -> None:
     """Write one benchmark a system and side, one of pyperf's runs a process.
 
-    Values are seconds of one query each, all that were timed, pass by pass. pyperf takes values of one process for
-    independent: its mean and spread are over queries and repeats alike, and its comparisons know nothing of pairs.
+    A value is the seconds of one timed query; values stand pass by pass. pyperf assumes that values of a process are
+    independent: its mean and spread are over queries and repeats together, and its comparisons do not pair queries.
 
     Raises:
         UserError: The run has no times.

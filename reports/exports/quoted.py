@@ -1,4 +1,4 @@
-"""Published numbers out of a CSV file, to stand beside measured ones and never among them."""
+"""Published numbers from a CSV file; tables show them below the measured ones."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Quoted = tuple[str, dict[str, float]]
 
 
 def read_quoted(path: Path, collections: Sequence[str]) -> list[Quoted]:
-    """Rows of a file with a column of names, then one of values a collection, for those of these collections.
+    """Rows of a file that has a column of names and then a column of values for each collection.
 
-    Collections are matched without regard to case and punctuation. Values above 1 anywhere mean per cent throughout.
-    Systems without a value for any of the collections are left out.
+    Case and punctuation of a collection's name do not matter; columns of other collections are ignored. One value above
+    1 makes all values per cent. Systems without a value for any of the collections are left out.
 
     Raises:
         UserError: The file cannot be read, a cell is no number, or no column is one of the collections.

@@ -15,7 +15,7 @@ COLOURS = {"supported": "brightgreen", "contradicted": "red"}
 
 
 def summary(run: RunData) -> str:
-    """Plain text: what a reader of a log needs; * marks what is best beyond chance."""
+    """Verdicts and tables as plain text for a log; * marks the best beyond chance."""
     lines = [str(run.facts["title"]), f"run {run.facts['run']} of {run.facts['created']}", ""]
     for verdict in verdicts(run):
         lines += [f"{verdict.word.upper()}: {verdict.claim}", f"  {verdict.sentence}"]
@@ -35,7 +35,7 @@ def summary(run: RunData) -> str:
 
 
 def badge(run: RunData) -> dict[str, object]:
-    """What shields.io reads from an address ("endpoint"): how many claims are supported."""
+    """How many claims are supported, as the JSON that shields.io reads from an "endpoint"."""
     words = [verdict.word for verdict in verdicts(run)]
     if not words:
         return {"schemaVersion": 1, "label": str(run.facts["name"]), "message": "no claims", "color": "lightgrey"}
@@ -51,5 +51,5 @@ def _cut(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without characters that would steer a terminal."""
+    """The text without characters that control a terminal."""
     return "".join(char if char.isprintable() else " " for char in text)

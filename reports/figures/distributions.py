@@ -43,7 +43,7 @@ class Spread:
         return float(self.values[place])
 
     def quantile(self, q: float) -> float:
-        """Linear between the ranks, as numpy has it, which would sort anew."""
+        """Linear between the ranks like numpy's, without sorting again."""
         place = (len(self) - 1) * q
         rank = int(place)
         low, high = self.at(rank), self.at(min(rank + 1, len(self) - 1))

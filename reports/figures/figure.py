@@ -1,4 +1,4 @@
-"""A drawing, its legend, and the table that says the same."""
+"""A drawing, its legend, and a table of the same numbers."""
 
 from __future__ import annotations
 

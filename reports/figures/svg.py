@@ -57,7 +57,7 @@ class Axis:
     def around(
         cls, label: str, values: Sequence[float], *, log: bool = False, zero: bool = False, percent: bool = False
     ) -> Axis:
-        """An axis that holds these values with a little room; a logarithmic one only where all are positive."""
+        """An axis around these values with a little room; logarithmic only where all are positive."""
         low, high = min(values, default=0.0), max(values, default=1.0)
         if log and low > 0:
             room = max((high / low) ** 0.06, 1.05)
@@ -168,7 +168,7 @@ class Plot:
         self._add("path", {"d": _path(ends), "class": f"line thin {colour(place)}"})
 
     def labels(self, points: Sequence[tuple[float, float, str]]) -> None:
-        """Text (x, y, text) beside points, where it covers neither another text nor a point, as far as that can be."""
+        """Text (x, y, text) beside points, at the place where it covers the fewest other texts and points."""
         marks = [(self._x(x) - 6, self._y(y) - 6, self._x(x) + 6, self._y(y) + 6) for x, y, _ in points]
         taken = list(marks)
         for (x, y, text), mark in zip(points, marks, strict=True):
@@ -308,7 +308,7 @@ def square(place: int) -> str:
 
 
 def signs() -> str:
-    """What legends refer to, drawn nowhere by itself."""
+    """The shapes that legends refer to; this element draws nothing."""
     drawn = {f"m{place}": f'd="{marker}"' for place, marker in enumerate(_MARKERS)}
     drawn |= {f"l{place}": f'd="M-12 0H12" stroke-dasharray="{dash}"' for place, dash in enumerate(_DASHES)}
     drawn["square"] = 'd="M-7-6h14v12h-14z"'

@@ -44,7 +44,7 @@ def points_of(run: RunData, collection: str, cost: str, gain: str) -> list[Point
 
 
 def trade_off(points: Sequence[Point], caption: str) -> Figure | None:
-    """Gain against cost, one point a system with intervals; those that none beats are joined, the others are hollow."""
+    """Gain against cost, a point with intervals a system; a line joins the Pareto front, other points are hollow."""
     if not points:
         return None
     (cost, gain), (factor, unit) = (points[0].cost, points[0].gain), _scale(points[0].cost.unit)
@@ -129,7 +129,7 @@ def _reach(row: Record) -> tuple[float, float]:
 
 
 def _within(reaches: Sequence[tuple[float, float, float]], factor: float) -> list[float]:
-    """What an axis must hold: all values, and their intervals as far as three times beyond them."""
+    """The extent of an axis: all values, and their intervals up to three times beyond the values."""
     values = [value for value, _, _ in reaches]
     lowest, highest = min(values) / 3, max(values) * 3
     return [min(max(v, lowest), highest) * factor for reach in reaches for v in reach]

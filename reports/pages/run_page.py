@@ -1,4 +1,4 @@
-"""One self-contained HTML file from a run directory."""
+"""One self-contained HTML file from a run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one template environment of all pages: they escape what they are given, and fetch nothing."""
+"""The template environment of all pages; pages escape every value and fetch nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def write_page(text: str, path: Path) -> Path:
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Pause the search for garbage: what a page needs lives to its end, and the search takes a tenth of the time."""
+    """Pause garbage collection: a page needs its objects to the end, and collection takes a tenth of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Tonight(Protocol):
-    """What the page takes of the run of tonight (`harness.nightly.night.Night`); the template reads the rest."""
+    """What this module reads of tonight's run (`harness.nightly.night.Night`); the template reads the rest."""
 
     created: str
     """ISO 8601 time of the run."""

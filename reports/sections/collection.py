@@ -103,7 +103,7 @@ GROUPS: tuple[Group, ...] = (
     ),
 )  # fmt: skip
 WHOLE = 0.99
-"""Share of the exact results from which on an index loses nothing that a figure would show."""
+"""An index that keeps this share of the exact results loses nothing that a figure would show."""
 ELSEWHERE = {"flops_query", "null_ratio", "smallest_effect"}
 """Metrics that figures and sentences show, and no table."""
 
@@ -246,7 +246,7 @@ def _tables(run: RunData, name: str, parts: tuple[tuple[str, tuple[str, ...]], .
 
 
 def _others(run: RunData, name: str) -> list[Group]:
-    """Metrics that no table names: those of an extension show without another line here."""
+    """A table of the metrics that no other table names, such as those of an extension."""
     listed = {metric for _, parts in GROUPS for _, wanted in parts for metric in wanted}
     bases = {metric.partition("/")[0] for metric in listed} | ELSEWHERE
     more = dict.fromkeys(row.metric for row in run.records_of(name) if row.metric.partition("/")[0] not in bases)

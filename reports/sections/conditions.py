@@ -1,4 +1,4 @@
-"""What the timed processes met, a line a system."""
+"""The conditions of the timed processes, a line a system."""
 
 from __future__ import annotations
 

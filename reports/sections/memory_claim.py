@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reports.sections.measured_memory import MeasuredPart, MeasuredSystem
 
 AS_GOOD = 0.01
-"""A dense index whose nDCG@10 is so little below another's ranks as well."""
+"""A dense index ranks as well as another if its nDCG@10 is lower by no more than this."""
 
 
 def on_paper(bound: float = CLAIMED) -> str:
@@ -79,7 +79,7 @@ def _against(theirs: MeasuredSystem, sparse: Sequence[MeasuredSystem], bound: fl
 
 
 def holding(dimensions: int, terms: float, bound: float) -> dict[str, int]:
-    """With how many sparse codecs the bound is reached, by dense codec."""
+    """The number of sparse codecs that reach the bound, by dense codec."""
     return {
         codec.label.partition(" dimensions")[0].replace(", 1 byte per", " of 1 byte per"): sum(
             memory.cell(dense, sparse, dimensions, terms).reduction >= bound for sparse in memory.SPARSE

@@ -81,7 +81,7 @@ def _beats_all(run: RunData, collection: str, name: str, order: Sequence[str]) -
 
 
 def settled(run: RunData, collection: str, system: str) -> bool:
-    """Timed in several processes, none of them disturbed: the interval of one knows nothing of the next."""
+    """Whether several processes timed the system and none was disturbed; one process says nothing about the next."""
     times = run.latency.get((collection, system))
     return times is not None and len(times["total"]) > 1 and (collection, system) not in run.disturbed
 

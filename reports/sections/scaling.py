@@ -1,4 +1,4 @@
-"""How costs grow with the collection: laws fitted to a run's sizes, and what they say of sizes that it has not."""
+"""How costs grow with the collection: laws fitted to a run's sizes, and their values at other sizes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Growth:
     law: Law
 
     def predictions(self, targets: Sequence[float] = TARGETS) -> list[Prediction]:
-        """At other sizes."""
+        """The law's values at other sizes."""
         return [predict(self.law, size) for size in targets]
 
     def check(self, share: float = 1.0) -> tuple[Prediction, float, float] | None:

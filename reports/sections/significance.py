@@ -131,7 +131,7 @@ def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[Eq
 
 
 def _drawn(run: RunData, collection: str, cost: str, systems: Sequence[str]) -> dict[str, NDArray[np.float64]] | None:
-    """What else the times of systems might have been, of those whose samples are there; None for what is counted."""
+    """Resampled times of the systems that have samples; None where the cost is a count."""
     from harness.stats.levels import drawn_percentiles
 
     base, _, part = cost.partition("/")

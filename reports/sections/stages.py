@@ -1,4 +1,4 @@
-"""What was done for a run: its stages by kind, and of many stages those that went wrong or took longest."""
+"""The stages of a run by kind, and one by one those that failed or took longest."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def by_claim(verdicts: Sequence[Verdict]) -> list[ClaimVerdict]:
 
 
 def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str | None]) -> list[tuple[str, str]]:
-    """Heading and words of what stands out.
+    """The heading and sentence of each highlight.
 
     Args:
         records: By (system, metric).
@@ -93,6 +93,6 @@ def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str 
 
 
 def _others(pairs: Sequence[tuple[str, Record, Record]], beaten: Sequence[str]) -> list[str]:
-    """Those on the front, smallest first."""
+    """The systems on the Pareto front, smallest first."""
     undominated = [(cost.value, system) for system, _, cost in pairs if system not in beaten]
     return [system for _, system in sorted(undominated)]

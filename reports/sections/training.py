@@ -1,4 +1,4 @@
-"""What a report shows of each training: loss, active terms, FLOPS terms and validation, step by step."""
+"""The curves of each training: loss, active terms, FLOPS terms and validation, step by step."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Difference:
 def difference(key: Key, nights: Sequence[Night], since: datetime) -> Difference | str:
     """How a series changed since a time; "" where it has no value before, `NEW` where it began anew.
 
-    What is exact is compared with the last value up to then; what varies by medians of three nights.
+    An exact metric is compared with its last value up to then; one that varies, by medians of three nights.
     """
     before = [night for night in nights if night.created <= since]
     if not before or before[-1] is nights[-1]:
@@ -95,7 +95,7 @@ def difference(key: Key, nights: Sequence[Night], since: datetime) -> Difference
 
 
 def news(known: Mapping[Key, Sequence[Night]], since: datetime) -> list[str]:
-    """What is different now from the runs up to a time, the largest change first (see `difference`)."""
+    """The changes since a time that are news, the largest first (see `difference`)."""
     changes = []
     for key, nights in known.items():
         change, unit = difference(key, nights, since), metric(key[2]).unit
@@ -140,7 +140,7 @@ def _exact(key: Key) -> bool:
 
 
 def _noise(key: Key, nights: Sequence[Night], changes: Sequence[Step]) -> str:
-    """The spread of a night since the last step, relative; what is exact has none."""
+    """The relative spread of a night since the last step, in words; an exact metric has none."""
     if _exact(key):
         return "exact"
     start = changes[-1].first if changes else 0
@@ -152,7 +152,7 @@ def _noise(key: Key, nights: Sequence[Night], changes: Sequence[Step]) -> str:
 
 
 def _band(key: Key, known: Mapping[Key, Sequence[Night]]) -> float | None:
-    """How far a system timed against itself was off, median over the nights; None where none was."""
+    """How far a system timed against itself was off, median over the nights; None without a null control."""
     base, _, part = key[2].partition("/")
     if not base.startswith("latency_"):
         return None
@@ -208,7 +208,7 @@ def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -
 
 
 def _steps(key: Key, nights: Sequence[Night]) -> list[Step]:
-    """Steps of what varies; of what is exact, every change."""
+    """The steps of a metric that varies; every change of an exact one."""
     values = [night.value for night in nights]
     if _exact(key):
         return [
