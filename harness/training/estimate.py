@@ -7,9 +7,7 @@ head. What the allocator loses and what kernels take besides is not.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,18 +28,20 @@ class Shape:
     key_value_heads: int
     vocabulary: int
     tied: bool
+    head_size: int | None = None
+    """Dimensions of one head; the heads share the hidden size where it is left out."""
 
     @property
     def head_width(self) -> int:
         """Dimensions of one head."""
-        return self.hidden // self.heads
+        return self.head_size or self.hidden // self.heads
 
     @property
     def maps(self) -> list[tuple[int, int]]:
         """(in, out) of a layer's projections."""
-        kv = self.key_value_heads * self.head_width
+        q, kv = self.heads * self.head_width, self.key_value_heads * self.head_width
         h, i = self.hidden, self.intermediate
-        return [(h, h), (h, kv), (h, kv), (h, h), (h, i), (h, i), (i, h)]
+        return [(h, q), (h, kv), (h, kv), (q, h), (h, i), (h, i), (i, h)]
 
     @property
     def parameters(self) -> int:
@@ -61,23 +61,6 @@ BACKBONES = {
 }
 """Published shapes of LACONIC's backbones."""
 BACKBONES |= {f"utahnlp/laconic-{base.rpartition('-')[2].lower()}": shape for base, shape in list(BACKBONES.items())}
-
-
-def shape_of(model: str | None, layers: int | None = None) -> Shape | None:
-    """Shape of a backbone by name or folder, cut to its first `layers`; None where it is not known."""
-    shape = BACKBONES.get(str(model))
-    if shape is None:
-        try:
-            body = json.loads((Path(str(model)).expanduser() / "config.json").read_text(encoding="utf-8"))
-            heads = int(body["num_attention_heads"])
-            shape = Shape(
-                int(body["num_hidden_layers"]), int(body["hidden_size"]), int(body["intermediate_size"]), heads,
-                int(body.get("num_key_value_heads", heads)), int(body["vocab_size"]),
-                tied=bool(body.get("tie_word_embeddings", False)),
-            )  # fmt: skip
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-    return shape if layers is None else replace(shape, layers=min(layers, shape.layers))
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -19,10 +23,10 @@ def counter() -> FlopCounterMode:
 
     kernels = torch.ops.aten
 
-    def forward(q: Any, k: Any, v: Any, *_: Any, **__: Any) -> int:
+    def forward(q: torch.Size, k: torch.Size, v: torch.Size, *_: object, **__: object) -> int:
         return int(sdpa_flop_count(q, k, v))
 
-    def backward(grad: Any, q: Any, k: Any, v: Any, *_: Any, **__: Any) -> int:
+    def backward(grad: torch.Size, q: torch.Size, k: torch.Size, v: torch.Size, *_: object, **__: object) -> int:
         return int(sdpa_backward_flop_count(grad, q, k, v))
 
     mapping = {
@@ -30,3 +34,36 @@ def counter() -> FlopCounterMode:
         kernels._scaled_dot_product_flash_attention_for_cpu_backward: backward,
     }
     return FlopCounterMode(display=False, custom_mapping=mapping)
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Operations of one text of n tokens: ``text + token * n + pair * n * n``."""
+
+    text: float
+    token: float
+    pair: float
+
+    def of(self, tokens: int) -> float:
+        """Of a text of this many tokens."""
+        return self.text + self.token * tokens + self.pair * tokens * tokens
+
+
+def operations(run: Callable[[int], object], step: int) -> Operations:
+    """Count a network at three lengths; its operations grow with the square of the length at most.
+
+    Args:
+        run: Calls the network on one text of this many tokens.
+        step: Tokens; counted are one, two and three times so many.
+    """
+    import torch
+
+    def count(length: int) -> float:
+        with counter() as counted, torch.no_grad():
+            run(length)
+        return float(counted.get_total_flops())
+
+    once, twice, thrice = (count(step * times) for times in (1, 2, 3))
+    pair = (thrice - 2 * twice + once) / (2 * step * step)
+    token = (twice - once) / step - 3 * step * pair
+    return Operations(once - token * step - pair * step * step, token, pair)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -18,8 +18,10 @@ from harness.encoders.backbones.packed_attention import Layout
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from harness.encoders.weights.configuration import Configuration, Rope
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ class Shape:
     head_size: int
     eps: float
     theta: float
-    scaling: Mapping[str, Any]
+    scaling: Rope
     causal: bool
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], file: Path | None = None) -> Shape:
+    def read(cls, config: Configuration, file: Path | None = None) -> Shape:
         """From the keys of transformers' `LlamaConfig`, of version 4 or 5.
 
         Raises:
@@ -52,7 +54,7 @@ class Shape:
                 key="backbone",
                 remedy="use a Llama-architecture model: Llama, SmolLM2, TinyLlama, ...",
             )
-        rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
+        rope: Rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
         kind = rope.get("rope_type", rope.get("type", "default"))
         for key, fine in (
             ("rope_type", kind in {"default", "llama3", "linear"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from scipy import sparse
 from harness.encoders.backbones.batching import Ahead, Tokeniser, by_length, pack
 from harness.encoders.backbones.screened_head import Screen, multiplies_bfloat16
 from harness.encoders.base import EncoderBase, Probe
+from harness.encoders.weights.configuration import Configuration
 from harness.encoders.weights.sentence_transformers_folder import Contract, Weights, write
 from harness.training.max_head import max_logits
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from harness.encoders.base import Role
     from harness.vectors import Kind
 
+Row = TypeVar("Row")
 
 TOKENS = 2048
 """Tokens of a batch on a processor: what one step writes, the next finds in the cache, and no memory is mapped anew."""
@@ -63,19 +65,20 @@ class Model:
         commits: What of it was taken from the Hub, and in which commit; said after it was made.
     """
 
-    backbone: Any
+    backbone: torch.nn.Module
     shape: Shape
     head: torch.Tensor
     bias: torch.Tensor | None
     own_head: bool
     tokenizer: str
     contract: Contract
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: Configuration = field(default_factory=lambda: Configuration())
     commits: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write it as a folder that sentence-transformers opens."""
-        weights = Weights(self.backbone.state_dict(), self.head if self.own_head else None, self.bias)
+        layers = {name.removeprefix("model."): tensor for name, tensor in self.backbone.state_dict().items()}
+        weights = Weights(layers, self.head if self.own_head else None, self.bias)
         write(folder, self.contract, self.config, self.tokenizer, weights)
 
     @torch.inference_mode()
@@ -134,7 +137,7 @@ class PackedEncoder(EncoderBase):
             found = model.backbone(torch.tensor(list(ids), device=model.head.device), [len(ids)])
             return np.asarray(found.float().cpu().numpy(), np.float32)
 
-        # A folder without the key holds a BERT, which is bidirectional by nature.
+        # A configuration without the key is a BERT's, which is bidirectional by nature.
         causal = model.config.get("is_causal", False)
         return Probe(
             ids=lambda text, role: self.tokeniser.ids([text], role)[0],
@@ -148,15 +151,15 @@ class PackedEncoder(EncoderBase):
         self,
         texts: Sequence[str],
         role: Role,
-        of_batch: Callable[[torch.Tensor, list[int]], Iterable[Any]],
-        empty: Any,
-    ) -> list[Any]:
+        of_batch: Callable[[torch.Tensor, list[int]], Iterable[Row]],
+        empty: Row,
+    ) -> list[Row]:
         """One result a text, in the order of `texts`; `of_batch` makes those of a batch, `empty` is an empty text's."""
-        found: list[Any] = [empty] * len(texts)
+        rows = [empty] * len(texts)
         for places, states, lengths in self.model.states(self.tokeniser.ids(texts, role), self.batch_size):
             for place, row in zip(places, of_batch(states, lengths), strict=True):
-                found[place] = row
-        return found
+                rows[place] = row
+        return rows
 
 
 class PackedSparse(PackedEncoder):

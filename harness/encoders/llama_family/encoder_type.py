@@ -57,7 +57,8 @@ class LlamaEncoderType(SourcedType, ABC):
 
     def training_memory(self) -> Mapping[str, Memory]:
         """By the backbone's shape, for `training` and `finetuning`."""
-        from harness.training.estimate import BACKBONES, shape_of, training_memory
+        from harness.encoders.llama_family.size import shape_of
+        from harness.training.estimate import BACKBONES, training_memory
 
         params = self.params
         phases = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.collections.base import Pair
+    from harness.encoders.backbones.transformers_decoder import Decoder
     from harness.encoders.base import Progress
     from harness.encoders.llama_family.params import LlamaParams
+    from harness.encoders.weights.configuration import Configuration
     from harness.training.objectives import Objective
     from harness.training.params import TrainingParams
 
@@ -35,23 +37,18 @@ def prepare(params: LlamaParams, contract: Contract) -> Model:
     Scaling the input embedding by s is done where it costs no second copy of it: the stream divided by s is the plain
     embedding plus what each layer adds divided by s, and every layer reads the stream through a norm, which divides
     s out again (its epsilon is divided by s squared).
+
+    Raises:
+        UserError: The backbone cannot be had or is not supported, or has fewer layers.
     """
-    found = params.backbone.open()
-    whole = Shape.read(found.config).layers
-    layers = whole if params.layers is None else params.layers
-    if layers > whole:
-        raise UserError(f"the backbone has {whole} layers, not {layers}", key="layers", remedy=f"at most {whole}")
+    published = params.backbone.open()
+    config = _configuration(published.config, params)
     scale = params.embedding_scale
-    config = {
-        **found.config,
-        "num_hidden_layers": layers,
-        "is_causal": params.attention == "causal",
-        "rms_norm_eps": float(found.config.get("rms_norm_eps", 1e-6)) / scale**2,
-    }
-    tensors = {name: tensor.float() for name, tensor in found.weights(layers).items()}
+    weights = published.weights(config["num_hidden_layers"])
+    tensors = {name: tensor.float() for name, tensor in weights.items()}
     if scale != 1.0:
         tensors = {n: t / scale if n.endswith(tuple(f"{p}.weight" for p in SCALED)) else t for n, t in tensors.items()}
-    tokenizer = lower(found.tokenizer) if params.lowercase else found.tokenizer
+    tokenizer = lower(published.tokenizer) if params.lowercase else published.tokenizer
     head = tensors.pop("lm_head.weight", None)
     if config.get("tie_word_embeddings", False):
         head = None
@@ -65,8 +62,37 @@ def prepare(params: LlamaParams, contract: Contract) -> Model:
         tokenizer,
         contract,
         config,
-        found.commits,
+        published.commits,
     )
+
+
+def _configuration(published: Configuration, params: LlamaParams) -> Configuration:
+    """The published configuration with the spec's departures."""
+    kind, whole = published.get("model_type"), published.get("num_hidden_layers")
+    if whole is None:
+        raise UserError(
+            f"a backbone of type {kind!r} is not supported: its configuration has no num_hidden_layers",
+            key="backbone",
+            remedy="use a Llama, or a decoder that is built like one",
+        )
+    layers = whole if params.layers is None else params.layers
+    if layers > whole:
+        raise UserError(f"the backbone has {whole} layers, not {layers}", key="layers", remedy=f"at most {whole}")
+    if params.embedding_scale != 1.0 and kind != "llama":
+        raise UserError(
+            f"the input embedding of a backbone of type {kind!r} is not scaled here",
+            key="embedding_scale",
+            remedy="leave it out, or use a Llama",
+        )
+    config: Configuration = {
+        **published,
+        "num_hidden_layers": layers,
+        "is_causal": params.attention == "causal",
+        "rms_norm_eps": float(published.get("rms_norm_eps", 1e-6)) / params.embedding_scale**2,
+    }
+    if kinds := published.get("layer_types"):
+        config["layer_types"] = kinds[:layers]
+    return config
 
 
 def lower(tokenizer: str) -> str:
@@ -201,12 +227,10 @@ def train_model(
     }
 
 
-def _backbone(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Llama:
-    """Without initialising weights that are replaced at once."""
-    with torch.device("meta"):
-        backbone = Llama(Shape.read(config))
+def _backbone(config: Configuration, tensors: Mapping[str, torch.Tensor]) -> Llama | Decoder:
+    """Our own Llama, or transformers' network for other types; weights are not initialised before they are replaced."""
     try:
-        backbone.load_state_dict(dict(tensors), strict=True, assign=True)
+        backbone = _llama(config, tensors) if config.get("model_type") == "llama" else _decoder(config, tensors)
     except RuntimeError as error:
         raise UserError(
             f"the weights do not fit the configuration: {str(error).splitlines()[-1].strip()}",
@@ -217,10 +241,25 @@ def _backbone(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) ->
     return backbone
 
 
+def _llama(config: Configuration, tensors: Mapping[str, torch.Tensor]) -> Llama:
+    with torch.device("meta"):
+        backbone = Llama(Shape.read(config))
+    backbone.load_state_dict(dict(tensors), strict=True, assign=True)
+    return backbone
+
+
+def _decoder(config: Configuration, tensors: Mapping[str, torch.Tensor]) -> Decoder:
+    from harness.encoders.backbones.transformers_decoder import Decoder
+
+    backbone = Decoder(config)
+    backbone.load(tensors)
+    return backbone
+
+
 def _dtype(params: LlamaParams) -> torch.dtype:
     if params.dtype != "auto":
-        found: torch.dtype = getattr(torch, params.dtype)
-        return found
+        dtype: torch.dtype = getattr(torch, params.dtype)
+        return dtype
     if params.device != "cpu":
         return torch.bfloat16
     return torch.bfloat16 if multiplies_bfloat16() else torch.float32

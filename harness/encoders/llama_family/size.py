@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.encoders.base import ModelSize
-from harness.training.estimate import shape_of
+from harness.encoders.weights.configuration import FILE, read_configuration
+from harness.errors import UserError
+from harness.training.estimate import BACKBONES, Shape
 
 if TYPE_CHECKING:
     from harness.encoders.llama_family.params import LlamaParams
     from harness.encoders.weights.sentence_transformers_folder import Contract
+
+
+def shape_of(model: str | None, layers: int | None = None) -> Shape | None:
+    """Shape of a backbone by name or folder, cut to its first `layers`; None where it is not known.
+
+    Raises:
+        UserError: The folder's config.json cannot be read, or is of a model that is built in another way.
+    """
+    shape = BACKBONES.get(str(model))
+    if shape is None:
+        folder = Path(str(model)).expanduser()
+        if not (folder / FILE).is_file():
+            return None
+        config = read_configuration(folder, "backbone.model")
+        try:
+            shape = Shape(
+                layers=config["num_hidden_layers"],
+                hidden=config["hidden_size"],
+                intermediate=config["intermediate_size"],
+                heads=config["num_attention_heads"],
+                key_value_heads=config.get("num_key_value_heads") or config["num_attention_heads"],
+                vocabulary=config["vocab_size"],
+                tied=config.get("tie_word_embeddings", False),
+                head_size=config.get("head_dim"),
+            )
+        except KeyError as error:
+            raise UserError(
+                f"a model of type {config.get('model_type')!r} does not say its size as a Llama does",
+                file=folder / FILE,
+                key=str(error.args[0]),
+                remedy="use a Llama, or a decoder that is built like one",
+            ) from None
+    return shape if layers is None else replace(shape, layers=min(layers, shape.layers))
 
 
 def llama_size(params: LlamaParams, contract: Contract) -> ModelSize | None:

@@ -5,7 +5,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gguf import ReaderField
     from numpy.typing import NDArray
+
+    from harness.encoders.weights.configuration import Configuration
 
 NAMES = {
     "attn_norm": "input_layernorm",
@@ -49,17 +52,18 @@ class GgufFile:
             raise UserError(
                 f"this is no GGUF file: {error}", file=path, key="backbone", remedy="name a .gguf file"
             ) from None
-        if self._value("general.architecture") != "llama":
+        kind = self._text("general.architecture")
+        if kind != "llama":
             raise UserError(
-                f"the file holds a model of type {self._value('general.architecture')!r}, not a Llama",
+                f"the file holds a model of type {kind!r}, not a Llama",
                 file=path,
                 key="backbone",
                 remedy="use a Llama-architecture model",
             )
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Configuration:
         """The keys of a ``config.json``."""
-        heads, hidden = int(self._value("llama.attention.head_count")), int(self._value("llama.embedding_length"))
+        heads, hidden = self._integer("llama.attention.head_count"), self._integer("llama.embedding_length")
         tensors = {tensor.name: tensor for tensor in self.reader.tensors}
         if "rope_freqs.weight" in tensors:
             raise UserError(
@@ -72,29 +76,29 @@ class GgufFile:
             "model_type": "llama",
             "hidden_act": "silu",
             "hidden_size": hidden,
-            "intermediate_size": int(self._value("llama.feed_forward_length")),
-            "num_hidden_layers": int(self._value("llama.block_count")),
+            "intermediate_size": self._integer("llama.feed_forward_length"),
+            "num_hidden_layers": self._integer("llama.block_count"),
             "num_attention_heads": heads,
-            "num_key_value_heads": int(self._value("llama.attention.head_count_kv", heads)),
-            "head_dim": int(self._value("llama.rope.dimension_count", hidden // heads)),
-            "max_position_embeddings": int(self._value("llama.context_length")),
-            "rms_norm_eps": float(np.float32(self._value("llama.attention.layer_norm_rms_epsilon"))),
+            "num_key_value_heads": self._integer("llama.attention.head_count_kv", heads),
+            "head_dim": self._integer("llama.rope.dimension_count", hidden // heads),
+            "max_position_embeddings": self._integer("llama.context_length"),
+            "rms_norm_eps": float(np.float32(self._real("llama.attention.layer_norm_rms_epsilon"))),
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": float(self._value("llama.rope.freq_base", 10_000.0)),
+                "rope_theta": self._real("llama.rope.freq_base", 10_000.0),
             },
             "tie_word_embeddings": "output.weight" not in tensors,
             "vocab_size": int(tensors["token_embd.weight"].shape[1]),
-            "bos_token_id": int(self._value("tokenizer.ggml.bos_token_id", 1)),
-            "eos_token_id": int(self._value("tokenizer.ggml.eos_token_id", 2)),
+            "bos_token_id": self._integer("tokenizer.ggml.bos_token_id", 1),
+            "eos_token_id": self._integer("tokenizer.ggml.eos_token_id", 2),
         }
 
     def weights(self, layers: int) -> dict[str, NDArray[np.float32]]:
         """Embedding, the first `layers` layers, last norm and any head, under transformers' names, float32."""
         from gguf import dequantize
 
-        heads = int(self._value("llama.attention.head_count"))
-        key_heads = int(self._value("llama.attention.head_count_kv", heads))
+        heads = self._integer("llama.attention.head_count")
+        key_heads = self._integer("llama.attention.head_count_kv", heads)
         found: dict[str, NDArray[np.float32]] = {}
         for tensor in self.reader.tensors:
             name = _name(tensor.name, layers)
@@ -116,7 +120,7 @@ class GgufFile:
         """
         from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-        kind, splitting = self._value("tokenizer.ggml.model"), self._value("tokenizer.ggml.pre", "default")
+        kind, splitting = self._text("tokenizer.ggml.model"), self._text("tokenizer.ggml.pre", "default")
         # Splitting digits one by one is what SmolLM was trained with; a plain conversion loses it.
         first = {
             "smollm": [pre_tokenizers.Digits(individual_digits=True)],
@@ -129,27 +133,49 @@ class GgufFile:
                 key="backbone",
                 remedy="give the folder of its tokenizer.json as backbone.tokenizer",
             )
-        tokens = self._value("tokenizer.ggml.tokens")
-        merges = [tuple(merge.split(" ", 1)) for merge in self._value("tokenizer.ggml.merges")]
+        tokens = self._texts("tokenizer.ggml.tokens")
+        merges = [
+            (first, second)
+            for first, _, second in (text.partition(" ") for text in self._texts("tokenizer.ggml.merges"))
+        ]
         made = Tokenizer(models.BPE(vocab={token: place for place, token in enumerate(tokens)}, merges=merges))
         made.pre_tokenizer = pre_tokenizers.Sequence(
             [*first, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
         )
         made.decoder = decoders.ByteLevel()
         control = 3  # the format's number for tokens that stand for no text
-        kinds = self._value("tokenizer.ggml.token_type")
+        kinds = self._integers("tokenizer.ggml.token_type")
         made.add_special_tokens(
             [AddedToken(t, special=True, normalized=False) for t, k in zip(tokens, kinds, strict=True) if k == control]
         )
         return str(made.to_str())
 
-    def _value(self, key: str, default: Any = None) -> Any:
+    def _integer(self, key: str, default: int | None = None) -> int:
+        field = self._field(key, default is None)
+        return int(field.contents()) if field is not None else int(default or 0)
+
+    def _real(self, key: str, default: float | None = None) -> float:
+        field = self._field(key, default is None)
+        return float(field.contents()) if field is not None else float(default or 0.0)
+
+    def _text(self, key: str, default: str | None = None) -> str:
+        field = self._field(key, default is None)
+        return str(field.contents()) if field is not None else str(default)
+
+    def _texts(self, key: str) -> list[str]:
+        return [str(text) for text in self._needed(key).contents()]
+
+    def _integers(self, key: str) -> list[int]:
+        return [int(number) for number in self._needed(key).contents()]
+
+    def _needed(self, key: str) -> ReaderField:
+        return self._field(key, needed=True)
+
+    def _field(self, key: str, needed: bool) -> ReaderField | None:
         field = self.reader.fields.get(key)
-        if field is None:
-            if default is None:
-                raise UserError(f"the file lacks {key}", file=self.path, key="backbone", remedy="use another file")
-            return default
-        return field.contents()
+        if field is None and needed:
+            raise UserError(f"the file lacks {key}", file=self.path, key="backbone", remedy="use another file")
+        return field
 
 
 def _name(name: str, layers: int) -> str | None:

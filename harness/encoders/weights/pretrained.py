@@ -1,27 +1,30 @@
-"""A pretrained Llama as a starting point: where it lies, and what of it is used."""
+"""A pretrained backbone as a starting point: where it lies, and what of it is used."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import model_validator
 
+from harness.encoders.weights.configuration import FILE, Configuration, read_configuration
 from harness.encoders.weights.source import Source, commit_of, digest, local, named_on_hub, place_of
+from harness.encoders.weights.tokenizer_files import read_tokenizer
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from harness.encoders.base import HubName
 
 
 class Backbone(Source):
-    """A Llama-architecture causal language model: exactly one of `model` and `wheel`."""
+    """A causal language model of the Llama family: exactly one of `model` and `wheel`."""
 
     inside: ClassVar[str] = "file"
     prefix: ClassVar[str] = "backbone."
@@ -41,7 +44,7 @@ class Backbone(Source):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_name(cls, value: Any) -> Any:
+    def _from_name(cls, value: object) -> object:
         return {"model": value} if isinstance(value, str) else value
 
     @property
@@ -102,19 +105,17 @@ class Backbone(Source):
             gguf = GgufFile(place)
             tokenizer = gguf.tokenizer() if self.tokenizer is None else self._tokenizer(self._tokenizer_folder(place))
             return Pretrained(gguf.config(), tokenizer, lambda layers: _tensors(gguf.weights(layers)))
-        config = place / "config.json"
-        if not config.is_file() and (place / "adapter_config.json").is_file():
+        if not (place / FILE).is_file() and (place / "adapter_config.json").is_file():
             raise UserError(
                 "this is a LoRA adapter without its base model",
                 file=place,
                 key="backbone",
                 remedy=f"write backbone = {{ model = 'folder or Hub name of its base', adapter = '{place}' }}",
             )
-        if not config.is_file():
-            raise UserError("the folder has no config.json", file=place, key="backbone", remedy="name a model's folder")
+        configuration = read_configuration(place, "backbone")
         folder = self._tokenizer_folder(place)
         return Pretrained(
-            json.loads(config.read_text(encoding="utf-8")),
+            configuration,
             self._tokenizer(folder),
             lambda layers: _from_safetensors(place, layers),
             _commits({str(self.model): place, self.tokenizer or str(self.model): folder}),
@@ -126,16 +127,7 @@ class Backbone(Source):
         return place_of(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer")
 
     def _tokenizer(self, folder: Path) -> str:
-        file = folder / "tokenizer.json"
-        if not file.is_file():
-            raise UserError(
-                "the model ships no tokenizer.json",
-                file=folder,
-                key="backbone.tokenizer",
-                remedy="name the folder or Hub name of its base model's tokenizer "
-                "(for utahnlp/laconic-*: that of the Llama-3 base model)",
-            )
-        return file.read_text(encoding="utf-8")
+        return read_tokenizer(folder, "backbone.tokenizer")
 
 
 @dataclass(frozen=True)
@@ -143,13 +135,13 @@ class Pretrained:
     """A found model.
 
     Attributes:
-        config: As transformers has it.
+        config: All keys that transformers has for its type, or those that a GGUF file has.
         tokenizer: Text of tokenizer.json.
         weights: Called with a number of layers, gives their weights by name.
         commits: What was taken from the Hub, and in which commit.
     """
 
-    config: dict[str, Any]
+    config: Configuration
     tokenizer: str
     weights: Callable[[int], dict[str, torch.Tensor]]
     commits: Mapping[str, str] = field(default_factory=dict)
@@ -159,7 +151,7 @@ def _commits(places: Mapping[str, Path]) -> dict[str, str]:
     return {name: commit for name, place in places.items() if (commit := commit_of(place)) is not None}
 
 
-def _tensors(arrays: dict[str, Any]) -> dict[str, torch.Tensor]:
+def _tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, torch.Tensor]:
     import torch
 
     return {name: torch.from_numpy(array) for name, array in arrays.items()}

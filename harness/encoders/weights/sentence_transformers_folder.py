@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from harness.encoders.weights.configuration import class_names
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+    from pydantic import JsonValue
+
+    from harness.encoders.weights.configuration import Configuration
 
 PREFIX = "sentence_transformers."
 TRANSFORMER = f"{PREFIX}base.modules.transformer.Transformer"
@@ -24,6 +28,10 @@ DENSE = f"{PREFIX}base.modules.dense.Dense"
 NORMALIZE = f"{PREFIX}base.modules.normalize.Normalize"
 SPLADE = f"{PREFIX}sparse_encoder.modules.splade_pooling.SpladePooling"
 POOLING = f"{PREFIX}sentence_transformer.modules.pooling.Pooling"
+
+
+FOREIGN = ("quantization_config", "_name_or_path", "transformers_version", "torch_dtype")
+"""Keys of a published configuration that say nothing of the weights as they are saved here."""
 
 
 @dataclass(frozen=True)
@@ -56,43 +64,49 @@ class Weights:
     bias: torch.Tensor | None = None
 
 
-def write(folder: Path, contract: Contract, config: Mapping[str, Any], tokenizer: str, weights: Weights) -> None:
+def write(folder: Path, contract: Contract, config: Configuration, tokenizer: str, weights: Weights) -> None:
     """Write a model into an existing folder.
 
     Args:
         folder: Empty.
         contract: How to encode.
-        config: Keys of transformers' `LlamaConfig`; `is_causal` says how it attends.
+        config: Keys of transformers' configuration; `is_causal` says how it attends.
         tokenizer: Text of tokenizer.json.
         weights: What to save, in its own dtype.
+
+    Raises:
+        UserError: The tokenizer lacks the token that ends a text.
     """
     from safetensors.torch import save_file
 
     sparse = contract.kind == "sparse"
     own_head = sparse and weights.bias is not None
-    eos = config.get("eos_token_id", 2)
-    eos = eos[0] if isinstance(eos, list) else eos
-    config = {
+    names = class_names(config.get("model_type", "llama")) or ("", "")
+    saved: Configuration = {
         **config,
-        "architectures": ["LlamaForCausalLM" if sparse and not own_head else "LlamaModel"],
+        "architectures": [names[0] if sparse and not own_head else names[1]],
         "tie_word_embeddings": weights.head is None,
         "use_cache": False,
     }
-    for old in ("quantization_config", "_name_or_path", "transformers_version"):
-        config.pop(old, None)
+    kept = {key: value for key, value in saved.items() if key not in FOREIGN}
     tensors = {f"model.{name}": _plain(tensor) for name, tensor in weights.layers.items()}
     if sparse and not own_head and weights.head is not None:
         tensors["lm_head.weight"] = _plain(weights.head)
-    config["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
-    config.pop("torch_dtype", None)
+    kept["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     from tokenizers import Tokenizer
 
-    end = Tokenizer.from_str(tokenizer).id_to_token(int(eos))
+    ends = config.get("eos_token_id")
+    eos = (ends[0] if ends else None) if isinstance(ends, list) else ends
+    end = None if eos is None else Tokenizer.from_str(tokenizer).id_to_token(eos)
     if end is None:
-        raise UserError(f"the tokenizer has no token {eos}, which ends a text", key="backbone.tokenizer")
-    _json(folder / "config.json", config)
+        raise UserError(
+            f"the tokenizer has no token {eos}, which ends a text",
+            key="backbone.tokenizer",
+            remedy="use the tokenizer of the backbone, and a config.json with its eos_token_id",
+        )
+    _json(folder / "config.json", kept)
     _json(
         folder / "tokenizer_config.json",
         {
@@ -117,7 +131,7 @@ def write(folder: Path, contract: Contract, config: Mapping[str, Any], tokenizer
             },
         },
     )
-    about: dict[str, Any] = {
+    about: dict[str, JsonValue] = {
         "model_type": "SparseEncoder" if sparse else "SentenceTransformer",
         "prompts": {"query": contract.query_prefix, "document": contract.document_prefix},
         "default_prompt_name": None,
@@ -130,10 +144,10 @@ def write(folder: Path, contract: Contract, config: Mapping[str, Any], tokenizer
     _json(folder / "contract.json", asdict(contract))
 
 
-def _modules(folder: Path, contract: Contract, config: Mapping[str, Any], weights: Weights, own_head: bool) -> None:
+def _modules(folder: Path, contract: Contract, config: Configuration, weights: Weights, own_head: bool) -> None:
     from safetensors.torch import save_file
 
-    rest: list[tuple[str, dict[str, Any]]] = []
+    rest: list[tuple[str, dict[str, JsonValue]]] = []
     if own_head:
         names = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
         identity = "torch.nn.modules.linear.Identity"
@@ -160,7 +174,7 @@ def _modules(folder: Path, contract: Contract, config: Mapping[str, Any], weight
     _json(folder / "modules.json", modules)
 
 
-def read(folder: Path) -> tuple[Contract, dict[str, Any], Weights]:
+def read(folder: Path) -> tuple[Contract, Configuration, Weights]:
     """Contract, configuration and (memory-mapped) weights of a folder written by `write`.
 
     Raises:
@@ -170,7 +184,7 @@ def read(folder: Path) -> tuple[Contract, dict[str, Any], Weights]:
 
     try:
         contract = Contract(**json.loads((folder / "contract.json").read_text(encoding="utf-8")))
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config: Configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
         tensors = load_file(str(folder / "model.safetensors"))
     except FileNotFoundError as error:
@@ -190,5 +204,5 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().cpu().contiguous()
 
 
-def _json(path: Path, content: Any) -> None:
+def _json(path: Path, content: Mapping[str, object] | list[dict[str, object]]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

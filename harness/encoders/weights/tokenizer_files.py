@@ -1,0 +1,63 @@
+"""The tokenizer of a model's folder as the text of a tokenizer.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = "tokenizer.json"
+OLDER = ("vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
+"""What a folder without tokenizer.json has where transformers can make one."""
+
+
+def read_tokenizer(folder: Path, key: str) -> str:
+    """The folder's tokenizer.json as it is, or the one that transformers makes of older files.
+
+    A tokenizer.json is not passed through transformers: its class for the model may build another splitting or another
+    template of special tokens than the file has, and texts would be read otherwise than in training.
+
+    Args:
+        folder: Of the model or of its tokenizer alone.
+        key: The setting that names the folder.
+
+    Raises:
+        UserError: There is no tokenizer, it is damaged, or transformers cannot convert it.
+    """
+    file = folder / FILE
+    if file.is_file():
+        text = file.read_text(encoding="utf-8")
+        _check(text, file, key)
+        return text
+    if not any((folder / name).is_file() for name in OLDER):
+        raise UserError(
+            f"the model ships no {FILE}",
+            file=folder,
+            key=key,
+            remedy="name the folder or Hub name of its base model's tokenizer "
+            "(for utahnlp/laconic-*: that of the Llama-3 base model)",
+        )
+    from transformers import AutoTokenizer
+
+    try:
+        made = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        return str(made.backend_tokenizer.to_str())
+    except Exception as error:
+        raise UserError(
+            f"transformers does not read the tokenizer: {' '.join(str(error).split())[:300]}",
+            file=folder,
+            key=key,
+            remedy=f"save it with transformers as {FILE}, or name a folder that has one",
+        ) from None
+
+
+def _check(text: str, file: Path, key: str) -> None:
+    from tokenizers import Tokenizer
+
+    try:
+        Tokenizer.from_str(text)
+    except Exception as error:  # the library raises plain exceptions
+        raise UserError(f"this is no tokenizer: {error}", file=file, key=key, remedy="get the file again") from None
