@@ -139,6 +139,18 @@ def matrices_of(vectors: Vectors | Iterable[Vectors]) -> Iterator[Vectors]:
         raise UserError("there are no vectors to index", remedy="give at least one block, if only to know the width")
 
 
+def load_csr(directory: Path) -> sparse.csr_matrix[np.float32]:
+    """Map a folder of sparse vectors, as `load_vectors`.
+
+    Raises:
+        ValueError: The vectors are dense.
+    """
+    vectors = load_vectors(directory)
+    if isinstance(vectors, np.ndarray):
+        raise ValueError(f"{directory}: the vectors are dense")
+    return vectors
+
+
 def forget_pages(array: NDArray[np.generic]) -> None:
     """Let the system drop what was read of a mapped array, so that one pass over it does not stay resident."""
     mapped = getattr(array, "_mmap", None)

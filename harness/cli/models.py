@@ -28,29 +28,32 @@ def check_model(
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.plan.systems import check_stages
     from harness.pipeline.stage_outcome import RETRIED
+    from harness.pipeline.steps.check import Checked
     from harness.pipeline.store.local import Store
+    from harness.pipeline.stored_result import stored_result
     from harness.spec.load import load_spec
+    from harness.typed_json import to_json
 
     spec = load_spec(spec_file, REGISTRIES, overrides or ())
     stages = check_stages(spec, encoder)
     done = Executor(Store(store), spec.head.measure, Lines(), retry=RETRIED).run(stages)[stages[-1].key]
     if done.artefact is None:
         raise typer.Exit(1)
-    checks = done.artefact.result["checks"]
+    checks = stored_result(done.artefact, Checked).checks
     if as_json:
-        typer.echo(json.dumps(checks, ensure_ascii=False))
+        typer.echo(json.dumps(to_json(checks), ensure_ascii=False))
     else:
         rows = [
             (
-                "ok" if check["passed"] else "bad",
-                check["name"],
-                check["text"],
-                "" if check["passed"] else check["meaning"],
+                "ok" if check.passed else "bad",
+                check.name,
+                check.text,
+                "" if check.passed else check.meaning,
             )
             for check in checks
         ]
         show(("verdict", "check", "result", "what it means"), rows, verdicts=(0,))
-    if not all(check["passed"] for check in checks):
+    if not all(check.passed for check in checks):
         raise typer.Exit(1)
 
 
@@ -82,7 +85,9 @@ def mine(
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.plan.systems import mining_stages
     from harness.pipeline.stage_outcome import RETRIED
+    from harness.pipeline.steps.mine import Mined
     from harness.pipeline.store.local import Store
+    from harness.pipeline.stored_result import stored_result
     from harness.spec.load import load_spec
 
     spec = load_spec(spec_file, REGISTRIES, overrides or ())
@@ -92,8 +97,8 @@ def mine(
     if done.artefact is None:
         raise typer.Exit(1)
     shutil.copyfile(done.artefact.files / "pairs.jsonl", out)
-    mined = done.artefact.result
-    typer.echo(f"{out}: {mined['pairs']} pairs with {mined['negatives']:.1f} negatives each")
+    mined = stored_result(done.artefact, Mined)
+    typer.echo(f"{out}: {mined.pairs} pairs with {mined.negatives:.1f} negatives each")
 
 
 @app.command()

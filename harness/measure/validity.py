@@ -15,7 +15,7 @@ from scipy import sparse
 from harness.encoders.base import Declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -247,16 +247,3 @@ def _difference(one: Any, other: Any) -> float:
     """Largest absolute difference as a share of the largest absolute value; 0 where both are zero."""
     largest = float(abs(other).max())
     return float(abs(one - other).max()) / largest if largest else float(abs(one).max())
-
-
-def rows(checks: Sequence[Check]) -> list[Mapping[str, Any]]:
-    """Rows for a file or a table; a figure that could not be computed is None."""
-    return [
-        {
-            **vars(check),
-            "figure": float(check.figure) if np.isfinite(check.figure) else None,
-            "text": check.text,
-            "passed": bool(check.passed),
-        }
-        for check in checks
-    ]

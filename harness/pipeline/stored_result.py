@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from harness.measure.machine.watch import WatchedConditions
+from harness.pipeline.steps.observed_result import ObservedResult
 from harness.pipeline.steps.result import StepResult
 from harness.pipeline.store.local import MANIFEST
 from harness.pipeline.store.manifest import DamagedError
 from harness.typed_json import JsonTypeError, from_json
 
 if TYPE_CHECKING:
+    from harness.measure.machine.conditions import ProcessConditions
     from harness.pipeline.store.local import Artefact
 
 R = TypeVar("R", bound=StepResult)
@@ -43,12 +47,28 @@ def stored_result(artefact: Artefact, kind: type[R]) -> R:
         raise DamagedError(f"{artefact.directory / MANIFEST}: not the result of its step ({error})") from None
 
 
-def check_result(artefact: Artefact, function: str) -> None:
-    """Check that an artefact holds what the step returns that is given as ``module:function``.
+def read_result(artefact: Artefact, function: str) -> object:
+    """What the step given as ``module:function`` returned: a `StepResult`, or JSON where it is annotated otherwise.
 
     Raises:
-        DamagedError: It does not.
+        DamagedError: The artefact holds something else.
     """
     kind = result_type(function)
-    if kind is not None:
-        stored_result(artefact, kind)
+    return artefact.result if kind is None else stored_result(artefact, kind)
+
+
+def conditions_met(artefact: Artefact, function: str) -> ProcessConditions | None:
+    """The conditions of the process that made an artefact; None where it was not observed.
+
+    A step that returns a JSON object gives them as ``conditions``, as `Watched.facts` made them.
+
+    Raises:
+        DamagedError: The artefact does not hold what its step returns.
+    """
+    result = read_result(artefact, function)
+    if isinstance(result, ObservedResult):
+        return result.conditions
+    if isinstance(result, dict) and "conditions" in result:
+        with contextlib.suppress(JsonTypeError):
+            return from_json(WatchedConditions, result["conditions"])
+    return None

@@ -14,6 +14,7 @@ from harness.encoders.backbones.sentence_transformers_model import Loaded
 from harness.errors import UserError
 from harness.measure.validity import TEXTS, Check, check_encoder
 from harness.pipeline.steps.check import check as check_step
+from harness.typed_json import to_json
 
 
 def save_llama(folder, prepend=""):
@@ -198,9 +199,9 @@ def test_the_step_refuses_or_reports(llama, tmp_path):
     ) as error:
         check_step(**order, refuse=True)
     assert "invalid_models" in str(error.value)
-    rows = check_step(**order, refuse=False)["checks"]
-    assert not next(row for row in rows if row["name"] == "attention")["passed"]
-    json.dumps(rows, allow_nan=False)
+    checked = check_step(**order, refuse=False)
+    assert not next(figure for figure in checked.checks if figure.name == "attention").passed
+    json.dumps(to_json(checked), allow_nan=False)
 
 
 def test_empty_rows_do_not_break_the_figures():

@@ -17,7 +17,7 @@ from harness.pipeline.stage import Stage
 from harness.pipeline.steps.prepare import Prepared, PreparedPairs
 from harness.pipeline.steps.result import StepResult
 from harness.pipeline.store.local import DamagedError, Store
-from harness.pipeline.stored_result import check_result, result_type, stored_result
+from harness.pipeline.stored_result import read_result, result_type, stored_result
 from harness.spec.models import MeasureSpec
 
 
@@ -54,7 +54,7 @@ def test_a_function_without_an_annotation_gives_json(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("bare", "table", "strange"):
         assert result_type(f"plain_steps:{name}") is None
-        check_result(artefact(tmp_path, ["anything"]), f"plain_steps:{name}")
+        read_result(artefact(tmp_path, ["anything"]), f"plain_steps:{name}")
 
 
 def test_a_step_of_another_package_may_have_a_type_too(tmp_path, monkeypatch):
@@ -68,7 +68,7 @@ def test_a_step_of_another_package_may_have_a_type_too(tmp_path, monkeypatch):
     kind = result_type("typed_steps:measure")
     assert stored_result(artefact(tmp_path, {"ratio": 0.5}), kind) == kind(0.5)
     with pytest.raises(DamagedError, match="ratio: missing"):
-        check_result(artefact(tmp_path, {}), "typed_steps:measure")
+        read_result(artefact(tmp_path, {}), "typed_steps:measure")
 
 
 @pytest.mark.parametrize(

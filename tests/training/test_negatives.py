@@ -2,11 +2,10 @@
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.pipeline.steps.mine import mine
+from harness.pipeline.steps.mine import Mined, mine
 from harness.training.negatives import choose
 
 
@@ -68,5 +67,5 @@ def test_bm25_finds_what_shares_words_and_no_other_answer(tmp_path):
     rows, facts = mined(tmp_path)
     assert rows[0]["negatives"] == rows[1]["negatives"] == ["plum jam with sugar and apple"]
     assert rows[2]["negatives"] == []
-    assert facts == {"pairs": 5, "passages": 5, "negatives": pytest.approx(2 / 5)}
-    assert mined(tmp_path, share=0.0)[1]["negatives"] == 0
+    assert facts == Mined(pairs=5, passages=5, negatives=2 / 5)
+    assert mined(tmp_path, share=0.0)[1].negatives == 0

@@ -68,6 +68,47 @@ class Conditions:
         return ""
 
 
+@dataclass(frozen=True)
+class ProcessConditions:
+    """What a measured process met, as it is stored: the readings of `Conditions`, and what they say.
+
+    Attributes:
+        seconds: See `Conditions`, as of the next thirteen.
+        cpu_seconds: Seconds.
+        load_before: Processes.
+        load_after: Processes.
+        others_share: From 0 to 1.
+        steal_share: From 0 to 1.
+        voluntary_switches: A count.
+        involuntary_switches: A count.
+        minor_faults: A count.
+        major_faults: A count.
+        threads_total: A count.
+        threads_busy: A count.
+        parallelism: Processor seconds per second.
+        waited_share: From 0 to 1.
+        disturbance: What others did to it; "" for an undisturbed one.
+        violation: What it did itself that was not asked for (threads, processors); "" where it obeyed.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    load_before: float
+    load_after: float
+    others_share: float
+    steal_share: float
+    voluntary_switches: int
+    involuntary_switches: int
+    minor_faults: int
+    major_faults: int
+    threads_total: int
+    threads_busy: int
+    parallelism: float
+    waited_share: float
+    disturbance: str
+    violation: str
+
+
 class _Observed(Conditions):
     """Conditions being read; what `go` and `halt` enclose counts."""
 

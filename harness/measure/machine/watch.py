@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
-from harness.measure.machine.conditions import Conditions, observe
+from harness.measure.machine.conditions import Conditions, ProcessConditions, observe
 from harness.measure.machine.sentinel import Reading, Sentinel
 from harness.measure.machine.threads import Threads, library_threads, strays
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from harness.jsonvalue import JsonValue
     from harness.measure.workers.messages import Ask
 
 T = TypeVar("T")
@@ -25,6 +24,29 @@ WITH_OTHERS = "a system that it took turns with was disturbed"
 
 SHORTEST = 0.1
 """Seconds below which the clocks are too coarse to count threads at work."""
+
+
+@dataclass(frozen=True)
+class WatchedConditions(ProcessConditions):
+    """What a watched process met, as it is stored.
+
+    Attributes:
+        sentinel: Its readings: before, between and after.
+        processors: Numbers of those that the process might run on.
+        pinned: Whether that was asked for.
+        threads_asked: How many threads were asked for.
+        library_threads: How many threads each library may use.
+        repeated: Why each earlier attempt was given up.
+        round: Name of the round in which it took turns with others; "" where it was measured alone.
+    """
+
+    sentinel: tuple[Reading, ...]
+    processors: tuple[int, ...]
+    pinned: bool
+    threads_asked: int
+    library_threads: dict[str, int]
+    repeated: tuple[str, ...]
+    round: str
 
 
 @dataclass(frozen=True)
@@ -53,19 +75,25 @@ class Watched(Generic[T]):
     violation: str
     repeated: tuple[str, ...]
 
-    def facts(self) -> dict[str, JsonValue]:
-        """All but the value, as JSON."""
-        return {
+    def facts(self, *, violation: str = "", round: str = "") -> WatchedConditions:
+        """All but the value.
+
+        Args:
+            violation: What else the process did that was not asked for.
+            round: Name of the round in which it took turns with others.
+        """
+        return WatchedConditions(
             **asdict(self.conditions),
-            "sentinel": [asdict(reading) for reading in self.readings],
-            "processors": list(self.processors),
-            "pinned": self.pinned,
-            "threads_asked": self.threads,
-            "library_threads": library_threads(),
-            "disturbance": self.disturbance,
-            "violation": self.violation,
-            "repeated": list(self.repeated),
-        }
+            sentinel=self.readings,
+            processors=self.processors,
+            pinned=self.pinned,
+            threads_asked=self.threads,
+            library_threads=library_threads(),
+            disturbance=self.disturbance,
+            violation="; ".join(filter(None, (self.violation, violation))),
+            repeated=self.repeated,
+            round=round,
+        )
 
 
 def watched(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from harness.errors import UserError
+from harness.measure.machine.watch import WatchedConditions
 from harness.pipeline.executors.rounds import parts_that_fit, timed_separately
 from harness.pipeline.executors.timings import note
 from harness.pipeline.stage_outcome import KEPT, Done, Status, Watcher
 from harness.pipeline.store.local import FILES
 from harness.pipeline.store.manifest import DamagedError
-from harness.pipeline.stored_result import check_result
+from harness.pipeline.stored_result import conditions_met, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -121,7 +122,7 @@ class Executor:
         stored = self._stored(stage)
         try:
             if stored is not None:
-                check_result(stored, stage.function)
+                read_result(stored, stage.function)
         except DamagedError as error:
             self._drop_damaged(stage, error)
             return None
@@ -135,8 +136,10 @@ class Executor:
         """Whether a stored result is out of date (it sums up other times), or disturbed and to be tried again."""
         if any(needed.kind == "latency" and not self.done[needed.key].reused for needed in stage.inputs.values()):
             return True
-        conditions = stored.result.get("conditions") or {}
-        return "disturbed" in self.retry and "sentinel" in conditions and bool(conditions["disturbance"])
+        if "disturbed" not in self.retry:
+            return False
+        conditions = conditions_met(stored, stage.function)
+        return isinstance(conditions, WatchedConditions) and bool(conditions.disturbance)
 
     def _make(self, stages: Sequence[Stage]) -> None:
         token = uuid4().hex[:8] if len(stages) > 1 else ""

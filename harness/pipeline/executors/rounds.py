@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.measure.machine.environment import available_bytes
+from harness.measure.machine.watch import WatchedConditions
+from harness.pipeline.stored_result import conditions_met
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,5 +57,5 @@ def timed_separately(stages: Sequence[Stage], known: Mapping[str, Done | None]) 
 
 def round_of(done: Done) -> str:
     """The round in which a finished timing took its turns; "" where it was taken alone."""
-    conditions = done.artefact.result.get("conditions") if done.artefact else None
-    return str((conditions or {}).get("round", ""))
+    conditions = conditions_met(done.artefact, done.stage.function) if done.artefact else None
+    return conditions.round if isinstance(conditions, WatchedConditions) else ""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from harness.pipeline.measurements.base import Add, Measurement, MeasurementBase, Subject, add_mean
+from harness.pipeline.measurements.base import (
+    Add,
+    Measurement,
+    MeasurementBase,
+    Results,
+    Subject,
+    add_mean,
+    results_of,
+)
 from harness.registry import Registry, hooks_of
 
 registry: Registry[type[Measurement]] = Registry(
@@ -10,4 +18,14 @@ registry: Registry[type[Measurement]] = Registry(
 )
 register = registry.register
 
-__all__ = ["Add", "Measurement", "MeasurementBase", "Subject", "add_mean", "register", "registry"]
+__all__ = [
+    "Add",
+    "Measurement",
+    "MeasurementBase",
+    "Results",
+    "Subject",
+    "add_mean",
+    "register",
+    "registry",
+    "results_of",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -13,8 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.pipeline.stage import Stage
+    from harness.pipeline.steps.result import StepResult
     from harness.records import Source
     from harness.spec.models import MeasureSpec
+
+
+R = TypeVar("R", bound="StepResult")
+Results: TypeAlias = "Mapping[str, Sequence[object]]"
+"""What the finished stages of a measurement returned, by the stage's kind; a kind whose stages all failed is left out.
+
+A step that is annotated with a `harness.pipeline.steps.result.StepResult` gives objects of that class (`results_of`).
+Any other step gives the JSON objects that it returned.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,8 @@ class Subject:
             kind: Of the stage; `Measurement.records` gets the results by it.
             text: What the reader is told, such as ``cold start 1``.
             function: ``module:function``. It takes ``out``, ``report``, the three inputs as paths, ``encoder_type``,
-                ``encoder_params``, ``index_type``, ``k``, ``threads`` and `arguments`, and returns JSON.
+                ``encoder_params``, ``index_type``, ``k``, ``threads`` and `arguments`, and returns a `StepResult` or a
+                JSON object.
             libraries: Distributions that decide the result beside those of encoder and index.
             modules: Modules whose code decides the result beside those of encoder and index.
             threads: Of the process; those of the spec by default.
@@ -123,12 +134,11 @@ class Measurement(Protocol):
         """Its stages, each after what it needs. A stage that another system has too is made once."""
         ...
 
-    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+    def records(self, results: Results, add: Add) -> None:
         """Turn the results of its finished stages into records.
 
         Args:
-            results: What the stages' functions returned, by the stage's kind; a kind whose stages all failed is left
-                out.
+            results: What the stages' functions returned.
             add: Adds a record of the system on the collection.
         """
         ...
@@ -142,6 +152,20 @@ class MeasurementBase:
     def implied(self, subject: Subject) -> bool:
         """No."""
         return False
+
+
+def results_of(results: Results, kind: str, result_type: type[R]) -> list[R]:
+    """The results of the stages of one kind.
+
+    Raises:
+        TypeError: The step of such a stage is not annotated with this type.
+    """
+    typed: list[R] = []
+    for result in results.get(kind, ()):
+        if not isinstance(result, result_type):
+            raise TypeError(f"a stage of kind {kind!r} gives {type(result).__name__}, not {result_type.__name__}")
+        typed.append(result)
+    return typed
 
 
 def add_mean(add: Add, name: str, values: Sequence[float], method: str) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.pipeline.measurements import MeasurementBase, add_mean, register
+from harness.pipeline.measurements import MeasurementBase, add_mean, register, results_of
 from harness.pipeline.stage import STEPS
+from harness.pipeline.steps.serving import ColdTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from harness.pipeline.measurements import Add, Subject
+    from harness.pipeline.measurements import Add, Results, Subject
     from harness.pipeline.stage import Stage
 
 
@@ -25,14 +24,14 @@ class ColdStart(MeasurementBase):
             for number in range(subject.measure.processes)
         ]
 
-    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+    def records(self, results: Results, add: Add) -> None:
         """Means over processes."""
-        starts = results.get("cold", ())
+        starts = results_of(results, "cold", ColdTimes)
         if not starts:
             return
-        left = max(start["cached_after"] / max(start["size"], 1) for start in starts)
+        left = max(start.cached_after / max(start.size, 1) for start in starts)
         method = (
             f"mean over processes; page cache dropped by advice, {left:.1%} of the files' bytes stayed; interval by t"
         )
-        for name in ("load_seconds", "first_query_seconds"):
-            add_mean(add, f"cold_{name}", [start[name] for start in starts], method)
+        add_mean(add, "cold_load_seconds", [start.load_seconds for start in starts], method)
+        add_mean(add, "cold_first_query_seconds", [start.first_query_seconds for start in starts], method)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.pipeline.measurements import MeasurementBase, register
+from harness.pipeline.measurements import MeasurementBase, register, results_of
 from harness.pipeline.stage import STEPS, VECTORS
+from harness.pipeline.steps.footprint import EncoderMemory as EncoderMemoryResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from harness.pipeline.measurements import Add, Subject
+    from harness.pipeline.measurements import Add, Results, Subject
     from harness.pipeline.stage import Stage
 
 
@@ -33,14 +32,14 @@ class EncoderMemory(MeasurementBase):
             )
         ]
 
-    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+    def records(self, results: Results, add: Add) -> None:
         """Bytes of the files, bytes resident by kind, bytes of a batch."""
-        for memory in results.get("encoder-memory", ()):
+        for memory in results_of(results, "encoder-memory", EncoderMemoryResult):
             method = "smaps_rollup and smaps of newly mapped files, fresh process with the same libraries loaded"
-            add("encoder_file_bytes", memory["file_bytes"], "size of the model's files")
-            add("encoder_resident_bytes", memory["anonymous"] + memory["file"], method)
-            add("encoder_resident_bytes/anonymous", memory["anonymous"], method)
-            add("encoder_resident_bytes/file", memory["file"], method)
-            batch = f"a batch of {memory['batch']} documents, {memory['tokens']} tokens"
+            add("encoder_file_bytes", memory.file_bytes, "size of the model's files")
+            add("encoder_resident_bytes", memory.anonymous + memory.file, method)
+            add("encoder_resident_bytes/anonymous", memory.anonymous, method)
+            add("encoder_resident_bytes/file", memory.file, method)
+            batch = f"a batch of {memory.batch} documents, {memory.tokens} tokens"
             method = f"VmHWM above the resident size before, {batch}"
-            add("encoder_activation_bytes", memory["activation"], method)
+            add("encoder_activation_bytes", memory.activation, method)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from harness.pipeline.measurements import MeasurementBase, register
+from harness.pipeline.measurements import MeasurementBase, register, results_of
 from harness.pipeline.stage import STEPS, Stage
+from harness.pipeline.steps.exact import ExactComparison
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from harness.pipeline.measurements import Add, Subject
+    from harness.pipeline.measurements import Add, Results, Subject
 
 
 @register("exact")
@@ -43,11 +42,11 @@ class AgainstExact(MeasurementBase):
         )
         return [truth, comparison]
 
-    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+    def records(self, results: Results, add: Add) -> None:
         """Recall at each cut-off, and nDCG@10 of the exact results."""
-        for comparison in results.get("exact", ()):
-            queries = comparison["queries"]
-            for k, value in comparison["recall"].items():
-                method = "held against brute force over the float32 vectors"
+        for comparison in results_of(results, "exact", ExactComparison):
+            queries = comparison.queries
+            for k, value in comparison.recall.items():
+                method = "against brute force over the float32 vectors"
                 add(f"recall_vs_exact@{k}", value, method, n=queries)
-            add("ndcg_exact@10", comparison["ndcg@10"], "ir_measures over the results of brute force", n=queries)
+            add("ndcg_exact@10", comparison.ndcg_at_10, "ir_measures over the results of brute force", n=queries)

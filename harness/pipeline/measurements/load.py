@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.pipeline.measurements import MeasurementBase, register
+from harness.pipeline.measurements import MeasurementBase, register, results_of
 from harness.pipeline.stage import STEPS
+from harness.pipeline.steps.serving import LoadSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from harness.pipeline.measurements import Add, Subject
+    from harness.pipeline.measurements import Add, Results, Subject
     from harness.pipeline.stage import Stage
 
 
@@ -34,11 +33,11 @@ class HighestLoad(MeasurementBase):
             )
         ]
 
-    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+    def records(self, results: Results, add: Add) -> None:
         """The highest rate that was bearable."""
-        for search in results.get("load", ()):
+        for search in results_of(results, "load", LoadSearch):
             method = (
-                f"Poisson arrivals, p99 from the intended start at most {search['bound'] * 1e3:g} ms, "
-                f"{search['arrivals']} queries a rate, rates halved {len(search['tried'])} times"
+                f"Poisson arrivals, p99 from the intended start at most {search.bound * 1e3:g} ms, "
+                f"{search.arrivals} queries a rate, rates halved {len(search.tried)} times"
             )
-            add("highest_load", search["rate"], method, n=search["arrivals"] * len(search["tried"]))
+            add("highest_load", search.rate, method, n=search.arrivals * len(search.tried))

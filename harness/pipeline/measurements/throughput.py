@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.measure.machine.environment import usable_cores
-from harness.pipeline.measurements import MeasurementBase, register
+from harness.pipeline.measurements import MeasurementBase, register, results_of
 from harness.pipeline.stage import STEPS
+from harness.pipeline.steps.serving import BatchTimes
 from harness.stats.levels import hierarchical
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from harness.pipeline.measurements import Add, Subject
+    from harness.pipeline.measurements import Add, Results, Subject
     from harness.pipeline.stage import Stage
 
 
@@ -39,14 +38,13 @@ class Throughput(MeasurementBase):
             for name, threads in (("1", 1), ("all", usable_cores()))
         ]
 
-    def records(self, results: Mapping[str, Sequence[Any]], add: Add) -> None:
+    def records(self, results: Results, add: Add) -> None:
         """Queries a second of each side, mean over passes."""
-        for batch in results.get("throughput", ()):
-            for side in ("encode", "search"):
-                passes = np.asarray(batch[side])
-                seconds, low, high = hierarchical(passes[:, None], {})["mean"]
-                queries = batch["queries"]
-                method = f"all queries as one batch, {batch['threads']} thread(s), mean over passes; interval by t"
-                name = f"throughput_{side}/{batch['component']}"
+        for batch in results_of(results, "throughput", BatchTimes):
+            for side, passes in (("encode", batch.encode), ("search", batch.search)):
+                seconds, low, high = hierarchical(np.asarray(passes)[:, None], {})["mean"]
+                queries = batch.queries
+                method = f"all queries as one batch, {batch.threads} thread(s), mean over passes; interval by t"
+                name = f"throughput_{side}/{batch.component}"
                 bounds = (queries / high, queries / low)
                 add(name, queries / seconds, method, n=queries * len(passes), interval=bounds)

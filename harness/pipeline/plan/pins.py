@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from harness.encoders.weights.source import commit_on_hub
 from harness.pipeline.plan.shared_stages import encoder_type
+from harness.pipeline.steps.fit import Fitted
+from harness.pipeline.stored_result import stored_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ def moving(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[st
     found = []
     for one in {one.system.encoder.name: one for one in systems}.values():
         fitted = done[one.fit.key].artefact
-        taken = fitted.result["facts"].get("commits", {}) if fitted is not None else {}
+        taken = stored_result(fitted, Fitted).commits if fitted is not None else {}
         for hub in _names(one.system.encoder):
             if hub.revision is None and hub.name in taken:
                 found.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.measure.energy import cost_per_million, estimated, watts_of
 from harness.records import Record, record
@@ -10,11 +10,12 @@ from harness.records import Record, record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.pipeline.steps.timing import TimedLatency
     from harness.spec.models import MeasureSpec
 
 
 def cost_records(
-    run: str, collection: str, system: str, seconds: float, results: Sequence[dict[str, Any]], measure: MeasureSpec
+    run: str, collection: str, system: str, seconds: float, latencies: Sequence[TimedLatency], measure: MeasureSpec
 ) -> list[Record]:
     """Energy of a query where the machine meters it or the spec gives watts; cost where the spec gives a price.
 
@@ -25,22 +26,26 @@ def cost_records(
         collection: Of the system.
         system: Its name.
         seconds: Mean latency of a query, encoding and search.
-        results: Of the system's latency stages; their ``energy`` is what the meter said.
+        latencies: Of the system's timed processes.
         measure: Threads, watts and price.
     """
-    if any(row.get("elsewhere") for row in results):
+    if any(latency.elsewhere for latency in latencies):
         return []
     rows = []
-    metered = [row["energy"] for row in results if row.get("energy", {}).get("joules") is not None]
+    metered = [
+        (energy.joules, energy)
+        for energy in (latency.energy for latency in latencies)
+        if energy is not None and energy.joules is not None
+    ]
     if metered:
-        queries = sum(one["queries"] for one in metered)
-        joules = sum(one["joules"] for one in metered) / queries
-        method = f"{metered[0]['method']}, all that ran on the package included, over all queries of the timed passes"
+        queries = sum(energy.queries for _, energy in metered)
+        joules = sum(joules for joules, _ in metered) / queries
+        method = f"{metered[0][1].method}, all that ran on the package included, over all queries of the timed passes"
         rows.append(record(run, collection, system, "energy_query", joules, method=method, n=queries))
     elif measure.power is not None:
-        found = estimated(seconds * measure.threads, *watts_of(measure.power))
-        method = f"mean latency x {measure.threads} core(s); {found.method}"
-        rows.append(record(run, collection, system, "energy_query", found.joules, method=method, source=found.source))
+        energy = estimated(seconds * measure.threads, *watts_of(measure.power))
+        method = f"mean latency x {measure.threads} core(s); {energy.method}"
+        rows.append(record(run, collection, system, "energy_query", energy.joules, method=method, source=energy.source))
     price = measure.price
     if price is not None:
         used = min(measure.threads, price.cores)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.pipeline.measurements import add_mean, registry
+from harness.pipeline.measurements import add_mean, registry, results_of
+from harness.pipeline.steps.timing import TimedLatency
+from harness.pipeline.stored_result import read_result
 from harness.records import Record, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.pipeline.measurements import Add
+    from harness.pipeline.measurements import Add, Results
     from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done
     from harness.records import Source
 
-Row = dict[str, Any]
-SIDES = ("encode", "search")
 
-
-def extra_records(run: str, one: SystemStages, done: Mapping[str, Done]) -> list[Record]:
+def extra_records(run: str, stages: SystemStages, done: Mapping[str, Done]) -> list[Record]:
     """What the finished measurements of a system give.
 
     Starting, first answers and processor time come from the latency processes.
@@ -38,50 +37,57 @@ def extra_records(run: str, one: SystemStages, done: Mapping[str, Done]) -> list
         interval: tuple[float, float] | None = None,
         source: Source = "measured",
     ) -> None:
-        about = (run, one.collection, one.system.name)
+        about = (run, stages.collection, stages.system.name)
         records.append(record(*about, name, value, method=method, n=n, interval=interval, source=source))
 
-    _warm(_results(one.latency, done).get("latency", []), add)
-    for name, stages in one.measurements.items():
-        registry.get(name)().records(_results(stages, done), add)
+    _warm(results_of(_results(stages.latency, done), "latency", TimedLatency), add)
+    for name, own in stages.measurements.items():
+        registry.get(name)().records(_results(own, done), add)
     return records
 
 
-def _results(stages: Sequence[Stage], done: Mapping[str, Done]) -> dict[str, list[Row]]:
+def _results(stages: Sequence[Stage], done: Mapping[str, Done]) -> Results:
     """What the finished ones of these stages returned, by kind."""
-    results: dict[str, list[Row]] = {}
+    results: dict[str, list[object]] = {}
     for stage in stages:
         artefact = done[stage.key].artefact
         if artefact is not None:
-            results.setdefault(stage.kind, []).append(artefact.result)
+            results.setdefault(stage.kind, []).append(read_result(artefact, stage.function))
     return results
 
 
 def extra_notes(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[str]:
-    """A sentence for each one that has no result."""
+    """A sentence for each stage of a measurement that has no result."""
     return [
-        f"{stage.label}: {found.status}: {found.reason}."
-        for one in systems
-        for stage in one.extras
-        for found in (done[stage.key],)
-        if found.status != "ok"
+        f"{stage.label}: {ended.status}: {ended.reason}."
+        for system in systems
+        for stage in system.extras
+        for ended in (done[stage.key],)
+        if ended.status != "ok"
     ]
 
 
-def _warm(rows: list[Row], add: Add) -> None:
-    if not rows:
+def _warm(latencies: Sequence[TimedLatency], add: Add) -> None:
+    """What the latency processes tell beside latency: starting, the clock, and processor time."""
+    if not latencies:
         return
-    for name in ("load_seconds", "first_query_seconds"):
-        method = "mean over processes, files cached as they were; interval by t"
-        add_mean(add, name, [row[name] for row in rows], method)
-    clock = [row["timer_overhead_seconds"] for row in rows if "timer_overhead_seconds" in row]
-    if clock:
-        method = "median of 1,000 readings in a process, mean over processes; interval by t"
-        add_mean(add, "timer_overhead", clock, method)
-    passes = {side: [np.asarray(row[f"{side}_cpu"]) for row in rows if f"{side}_cpu" in row] for side in SIDES}
-    passes["total"] = [encode + search for encode, search in zip(passes["encode"], passes["search"], strict=True)]
+    method = "mean over processes, files cached as they were; interval by t"
+    add_mean(add, "load_seconds", [latency.load_seconds for latency in latencies], method)
+    add_mean(add, "first_query_seconds", [latency.first_query_seconds for latency in latencies], method)
+    method = "median of 1,000 readings in a process, mean over processes; interval by t"
+    add_mean(add, "timer_overhead", [latency.timer_overhead_seconds for latency in latencies], method)
+    passes = [
+        (np.asarray(latency.encode_cpu), np.asarray(latency.search_cpu))
+        for latency in latencies
+        if latency.encode_cpu is not None and latency.search_cpu is not None
+    ]
+    sides = {
+        "encode": [encode for encode, _ in passes],
+        "search": [search for _, search in passes],
+        "total": [encode + search for encode, search in passes],
+    }
     method = "processor time of all threads, mean over queries, median over passes, mean over processes; interval by t"
-    for side, found in passes.items():
-        values = [float(np.median(one)) for one in found]
+    for side, seconds in sides.items():
+        values = [float(np.median(of_process)) for of_process in seconds]
         if values and min(values) > 0:
             add_mean(add, f"{side}_cpu", values, method)

@@ -4,42 +4,84 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.errors import UserError
 from harness.pipeline.steps.fit import open_type, set_torch_threads
 from harness.pipeline.steps.prepare import read_blocks
-from harness.vectors import VectorsWriter, load_vectors
+from harness.pipeline.steps.result import StepResult
+from harness.typed_json import from_json, to_json
+from harness.vectors import Kind, VectorsWriter, load_csr, load_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.encoders.base import Encoder, Progress
+    from harness.encoders.base import Encoder, Progress, Role
+    from harness.jsonvalue import JsonTable
 
 BLOCK = 1024
 """Texts read, encoded and written at a time: bounds memory, and is enough to form batches by length."""
 TERMS = "terms.json"
 RESULT = "encoded.json"
 """What `encode` returned of a shard, for `join`."""
-ROLES: dict[Literal["document", "query"], str] = {"document": "documents", "query": "queries"}
+ROLES: dict[Role, str] = {"document": "documents", "query": "queries"}
+
+
+@dataclass(frozen=True)
+class EncodedSide:
+    """The documents, or the queries, as vectors.
+
+    Attributes:
+        rows: Vectors.
+        stored: Values that are stored; without zeros where vectors are sparse.
+        seconds: Wall time of encoding alone, loading not counted; of all shards together.
+        tokens: Mean of a text, as the model sees it.
+        flops: Floating point operations of a text by formula, mean.
+    """
+
+    rows: int
+    stored: int
+    seconds: float
+    tokens: float
+    flops: float
+
+
+@dataclass(frozen=True)
+class Encoded(StepResult):
+    """All vectors of a collection.
+
+    Attributes:
+        kind: sparse or dense.
+        width: Terms of the vocabulary, or dimensions.
+        parameters: Facts of the encoder: parameters, bytes of weights, layers, ...
+        document: The documents.
+        query: The queries.
+    """
+
+    kind: Kind
+    width: int
+    parameters: dict[str, float]
+    document: EncodedSide
+    query: EncodedSide
 
 
 def encode(
     *,
     out: str,
     type: str,
-    params: dict[str, Any],
+    params: JsonTable,
     model: str,
     collection: str,
     threads: int,
     report: Progress,
     shard: tuple[int, int] = (0, 1),
-) -> dict[str, Any]:
+) -> Encoded:
     """Encode documents and queries of a prepared collection, block by block: all, or the blocks of one shard.
 
     Args:
@@ -51,24 +93,24 @@ def encode(
         threads: Of the encoder.
         report: Told of every block.
         shard: Its number from 0, and how many there are.
-
-    Returns:
-        Rows, columns and stored values of both sides, documents per second (loading not counted), mean tokens and
-        analytic FLOPs of a text on each side, and the encoder's own facts.
     """
     set_torch_threads(threads)
     encoder = _loaded(type, json.dumps(params, sort_keys=True), model, threads)
-    result: dict[str, Any] = {"kind": encoder.kind, "width": encoder.width, "parameters": dict(encoder.parameters())}
-    for role in ("document", "query"):
-        result[role] = _encode_side(encoder, Path(collection), Path(out), role, report, *shard)
+    result = Encoded(
+        encoder.kind,
+        encoder.width,
+        dict(encoder.parameters()),
+        document=_encode_side(encoder, Path(collection), Path(out), "document", report, *shard),
+        query=_encode_side(encoder, Path(collection), Path(out), "query", report, *shard),
+    )
     if encoder.kind == "sparse":
         _write_terms(encoder, Path(out))
     if shard[1] > 1:
-        (Path(out) / RESULT).write_text(json.dumps(result), encoding="utf-8")
+        (Path(out) / RESULT).write_text(json.dumps(to_json(result)), encoding="utf-8")
     return result
 
 
-def join(*, out: str, report: Progress, **shards: str) -> dict[str, Any]:
+def join(*, out: str, report: Progress, **shards: str) -> Encoded:
     """Put the vectors of all shards one after the other, in the order of their names.
 
     Args:
@@ -77,24 +119,38 @@ def join(*, out: str, report: Progress, **shards: str) -> dict[str, Any]:
         shards: Folder of each.
 
     Returns:
-        As `encode`: rows, values and seconds added up, means over all texts.
+        Rows, values and seconds added up, means over all texts.
     """
     folders = [Path(shards[name]) for name in sorted(shards)]
-    results = [json.loads((folder / RESULT).read_text(encoding="utf-8")) for folder in folders]
-    joined = {name: results[0][name] for name in ("kind", "width", "parameters")}
-    for role, plural in ROLES.items():
+    results = [from_json(Encoded, json.loads((folder / RESULT).read_text(encoding="utf-8"))) for folder in folders]
+    kind, width = results[0].kind, results[0].width
+
+    def join_side(role: Role, parts: list[EncodedSide]) -> EncodedSide:
+        plural = ROLES[role]
         (Path(out) / plural).mkdir()
-        writer = VectorsWriter(Path(out) / plural, joined["kind"], joined["width"])
+        writer = VectorsWriter(Path(out) / plural, kind, width)
         for number, folder in enumerate(folders, start=1):
-            vectors: Any = load_vectors(folder / plural)
+            vectors = load_vectors(folder / plural)
             for begin in range(0, vectors.shape[0], BLOCK):
                 writer.append(vectors[begin : begin + BLOCK])
             report(number, len(folders), f"shards of {plural}")
-        info, parts = writer.close(), [result[role] for result in results]
-        joined[role] = {"rows": info.rows, "stored": info.stored, "seconds": sum(part["seconds"] for part in parts)}
-        for mean in ("tokens", "flops"):
-            joined[role][mean] = sum(part[mean] * part["rows"] for part in parts) / max(info.rows, 1)
-    if joined["kind"] == "sparse":
+        info = writer.close()
+        return EncodedSide(
+            info.rows,
+            info.stored,
+            seconds=sum(part.seconds for part in parts),
+            tokens=sum(part.tokens * part.rows for part in parts) / max(info.rows, 1),
+            flops=sum(part.flops * part.rows for part in parts) / max(info.rows, 1),
+        )
+
+    joined = Encoded(
+        kind,
+        width,
+        results[0].parameters,
+        document=join_side("document", [result.document for result in results]),
+        query=join_side("query", [result.query for result in results]),
+    )
+    if kind == "sparse":
         named = {
             column: term
             for folder in folders
@@ -118,11 +174,11 @@ def _encode_side(
     encoder: Encoder,
     collection: Path,
     out: Path,
-    role: Literal["document", "query"],
+    role: Role,
     report: Progress,
     shard: int,
     shards: int,
-) -> dict[str, Any]:
+) -> EncodedSide:
     plural = ROLES[role]
     source, target = collection / f"{plural}.jsonl", out / plural
     target.mkdir()
@@ -146,18 +202,10 @@ def _encode_side(
         flops += sum(flops_of(count) for count in counts)
         report(writer.rows, total, plural)
     info = writer.close()
-    return {
-        "rows": info.rows,
-        "stored": info.stored,
-        "seconds": seconds,
-        "tokens": tokens / max(info.rows, 1),
-        "flops": flops / max(info.rows, 1),
-    }
+    return EncodedSide(info.rows, info.stored, seconds, tokens / max(info.rows, 1), flops / max(info.rows, 1))
 
 
-def _one_ahead(
-    blocks: Iterator[list[str]], encoder: Encoder, role: Literal["document", "query"]
-) -> Iterator[list[str]]:
+def _one_ahead(blocks: Iterator[list[str]], encoder: Encoder, role: Role) -> Iterator[list[str]]:
     """The blocks; an encoder that can tokenise ahead is told of each before the one in front of it is given out."""
     block = next(blocks, None)
     if block is not None:
@@ -172,6 +220,6 @@ def _one_ahead(
 
 def _write_terms(encoder: Encoder, out: Path) -> None:
     """Names of the columns that queries use, for explanations: the model is not loaded again."""
-    queries: Any = load_vectors(out / "queries")
+    queries = load_csr(out / "queries")
     columns = np.unique(queries.indices).tolist()
     (out / TERMS).write_text(json.dumps(list(zip(columns, encoder.terms(columns), strict=True))), encoding="utf-8")

@@ -3,18 +3,71 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.pipeline.steps.explain import explain
 from harness.pipeline.steps.prepare import read_qrels, read_texts
+from harness.pipeline.steps.result import StepResult
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.encoders.base import Progress
 
 SAMPLES = ("query", "repeat", "encode", "search")
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A metric of quality, mean over queries.
+
+    Attributes:
+        value: The mean.
+        low: Lower bound of its interval.
+        high: Upper bound of its interval.
+        n: Queries.
+        method: How it was computed, one phrase.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    method: str
+
+
+@dataclass(frozen=True)
+class Quality(StepResult):
+    """Every metric of quality by its name; intervals are of the mean over queries (BCa bootstrap)."""
+
+    metrics: dict[str, MetricValue]
+
+
+@dataclass(frozen=True)
+class LatencySummary(StepResult):
+    """Latencies of all processes of a system, in seconds.
+
+    Attributes:
+        encode: (value, low, high) of each percentile and of the mean.
+        search: The same of searching.
+        total: The same of encoding and searching one query.
+        least: By side, the shortest of a query's times, mean over queries.
+        n: Timed queries of all processes and passes.
+    """
+
+    encode: dict[str, tuple[float, float, float]]
+    search: dict[str, tuple[float, float, float]]
+    total: dict[str, tuple[float, float, float]]
+    least: dict[str, float]
+    n: int
+
+    def sides(self) -> dict[str, dict[str, tuple[float, float, float]]]:
+        """Encode, search and total by these names."""
+        return {"encode": self.encode, "search": self.search, "total": self.total}
 
 
 def quality(
@@ -28,7 +81,7 @@ def quality(
     confidence: float,
     seed: int,
     report: Progress,
-) -> dict[str, Any]:
+) -> Quality:
     """Write ``run.trec.gz`` and ``per_query.json`` ({metric: {query: value}}); evaluate the run as it was written.
 
     Besides ``explain.jsonl`` and ``active.npz``, see `harness.pipeline.steps.explain`.
@@ -43,9 +96,6 @@ def quality(
         confidence: Of the intervals.
         seed: Of the resampling.
         report: Is told of progress.
-
-    Returns:
-        {metric: {value, low, high, n, method}}; the intervals are of the mean over queries (BCa bootstrap).
     """
     from harness.measure.quality import evaluate, read_trec, write_trec
     from harness.metrics import quality_metrics
@@ -67,12 +117,12 @@ def quality(
         numbers = list(by_query.values())
         low, high = bootstrap_mean(numbers, confidence=confidence, seed=seed)
         method = f"{quality_metrics.get(name).method}, BCa bootstrap over queries"
-        result[name] = {"value": float(np.mean(numbers)), "low": low, "high": high, "n": len(numbers), "method": method}
+        result[name] = MetricValue(float(np.mean(numbers)), low, high, len(numbers), method)
     report(1, 1, "evaluated")
-    return result
+    return Quality(result)
 
 
-def latencies(*, out: str, confidence: float, seed: int, report: Progress, **processes: str) -> dict[str, Any]:
+def latencies(*, out: str, confidence: float, seed: int, report: Progress, **processes: str) -> LatencySummary:
     """Write ``samples.npz``, the samples of all processes with the number of each row's process (``process``).
 
     Args:
@@ -81,13 +131,10 @@ def latencies(*, out: str, confidence: float, seed: int, report: Progress, **pro
         seed: Of the resampling.
         report: Is told of progress.
         **processes: ``process0`` and so on: folders of the processes' own samples.
-
-    Returns:
-        {encode, search, total: {percentile or mean: (value, low, high)}, least: {side: value}, n: rows}; seconds.
     """
     from harness.measure.latency import least, summarise
 
-    parts: dict[str, list[Any]] = {name: [] for name in ("process", *SAMPLES)}
+    parts: dict[str, list[NDArray[np.generic]]] = {name: [] for name in ("process", *SAMPLES)}
     for number in range(len(processes)):
         with np.load(Path(processes[f"process{number}"]) / "samples.npz") as samples:
             parts["process"].append(np.full(len(samples["query"]), number, np.int32))
@@ -95,11 +142,12 @@ def latencies(*, out: str, confidence: float, seed: int, report: Progress, **pro
                 parts[name].append(samples[name])
     joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     np.savez_compressed(Path(out) / "samples.npz", allow_pickle=False, **joined)
-    sides = {"encode": joined["encode"], "search": joined["search"], "total": joined["encode"] + joined["search"]}
-    result: dict[str, Any] = {
-        side: summarise(joined["process"], joined["query"], seconds, confidence=confidence, seed=seed)
-        for side, seconds in sides.items()
+    process, query = joined["process"].astype(np.int32), joined["query"].astype(np.int32)
+    encode, search = joined["encode"].astype(np.float64), joined["search"].astype(np.float64)
+    sides = {"encode": encode, "search": search, "total": encode + search}
+    summaries = {
+        side: summarise(process, query, seconds, confidence=confidence, seed=seed) for side, seconds in sides.items()
     }
-    result["least"] = {side: least(joined["query"], seconds) for side, seconds in sides.items()}
+    shortest = {side: least(query, seconds) for side, seconds in sides.items()}
     report(1, 1, "summarised")
-    return {**result, "n": len(joined["query"])}
+    return LatencySummary(**summaries, least=shortest, n=len(query))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from harness.pipeline.steps.prepare import read_qrels, read_texts
+from harness.pipeline.steps.result import StepResult
 from harness.vectors import load_vectors
 
 if TYPE_CHECKING:
@@ -21,7 +23,30 @@ BLOCK = 32
 CUTS = (10, 100, 1000)
 
 
-def truth(*, out: str, vectors: str, depth: int, report: Progress) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ExactSearch(StepResult):
+    """Queries that were searched by brute force, and how many results of each were kept."""
+
+    queries: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class ExactComparison(StepResult):
+    """An index against the exact results.
+
+    Attributes:
+        recall: Share of the exact top k that the index returns, by k; mean over the queries that have results.
+        ndcg_at_10: nDCG@10 of the exact results.
+        queries: How many.
+    """
+
+    recall: dict[str, float]
+    ndcg_at_10: float
+    queries: int
+
+
+def truth(*, out: str, vectors: str, depth: int, report: Progress) -> ExactSearch:
     """Write ``ids.npy`` and ``scores.npy``, queries x depth: the exact top of the float32 vectors; see `Hits`.
 
     A document without a term in common with the query is no result of sparse vectors.
@@ -30,25 +55,22 @@ def truth(*, out: str, vectors: str, depth: int, report: Progress) -> dict[str, 
     ids = np.full((queries.shape[0], depth), -1, np.int64)
     scores = np.full((queries.shape[0], depth), -np.inf, np.float32)
     is_sparse = sparse.issparse(documents)
-    turned: Any = documents.T.tocsr() if sparse.issparse(documents) else documents.T
+    turned = documents.T.tocsr() if sparse.issparse(documents) else documents.T
     for begin in range(0, queries.shape[0], BLOCK):
-        product: Any = queries[begin : begin + BLOCK] @ turned
-        for row, values in enumerate(product.toarray() if is_sparse else np.asarray(product), start=begin):
+        product = queries[begin : begin + BLOCK] @ turned
+        scored = product.toarray() if sparse.issparse(product) else np.asarray(product)
+        for row, values in enumerate(scored, start=begin):
             best = _top(values, depth)
             best = best[values[best] > 0] if is_sparse else best
             ids[row, : len(best)], scores[row, : len(best)] = best, values[best]
         report(min(begin + BLOCK, queries.shape[0]), queries.shape[0], "exact search")
     np.save(Path(out) / "ids.npy", ids)
     np.save(Path(out) / "scores.npy", scores)
-    return {"queries": int(queries.shape[0]), "depth": depth}
+    return ExactSearch(int(queries.shape[0]), depth)
 
 
-def compare(*, out: str, truth: str, found: str, collection: str, report: Progress) -> dict[str, Any]:
-    """Recall of an index against the exact results, and the quality that the exact results have.
-
-    Returns:
-        ``recall``: {k: mean over the queries that have results}; ``ndcg@10`` of the exact results; queries.
-    """
+def compare(*, out: str, truth: str, found: str, collection: str, report: Progress) -> ExactComparison:
+    """Recall of an index against the exact results, and the quality that the exact results have."""
     from harness.measure.quality import evaluate, read_trec, write_trec
 
     exact, got = np.load(Path(truth) / "ids.npy"), np.load(Path(found) / "ids.npy")
@@ -59,11 +81,11 @@ def compare(*, out: str, truth: str, found: str, collection: str, report: Progre
     values = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), ["ndcg@10"])["ndcg@10"]
     report(1, 1, "compared")
     cuts = [k for k in CUTS if k <= min(exact.shape[1], got.shape[1])]
-    return {
-        "recall": {str(k): recall(got[:, :k], exact[:, :k]) for k in cuts},
-        "ndcg@10": float(np.mean(list(values.values()))),
-        "queries": int(exact.shape[0]),
-    }
+    return ExactComparison(
+        {str(k): recall(got[:, :k], exact[:, :k]) for k in cuts},
+        float(np.mean(list(values.values()))),
+        int(exact.shape[0]),
+    )
 
 
 def recall(found: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
@@ -76,7 +98,7 @@ def recall(found: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
     return float(np.mean(shares)) if shares else 1.0
 
 
-def _top(values: Any, depth: int) -> Any:
+def _top(values: NDArray[np.float32], depth: int) -> NDArray[np.intp]:
     """Places of the highest values, descending, ties ascending."""
     if len(values) > depth:
         bound = np.partition(values, len(values) - depth)[len(values) - depth]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.pipeline.steps.prepare import read_texts
-from harness.vectors import load_vectors, vectors_info
+from harness.vectors import load_csr, vectors_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from scipy import sparse
 
 QUERIES, SHOWN, TERMS = 300, 2, 8
 """Queries explained, documents of each, and terms of each document."""
@@ -62,11 +63,11 @@ class _Matcher:
 
     def __init__(self, vectors: Path) -> None:
         self.names: dict[int, str] = {}
-        self.queries: Any = None
+        self.queries: sparse.csr_matrix | None = None
         path = vectors / "terms.json"
         if path.is_file():
             self.names = {int(column): name for column, name in json.loads(path.read_text(encoding="utf-8"))}
-            self.queries, self.documents = load_vectors(vectors / "queries"), load_vectors(vectors / "documents")
+            self.queries, self.documents = load_csr(vectors / "queries"), load_csr(vectors / "documents")
 
     def terms(self, query: int, document: int) -> list[tuple[str, float]]:
         """The largest first; none for dense vectors."""
@@ -80,19 +81,18 @@ class _Matcher:
         return [(self.names.get(int(both[n]), str(both[n])), round(float(products[n]), 4)) for n in order]
 
 
-def _row(matrix: Any, number: int) -> tuple[Any, Any]:
+def _row(matrix: sparse.csr_matrix, number: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     begin, end = matrix.indptr[number], matrix.indptr[number + 1]
     return matrix.indices[begin:end], matrix.data[begin:end]
 
 
-def _active(vectors: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _active(vectors: Path) -> dict[str, NDArray[np.int64]]:
+    active: dict[str, NDArray[np.int64]] = {}
     for role, folder in (("document", vectors / "documents"), ("query", vectors / "queries")):
         if vectors_info(folder).kind == "sparse":
-            matrix: Any = load_vectors(folder)
-            values, counts = np.unique(np.diff(matrix.indptr), return_counts=True)
-            found |= {f"{role}_terms": values.astype(np.int64), f"{role}_vectors": counts.astype(np.int64)}
-    return found
+            values, counts = np.unique(np.diff(load_csr(folder).indptr), return_counts=True)
+            active |= {f"{role}_terms": values.astype(np.int64), f"{role}_vectors": counts.astype(np.int64)}
+    return active
 
 
 def _cut(text: str, length: int) -> str:

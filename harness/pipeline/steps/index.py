@@ -3,30 +3,76 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
-from harness.vectors import load_vectors, vectors_info
+from harness.indexes.base import Work
+from harness.measure.machine.conditions import ProcessConditions
+from harness.pipeline.steps.observed_result import ObservedResult
+from harness.pipeline.steps.result import StepResult
+from harness.vectors import load_csr, load_vectors, vectors_info
 
 OVERLAP_BLOCK = 1 << 22
 
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
     from harness.indexes.base import Index
+    from harness.jsonvalue import JsonTable
     from harness.vectors import Kind, Vectors
 
 
-def build(*, out: str, type: str, params: dict[str, Any], vectors: str, report: Progress) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Built(ObservedResult):
+    """An index that was built.
+
+    Attributes:
+        build_seconds: Wall time of building alone.
+        build_peak_bytes: Peak of the resident size (VmHWM) above the resident size before; at least 0.
+        memory: Bytes by component, as the engine counts them.
+        file_bytes: Bytes of all saved files.
+    """
+
+    build_seconds: float
+    build_peak_bytes: int
+    memory: dict[str, int]
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class Searched(StepResult):
+    """All queries searched: how many, to which depth, and the wall time of the whole batch in seconds."""
+
+    queries: int
+    depth: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CountedWork(StepResult):
+    """What an engine did for all queries; exact, not timed.
+
+    Attributes:
+        queries: How many.
+        k: Results of each.
+        work: Counts over all queries; None where the engine does not count.
+        expected_overlap: Terms that a query and a document are expected to share (see `expected_overlap`); None for
+            dense vectors.
+    """
+
+    queries: int
+    k: int
+    work: Work | None
+    expected_overlap: float | None
+
+
+def build(*, out: str, type: str, params: JsonTable, vectors: str, report: Progress) -> Built:
     """Build and save an index.
 
     Kernels are compiled and libraries imported on a tiny index first, so that neither time nor memory of that counts.
-
-    Returns:
-        Seconds of building alone, the peak of the resident size (VmHWM) above the resident size before, bytes by
-        component, bytes on disk, and the conditions.
     """
     from harness.indexes import create
     from harness.measure.machine.conditions import observe
@@ -46,23 +92,17 @@ def build(*, out: str, type: str, params: dict[str, Any], vectors: str, report: 
     peak_bytes = peak() - before
     index.save(Path(out))
     report(1, 1, "built")
-    return {
-        "build_seconds": seconds,
-        "conditions": {**asdict(conditions), "disturbance": conditions.disturbance(), "violation": ""},
-        "build_peak_bytes": max(peak_bytes, 0),
-        "memory": {name: int(size) for name, size in index.memory().items()},
-        "file_bytes": sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file()),
-    }
+    return Built(
+        ProcessConditions(**asdict(conditions), disturbance=conditions.disturbance(), violation=""),
+        build_seconds=seconds,
+        build_peak_bytes=max(peak_bytes, 0),
+        memory={name: int(size) for name, size in index.memory().items()},
+        file_bytes=sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file()),
+    )
 
 
-def search(
-    *, out: str, type: str, vectors: str, index: str, depth: int, threads: int, report: Progress
-) -> dict[str, Any]:
-    """Search all queries; write ``ids.npy`` (int64) and ``scores.npy`` (float32), queries x depth.
-
-    Returns:
-        What the engine counted for the timed k (see `Work`), and seconds for the whole batch.
-    """
+def search(*, out: str, type: str, vectors: str, index: str, depth: int, threads: int, report: Progress) -> Searched:
+    """Search all queries; write ``ids.npy`` (int64) and ``scores.npy`` (float32), queries x depth."""
     queries = load_vectors(Path(vectors) / "queries")
     engine = open_index(type, index)
     started = time.perf_counter()
@@ -71,27 +111,21 @@ def search(
     np.save(Path(out) / "ids.npy", np.ascontiguousarray(ids, np.int64))
     np.save(Path(out) / "scores.npy", np.ascontiguousarray(scores, np.float32))
     report(1, 1, "searched")
-    return {"queries": int(queries.shape[0]), "depth": depth, "seconds": seconds}
+    return Searched(int(queries.shape[0]), depth, seconds)
 
 
-def count_work(*, out: str, type: str, vectors: str, index: str, k: int, report: Progress) -> dict[str, Any]:
-    """Count what the engine does for each query at the timed k; exact, not timed.
-
-    Returns:
-        Its work, and of sparse vectors what a query and a document are expected to share.
-    """
-    queries, documents = (load_vectors(Path(vectors) / name) for name in ("queries", "documents"))
+def count_work(*, out: str, type: str, vectors: str, index: str, k: int, report: Progress) -> CountedWork:
+    """Count what the engine does for all queries at the timed k."""
+    queries = load_vectors(Path(vectors) / "queries")
     work = open_index(type, index).work(queries, k)
     report(1, 1, "counted")
-    return {
-        "queries": int(queries.shape[0]),
-        "k": k,
-        "work": vars(work) if work is not None else None,
-        "expected_overlap": expected_overlap(queries, documents) if hasattr(queries, "indptr") else None,
-    }
+    overlap = None
+    if not isinstance(queries, np.ndarray):
+        overlap = expected_overlap(queries, load_csr(Path(vectors) / "documents"))
+    return CountedWork(int(queries.shape[0]), k, work, overlap)
 
 
-def expected_overlap(queries: Any, documents: Any) -> float:
+def expected_overlap(queries: sparse.csr_matrix, documents: sparse.csr_matrix) -> float:
     """SPLADE's FLOPS: sum over terms of the share of queries times the share of documents that have it.
 
     Args:
@@ -115,7 +149,7 @@ def open_index(type: str, directory: str) -> Index:
     return loaded
 
 
-def warm(type: str, params: dict[str, Any], kind: Kind) -> None:
+def warm(type: str, params: JsonTable, kind: Kind) -> None:
     """Import and compile everything that an engine needs, on vectors too small to matter."""
     from harness.indexes import create
 
@@ -130,7 +164,5 @@ def warm(type: str, params: dict[str, Any], kind: Kind) -> None:
 
 def tiny(kind: Kind) -> Vectors:
     """A few small vectors of this kind."""
-    from scipy import sparse
-
     rows = np.random.default_rng(1).random((64, 32), dtype=np.float32)
     return sparse.csr_matrix(rows * (rows > 0.5)) if kind == "sparse" else rows

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
+
+from scipy import sparse
 
 from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.prepare import read_pairs
+from harness.pipeline.steps.result import StepResult
 from harness.training.negatives import choose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.encoders.base import Encoder, Progress
+    from harness.jsonvalue import JsonTable
 
 BLOCK = 256
 """Queries searched at a time."""
+
+
+class PartArguments(TypedDict):
+    """Type and parameters of an encoder or an index, as a step takes them."""
+
+    type: str
+    params: JsonTable
+
+
+@dataclass(frozen=True)
+class Mined(StepResult):
+    """Pairs with their negatives: how many pairs, how many different passages, and negatives a pair, mean."""
+
+    pairs: int
+    passages: int
+    negatives: float
 
 
 def mine(
     *,
     out: str,
     pairs: str,
-    encoder: dict[str, Any],
-    index: dict[str, Any],
+    encoder: PartArguments,
+    index: PartArguments,
     depth: int,
     count: int,
     skip: int,
@@ -33,7 +54,7 @@ def mine(
     threads: int,
     report: Progress,
     model: str | None = None,
-) -> dict[str, Any]:
+) -> Mined:
     """Write ``pairs.jsonl`` anew, each pair with its negatives; see `harness.training.negatives.choose`.
 
     Args:
@@ -48,9 +69,6 @@ def mine(
         threads: For encoding.
         report: Progress.
         model: The encoder's folder; one that is made of its corpus (BM25) is made of the passages here.
-
-    Returns:
-        Pairs, passages, and negatives a pair.
     """
     from harness.indexes import create
 
@@ -62,17 +80,17 @@ def mine(
         answers.setdefault(pair.query, set()).add(place[pair.positive])
     report(0, len(found), "encoding the passages")
     ready = _encoder(encoder, model, passages, threads)
-    documents: Any = ready.encode_documents(passages)
+    documents = ready.encode_documents(passages)
     engine = create(index["type"], **index["params"])
     engine.build(documents)
     total = 0
     with (Path(out) / "pairs.jsonl").open("w", encoding="utf-8") as file:
         for begin in range(0, len(found), BLOCK):
             block = found[begin : begin + BLOCK]
-            queries: Any = ready.encode_queries([pair.query for pair in block])
+            queries = ready.encode_queries([pair.query for pair in block])
             ids, scores = engine.search(queries, min(depth, len(passages)))
             own = documents[[place[pair.positive] for pair in block]]
-            positive = (queries.multiply(own) if hasattr(queries, "multiply") else queries * own).sum(1)
+            positive = (queries.multiply(own) if sparse.issparse(queries) else queries * own).sum(1)
             for row, pair in enumerate(block):
                 chosen = choose(
                     ids[row].tolist(),
@@ -87,10 +105,10 @@ def mine(
                 line = {"query": pair.query, "positive": pair.positive, "negatives": [passages[n] for n in chosen]}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
             report(begin + len(block), len(found), "queries")
-    return {"pairs": len(found), "passages": len(passages), "negatives": total / max(len(found), 1)}
+    return Mined(len(found), len(passages), total / max(len(found), 1))
 
 
-def _encoder(encoder: dict[str, Any], model: str | None, passages: Sequence[str], threads: int) -> Encoder:
+def _encoder(encoder: PartArguments, model: str | None, passages: Sequence[str], threads: int) -> Encoder:
     maker = open_type(encoder["type"], encoder["params"])
     if model is not None:
         return maker.load(Path(model), threads=threads)

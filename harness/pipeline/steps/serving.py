@@ -7,21 +7,101 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
 from harness.errors import UserError
+from harness.measure.machine.watch import WatchedConditions
 from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index
+from harness.pipeline.steps.observed_result import ObservedResult
 from harness.pipeline.steps.prepare import read_texts
+from harness.pipeline.steps.result import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.encoders.base import Encoder, Progress
     from harness.indexes.base import Index
+    from harness.jsonvalue import JsonTable
     from harness.measure.machine.watch import Turn, Watched
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WatchedResult(ObservedResult):
+    """A result of a process that took readings of the sentinel; it may be measured again where it was disturbed."""
+
+    conditions: WatchedConditions
+
+
+@dataclass(frozen=True)
+class ColdTimes(StepResult):
+    """A start with a cold page cache.
+
+    Attributes:
+        size: Bytes of the files of model and index.
+        cached_before: Bytes of them in the page cache before they were dropped.
+        cached_after: Bytes of them in the page cache afterwards.
+        load_seconds: Wall time of opening encoder and index.
+        first_query_seconds: Wall time of the first answer.
+    """
+
+    size: int
+    cached_before: int
+    cached_after: int
+    load_seconds: float
+    first_query_seconds: float
+
+
+@dataclass(frozen=True)
+class BatchTimes(WatchedResult):
+    """All queries as one batch, several times.
+
+    Attributes:
+        encode: Seconds of each pass.
+        search: Seconds of each pass.
+        queries: In the batch.
+        threads: Of the process.
+        component: Name of this number of threads in the metrics: 1 or all.
+    """
+
+    encode: tuple[float, ...]
+    search: tuple[float, ...]
+    queries: int
+    threads: int
+    component: str
+
+
+@dataclass(frozen=True)
+class LoadSearch(WatchedResult):
+    """The highest rate of arrivals that kept latency under a bound.
+
+    Attributes:
+        rate: Queries a second; 0 where the lowest rate that was tried was too high.
+        tried: Each rate with its 99th percentile in seconds, in the order tried.
+        bound: Seconds that the percentile was to keep under.
+        arrivals: Queries at each rate.
+    """
+
+    rate: float
+    tried: tuple[tuple[float, float], ...]
+    bound: float
+    arrivals: int
+
+
+class ServedSystem(TypedDict):
+    """What `open_system` takes, and every step takes that serves a system."""
+
+    encoder_type: str
+    encoder_params: JsonTable
+    model: str
+    index_type: str
+    index: str
+    k: int
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -39,13 +119,16 @@ class Served:
         """How many other processes hold parts of the index."""
         return len(self.engine.elsewhere())
 
-    def facts(self, found: Watched[Any]) -> dict[str, Any]:
-        """Conditions as JSON; parts of the index in other processes are something that they tell nothing of."""
-        facts = found.facts()
-        if others := self.elsewhere:
-            text = f"{others} other processes searched, whose threads and processor time are not counted"
-            facts["violation"] = "; ".join(filter(None, (found.violation, text)))
-        return facts
+    def conditions(self, measured: Watched[T], *, round: str = "") -> WatchedConditions:
+        """What the process met; that other processes searched too is a violation, as nothing is known of them.
+
+        Args:
+            measured: With this system.
+            round: Name of the round in which it took turns with others.
+        """
+        others = self.elsewhere
+        text = f"{others} other processes searched, whose threads and processor time are not counted" if others else ""
+        return measured.facts(violation=text, round=round)
 
     def answer(self, text: str) -> None:
         """Encode and search one query."""
@@ -53,7 +136,7 @@ class Served:
 
 
 def open_system(
-    encoder_type: str, encoder_params: dict[str, Any], model: str, index_type: str, index: str, k: int, threads: int
+    encoder_type: str, encoder_params: JsonTable, model: str, index_type: str, index: str, k: int, threads: int
 ) -> Served:
     """Open what is served, libraries and all."""
     started = time.perf_counter()
@@ -68,19 +151,19 @@ def query_texts(collection: str, queries: int | None) -> list[str]:
 
 
 def cold_start(
-    *, out: str, collection: str, model: str, index: str, process: int, report: Progress, **system: Any
-) -> dict[str, Any]:
+    *, out: str, collection: str, process: int, report: Progress, **system: Unpack[ServedSystem]
+) -> ColdTimes:
     """Drop model and index from the page cache, then open them and answer one query.
 
-    Returns:
-        Bytes of the files, those cached before and after, seconds of opening and of the first answer.
+    Raises:
+        UserError: Parts of the index are in other processes, of whose page cache nothing is known.
     """
     from harness.measure.machine.page_cache import drop_cache
 
     text = query_texts(collection, 1)[0]
-    dropped = drop_cache([Path(model), Path(index)])
+    dropped = drop_cache([Path(system["model"]), Path(system["index"])])
     report(0, 1, "starting cold")
-    served = open_system(model=model, index=index, **system)
+    served = open_system(**system)
     if served.elsewhere:
         raise UserError(
             "other processes opened shards, perhaps from another machine's page cache, so nothing is known to be cold",
@@ -91,13 +174,7 @@ def cold_start(
     served.answer(text)
     first = time.perf_counter() - started
     report(1, 1, "answered")
-    return {
-        "size": dropped.size,
-        "cached_before": dropped.before,
-        "cached_after": dropped.after,
-        "load_seconds": served.seconds,
-        "first_query_seconds": first,
-    }
+    return ColdTimes(dropped.size, dropped.before, dropped.after, served.seconds, first)
 
 
 def throughput(
@@ -109,13 +186,9 @@ def throughput(
     attempts: int,
     component: str,
     report: Progress,
-    **system: Any,
-) -> dict[str, Any]:
-    """Encode all queries as one batch, and search all their vectors as one batch, several times after a first one.
-
-    Returns:
-        Seconds of each pass by side, and the conditions.
-    """
+    **system: Unpack[ServedSystem],
+) -> BatchTimes:
+    """Encode all queries as one batch, and search all their vectors as one batch, several times after a first one."""
     from harness.measure.machine.watch import watched
 
     served, texts = open_system(**system), query_texts(collection, queries)
@@ -131,15 +204,16 @@ def throughput(
             sides["search"].append(_seconds(lambda: served.engine.search(vectors, served.k, threads=served.threads)))
         return sides
 
-    found = watched(measure, threads=served.threads, attempts=attempts)
+    measured = watched(measure, threads=served.threads, attempts=attempts)
     report(repeats, repeats, "passes")
-    return {
-        **found.value,
-        "queries": len(texts),
-        "threads": served.threads,
-        "component": component,
-        "conditions": served.facts(found),
-    }
+    return BatchTimes(
+        served.conditions(measured),
+        encode=tuple(measured.value["encode"]),
+        search=tuple(measured.value["search"]),
+        queries=len(texts),
+        threads=served.threads,
+        component=component,
+    )
 
 
 def open_loop(
@@ -152,15 +226,12 @@ def open_loop(
     warmup: int,
     seed: int,
     report: Progress,
-    **system: Any,
-) -> dict[str, Any]:
+    **system: Unpack[ServedSystem],
+) -> LoadSearch:
     """Find the highest rate of arrivals at which the 99th percentile of latency keeps under a bound.
 
     One process answers, one query after the other; the rates tried lie between a fifth of what it answers without a
     pause and all of that. ``intended.npy``, ``latency.npy``, ... have a row for each rate tried.
-
-    Returns:
-        The rate (queries a second; 0 where even a fifth was too much), every rate tried with its percentile.
     """
     from harness.measure import open_loop
     from harness.measure.machine.watch import watched
@@ -178,7 +249,7 @@ def open_loop(
         loads.append(open_loop.serve(lambda number: served.answer(texts[number]), len(texts), due, seed=seed))
         return float(np.quantile(loads[-1].latency, 0.99))
 
-    found = watched(
+    measured = watched(
         lambda turn: open_loop.highest_load(
             lambda rate: percentile(rate, turn), bound, lowest=0.2 / mean, highest=1.0 / mean, steps=4
         ),
@@ -187,13 +258,8 @@ def open_loop(
     fields = ("query", "intended", "latency", "service")
     for name in fields:
         np.save(Path(out) / f"{name}.npy", np.stack([getattr(load, name) for load in loads]))
-    return {
-        "rate": found.value.rate,
-        "tried": [list(pair) for pair in found.value.tried],
-        "bound": bound,
-        "arrivals": arrivals,
-        "conditions": served.facts(found),
-    }
+    load = measured.value
+    return LoadSearch(served.conditions(measured), rate=load.rate, tried=load.tried, bound=bound, arrivals=arrivals)
 
 
 def _seconds(work: Callable[[], object]) -> float:

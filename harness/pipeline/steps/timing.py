@@ -2,24 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.pipeline.steps.serving import open_system, query_texts
+from harness.pipeline.steps.serving import WatchedResult, open_system, query_texts
 
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
+    from harness.jsonvalue import JsonTable
     from harness.measure.machine.watch import Turn
     from harness.measure.workers.messages import Ask
+
+
+@dataclass(frozen=True)
+class MeteredEnergy:
+    """What a meter of energy showed over the passes.
+
+    Attributes:
+        joules: Of all that ran on the package; None where the machine has no meter that may be read.
+        method: Which meter.
+        queries: How many were answered meanwhile, warming up included.
+    """
+
+    joules: float | None
+    method: str
+    queries: int
+
+
+@dataclass(frozen=True)
+class TimedLatency(WatchedResult):
+    """The latency of one process; the samples are in its files.
+
+    Attributes:
+        load_seconds: Wall time of opening encoder and index.
+        first_query_seconds: Wall time of this process' very first query, encoding and search.
+        timer_overhead_seconds: Median of reading the clock twice; it is part of every latency.
+        queries: How many different ones were timed.
+        elsewhere: How many other processes searched. Of these nothing is known, so the next three are None.
+        encode_cpu: Processor seconds of a query in each pass, all threads, mean over queries.
+        search_cpu: The same of searching.
+        energy: What a meter showed.
+        builds: How the libraries were built that this process had loaded, by library.
+    """
+
+    load_seconds: float
+    first_query_seconds: float
+    timer_overhead_seconds: float
+    queries: int
+    elsewhere: int
+    encode_cpu: tuple[float, ...] | None
+    search_cpu: tuple[float, ...] | None
+    energy: MeteredEnergy | None
+    builds: dict[str, str]
 
 
 def latency(
     *,
     out: str,
     encoder_type: str,
-    encoder_params: dict[str, Any],
+    encoder_params: JsonTable,
     model: str,
     index_type: str,
     index: str,
@@ -35,16 +79,12 @@ def latency(
     report: Progress,
     round: str = "",
     ask: Ask | None = None,
-) -> dict[str, Any]:
+) -> TimedLatency:
     """Time every query, encoding and search apart; write ``samples.npz``.
 
     ``query`` (int32, number of the query), ``repeat`` (int32), ``encode`` and ``search`` (float64, seconds).
 
     It asks for turns with `ask` (None where it is timed alone); what was timed in one `round` was timed in turns.
-
-    Returns:
-        Seconds of loading and of the first query, the timer's own cost, conditions; processor time and what a meter of
-        energy said, or the number of other processes that searched, as nothing is known of theirs.
     """
     from harness.measure.energy import Meter
     from harness.measure.latency import Samples, measure_queries
@@ -54,7 +94,7 @@ def latency(
     served = open_system(encoder_type, encoder_params, model, index_type, index, k, threads)
     encoder, engine, texts = served.encoder, served.engine, query_texts(collection, queries)
     tries: list[Samples] = []
-    energy: dict[str, Any] = {}
+    energy: list[MeteredEnergy] = []
 
     def measure(turn: Turn) -> Samples:
         report(0, 1, f"timing {len(texts)} queries{', again: it was disturbed' if tries else ''}")
@@ -66,7 +106,7 @@ def latency(
             meter.go()
 
         meter.go()
-        found = measure_queries(
+        samples = measure_queries(
             lambda text: encoder.encode_queries([text]),
             lambda vector: engine.search(vector, k, threads=threads),
             texts,
@@ -76,12 +116,12 @@ def latency(
             turn=take_turn,
         )
         meter.halt()
-        tries.append(found)
-        energy["joules"], energy["method"], energy["queries"] = meter.joules, meter.method, found.asked
-        return found
+        tries.append(samples)
+        energy.append(MeteredEnergy(meter.joules, meter.method, samples.asked))
+        return samples
 
-    found = watched(measure, threads=threads, pinned=pin, attempts=attempts, ask=ask)
-    samples, first = found.value, tries[0]  # only the first attempt's first query was this process' first
+    measured = watched(measure, threads=threads, pinned=pin, attempts=attempts, ask=ask)
+    samples, first = measured.value, tries[0]  # only the first attempt's first query was this process' first
     np.savez(
         Path(out) / "samples.npz",
         query=samples.query,
@@ -90,14 +130,16 @@ def latency(
         search=samples.search_seconds,
     )
     report(1, 1, "timed")
-    # Of this process and machine, which is not all where others search as well.
-    cpu = {"encode_cpu": samples.encode_cpu.tolist(), "search_cpu": samples.search_cpu.tolist(), "energy": energy}
-    return {
-        "load_seconds": served.seconds,
-        "first_query_seconds": first.first_encode_seconds + first.first_search_seconds,
-        "timer_overhead_seconds": samples.timer_overhead_seconds,
-        "queries": len(texts),
-        **(cpu if not served.elsewhere else {"elsewhere": served.elsewhere}),
-        "builds": library_builds(),
-        "conditions": {**served.facts(found), "round": round},
-    }
+    alone = not served.elsewhere  # processor time and energy are not of all that searched where others search as well
+    return TimedLatency(
+        served.conditions(measured, round=round),
+        load_seconds=served.seconds,
+        first_query_seconds=first.first_encode_seconds + first.first_search_seconds,
+        timer_overhead_seconds=samples.timer_overhead_seconds,
+        queries=len(texts),
+        elsewhere=served.elsewhere,
+        encode_cpu=tuple(samples.encode_cpu.tolist()) if alone else None,
+        search_cpu=tuple(samples.search_cpu.tolist()) if alone else None,
+        energy=energy[-1] if alone else None,
+        builds=library_builds(),
+    )

@@ -7,19 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
+    from harness.jsonvalue import JsonTable, JsonValue
 
 WORKER = "harness.pipeline.steps.torchrun_worker"
 """The module that each process runs; named, not imported, because it imports what calls this one."""
 
 
-def fit_together(arguments: dict[str, Any], processes: int, report: Progress) -> dict[str, Any]:
-    """Run `harness.pipeline.steps.fit.fit` in so many processes of this machine, started by torchrun.
+def fit_in_processes(arguments: JsonTable, processes: int, report: Progress) -> JsonValue:
+    """Run `harness.pipeline.steps.fit.fit` in several processes of this machine, started by torchrun.
 
     Args:
         arguments: Of `fit`, without `report`.
@@ -27,10 +28,11 @@ def fit_together(arguments: dict[str, Any], processes: int, report: Progress) ->
         report: Called with the first process's progress.
 
     Returns:
-        What the first process's `fit` gave.
+        What the first process's `fit` returned, as JSON.
 
     Raises:
-        UserError: What it raised.
+        UserError: The `fit` of the first process raised it.
+        RuntimeError: A process ended without a result.
     """
     with TemporaryDirectory() as name:
         job, result = Path(name) / "job.json", Path(name) / "result.json"
@@ -44,10 +46,9 @@ def fit_together(arguments: dict[str, Any], processes: int, report: Progress) ->
             for line in running.stdout or ():
                 if line.startswith("{"):
                     report(*json.loads(line)["progress"])
-        found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
-        if "error" in found:
-            raise UserError(found["error"])
-        if running.returncode or "result" not in found:
+        ended: dict[str, JsonValue] = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
+        if "error" in ended:
+            raise UserError(str(ended["error"]))
+        if running.returncode or "result" not in ended:
             raise RuntimeError(f"torchrun ended with exit status {running.returncode}")
-        given: dict[str, Any] = found["result"]
-        return given
+        return ended["result"]

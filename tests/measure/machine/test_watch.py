@@ -67,7 +67,7 @@ def test_what_stays_disturbed_is_returned_and_flagged():
     found = machine.watch(measure, attempts=2)
     assert (found.value, len(found.repeated)) == ("kept", 1)
     assert "slower" in found.disturbance
-    assert found.facts()["disturbance"] == found.disturbance
+    assert found.facts().disturbance == found.disturbance
     with pytest.raises(ValueError, match="attempt"):
         machine.watch(measure, attempts=0)
 
@@ -151,7 +151,7 @@ def test_a_library_that_is_set_to_more_threads_is_a_violation(monkeypatch):
     monkeypatch.setattr("harness.measure.machine.watch.library_threads", lambda: {"faiss": 4, "torch": 1})
     found = Machine().watch(lambda read: None, threads=1)
     assert found.violation == "faiss may use 4 threads, not 1"
-    assert found.facts()["library_threads"] == {"faiss": 4, "torch": 1}
+    assert found.facts().library_threads == {"faiss": 4, "torch": 1}
     assert Machine().watch(lambda read: None, threads=4).violation == ""
 
 

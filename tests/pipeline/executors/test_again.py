@@ -1,19 +1,21 @@
 """Which stored results are made again: disturbed timings when asked, and what sums up other times."""
 
-from types import SimpleNamespace
-
 import pytest
+from step_results import QUIET, conditions, latency, stored
 
 from harness.experiment import RETRIES
+from harness.measure.machine.conditions import ProcessConditions
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.stage import Stage
 from harness.pipeline.stage_outcome import Done
+from harness.pipeline.steps.index import Built
 from harness.pipeline.store.local import Store
 from harness.spec.models import MeasureSpec
+from harness.typed_json import to_json
 
-FUNCTION = "harness.measure.machine.page_cache:drop_cache"
-LATENCY = Stage("latency", "latency", FUNCTION, {})
-SUMMARY = Stage("summary", "summary", FUNCTION, {}, {"process0": LATENCY})
+LATENCY = Stage("latency", "latency", "harness.pipeline.steps.timing:latency", {})
+SUMMARY = Stage("summary", "summary", "harness.pipeline.steps.evaluate:latencies", {}, {"process0": LATENCY})
+BUILD = Stage("build", "build", "harness.pipeline.steps.index:build", {})
 
 
 def executor(*retry, reused=True):
@@ -22,28 +24,43 @@ def executor(*retry, reused=True):
     return made
 
 
-def stored(**conditions):
-    return SimpleNamespace(result={"conditions": conditions} if conditions else {})
+@pytest.mark.parametrize(
+    ("retry", "disturbance", "again"),
+    [
+        ((), "it waited", False),
+        (("failed",), "it waited", False),
+        (("disturbed",), "it waited", True),
+        (("disturbed",), "", False),
+    ],
+)
+def test_disturbed_timings_are_made_again_when_asked(retry, disturbance, again):
+    result = latency(conditions=conditions(disturbance=disturbance))
+    assert executor(*retry)._again(LATENCY, stored(result)) == again
+
+
+def test_a_build_is_not_repeated_whatever_disturbed_it():
+    built = Built(ProcessConditions(**{**QUIET, "disturbance": "it waited"}), 1.0, 0, {}, 0)
+    assert not executor("disturbed")._again(BUILD, stored(built))
 
 
 @pytest.mark.parametrize(
-    ("retry", "conditions", "again"),
+    ("result", "again"),
     [
-        ((), {"sentinel": [], "disturbance": "it waited"}, False),
-        (("failed",), {"sentinel": [], "disturbance": "it waited"}, False),
-        (("disturbed",), {"sentinel": [], "disturbance": "it waited"}, True),
-        (("disturbed",), {"sentinel": [], "disturbance": ""}, False),
-        (("disturbed",), {"disturbance": "a build is not repeated"}, False),
-        (("disturbed",), {}, False),
+        ({"conditions": to_json(conditions(disturbance="it waited"))}, True),
+        ({"conditions": to_json(conditions())}, False),
+        ({"conditions": "something else of this name"}, False),
+        ({}, False),
+        ([], False),
     ],
 )
-def test_disturbed_timings_are_made_again_when_asked(retry, conditions, again):
-    assert executor(*retry)._again(LATENCY, stored(**conditions)) == again
+def test_a_step_of_json_gives_its_conditions_by_name(result, again):
+    stage = Stage("switch", "switch", "harness.measure.machine.page_cache:drop_cache", {})
+    assert executor("disturbed")._again(stage, stored(result)) == again
 
 
 @pytest.mark.parametrize("reused", [True, False])
 def test_a_summary_is_made_again_with_its_times(reused):
-    assert executor(reused=reused)._again(SUMMARY, stored()) == (not reused)
+    assert executor(reused=reused)._again(SUMMARY, stored({})) == (not reused)
 
 
 @pytest.mark.parametrize(

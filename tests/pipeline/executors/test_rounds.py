@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from step_results import conditions, latency, stored
 
 from harness.measure.workers import isolated as worker
 from harness.pipeline.executors.local import Executor
@@ -23,7 +24,7 @@ def timed(name, **more):
 
 
 def ended(stage, token=None, status="ok"):
-    artefact = SimpleNamespace(result={"conditions": {"round": token}}) if token is not None else None
+    artefact = stored(latency(conditions=conditions(round=token))) if token is not None else None
     return Done(stage, status, artefact, reused=True)
 
 
@@ -84,12 +85,13 @@ def world(tmp_path, monkeypatch):
         textwrap.dedent(
             """
             import os
+            from step_results import QUIET, WATCHED
             def serve(out, name, seed, report, round="", ask=None):
                 if name == "bad": raise RuntimeError("boom")
                 for number in range(3):
                     if ask: ask({"turn": number})
                     with open(os.path.join(os.path.dirname(__file__), "order"), "a") as file: file.write(name)
-                return {"conditions": {"round": round}}
+                return {"conditions": {**QUIET, **WATCHED, "round": round}}
             """
         )
     )

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import step_results
+from step_results import stored
 from tests_support import write_collection
 
 from harness.errors import UserError
@@ -13,6 +15,7 @@ from harness.measure.workers.isolated import run_isolated
 from harness.pipeline.measurements import Subject, registry
 from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.pipeline.stage import Stage
+from harness.pipeline.steps.serving import BatchTimes, ColdTimes
 from harness.spec.models import MeasureSpec
 
 MIB = 1 << 20
@@ -43,19 +46,19 @@ def test_a_cold_start_says_how_cold_it_was(system):
     from harness.pipeline.steps.serving import cold_start
 
     found = cold_start(process=0, **system)
-    assert found["cached_after"] <= found["cached_before"] <= found["size"]
-    assert found["size"] > 1000
-    assert min(found["load_seconds"], found["first_query_seconds"]) > 0
+    assert found.cached_after <= found.cached_before <= found.size
+    assert found.size > 1000
+    assert min(found.load_seconds, found.first_query_seconds) > 0
 
 
 def test_throughput_has_a_time_for_each_pass_and_side(system):
     from harness.pipeline.steps.serving import throughput
 
     found = throughput(queries=2, repeats=3, attempts=1, component="1", **system)
-    assert found["queries"] == 2
-    assert len(found["encode"]) == len(found["search"]) == 3
-    assert min(found["encode"] + found["search"]) > 0
-    assert len(found["conditions"]["sentinel"]) == 2
+    assert found.queries == 2
+    assert len(found.encode) == len(found.search) == 3
+    assert min(found.encode + found.search) > 0
+    assert len(found.conditions.sentinel) == 2
 
 
 def test_shards_in_other_processes_are_told_of(system, monkeypatch):
@@ -69,7 +72,7 @@ def test_shards_in_other_processes_are_told_of(system, monkeypatch):
 
     monkeypatch.setattr(serving, "open_index", spread)
     found = serving.throughput(queries=2, repeats=1, attempts=1, component="1", **system)
-    assert "2 other processes searched" in found["conditions"]["violation"]
+    assert "2 other processes searched" in found.conditions.violation
     with pytest.raises(UserError, match="other processes opened shards"):
         serving.cold_start(process=0, **system)
 
@@ -80,12 +83,12 @@ def test_the_highest_load_keeps_all_samples(system):
     from harness.pipeline.steps.serving import open_loop
 
     found = open_loop(queries=None, bound=10.0, arrivals=50, warmup=2, seed=1, **system)
-    assert found["rate"] == found["tried"][-1][0] > found["tried"][0][0] > 0
+    assert found.rate == found.tried[-1][0] > found.tried[0][0] > 0
     latency, service = (np.load(Path(system["out"]) / f"{name}.npy") for name in ("latency", "service"))
     assert latency.shape == (2, 50)
     assert (latency >= service).all()
-    assert np.quantile(latency[0], 0.99) == pytest.approx(found["tried"][0][1])
-    assert open_loop(queries=None, bound=1e-9, arrivals=50, warmup=2, seed=1, **system)["rate"] == 0
+    assert np.quantile(latency[0], 0.99) == pytest.approx(found.tried[0][1])
+    assert open_loop(queries=None, bound=1e-9, arrivals=50, warmup=2, seed=1, **system).rate == 0
 
 
 def test_an_encoder_of_known_size_is_weighed(tmp_path, monkeypatch):
@@ -121,7 +124,7 @@ def test_an_encoder_of_known_size_is_weighed(tmp_path, monkeypatch):
 
 def pattern(**also):
     arguments = {"encoder_type": "bm25", "encoder_params": {}, "index_type": "inverted", "k": 3, "seed": 1}
-    function = "harness.measure.machine.page_cache:drop_cache"
+    function = "harness.pipeline.steps.timing:latency"
     make = Stage("make", "make", function, {})
     inputs = dict.fromkeys(("model", "index", "collection"), make)
     latency = Stage("latency", "latency", function, arguments, inputs, timed=True)
@@ -152,7 +155,7 @@ def results(first, stages, **by_kind):
     done = {}
     for stage in (first, *(stage for each in stages.values() for stage in each)):
         found = by_kind.get(stage.kind)
-        artefact = SimpleNamespace(result=found) if found else None
+        artefact = stored(found) if found else None
         done[stage.key] = SimpleNamespace(artefact=artefact, status="ok" if found else "timeout", reason="too long")
     extras = tuple(stage for each in stages.values() for stage in each)
     about = {"collection": "c", "system": SimpleNamespace(name="s")}
@@ -165,14 +168,15 @@ def test_records_are_worked_out_from_the_results_and_a_failure_is_noted():
     one, done = results(
         latency,
         stages,
-        latency={"load_seconds": 2.0, "first_query_seconds": 0.5},
-        cold={"size": 100, "cached_after": 3, "load_seconds": 4.0, "first_query_seconds": 1.0},
-        throughput={"queries": 10, "encode": [2.0, 2.0], "search": [0.5, 0.5], "threads": 1, "component": "1"},
+        latency=step_results.latency(load_seconds=2.0, first_query_seconds=0.5),
+        cold=ColdTimes(100, 100, 3, load_seconds=4.0, first_query_seconds=1.0),
+        throughput=BatchTimes(step_results.conditions(), (2.0, 2.0), (0.5, 0.5), queries=10, threads=1, component="1"),
     )
     rows = {row.metric: row for row in extra_records("r", one, done)}
     values = {name: row.value for name, row in rows.items()}
     assert values == {
-        "load_seconds": 2.0, "first_query_seconds": 0.5, "cold_load_seconds": 4.0, "cold_first_query_seconds": 1.0,
+        "load_seconds": 2.0, "first_query_seconds": 0.5, "timer_overhead": 60e-9,
+        "cold_load_seconds": 4.0, "cold_first_query_seconds": 1.0,
         "throughput_encode/1": 5.0, "throughput_search/1": 20.0,
     }  # fmt: skip
     assert "3.0% of the files' bytes stayed" in rows["cold_load_seconds"].method

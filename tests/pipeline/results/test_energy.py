@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 from pydantic import ValidationError
 from small_specs import ONCE, beir, load_small
+from step_results import energy, latency
 
 from harness.errors import UserError
 from harness.pipeline.plan.systems import system_stages
@@ -21,7 +22,7 @@ def records(results=(), **measure):
 
 
 def test_nothing_is_guessed_where_the_spec_gives_no_numbers():
-    assert records([{"energy": {"joules": None, "method": "no meter", "queries": 10}}, {}]) == {}
+    assert records([latency(energy=energy(None)), latency()]) == {}
 
 
 def test_the_estimate_says_so_and_where_it_is_from():
@@ -32,7 +33,7 @@ def test_the_estimate_says_so_and_where_it_is_from():
 
 
 def test_a_meter_goes_before_an_estimate():
-    metered = [{"energy": {"joules": j, "method": "RAPL, 1 package(s)", "queries": 10}} for j in (3.0, 5.0)]
+    metered = [latency(energy=energy(joules)) for joules in (3.0, 5.0)]
     row = records(metered, power=POWER)["energy_query"]
     assert (row.value, row.source, row.n) == (pytest.approx(0.4), "measured", 20)
     assert "RAPL" in row.method
@@ -46,7 +47,7 @@ def test_a_million_queries_cost_the_time_of_their_share_of_the_machine():
 
 
 def test_nothing_is_said_of_what_searched_in_processes_that_were_not_measured():
-    assert records([{"elsewhere": 2}], power=POWER, price=PRICE) == {}
+    assert records([latency(elsewhere=2)], power=POWER, price=PRICE) == {}
 
 
 class Listed:

@@ -1,18 +1,19 @@
 """Exact results by brute force, and indexes held against them."""
 
-import json
 from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from scipy import sparse
+from step_results import stored
 from tests_support import write_collection
 from vector_folders import write_vectors
 
 from harness.pipeline.measurements import Subject, registry
 from harness.pipeline.results.optional_records import extra_records
 from harness.pipeline.stage import Stage
+from harness.pipeline.stage_outcome import Done
 from harness.pipeline.steps import exact
 from harness.spec.models import MeasureSpec
 
@@ -58,9 +59,9 @@ def test_an_index_is_held_against_it(tmp_path):
     found[0, :3] = -1
     np.save(paths["found"] / "ids.npy", found)
     result = exact.compare(report=quiet, **at)
-    assert result["recall"] == {"10": pytest.approx((count - 0.5) / count)}
-    assert 0 < result["ndcg@10"] <= 1
-    json.dumps(result)
+    assert result.recall == {"10": pytest.approx((count - 0.5) / count)}
+    assert 0 < result.ndcg_at_10 <= 1
+    assert result.queries == count
 
 
 def test_its_stages_and_records():
@@ -73,15 +74,12 @@ def test_its_stages_and_records():
     assert truth.key == other[0].key
     assert held.key != other[1].key
 
-    class Kept:
-        def __init__(self, result):
-            self.artefact = type("A", (), {"result": result})
-
     class One:
         collection, system, latency = "c", type("S", (), {"name": "s"}), ()
         measurements: ClassVar = {"exact": (truth, held)}
 
-    done = {truth.key: Kept({}), held.key: Kept({"recall": {"10": 0.5}, "ndcg@10": 0.25, "queries": 4})}
+    results = [(truth, exact.ExactSearch(4, 100)), (held, exact.ExactComparison({"10": 0.5}, 0.25, 4))]
+    done = {stage.key: Done(stage, "ok", stored(result)) for stage, result in results}
     rows = {row.metric: (row.value, row.n) for row in extra_records("run", One, done)}
     assert rows == {"recall_vs_exact@10": (0.5, 4), "ndcg_exact@10": (0.25, 4)}
 

@@ -36,7 +36,7 @@ def trained(folder, model, type, processes, pairs=PAIRS, **training):
     )
     maker = registry.get(type)
     rows = maker(maker.Params(**params)).load(folder / "out").encode_documents(WORDS)
-    return (rows.toarray() if hasattr(rows, "toarray") else rows), result["facts"], told
+    return (rows.toarray() if hasattr(rows, "toarray") else rows), result, told
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_two_processes_train_the_model_of_one(llama_folder, tmp_path, type, trai
     # AdamW makes steps of one size of gradients of any size, rounding errors included.
     np.testing.assert_allclose(together, alone, atol=1e-3)
     assert [now[0] for now in told] == [1, 2, 3, 4, 5, 6]
-    for one, other in zip(facts["curve"], others["curve"], strict=True):
+    for one, other in zip(facts.curve, others.curve, strict=True):
         # The passes are other ones, each with its own padding, so operations are alike and no more.
         for figures in (one, other):
             assert figures.pop("forward") > 0 and figures.pop("backward") > 0

@@ -1,0 +1,112 @@
+"""One system whose stages all succeeded, with the results of its stages by attribute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.pipeline.steps.encode import Encoded
+from harness.pipeline.steps.evaluate import LatencySummary, Quality
+from harness.pipeline.steps.fit import Fitted
+from harness.pipeline.steps.footprint import ServedMemory
+from harness.pipeline.steps.index import Built, CountedWork
+from harness.pipeline.steps.prepare import Prepared
+from harness.pipeline.steps.timing import TimedLatency
+from harness.pipeline.stored_result import stored_result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harness.pipeline.plan.system_stages import SystemStages
+    from harness.pipeline.stage import Stage
+    from harness.pipeline.stage_outcome import Done
+    from harness.pipeline.store.local import Artefact
+    from harness.pipeline.stored_result import R
+
+
+@dataclass(frozen=True)
+class FinishedSystem:
+    """A system on a collection, all stages of which have artefacts; each result is read once.
+
+    Args:
+        stages: Of the system.
+        done: How every stage of the run ended, by key.
+    """
+
+    stages: SystemStages
+    done: Mapping[str, Done]
+
+    @property
+    def name(self) -> str:
+        """Of the system."""
+        return self.stages.system.name
+
+    @property
+    def collection(self) -> str:
+        """Its name."""
+        return self.stages.collection
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The collection."""
+        return self._result(self.stages.prepare, Prepared)
+
+    @cached_property
+    def fitted(self) -> Fitted:
+        """The model."""
+        return self._result(self.stages.fit, Fitted)
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The vectors."""
+        return self._result(self.stages.encode, Encoded)
+
+    @cached_property
+    def built(self) -> Built:
+        """The index."""
+        return self._result(self.stages.build, Built)
+
+    @cached_property
+    def work(self) -> CountedWork:
+        """What the engine did for all queries."""
+        return self._result(self.stages.work, CountedWork)
+
+    @cached_property
+    def memory(self) -> ServedMemory:
+        """Resident memory of the index."""
+        return self._result(self.stages.memory, ServedMemory)
+
+    @cached_property
+    def latencies(self) -> tuple[TimedLatency, ...]:
+        """Of each timed process."""
+        return tuple(self._result(stage, TimedLatency) for stage in self.stages.latency)
+
+    @cached_property
+    def summary(self) -> LatencySummary:
+        """Latencies of all processes."""
+        return self._result(self.stages.summary, LatencySummary)
+
+    @cached_property
+    def quality(self) -> Quality:
+        """Every metric of quality."""
+        return self._result(self.stages.quality, Quality)
+
+    @property
+    def quality_files(self) -> Path:
+        """Folder of the TREC run, the values by query and the explanations."""
+        return self._artefact(self.stages.quality).files
+
+    @property
+    def sample_files(self) -> Path:
+        """Folder of the samples of latency."""
+        return self._artefact(self.stages.summary).files
+
+    def _artefact(self, stage: Stage) -> Artefact:
+        artefact = self.done[stage.key].artefact
+        assert artefact is not None  # noqa: S101 - all stages succeeded
+        return artefact
+
+    def _result(self, stage: Stage, kind: type[R]) -> R:
+        return stored_result(self._artefact(stage), kind)

@@ -1,0 +1,149 @@
+"""Records of a finished system: quality, sizes, counted work, training and latency."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.measure.latency import METHOD as LATENCY_METHOD
+from harness.records import Record, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from harness.pipeline.results.finished_system import FinishedSystem
+    from harness.records import Source
+
+RESIDENT_METHOD = "smaps_rollup and smaps of newly mapped files, fresh process"
+COMPONENTS_METHOD = "engine's own components"
+COUNTED_METHOD = "counted by the engine"
+
+
+class SystemRecords:
+    """Makes the records of one system.
+
+    Args:
+        run: Name of the run.
+        system: All of whose stages succeeded.
+    """
+
+    def __init__(self, run: str, system: FinishedSystem) -> None:
+        self.run, self.system = run, system
+
+    def all(self) -> Iterator[Record]:
+        """Quality, sizes and times of making it, work of its queries, training; not latency."""
+        yield from self._quality()
+        yield from self._index()
+        yield from self._vectors()
+        yield from self._work()
+        yield from self._training()
+
+    def latency(self) -> Iterator[Record]:
+        """Percentiles, means and shortest times, in seconds."""
+        summary = self.system.summary
+        for side, values in summary.sides().items():
+            for name, (value, low, high) in values.items():
+                yield self._row(f"latency_{side}/{name}", value, LATENCY_METHOD, n=summary.n, interval=(low, high))
+        for side, value in summary.least.items():
+            yield self._row(f"{side}_least", value, "shortest of a query's times, mean over queries", n=summary.n)
+
+    def _quality(self) -> Iterator[Record]:
+        for name, metric in self.system.quality.metrics.items():
+            yield self._row(name, metric.value, metric.method, n=metric.n, interval=(metric.low, metric.high))
+
+    def _index(self) -> Iterator[Record]:
+        prepared, built, memory = self.system.prepared, self.system.built, self.system.memory
+        total = sum(built.memory.values())
+        yield self._row("index_bytes", total, COMPONENTS_METHOD)
+        for name, size in built.memory.items():
+            yield self._row(f"index_bytes/{name}", size, COMPONENTS_METHOD)
+        yield self._row("index_bytes_per_document", total / prepared.documents, COMPONENTS_METHOD)
+        yield self._row("index_file_bytes", built.file_bytes, "size of the saved files")
+        yield self._row("identifier_bytes", prepared.identifier_bytes, "UTF-8 bytes")
+        yield self._row("build_seconds", built.build_seconds, "one build, wall time")
+        yield self._row("build_peak_bytes", built.build_peak_bytes, "VmHWM above the resident size before")
+        method = RESIDENT_METHOD
+        if memory.elsewhere:
+            method += f", and {memory.elsewhere} that hold shards"
+        yield self._row("resident_bytes", max(memory.anonymous + memory.file, 0), method)
+        for name, size in (("anonymous", memory.anonymous), ("file", memory.file), ("pss", memory.pss)):
+            yield self._row(f"resident_bytes/{name}", max(size, 0), method)
+
+    def _vectors(self) -> Iterator[Record]:
+        documents, encoded = self.system.prepared.documents, self.system.encoded
+        rate = documents / max(encoded.document.seconds, 1e-9)
+        yield self._row("encode_documents_per_second", rate, "one pass, wall time")
+        for name, side in (("query", encoded.query), ("document", encoded.document)):
+            yield self._row(f"flops_encode_{name}", side.flops, "formula", source="analytic", n=side.rows)
+        if encoded.kind == "sparse":
+            method = "stored weights x (2 bytes of a number + 1 byte of a weight)"
+            yield self._row("index_plain_bytes", encoded.document.stored * 3, method, source="analytic")
+            for name, side in (("document", encoded.document), ("query", encoded.query)):
+                mean = side.stored / max(side.rows, 1)
+                yield self._row(f"active_terms_{name}", mean, "mean over all vectors", n=side.rows)
+        else:
+            method = "documents x dimensions x 4 bytes"
+            yield self._row("index_plain_bytes", documents * encoded.width * 4, method, source="analytic")
+            yield self._row("dimensions", encoded.width, "width of the vectors")
+
+    def _work(self) -> Iterator[Record]:
+        counted, encoded = self.system.work, self.system.encoded
+        work, n = counted.work, counted.queries
+        if work is not None:
+            searched = 2 * work.multiply_adds / n
+            yield self._row("flops_search", searched, COUNTED_METHOD, n=n)
+            both, method = encoded.query.flops + searched, "formula and the engine's count"
+            yield self._row("flops_query", both, method, source="analytic", n=n)
+            counts = {
+                "postings_touched": work.postings,
+                "documents_scored": work.documents,
+                "bounds_evaluated": work.bounds,
+            }
+            for name, count in counts.items():
+                if count is not None:
+                    yield self._row(name, count / n, COUNTED_METHOD, n=n)
+        if counted.expected_overlap is not None:
+            yield self._row("expected_overlap", counted.expected_overlap, "formula", source="analytic")
+
+    def _training(self) -> Iterator[Record]:
+        fitted, parameters = self.system.fitted, self.system.encoded.parameters
+        if fitted.train_flops:
+            method = "counted by torch's FlopCounterMode, attention included"
+            yield self._row("train_flops", sum(fitted.train_flops.values()), method)
+            for part, value in fitted.train_flops.items():
+                yield self._row(f"train_flops/{part}", value, method)
+        if fitted.train_seconds is not None:
+            yield self._row("train_seconds", fitted.train_seconds, "one training, wall time")
+        if "parameters" in parameters:
+            yield self._row("model_parameters", parameters["parameters"], "sum over the weights")
+
+    def _row(
+        self,
+        name: str,
+        value: float,
+        method: str,
+        *,
+        source: Source = "measured",
+        n: int = 1,
+        interval: tuple[float, float] | None = None,
+    ) -> Record:
+        about = (self.run, self.system.collection, self.system.name)
+        return record(*about, name, value, method=method, source=source, n=n, interval=interval)
+
+
+def samples_of(system: FinishedSystem) -> dict[str, NDArray[np.generic]]:
+    """The samples of a system's latency, as `harness.runs.layout` describes them."""
+    with np.load(system.sample_files / "samples.npz") as samples:
+        return dict(samples) | _processor_times(system)
+
+
+def _processor_times(system: FinishedSystem) -> dict[str, NDArray[np.generic]]:
+    """Seconds of a query, mean over the queries: processes x passes, by side; none where other processes searched."""
+    sides = {
+        "encode_cpu": [latency.encode_cpu for latency in system.latencies],
+        "search_cpu": [latency.search_cpu for latency in system.latencies],
+    }
+    return {name: np.asarray(rows, np.float64) for name, rows in sides.items() if None not in rows}
