@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from harness.pipeline.steps.fit import Fitted
 from harness.pipeline.steps.prepare import Prepared
 from harness.pipeline.stored_result import stored_result
 from harness.runs.write import RunContents, provenance, write_run_folder
-from harness.typed_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,13 +33,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.jsonvalue import JsonTable, JsonValue
+    from harness.jsonvalue import JsonTable
     from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done
     from harness.pipeline.stored_result import R
     from harness.records import Record
-    from harness.runs.layout import Facts
+    from harness.runs.facts import ClaimFacts, CollectionFacts, Facts, MeasureFacts, SystemFacts
     from harness.spec.models import Part, Spec
 
 
@@ -105,13 +104,13 @@ def _facts_of_run(
         "command": " ".join(sys.argv),
         "provenance": provenance(),
         "machine": machine_fingerprint(),
-        "measure": spec.head.measure.model_dump(mode="json"),
+        "measure": cast("MeasureFacts", spec.head.measure.model_dump(mode="json")),
         "environment": {
             **environment(library for stage in stages for library in stage.libraries),
             "Library builds": builds_of(systems, done),
         },
         "collections": {
-            system.collection: to_json(prepared)
+            system.collection: _collection_facts(prepared)
             for system in systems
             for prepared in (_result(done, system.prepare, Prepared),)
             if prepared is not None
@@ -131,11 +130,24 @@ def _facts_of_run(
             for s in stages
             for d in (done[s.key],)
         ],
-        "claims": [claim.model_dump(mode="json") for claim in spec.head.claims],
+        "claims": [cast("ClaimFacts", claim.model_dump(mode="json")) for claim in spec.head.claims],
     }
 
 
-def _described(stages: SystemStages, done: Mapping[str, Done]) -> dict[str, JsonValue]:
+def _collection_facts(prepared: Prepared) -> CollectionFacts:
+    return {
+        "documents": prepared.documents,
+        "queries": prepared.queries,
+        "queries_left_out": prepared.queries_left_out,
+        "judgements": prepared.judgements,
+        "identifier_bytes": prepared.identifier_bytes,
+        "revision": prepared.revision,
+        "description": prepared.description,
+        "warnings": list(prepared.warnings),
+    }
+
+
+def _described(stages: SystemStages, done: Mapping[str, Done]) -> SystemFacts:
     system, bad = stages.system, _failed_stage(stages, done)
     return {
         "name": system.name,
