@@ -45,15 +45,15 @@ def claims(
     from harness.claims.judge_run import verdicts
     from harness.runs.read import load_run
 
-    found = verdicts(load_run(run_folder), load_run(baseline) if baseline else None)
+    judged = verdicts(load_run(run_folder), load_run(baseline) if baseline else None)
     if as_json:
-        typer.echo(json.dumps([vars(verdict) for verdict in found], ensure_ascii=False))
+        typer.echo(json.dumps([vars(verdict) for verdict in judged], ensure_ascii=False))
     else:
-        for verdict in found:
+        for verdict in judged:
             typer.echo(f"{verdict.word.upper()}: {verdict.claim}\n  {verdict.sentence}")
-        if not found:
+        if not judged:
             typer.echo("the spec makes no claims")
-    raise typer.Exit(exit_code(found))
+    raise typer.Exit(exit_code(judged))
 
 
 @app.command()
@@ -72,10 +72,10 @@ def tables(
     from reports.exports.paper_tables import DEFAULT, table
     from reports.exports.quoted import read_quoted
 
-    found = load_run(run_folder)
-    published = read_quoted(quoted, found.collections()) if quoted else []
+    run = load_run(run_folder)
+    published = read_quoted(quoted, run.collections()) if quoted else []
     wanted = tuple(metrics or (DEFAULT[:1] if quoted else DEFAULT))
-    typer.echo(table(found, wanted, form, decimals, published), nl=False)
+    typer.echo(table(run, wanted, form, decimals, published), nl=False)
 
 
 @app.command(name="export")
@@ -101,9 +101,9 @@ def published(
     from harness.runs.read import load_run
     from reports.exports.published import compared, printed
 
-    found = compared(load_run(run_folder), scores)
-    typer.echo(printed(found), nl=False)
-    if any(row.word == "fail" for row in found):
+    rows = compared(load_run(run_folder), scores)
+    typer.echo(printed(rows), nl=False)
+    if any(row.word == "fail" for row in rows):
         raise typer.Exit(1)
 
 

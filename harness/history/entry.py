@@ -37,7 +37,7 @@ class Entry:
         conditions: JSON of what was read about machine, conditions and software.
         folder: Where the run's files lay, for links.
         systems: JSON list of name, collection, status and reason, failed ones too.
-        state: What the nightly run said of it: good, regressed, incomplete, or "" where none judged it.
+        state: The verdict of the nightly run: good, regressed, incomplete, or "" where none judged it.
         confirms: Id of the run that this one is a second measurement of, "" for a run of its own.
         data: Revision of each collection's content.
         definitions: Digest of what the spec says of each system: a system that is defined anew begins a new series.
@@ -114,7 +114,7 @@ def _entry(folder: Path, facts: Facts, records: list[Record], digest: str) -> En
         state="",
         confirms="",
         definitions=definitions_of(facts),
-        data={name: str(found.get("revision", "")) for name, found in facts["collections"].items()},
+        data={name: str(collection.get("revision", "")) for name, collection in facts["collections"].items()},
         records=tuple(records),
     )
 
@@ -134,13 +134,13 @@ def definitions_of(facts: Facts) -> dict[str, str]:
         spec = tomllib.loads(facts["spec_text"])
     except tomllib.TOMLDecodeError:
         spec = {}
-    found = {}
-    for one in facts["systems"]:
+    digests = {}
+    for system in facts["systems"]:
+        names = [system.get("encoder"), system.get("index")]
         parts = [
-            spec.get(axis, {}).get(str(one.get(name, "")).partition("[")[0])
-            for axis, name in (("encoders", "encoder"), ("indexes", "index"))
+            spec.get(axis, {}).get(str(name or "").partition("[")[0])
+            for axis, name in zip(("encoders", "indexes"), names, strict=True)
         ]
-        names = [one.get("encoder"), one.get("index")]
         text = json.dumps([parts, names, spec.get("measure"), facts["overrides"]], sort_keys=True, default=str)
-        found[str(one["name"])] = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return found
+        digests[str(system["name"])] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return digests

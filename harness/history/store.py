@@ -42,7 +42,7 @@ class History:
 
     ``runs/`` holds one file a run, named by time and digest. A file appears by one rename after all of it was flushed,
     and is never written again: a writer killed at any moment leaves the history as it was, and two writers write two
-    files. There is nothing else to be kept in step: no index, no catalogue.
+    files. There is no index and no catalogue that could disagree with them.
 
     Args:
         folder: Made by the first `add`.

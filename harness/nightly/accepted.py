@@ -45,10 +45,10 @@ def read_accepted(file: Path) -> tuple[Accepted, ...]:
     tables = content.get("accepted", [])
     if wrong or not isinstance(tables, list):
         raise UserError("only [[accepted]] tables are known", file=file, key=wrong[0] if wrong else "accepted")
-    found = []
+    entries = []
     for place, table in enumerate(tables):
         try:
-            one = Accepted.model_validate(table)
+            entry = Accepted.model_validate(table)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             path = ("accepted", place, *first["loc"])
@@ -59,21 +59,21 @@ def read_accepted(file: Path) -> tuple[Accepted, ...]:
                 key=key_text(path),
                 remedy=f"an entry has {', '.join(Accepted.model_fields)}",
             ) from None
-        if one.metric.partition("/")[0] not in METRICS:
+        if entry.metric.partition("/")[0] not in METRICS:
             path = ("accepted", place, "metric")
             raise UserError(
-                f"there is no metric {one.metric!r}", file=file, line=line_of(text, path), key=key_text(path)
+                f"there is no metric {entry.metric!r}", file=file, line=line_of(text, path), key=key_text(path)
             )
-        found.append(one)
-    return tuple(found)
+        entries.append(entry)
+    return tuple(entries)
 
 
 def reason_for(key: tuple[str, str, str], value: float, accepted: Sequence[Accepted]) -> str:
     """Why this value of (collection, system, metric) is accepted; "" where it is not."""
     collection, system, metric = key
     higher = metric_of(metric).direction == "higher"
-    for one in accepted:
-        same = (one.metric, one.system) == (metric, system) and one.collection in (None, collection)
-        if same and (value >= one.value if higher else value <= one.value):
-            return one.reason
+    for entry in accepted:
+        same = (entry.metric, entry.system) == (metric, system) and entry.collection in (None, collection)
+        if same and (value >= entry.value if higher else value <= entry.value):
+            return entry.reason
     return ""

@@ -83,7 +83,7 @@ def changes(
     note: str = "",
     confidence: float = CONFIDENCE,
 ) -> list[Change]:
-    """A verdict on every metric that either run has, but those that nothing is said of by default (`thresholds`).
+    """A verdict on every metric that either run has, but those without a threshold.
 
     Args:
         base: The earlier run.
@@ -93,13 +93,13 @@ def changes(
         confidence: Of the intervals of what varies.
     """
     before, after = base.cells(), head.cells()
-    found = []
+    verdicts = []
     for key in [*before, *(key for key in after if key not in before)]:
         limit = threshold(key[2], given)
         if limit is not None:
-            one = judge(key, before.get(key), after.get(key), limit, base, head, confidence)
-            found.append(replace(one, note="; ".join(part for part in (one.note, note) if part)))
-    return found
+            change = judge(key, before.get(key), after.get(key), limit, base, head, confidence)
+            verdicts.append(replace(change, note="; ".join(part for part in (change.note, note) if part)))
+    return verdicts
 
 
 def judge(
@@ -141,10 +141,10 @@ def of_processor(
     before = float(np.median(base, axis=(0, 1)).mean())
     value, low, high = ratio_in_turns(head, base, confidence=confidence)
     kind = metric(key[2])
-    found = Change(key, "no change", before, before * value, low, high, unit=kind.unit)
+    change = Change(key, "no change", before, before * value, low, high, unit=kind.unit)
     if low <= 1 <= high:
-        return found
-    return replace(found, word=word(before, before * value, limit, kind.direction))
+        return change
+    return replace(change, word=word(before, before * value, limit, kind.direction))
 
 
 def word(old: float, new: float, limit: ThresholdSpec, direction: Direction) -> Word:
@@ -199,10 +199,10 @@ def _of_times(
     value, low, high = percentile_ratio(new, old, q, confidence=confidence)
     rows = old.reshape(len(old), -1)
     before = float((rows.mean(axis=1) if q is None else np.quantile(rows, q, axis=1)).mean())
-    found = replace(plain, base=before, head=before * value, low=low, high=high)
+    change = replace(plain, base=before, head=before * value, low=low, high=high)
     if low <= 1 <= high:
-        return found
-    return replace(found, word=word(before, before * value, limit, direction))
+        return change
+    return replace(change, word=word(before, before * value, limit, direction))
 
 
 def _why_missing(key: Key, run: RunData) -> str:

@@ -63,7 +63,7 @@ def compare_revisions(
         head: The later one.
         spec: The experiment.
         work: Folder for environments and runs, made anew.
-        store: Where artefacts are kept; both sides use it.
+        store: Where artefacts lie; both sides use it.
         repository: Where git revisions are looked up.
         overrides: Changes of the spec, for both.
         pairs: Pairs of fresh processes.

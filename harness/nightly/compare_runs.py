@@ -54,17 +54,17 @@ def compare_runs(
 
 def differences(base: RunData, head: RunData) -> list[str]:
     """What forbids a comparison: another machine, other data under the same name."""
-    found = []
+    reasons = []
     machines = [machine_of(run.facts) for run in (base, head)]
     if machines[0] != machines[1]:
-        found.append(f"the machines differ ({machines[0]}, {machines[1]})")
+        reasons.append(f"the machines differ ({machines[0]}, {machines[1]})")
     for name, facts in base.facts["collections"].items():
         other = head.facts["collections"].get(name)
         if other is not None and other.get("revision") != facts.get("revision"):
-            found.append(f"the data of {name} differ")
+            reasons.append(f"the data of {name} differ")
     if not set(base.facts["collections"]) & set(head.facts["collections"]):
-        found.append("the runs have no collection in common")
-    return found
+        reasons.append("the runs have no collection in common")
+    return reasons
 
 
 def thresholds_of(run: RunData) -> dict[str, ThresholdSpec]:
@@ -82,22 +82,28 @@ def thresholds_of(run: RunData) -> dict[str, ThresholdSpec]:
         return {}
 
 
-def lines(found: Sequence[Change], *, all_metrics: bool = False) -> list[str]:
-    """The comparison as text: what changed, worst first, with the queries that moved, and a count of the rest."""
+def lines(compared: Sequence[Change], *, all_metrics: bool = False) -> list[str]:
+    """The comparison as text: what changed, worst first, with the queries that moved, and a count of each verdict.
+
+    Args:
+        compared: The changes.
+        all_metrics: Show what did not change, too.
+    """
     order: tuple[Word, ...] = ("regressed", "not comparable", "improved", "within noise", "no change")
-    shown = [one for one in found if all_metrics or one.word not in ("no change", "within noise") or one.queries]
+    quiet = ("no change", "within noise")
+    shown = [change for change in compared if all_metrics or change.word not in quiet or change.queries]
     text = []
-    for one in sorted(shown, key=lambda one: order.index(one.word)):
-        text.append(one.sentence)
-        text += [f"  {query}: {before:.4f} to {after:.4f}" for query, before, after in one.queries[:SHOWN_QUERIES]]
-        if len(one.queries) > SHOWN_QUERIES:
-            text.append(f"  and {len(one.queries) - SHOWN_QUERIES} more")
-    counts = Counter(one.word for one in found)
+    for change in sorted(shown, key=lambda change: order.index(change.word)):
+        text.append(change.sentence)
+        text += [f"  {query}: {before:.4f} to {after:.4f}" for query, before, after in change.queries[:SHOWN_QUERIES]]
+        if len(change.queries) > SHOWN_QUERIES:
+            text.append(f"  and {len(change.queries) - SHOWN_QUERIES} more")
+    counts = Counter(change.word for change in compared)
     text.append(", ".join(f"{counts[word]} {word}" for word in order if counts[word]) or "nothing to compare")
     return text
 
 
-def exit_code(found: Sequence[Change]) -> int:
+def exit_code(compared: Sequence[Change]) -> int:
     """0: nothing regressed; 1: something did; 2: something could not be compared."""
-    words = {one.word for one in found}
-    return 1 if "regressed" in words else 2 if "not comparable" in words or not found else 0
+    words = {change.word for change in compared}
+    return 1 if "regressed" in words else 2 if "not comparable" in words or not compared else 0

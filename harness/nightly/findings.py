@@ -59,7 +59,7 @@ def suspects(history: Mapping[Key, Sequence[Night]], given: Mapping[str, Thresho
         history: Every series with tonight's value last.
         given: The spec's thresholds.
     """
-    found = set()
+    systems = set()
     for key, nights in history.items():
         if threshold(key[2], given) is None or metric_of(key[2]).exact or key[1].endswith(AGAIN):
             continue
@@ -68,8 +68,8 @@ def suspects(history: Mapping[Key, Sequence[Night]], given: Mapping[str, Thresho
         stretch = values[earlier[-1].first :] if earlier else values
         step = newest(stretch, SUSPICION, 0.0)
         if step is not None and step.score * worse(key[2]) > 0:
-            found.add(key[1])
-    return found
+            systems.add(key[1])
+    return systems
 
 
 def worse(metric: str) -> int:
@@ -81,30 +81,32 @@ def of_history(
     history: Mapping[Key, Sequence[Night]], given: Mapping[str, ThresholdSpec], accepted: Sequence[Accepted]
 ) -> list[Finding]:
     """Steps and drift for the worse since the last good run, in everything that varies from night to night."""
-    found = []
+    findings = []
     for key, nights in history.items():
         limit = threshold(key[2], given)
         if limit is None or metric_of(key[2]).exact or key[1].endswith(AGAIN) or metric_of(key[2]).unit == "fraction":
             continue
-        one = _step(key, nights, limit, accepted) or _drift(key, nights, limit, accepted)
-        if one is not None:
-            found.append(one)
-    return found
+        finding = _step(key, nights, limit, accepted) or _drift(key, nights, limit, accepted)
+        if finding is not None:
+            findings.append(finding)
+    return findings
 
 
 def against(
     base: RunData, head: RunData, given: Mapping[str, ThresholdSpec], accepted: Sequence[Accepted]
 ) -> list[Finding]:
     """What is counted or computed, against the last good run: bytes, FLOPs, postings, quality."""
-    found = []
-    for one in changes(base, head, given):
-        kind = metric_of(one.key[2])
-        if one.word != "regressed" or one.head is None or not (kind.exact or kind.unit == "fraction"):
+    findings = []
+    for change in changes(base, head, given):
+        kind = metric_of(change.key[2])
+        if change.word != "regressed" or change.head is None or not (kind.exact or kind.unit == "fraction"):
             continue
         first, last = (str(run.facts["provenance"].get("git revision", "")) for run in (head, base))
-        reason = reason_for(one.key, one.head, accepted)
-        found.append(Finding(one.key, "changed", one.sentence, one.head, first, last, reason, one.queries))
-    return found
+        reason = reason_for(change.key, change.head, accepted)
+        findings.append(
+            Finding(change.key, "changed", change.sentence, change.head, first, last, reason, change.queries)
+        )
+    return findings
 
 
 def _alike(nights: Sequence[Night]) -> tuple[np.ndarray, list[bool]]:
@@ -114,17 +116,17 @@ def _alike(nights: Sequence[Night]) -> tuple[np.ndarray, list[bool]]:
 
 
 def _good(nights: Sequence[Night]) -> int:
-    """Place of the last night before this one that was found good, or was never judged; -1 where there is none."""
+    """Place of the last night before this one whose state is good or that nobody judged; -1 where there is none."""
     return max((place for place, night in enumerate(nights[:-1]) if night.state in ("good", "")), default=-1)
 
 
 def _step(key: Key, nights: Sequence[Night], limit: ThresholdSpec, accepted: Sequence[Accepted]) -> Finding | None:
     same = [night for night in nights if night.label == nights[-1].label]
     values, twice = _alike(nights)
-    found = [one for one in steps(values, twice=twice, least=limit.relative) if one.found > _good(same)]
-    if not found or found[-1].score * worse(key[2]) < 0:
+    new = [step for step in steps(values, twice=twice, least=limit.relative) if step.found > _good(same)]
+    if not new or new[-1].score * worse(key[2]) < 0:
         return None
-    step = found[-1]
+    step = new[-1]
     first, last = same[step.first], same[step.last_before]
     began = f"first with revision {short(first.revision)}, last without {short(last.revision)}"
     if first.revision == last.revision:
@@ -142,18 +144,18 @@ def _drift(key: Key, nights: Sequence[Night], limit: ThresholdSpec, accepted: Se
     same = [night for night in nights if night.label == nights[-1].label]
     values, twice = _alike(nights)
     earlier = steps(values, twice=twice, least=limit.relative)
-    # A step has been told, and accepted or mended; what drifts, drifts from there.
+    # An earlier step was reported, and accepted or mended. A drift begins after it.
     same = same[earlier[-1].first :] if earlier else same
-    found = drift([night.value for night in same], worse=worse(key[2]))
-    if found is None or abs(found.change) < max(limit.relative, DRIFT_LEAST):
+    slow = drift([night.value for night in same], worse=worse(key[2]))
+    if slow is None or abs(slow.change) < max(limit.relative, DRIFT_LEAST):
         return None
-    best = same[found.best_at]
+    best = same[slow.best_at]
     sentence = (
-        f"{_title(key)}: drifted, {_number(key, found.best)} in the best week (until {best.created:%Y-%m-%d}, revision "
-        f"{short(best.revision)}) to {_number(key, found.now)} ({found.change:+.1%})"
+        f"{_title(key)}: drifted, {_number(key, slow.best)} in the best week (until {best.created:%Y-%m-%d}, revision "
+        f"{short(best.revision)}) to {_number(key, slow.now)} ({slow.change:+.1%})"
     )
-    reason = reason_for(key, found.now, accepted)
-    return Finding(key, "drift", sentence, found.now, same[-1].revision, best.revision, reason)
+    reason = reason_for(key, slow.now, accepted)
+    return Finding(key, "drift", sentence, slow.now, same[-1].revision, best.revision, reason)
 
 
 def short(revision: str) -> str:

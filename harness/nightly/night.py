@@ -1,4 +1,4 @@
-"""What a nightly run found, for the page, the summaries and the exit code."""
+"""The result of a nightly run, for the page, the summaries and the exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Night:
-    """What a nightly run found, for the page and the summaries."""
+    """The result of a nightly run."""
 
     id: str
     name: str
@@ -27,7 +27,7 @@ class Night:
     watched: list[Key] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     since: dict[str, datetime] = field(default_factory=dict)
-    """The times that changes are told since: last night, last week, the release."""
+    """Times from which changes are counted: last night, last week, the release."""
     news: list[tuple[str, list[str]]] = field(default_factory=list)
 
     @property

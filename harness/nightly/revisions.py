@@ -79,7 +79,7 @@ def prepare(revision: str, name: str, work: Path, repository: Path) -> Side:
         overrides = (revision,)
     else:
         tree = _checked_out(revision, work / name / "tree", repository)
-    # What the revision does not bring along comes from here, behind all that is its own.
+    # What the revision does not have comes from here. Its own modules stand before.
     paths = [str(tree)] if tree else []
     paths += [str(Path(path).absolute()) for path in sys.path if path and Path(path).is_dir()]
     (site,) = environment.glob("lib/python*/site-packages")

@@ -1,4 +1,4 @@
-"""Which changes of a metric count: the spec's word, or a default by the kind of metric."""
+"""Which changes of a metric count: what the spec states, or a default by the kind of metric."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def threshold(metric: str, given: Mapping[str, ThresholdSpec]) -> ThresholdSpec 
         given: The spec's own, by name with or without a component.
     """
     base, _, part = metric.partition("/")
-    found = given.get(metric) or given.get(base)
-    if found is None:
+    limit = given.get(metric) or given.get(base)
+    if limit is None:
         kind = METRICS.get(base)
         if base in PARTS and part not in PARTS[base]:
             return None
-        found = EXACT if kind is not None and kind.exact else DEFAULTS.get(base)
-    return found if found is not None and found.watch else None
+        limit = EXACT if kind is not None and kind.exact else DEFAULTS.get(base)
+    return limit if limit is not None and limit.watch else None

@@ -36,7 +36,7 @@ class Order(TypedDict):
 
 
 class Encoder(Protocol):
-    """What is asked of a revision's encoder."""
+    """What a revision's encoder must have."""
 
     def encode_queries(self, texts: list[str]) -> object:
         """Vectors of queries."""
@@ -44,7 +44,7 @@ class Encoder(Protocol):
 
 
 class Engine(Protocol):
-    """What is asked of a revision's index."""
+    """What a revision's index must have."""
 
     def search(self, queries: object, k: int, *, threads: int) -> object:
         """The top k of each query."""

@@ -20,7 +20,7 @@ RELATIONS: tuple[Relation, ...] = Relation.__args__  # type: ignore[attr-defined
 
 
 class ClaimSpec(Params):
-    """Two systems, a metric, a relation with its bound, and the confidence asked for."""
+    """Two systems, a metric, a relation with its bound, and the confidence that is wanted."""
 
     name: str = Field(min_length=1, max_length=200)
     """The claim in words."""

@@ -46,7 +46,7 @@ def load_spec(file: Path, registries: Registries, overrides: Sequence[str] = ())
 
     Raises:
         UserError: Unknown key, wrong type, impossible pair, duplicate or unknown name; with file, line, key path, what
-            was found, what is allowed, and the nearest valid name.
+            stands there, what is allowed, and the nearest valid name.
     """
     return spec_of(*read_toml(file), registries, overrides, file=file)
 

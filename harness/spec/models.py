@@ -76,7 +76,7 @@ class MeasureSpec(Params):
     """How everything is measured."""
 
     k: int = Field(default=100, ge=1, le=10_000)
-    """Documents asked for in a timed search."""
+    """Documents that a timed search returns."""
     depth: int = Field(default=1000, ge=10, le=10_000)
     """Documents kept in a run for quality."""
     threads: int = Field(default=1, ge=1, le=1024)

@@ -51,7 +51,7 @@ def read_toml(file: Path) -> tuple[str, TomlTable]:
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int | None:
-    """The line on which the longest known beginning of a key path stands; None where nothing of it is found."""
+    """The line on which the longest known beginning of a key path stands; None where the text has nothing of it."""
     places: dict[KeyPath, int] = {}
     counts: dict[KeyPath, int] = {}
     table: KeyPath = ()
