@@ -239,10 +239,12 @@ def run_experiment(
     artefact_store = Store(Path(store))
     where = place(executor, artefact_store, address=address, artefacts=artefacts)
     checked, systems, stages = plan_experiment(spec, overrides=overrides, only=only, null=null, machine=where.machine)
+    folder = Path(out) if out is not None else Path("runs") / (f"{checked.name}-null" if null else checked.name)
+    if folder.exists() and not folder.is_dir():
+        raise UserError("the run cannot be written: not a folder", file=folder, remedy="give another folder with --out")
     limits, watcher = checked.head.measure, _watcher(progress)
     runner = where.make(artefact_store, limits, watcher, fresh=fresh, retry=statuses, again=again)
     outcomes = runner.run(stages)
-    folder = Path(out) if out is not None else Path("runs") / (f"{checked.name}-null" if null else checked.name)
     write_run(folder, checked, systems, stages, outcomes)
     return Run(load_run(folder), outcomes)
 

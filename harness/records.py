@@ -82,6 +82,8 @@ def read_records(path: Path) -> list[Record]:
         raise UserError(
             f"cannot read the records: {error.strerror}", file=path, remedy="give the folder of a finished run"
         ) from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"not UTF-8 (byte {error.start})", file=path, remedy="run the experiment again") from None
     # Not splitlines: it would cut a name at U+2028 and its like, which JSON leaves as they are.
     lines = text.split("\n") if text else []
     try:  # all at once, which takes a third of the time

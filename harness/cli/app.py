@@ -26,12 +26,15 @@ def main() -> None:
     except UserError as error:
         sys.exit(_failed(str(error)))
     except OSError as error:
-        sys.exit(
-            _failed(
-                f"{error.filename or ''}: {error.strerror}\n"
-                "  remedy: free space or mend the permissions; what was finished is kept"
-            )
-        )
+        sys.exit(_failed(str(UserError(error.strerror or str(error), file=error.filename, remedy=_remedy(error)))))
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "check the path, and make its folder"
+    if isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError):
+        return "give another path"
+    return "free space or mend the permissions; what was finished is kept"
 
 
 def _failed(text: str) -> int:

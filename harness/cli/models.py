@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, StoreFolder
+from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, StoreFolder, file_to_write
 from harness.cli.tables import show
+from harness.errors import UserError
 
+VECTORS = "give a folder that `harness.vectors` wrote, such as `files` of an encode stage in the store"
 app = typer.Typer()
 
 
@@ -90,6 +92,7 @@ def mine(
     from harness.pipeline.stored_result import stored_result
     from harness.spec.load import load_spec
 
+    file_to_write(out)
     spec = load_spec(spec_file, REGISTRIES, overrides or ())
     settings = {"count": count, "depth": depth, "skip": skip, "share": share}
     stages = mining_stages(spec, system, collection, settings)
@@ -105,16 +108,33 @@ def mine(
 def ciff(
     source: Annotated[Path, typer.Argument(help="Folder of sparse vectors, or a CIFF file.")],
     target: Annotated[Path, typer.Argument(help="The CIFF file, or a new folder, to write.")],
-    levels: Annotated[int, typer.Option(help="When writing: the whole number for the highest weight.")] = 255,
+    levels: Annotated[int, typer.Option(min=1, help="When writing: the whole number for the highest weight.")] = 255,
 ) -> None:
     """Write vectors as an inverted index in CIFF for other engines, or read such a file."""
+    import shutil
+
     from harness.ciff.files import read_ciff, write_ciff
     from harness.vectors import load_vectors
 
     if source.is_dir():
-        scale = write_ciff(target, load_vectors(source), levels=levels)
+        file_to_write(target, "target")
+        try:
+            vectors = load_vectors(source)
+        except (OSError, ValueError) as error:
+            raise UserError(f"no folder of vectors: {error}", file=source, remedy=VECTORS) from None
+        scale = write_ciff(target, vectors, levels=levels)
         typer.echo(f"wrote {target}; a weight is {scale:.6g} x the number in the file")
-    else:
-        target.mkdir(parents=True)
+        return
+    if not source.is_file():
+        raise UserError(
+            "there is no such file or folder", file=source, remedy="give a CIFF file or a folder of vectors"
+        )
+    if target.exists():
+        raise UserError("this is there already", file=target, remedy="name a new folder")
+    target.mkdir(parents=True)
+    try:
         info, _ = read_ciff(source, target)
-        typer.echo(f"read {info.rows} documents with {info.stored} postings of {info.columns} terms into {target}")
+    except BaseException:
+        shutil.rmtree(target)
+        raise
+    typer.echo(f"read {info.rows} documents with {info.stored} postings of {info.columns} terms into {target}")

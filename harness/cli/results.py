@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import AsJson
+from harness.cli.options import AsJson, file_to_write
 
 app = typer.Typer()
 
@@ -26,6 +26,8 @@ def report(
     """Write the report of a finished run again, or a report of several runs side by side."""
     from reports.pages.run_page import write_report, write_several
 
+    if out is not None:
+        file_to_write(out)
     several = len(run_folders) > 1
     typer.echo(
         write_several(run_folders, out or Path("compared.html")) if several else write_report(run_folders[0], out)
@@ -115,7 +117,7 @@ def grid(
         int, typer.Option(help="Number of documents; by default the passages of MS MARCO.")
     ] = 8_841_823,
     vocabulary: Annotated[int, typer.Option(help="Number of terms in the vocabulary; by default Llama 3's.")] = 128_256,
-    reduction: Annotated[float, typer.Option(help="The claimed reduction.")] = 0.71,
+    reduction: Annotated[float, typer.Option(min=0.0, max=1.0, help="The claimed reduction.")] = 0.71,
     form: Annotated[str, typer.Option("--format", help="markdown, csv or json")] = "markdown",
 ) -> None:
     """Print the computed memory of sparse and dense indexes, for every pair of codecs."""

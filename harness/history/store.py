@@ -83,13 +83,31 @@ class History:
                 partial.rename(path)
             _flush(self.runs)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder may be what is wrong
+                partial.unlink(missing_ok=True)
             raise UserError(
                 f"cannot write the history: {error.strerror}",
                 file=self.folder,
                 remedy="free space, or give a folder of yours with --history; what it held is unharmed",
             ) from None
         return True
+
+    def check(self) -> None:
+        """Say before a long measurement what would keep its run out of the history.
+
+        Raises:
+            UserError: A part is damaged or of a later version, or the folder cannot be written.
+        """
+        self.table()
+        place = self.runs
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise UserError(
+                "cannot write the history: not a folder of yours",
+                file=place,
+                remedy="give a folder of yours with --history",
+            )
 
     def table(self, spec: str | None = None) -> Table:
         """All rows (of one spec), oldest run first, in the current version's columns (`schema.columns`).

@@ -40,7 +40,7 @@ def read_accepted(file: Path) -> tuple[Accepted, ...]:
     """
     if not file.exists():
         return ()
-    text, content = read_toml(file)
+    text, content = read_toml(file, "the list of accepted regressions")
     wrong = [key for key in content if key != "accepted"]
     tables = content.get("accepted", [])
     if wrong or not isinstance(tables, list):

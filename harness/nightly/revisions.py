@@ -212,4 +212,8 @@ def _checked_out(revision: str, tree: Path, repository: Path) -> Path:
 def _call(command: list[str], problem: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, check=False)
     if done.returncode:
-        raise UserError(f"{problem}: {done.stderr.strip()[-1000:]}", remedy="check the name, and the network")
+        # pip writes its warnings there, too.
+        errors = [line for line in done.stderr.split("\n") if line.startswith("ERROR: ")] or [
+            done.stderr.strip()[-1000:]
+        ]
+        raise UserError(f"{problem}: {errors[-1]}", remedy="check the name, and the network")

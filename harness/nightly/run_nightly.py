@@ -54,7 +54,11 @@ def run_nightly(
         out: Folder of the pages; each run has a folder in it.
         accepted: Regressions that are accepted.
         watcher: Gets the progress and the notes.
+
+    Raises:
+        UserError: The history is damaged or cannot be written; nothing was measured then.
     """
+    history.check()
     started = datetime.now(UTC)
     folder = out / f"{started:%Y%m%dT%H%M%S.%f}"
     given = spec.head.nightly.thresholds

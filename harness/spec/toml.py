@@ -25,22 +25,28 @@ _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 
-def read_toml(file: Path) -> tuple[str, TomlTable]:
+def read_toml(file: Path, what: str = "the spec") -> tuple[str, TomlTable]:
     """Text and content of a TOML file.
+
+    Args:
+        file: Its path.
+        what: What it is, for messages.
 
     Raises:
         UserError: The file is missing, too large, not UTF-8 or not TOML; the line is named.
     """
     try:
         if file.stat().st_size > MAX_BYTES:
-            raise UserError(f"the spec is larger than {MAX_BYTES} bytes", file=file, remedy="give the spec's own file")
+            raise UserError(
+                f"{what} is larger than {MAX_BYTES} bytes", file=file, remedy="give the path of a .toml file"
+            )
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"cannot read the spec: {error.strerror}", file=file, remedy="give the path of a .toml file"
+            f"cannot read {what}: {error.strerror}", file=file, remedy="give the path of a .toml file"
         ) from None
     except UnicodeDecodeError as error:
-        raise UserError(f"the spec is not UTF-8 (byte {error.start})", file=file, remedy="save it as UTF-8") from None
+        raise UserError(f"{what} is not UTF-8 (byte {error.start})", file=file, remedy="save it as UTF-8") from None
     try:
         return text, tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
