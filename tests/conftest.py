@@ -4,15 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tiny_models import llama_folder, texts
 
 from harness.records import record, write_records
 
 __all__ = ["llama_folder", "run_folder", "texts"]
 
-# No test judges a time: an example may be slow on a machine in use.
-settings.register_profile("untimed", deadline=None)
+# No test judges a time: examples may be slow to draw and to try on a machine in use.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 HOSTILE = "<script>alert(1)</script>"

@@ -267,6 +267,7 @@ def test_a_killed_worker_is_a_status_and_the_next_run_tries_again(spec, call):
     process = start_run(spec.parent)
     wait_for_stage(process, "make bm25")
     while not (found := workers(process.pid)):
+        assert process.poll() is None, "the run ended before a worker was seen"
         time.sleep(0.01)
     os.kill(found[0], signal.SIGKILL)
     _, err = process.communicate()
@@ -280,7 +281,7 @@ def test_interrupt_stops_and_says_how_to_go_on(spec, call):
     process = start_run(spec.parent)
     wait_for_stage(process, "make bm25")
     os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "the same command goes on from here" in err
     assert "Traceback" not in err

@@ -1,11 +1,12 @@
 """Several workers alive together: who works when, who waits, and what becomes of the others when one fails."""
 
+import select
 import textwrap
-import time
 
 import pytest
 
 from harness.measure.workers import isolated as worker
+from harness.measure.workers import worker_process
 from harness.measure.workers.isolated import run_in_turns, turn_order
 from harness.measure.workers.worker_process import Order
 
@@ -30,7 +31,7 @@ def repeats(name, reasons, report, ask):
 def waits(report, ask):
     ask({"turn": 0}); ask({"turn": 1}); return "there"
 def works(report, ask):
-    ask({"turn": 0}); time.sleep(1.5); return "there"
+    ask({"turn": 0}); time.sleep(0.5); return "there"
 def idle(report, ask):
     before = time.process_time(); ask({"turn": 1}); return time.process_time() - before
 def waits_to_die(path, report, ask):
@@ -118,24 +119,28 @@ def test_all_repeat_where_one_was_disturbed_and_all_may(order, reasons, times):
     assert [one.result for one in found] == [times] * len(reasons)
 
 
-def test_only_its_own_turns_count_against_a_time_limit(order):
-    found = run_in_turns([order("waits", timeout=1.4), order("works")])
-    assert [one.status for one in found] == ["ok", "ok"]
-    assert found[0].seconds < 1.4 < found[1].seconds
-    assert run_in_turns([order("works", timeout=0.8), order("waits")])[0].status == "timeout"
-
-
 def test_one_that_waits_uses_no_processor(order):
     idle, busy = run_in_turns([order("idle"), order("works")])
     assert busy.status == "ok"
     assert idle.result < 0.05
 
 
-def test_the_parent_sleeps_meanwhile(order):
-    processor, wall = time.process_time(), time.perf_counter()
-    run_in_turns([order("works")])
-    assert time.perf_counter() - wall > 1.5
-    assert time.process_time() - processor < 0.3
+def test_the_parent_sleeps_meanwhile(order, monkeypatch):
+    """It looks when something comes, not over and over."""
+    looks, poll = [], select.poll
+
+    class Counted:
+        def __init__(self):
+            self.inner = poll()
+            self.register = self.inner.register
+
+        def poll(self, milliseconds):
+            looks.append(milliseconds)
+            return self.inner.poll(milliseconds)
+
+    monkeypatch.setattr(worker_process.select, "poll", Counted)
+    assert run_in_turns([order("works")])[0].status == "ok"
+    assert 1 <= len(looks) < 10
 
 
 def test_a_question_without_sense_is_answered_with_no(order):

@@ -32,7 +32,7 @@ def functions(tmp_path, monkeypatch):
                 return a + b
             def user_error(report): raise UserError("wrong", file="x.toml", key="a.b", remedy="mend it")
             def crash(report): raise RuntimeError("boom")
-            def sleep(report): time.sleep(60)
+            def sleep(report): report(0, 1, "asleep"); time.sleep(600)
             def die(report): os.kill(os.getpid(), signal.SIGKILL)
             def leave(report): os._exit(7)
             def eat(report):
@@ -52,7 +52,7 @@ def functions(tmp_path, monkeypatch):
             def no_object(report): os.write(int(sys.argv[1]), b"[1]\\n"); time.sleep(60)
             def huge(report): return bytes(1 << 62)
             def forks(report):
-                if os.fork() == 0: time.sleep(60)
+                if os.fork() == 0: time.sleep(600)
                 return os.getpid()
             def forks_and_dies(report):
                 if os.fork() == 0: time.sleep(60)
@@ -123,11 +123,9 @@ def test_failures_become_statuses(functions, name, status, reason, expected):
 
 
 def test_timeout(functions):
-    started = time.monotonic()
     outcome = functions("sleep", _timeout=1.5)
     assert outcome.status == "timeout"
     assert "1.5 s" in outcome.reason
-    assert time.monotonic() - started < 30
 
 
 def test_memory_limit(functions):
@@ -206,7 +204,7 @@ def test_a_kept_worker_is_replaced_where_it_does_not_fit(kept, monkeypatch):
     monkeypatch.setenv("LACONIC_ANYTHING", "new")
     pids.append(kept("keep", {"text": "a"}).result[0])
     os.kill(pids[-1], signal.SIGKILL)
-    time.sleep(0.5)
+    _wait(lambda: _state(pids[-1]) == "Z")
     pids.append(kept("keep", {"text": "a"}).result[0])
     assert len(set(pids)) == len(pids)
 
@@ -229,25 +227,29 @@ def test_child_dies_with_its_parent(functions, tmp_path):
     script.write_text(
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from harness.measure.workers.isolated import run_isolated\n"
-        "run_isolated('worker_functions:sleep', {}, allow=('worker_functions',))\n"
+        "run_isolated('worker_functions:sleep', {}, allow=('worker_functions',),\n"
+        "             on_progress=lambda done, total, text: print(text, flush=True))\n"
     )
     root = Path(__file__).resolve().parents[3]
-    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": str(root)})
-    children = []
-    for _ in range(100):
-        time.sleep(0.1)
-        children = _children(parent.pid)
-        if children:
-            break
-    time.sleep(1)
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert parent.stdout.readline() == b"asleep\n"
+    children = _children(parent.pid)
     os.kill(parent.pid, signal.SIGKILL)
-    parent.wait()
-    for _ in range(50):
-        time.sleep(0.1)
-        if not any(_state(pid) != "Z" for pid in children):
-            break
+    parent.communicate()
     assert children
-    assert not any(_state(pid) != "Z" for pid in children)
+    _wait(lambda: all(_state(pid) == "Z" for pid in children))
+
+
+def _wait(condition):
+    """Until it holds; for minutes, since the machine may be busy with other things."""
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("it did not come about")
 
 
 def _children(pid):
@@ -265,15 +267,9 @@ def _state(pid):
 
 
 def test_what_a_worker_started_ends_with_it(functions):
-    started = time.monotonic()
     outcome = functions("forks")
     assert outcome.status == "ok"
-    for _ in range(50):  # what was killed needs a moment to go
-        if not _group(outcome.result):
-            break
-        time.sleep(0.1)
-    assert not _group(outcome.result)
-    assert time.monotonic() - started < 30
+    _wait(lambda: not _group(outcome.result))  # what was killed needs a moment to go
 
 
 def _group(group):
@@ -316,10 +312,13 @@ def test_an_error_while_reporting_ends_the_worker(functions):
 def test_interrupt_kills_the_worker_and_is_passed_on(functions):
     # A shell that starts a process in the background has it ignore the signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+    def interrupt(*_):
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
     try:
         with pytest.raises(KeyboardInterrupt):
-            functions("sleep")
+            run_isolated("worker_functions:sleep", {}, on_progress=interrupt, allow=("worker_functions",))
     finally:
         signal.signal(signal.SIGINT, before)
     assert not _children(os.getpid())

@@ -171,7 +171,7 @@ def test_a_run_on_a_cluster_stops_like_any_other(tmp_path):
         if "make bm25" in line and line.endswith(" ...\n"):
             break
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert "goes on from here" in errors
