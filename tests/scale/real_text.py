@@ -19,34 +19,15 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
+from small_specs import beir, system, write_spec  # noqa: E402
+
 PASSAGE = 60
-SPEC = """
-name = "real-text"
-[collections.text]
-type = "beir"
-path = "{folder}/data"
-[encoders.tiny]
-type = "laconic"
-backbone = {{ model = "{folder}/model" }}
-query_length = 32
-document_length = 96
-document_terms = 64
-batch_size = 64
-[indexes.inverted]
-type = "inverted"
-[[systems]]
-name = "tiny"
-encoder = "tiny"
-index = "inverted"
-[measure]
-queries = 20
-processes = 1
-repeats = 1
-depth = 100
-timeout = 14400
-memory_limit = 6442450944
-invalid_models = "report"
-"""
+SIZES = {"query_length": 32, "document_length": 96, "document_terms": 64, "batch_size": 64}
+MEASURE = {
+    "queries": 20, "processes": 1, "repeats": 1, "depth": 100, "timeout": 14400, "memory_limit": 6 << 30,
+    "invalid_models": "report",
+}  # fmt: skip
 
 
 def words():
@@ -101,7 +82,11 @@ def main():
         write_collection(folder / "data", given.documents, text)
         write_model(folder / "model", text)
         del text
-        (folder / "spec.toml").write_text(SPEC.format(folder=folder))
+        tiny = {"type": "laconic", "backbone": {"model": str(folder / "model")}, **SIZES}
+        write_spec(
+            folder, file="spec.toml", name="real-text", collections={"text": beir(folder / "data")},
+            encoders={"tiny": tiny}, systems=[system("tiny", "tiny")], measure=MEASURE,
+        )  # fmt: skip
         command = [sys.executable, "-c", "from harness.start import main; main()", "run", "spec.toml"]
         subprocess.run(command, cwd=folder, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
         facts = json.loads((folder / "runs/real-text/run.json").read_text())
