@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from harness.pipeline.code_version import code_version
 from harness.versions import installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from harness.jsonvalue import JsonTable, JsonValue
 
 STEPS = "harness.pipeline.steps"
 VECTORS = ("numpy", "scipy")
@@ -52,11 +55,11 @@ class Stage:
     kind: str
     label: str
     function: str
-    arguments: Mapping[str, Any]
+    arguments: JsonTable
     inputs: Mapping[str, Stage] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: JsonTable = field(default_factory=dict)
     timed: bool = False
     threads: int = 1
     pinned: bool = False
@@ -67,7 +70,7 @@ class Stage:
     holds: str = ""
 
     @property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> dict[str, JsonValue]:
         """All that decides the artefact."""
         return {
             "kind": self.kind,
@@ -79,11 +82,13 @@ class Stage:
             "about": dict(self.about),
         }
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of the recipe."""
-        found = self.__dict__.get("_key")
-        if found is None:
-            found = key_of(self.recipe)
-            object.__setattr__(self, "_key", found)
-        return str(found)
+        return key_of(self.recipe)
+
+    @property
+    def seed(self) -> int:
+        """The seed among its arguments; 0 where it has none."""
+        seed = self.arguments.get("seed", 0)
+        return seed if isinstance(seed, int) else 0

@@ -146,7 +146,7 @@ class Executor:
         with contextlib.ExitStack() as stack:
             directories = [stack.enter_context(self.store.unfinished(stage.key)) for stage in stages]
             orders = [self._order(*pair, token) for pair in zip(stages, directories, strict=True)]
-            outcomes = self._call(orders, int(stages[0].arguments.get("seed", 0)))
+            outcomes = self._call(orders, stages[0].seed)
             for stage, directory, outcome in zip(stages, directories, outcomes, strict=True):
                 self.done[stage.key] = self._keep(stage, directory, outcome)
 

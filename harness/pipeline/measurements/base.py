@@ -12,6 +12,7 @@ from harness.stats.levels import hierarchical
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.jsonvalue import JsonValue
     from harness.pipeline.stage import Stage
     from harness.pipeline.steps.result import StepResult
     from harness.records import Source
@@ -23,7 +24,7 @@ Results: TypeAlias = "Mapping[str, Sequence[object]]"
 """What the finished stages of a measurement returned, by the stage's kind; a kind whose stages all failed is left out.
 
 A step that is annotated with a `harness.pipeline.steps.result.StepResult` gives objects of that class (`results_of`).
-Any other step gives the JSON objects that it returned.
+Every other step gives the JSON objects that it returned.
 """
 
 
@@ -59,7 +60,7 @@ class Subject:
         libraries: Sequence[str] = (),
         modules: Sequence[str] = (),
         threads: int | None = None,
-        **arguments: object,
+        **arguments: JsonValue,
     ) -> Stage:
         """A stage that opens encoder and index in a fresh process, and runs alone.
 

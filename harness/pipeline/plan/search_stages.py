@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.measure.machine.environment import usable_cores
 from harness.metrics import quality_metrics
 from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.plan.shared_stages import asked_of, encoder_type
+from harness.pipeline.plan.shared_stages import encoder_type, settings_of
 from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SearchPlan:
             "build",
             f"build {index.name} over {encoder.name} / {self.collection}",
             f"{STEPS}.index:build",
-            asked_of(index),
+            settings_of(index),
             {"vectors": encode},
             self.modules,
             self.libraries,
@@ -102,7 +102,7 @@ class SearchPlan:
             "memory",
             f"resident memory of {self.label}",
             f"{STEPS}.footprint:served_memory",
-            {**asked_of(self.system.index), "k": self.spec.head.measure.k},
+            {**settings_of(self.system.index), "k": self.spec.head.measure.k},
             {"vectors": encode, "index": build},
             self.modules,
             self.libraries,
@@ -127,7 +127,7 @@ class SearchPlan:
             f"{STEPS}.timing:latency",
             {
                 "encoder_type": encoder.type,
-                "encoder_params": asked_of(encoder)["params"],
+                "encoder_params": settings_of(encoder)["params"],
                 "index_type": self.system.index.type,
                 "k": measure.k,
                 "threads": measure.threads,

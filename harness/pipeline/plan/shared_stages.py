@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from harness.encoders.base import EncoderType
+    from harness.jsonvalue import JsonValue
     from harness.spec.models import Part, Spec
+
+
+Once: TypeAlias = "Callable[[Stage], Stage]"
+"""Gives back the stage of the same key where there is one, else the stage itself."""
 
 
 def encoder_type(encoder: Part) -> EncoderType:
@@ -20,7 +25,7 @@ def encoder_type(encoder: Part) -> EncoderType:
     return made
 
 
-def asked_of(part: Part) -> dict[str, Any]:
+def settings_of(part: Part) -> dict[str, JsonValue]:
     """Type and parameters of a part, as a step takes them."""
     return {"type": part.type, "params": part.params.model_dump(mode="json")}
 
@@ -32,15 +37,15 @@ def collection_stage(kind: str, part: Part) -> Stage:
         kind,
         f"{'prepare' if kind == 'prepare' else 'training pairs of'} {part.name}",
         f"{STEPS}.prepare:{'prepare' if kind == 'prepare' else 'prepare_pairs'}",
-        asked_of(part),
+        settings_of(part),
         modules=source.modules(part.params),
         libraries=source.libraries_with(part.params),
         about={"fingerprint": source(part.params).fingerprint()},
     )
 
 
-def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
-    """The stage that makes a model; `once` gives back the stage of the same key where there is one."""
+def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Once) -> Stage:
+    """The stage that makes a model."""
     made = encoder_type(encoder)
     needs, inputs, label = made.needs(), {}, f"make {encoder.name}"
     if needs == "corpus":
@@ -53,7 +58,7 @@ def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Any) -> Stage:
         "fit",
         label,
         f"{STEPS}.fit:fit",
-        {**asked_of(encoder), "seed": spec.head.seed, "threads": threads},
+        {**settings_of(encoder), "seed": spec.head.seed, "threads": threads},
         inputs,
         made.modules(encoder.params),
         made.libraries_with(encoder.params),
@@ -74,7 +79,7 @@ def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage
         "check",
         f"check {encoder.name}",
         f"{STEPS}.check:check",
-        {**asked_of(encoder), "threads": threads, "refuse": refuse},
+        {**settings_of(encoder), "threads": threads, "refuse": refuse},
         {"model": fit},
         made.modules(encoder.params),
         (*made.libraries_with(encoder.params), *VECTORS),
@@ -84,19 +89,19 @@ def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage
 
 
 def encode_stage(
-    spec: Spec, encoder: Part, collection: str, inputs: Mapping[str, Stage], check: Stage | None, once: Any
+    spec: Spec, encoder: Part, collection: str, inputs: Mapping[str, Stage], check: Stage | None, once: Once
 ) -> Stage:
     """The stage that gives all vectors of a collection: one that makes them, or one that joins the shards."""
     measure, label = spec.head.measure, f"{encoder.name} / {collection}"
     made = encoder_type(encoder)
 
     def encode(name: str, **shard: tuple[int, int]) -> Stage:
-        found: Stage = once(
+        return once(
             Stage(
                 "encode",
                 name,
                 f"{STEPS}.encode:encode",
-                {**asked_of(encoder), "threads": measure.work_threads, **shard},
+                {**settings_of(encoder), "threads": measure.work_threads, **shard},
                 inputs,
                 made.modules(encoder.params),
                 (*made.libraries_with(encoder.params), *VECTORS),
@@ -106,12 +111,10 @@ def encode_stage(
                 holds=inputs["model"].key,
             )
         )
-        return found
 
     count = measure.encode_shards
     if count == 1:
         return encode(f"encode {label}")
     names = [f"encode {label}, shard {number + 1} of {count}" for number in range(count)]
     shards = {f"shard{number:05}": encode(name, shard=(number, count)) for number, name in enumerate(names)}
-    joined: Stage = once(Stage("encode", f"join {label}", f"{STEPS}.encode:join", {}, shards, libraries=("numpy",)))
-    return joined
+    return once(Stage("encode", f"join {label}", f"{STEPS}.encode:join", {}, shards, libraries=("numpy",)))

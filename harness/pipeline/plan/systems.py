@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError, allowed
 from harness.measure.energy import watts_of
@@ -12,19 +12,20 @@ from harness.pipeline.measurements import Subject
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.search_stages import SearchPlan
 from harness.pipeline.plan.shared_stages import (
-    asked_of,
     check_stage,
     collection_stage,
     encode_stage,
     encoder_type,
     fit_stage,
+    settings_of,
 )
 from harness.pipeline.plan.system_stages import SystemStages
 from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from harness.jsonvalue import JsonTable
     from harness.spec.models import Spec, System
 
 
@@ -137,7 +138,7 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
     return [*check.inputs["model"].inputs.values(), *check.inputs.values(), check]
 
 
-def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[str, Any]) -> list[Stage]:
+def mining_stages(spec: Spec, system: str, collection: str, settings: JsonTable) -> list[Stage]:
     """What must be done to give a collection's pairs hard negatives that a system of the spec finds; the last one does.
 
     Raises:
@@ -160,7 +161,7 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: Mapping[st
             "mine",
             f"mine negatives of {collection} with {system}",
             f"{STEPS}.mine:mine",
-            {"encoder": asked_of(encoder), "index": asked_of(index), "threads": threads, **settings},
+            {"encoder": settings_of(encoder), "index": settings_of(index), "threads": threads, **settings},
             inputs,
             (*maker.modules(encoder.params), *engine.modules(index.params)),
             (*maker.libraries_with(encoder.params), *engine.libraries_with(index.params), *VECTORS),
