@@ -1,0 +1,147 @@
+"""Records of a finished system against arithmetic by hand."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import step_results
+from step_results import stored
+
+from harness.indexes.base import Work
+from harness.measure.machine.conditions import ProcessConditions
+from harness.pipeline.results.finished_system import FinishedSystem
+from harness.pipeline.results.system_records import SystemRecords, samples_of
+from harness.pipeline.steps.encode import Encoded, EncodedSide
+from harness.pipeline.steps.evaluate import LatencySummary, MetricValue, Quality
+from harness.pipeline.steps.fit import fitted
+from harness.pipeline.steps.footprint import ServedMemory
+from harness.pipeline.steps.index import Built, CountedWork
+from harness.pipeline.steps.prepare import Prepared
+from harness.pipeline.store.manifest import DamagedError
+
+PREPARED = Prepared(100, 10, 1, 20, 350, "0" * 64, {}, ())
+ENCODED = Encoded(
+    "sparse",
+    5000,
+    {"parameters": 1000.0},
+    document=EncodedSide(100, 3000, seconds=4.0, tokens=50.0, flops=1e6),
+    query=EncodedSide(10, 80, seconds=0.1, tokens=6.0, flops=2e5),
+)
+BUILT = Built(ProcessConditions(**step_results.QUIET), 1.25, 4096, {"postings": 600, "offsets": 400}, 1040)
+WORK = CountedWork(10, 100, Work(multiply_adds=5000, postings=6000, documents=700, bounds=None), 1.5)
+MEMORY = ServedMemory(anonymous=50, file=900, pss=700, elsewhere=0, all_files=-10, baseline=10_000, queries=10)
+THREE = {"mean": (0.02, 0.01, 0.03), "p50": (0.015, 0.01, 0.02)}
+SUMMARY = LatencySummary(THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)
+QUALITY = Quality({"ndcg@10": MetricValue(0.5, 0.4, 0.6, 10, "ir_measures")})
+
+
+def finished(latencies=(), folder=None, **results):
+    """A system with these results in place of those above."""
+    given = {
+        "prepare": PREPARED, "fit": fitted({}, 1.0), "encode": ENCODED, "build": BUILT, "work": WORK, "memory": MEMORY,
+        "summary": SUMMARY, "quality": QUALITY, **results,
+    }  # fmt: skip
+    stages = {name: SimpleNamespace(key=name) for name in given}
+    done = {name: SimpleNamespace(artefact=stored(result)) for name, result in given.items()}
+    timed = [SimpleNamespace(key=f"latency {number}") for number in range(len(latencies))]
+    done |= {f"latency {n}": SimpleNamespace(artefact=stored(result)) for n, result in enumerate(latencies)}
+    if folder is not None:
+        done["summary"].artefact.files = folder
+    system = SimpleNamespace(name="s")
+    return FinishedSystem(SimpleNamespace(system=system, collection="c", latency=tuple(timed), **stages), done)
+
+
+def rows(**results):
+    made = list(SystemRecords("r", finished(**results)).all())
+    by_name = {row.metric: row for row in made}
+    assert len(by_name) == len(made), "no metric twice"
+    assert {(row.run, row.collection, row.system) for row in made} == {("r", "c", "s")}
+    return by_name
+
+
+def values(**results):
+    return {name: row.value for name, row in rows(**results).items()}
+
+
+def test_every_figure_of_a_sparse_system():
+    assert values() == {
+        "ndcg@10": 0.5,
+        "index_bytes": 1000, "index_bytes/postings": 600, "index_bytes/offsets": 400, "index_bytes_per_document": 10.0,
+        "index_file_bytes": 1040, "identifier_bytes": 350, "build_seconds": 1.25, "build_peak_bytes": 4096,
+        "resident_bytes": 950, "resident_bytes/anonymous": 50, "resident_bytes/file": 900, "resident_bytes/pss": 700,
+        "encode_documents_per_second": 25.0, "flops_encode_query": 2e5, "flops_encode_document": 1e6,
+        "index_plain_bytes": 9000, "active_terms_document": 30.0, "active_terms_query": 8.0,
+        "flops_search": 1000.0, "flops_query": 201_000.0, "postings_touched": 600.0, "documents_scored": 70.0,
+        "expected_overlap": 1.5, "model_parameters": 1000.0,
+    }  # fmt: skip
+
+
+def test_a_dense_system_has_dimensions_and_neither_terms_nor_postings():
+    dense = replace(ENCODED, kind="dense", width=64, parameters={})
+    work = replace(WORK, work=Work(multiply_adds=64_000, documents=1000), expected_overlap=None)
+    found = values(encode=dense, work=work)
+    assert (found["dimensions"], found["index_plain_bytes"]) == (64, 100 * 64 * 4)
+    assert found["flops_search"] == 12_800
+    absent = {"active_terms_document", "active_terms_query", "postings_touched", "expected_overlap", "model_parameters"}
+    assert not absent & found.keys()
+
+
+def test_an_engine_that_does_not_count_has_no_work():
+    found = values(work=replace(WORK, work=None))
+    assert "expected_overlap" in found
+    assert not {"flops_search", "flops_query", "postings_touched", "documents_scored"} & found.keys()
+
+
+def test_a_training_has_its_operations_by_part_and_their_sum():
+    facts = {"train_flops": {"forward": 1e9, "backward": 2e9}, "train_seconds": 7.5}
+    found = values(fit=fitted(facts, 9.0))
+    assert (found["train_flops"], found["train_seconds"]) == (3e9, 7.5)
+    assert (found["train_flops/forward"], found["train_flops/backward"]) == (1e9, 2e9)
+    assert not any(name.startswith("train") for name in values())
+
+
+def test_memory_that_shrank_is_none_and_other_processes_are_named():
+    found = rows(memory=replace(MEMORY, anonymous=-100, file=40, elsewhere=2))
+    assert (found["resident_bytes"].value, found["resident_bytes/anonymous"].value) == (0, 0)
+    assert found["resident_bytes"].method.endswith("fresh process, and 2 that hold shards")
+    assert rows()["resident_bytes"].method.endswith("fresh process")
+
+
+def test_what_follows_from_a_formula_is_labelled_so():
+    analytic = {name for name, row in rows().items() if row.source == "analytic"}
+    assert analytic == {
+        "flops_encode_query", "flops_encode_document", "index_plain_bytes", "flops_query", "expected_overlap"
+    }  # fmt: skip
+
+
+def test_latencies_have_intervals_and_shortest_times_none():
+    found = {row.metric: row for row in SystemRecords("r", finished()).latency()}
+    assert len(found) == 3 * 2 + 3
+    mean = found["latency_total/mean"]
+    assert (mean.value, mean.ci_low, mean.ci_high, mean.n) == (0.02, 0.01, 0.03, 40)
+    assert (found["search_least"].value, found["search_least"].ci_low) == (0.005, None)
+    quality = rows()["ndcg@10"]
+    assert (quality.ci_low, quality.ci_high, quality.n, quality.method) == (0.4, 0.6, 10, "ir_measures")
+
+
+@pytest.mark.parametrize("elsewhere", [0, 2])
+def test_samples_have_processor_times_unless_other_processes_searched(tmp_path, elsewhere):
+    np.savez(tmp_path / "samples.npz", query=np.arange(3, dtype=np.int32), encode=np.ones(3))
+    times = {} if elsewhere else {"encode_cpu": (0.1, 0.2), "search_cpu": (0.3, 0.4)}
+    latencies = [step_results.latency(elsewhere=elsewhere, **times) for _ in range(2)]
+    samples = samples_of(finished(latencies, tmp_path))
+    assert samples["query"].tolist() == [0, 1, 2]
+    if elsewhere:
+        assert samples.keys() == {"query", "encode"}
+    else:
+        assert samples["encode_cpu"].tolist() == [[0.1, 0.2]] * 2
+        assert samples["search_cpu"].tolist() == [[0.3, 0.4]] * 2
+
+
+def test_a_result_that_was_damaged_is_named_when_it_is_read():
+    system = finished()
+    del system.done["build"].artefact.result["file_bytes"]
+    with pytest.raises(DamagedError, match=r"manifest\.json: .*Built: file_bytes: missing"):
+        _ = system.built
+    assert system.memory == MEMORY
