@@ -1,4 +1,4 @@
-"""The version of the code that makes an artefact, found from the code itself."""
+"""The version of the code that makes an artefact, computed from the code itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEUTRAL = {"harness", "harness.errors", "harness.registry", "harness.records", "
 
 @cache
 def code_version(modules: tuple[str, ...]) -> str:
-    """Digest of the syntax trees of these modules and of all of this package that they import.
+    """Digest of the syntax trees of these modules and of all modules of this package that they import.
 
     Comments, docstrings and layout do not count, so that a better sentence does not repeat a training.
     """
@@ -26,20 +26,20 @@ def code_version(modules: tuple[str, ...]) -> str:
 
 
 def _reached(modules: tuple[str, ...]) -> set[str]:
-    found: set[str] = set()
+    reached: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found or name in NEUTRAL:
+        if name in reached or name in NEUTRAL:
             continue
-        found.add(name)
+        reached.add(name)
         waiting += _imports(name)
-    return found
+    return reached
 
 
 @cache
 def _source(name: str) -> Path | None:
-    """The file of a module, found without importing it or its parents: only the top package is looked up."""
+    """The file of a module. Neither it nor its parents are imported: only the top package is looked up."""
     top, *parts = name.split(".")
     spec = find_spec(top)
     if spec is None or spec.origin is None:
@@ -58,14 +58,14 @@ def _parsed(name: str) -> ast.Module:
 @cache
 def _imports(name: str) -> tuple[str, ...]:
     """Modules of this package that a module imports, at its top or inside a function."""
-    found: list[str] = []
+    names: list[str] = []
     for node in _nodes_at_run_time(_parsed(name)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.append(node.module)
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return tuple(n for n in found if n.split(".")[0] == "harness" and _source(n) is not None)
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(name for name in names if name.split(".")[0] == "harness" and _source(name) is not None)
 
 
 def _nodes_at_run_time(tree: ast.AST) -> list[ast.AST]:

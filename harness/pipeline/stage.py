@@ -1,4 +1,4 @@
-"""A piece of work with one artefact, and the key that all that decides it gives."""
+"""A piece of work that makes one artefact, and its key: the hash of all that decides the artefact."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Stage:
 
     Args:
         kind: prepare, pairs, fit, check, encode, build, search, work, quality, memory, latency or summary.
-        label: What a reader is told, such as ``encode laconic / pydoc``.
+        label: What a reader sees, such as ``encode laconic / pydoc``.
         function: ``module:function`` of the step.
         arguments: Plain arguments of the function; all decide the result.
         inputs: Argument name -> the stage whose files it gets the path of.
-        after: Stages that must have succeeded, though nothing of theirs is read and the key does not hold them.
+        after: Stages that must have succeeded. Nothing of theirs is read, and they are no part of the key.
         resumable: It gets a folder for checkpoints that outlives a kill.
         modules: Modules whose code decides the result.
         libraries: Distributions whose version decides the result.
@@ -46,8 +46,8 @@ class Stage:
         threads: What the thread variables of its process are set to.
         gpus: Accelerators that it asks a cluster for; no part of the key.
         pinned: Its process is bound to as many processors as it has threads.
-        round: Stages of one round, where it has a name, are alive together and take turns; their functions take
-            ``round`` and ``ask``. It is no part of the key.
+        round: Stages of one round run at the same time and take turns; their functions take ``round`` and ``ask``.
+            "" for none. It is no part of the key.
         holds: Key of the model that its function keeps in memory: stages with the same one are given to processes that
             live on, where a place has such. It is no part of the key.
     """

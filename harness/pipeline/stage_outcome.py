@@ -1,4 +1,4 @@
-"""How a stage ended, and who is told of it."""
+"""How a stage ended, and who hears of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from harness.pipeline.store.local import Artefact
 
 Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed", "skipped", "incompatible"]
-KEPT: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
-"""Failures that would come again; they are tried again only when asked for. A killed stage always is."""
+REMEMBERED: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
+"""Failures that would happen again; the stage is tried again only when asked for. A killed stage always is."""
 RETRIED: tuple[Status, ...] = ("failed", "timeout", "oom")
 """Failures that are tried again when asked for: memory, limits and files outside the key may have changed. What is
 incompatible follows from the key alone."""
@@ -30,7 +30,7 @@ class Done:
 
 
 class Watcher(Protocol):
-    """Is told what happens; the command line draws it."""
+    """Hears what happens; the command line draws it."""
 
     def begin(self, stage: Stage, number: int, total: int) -> None:
         """A stage that is not stored begins."""
@@ -41,7 +41,7 @@ class Watcher(Protocol):
         ...
 
     def end(self, done: Done, number: int, total: int) -> None:
-        """A stage ended, or was found in the store."""
+        """A stage ended, or its artefact was in the store."""
         ...
 
     def note(self, text: str) -> None:

@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.measure.machine.watch import WatchedConditions
 from harness.pipeline.executors.rounds import parts_that_fit, timed_separately
 from harness.pipeline.executors.timings import note
-from harness.pipeline.stage_outcome import KEPT, Done, Status, Watcher
+from harness.pipeline.stage_outcome import REMEMBERED, Done, Status, Watcher
 from harness.pipeline.store.local import FILES
 from harness.pipeline.store.manifest import DamagedError
 from harness.pipeline.stored_result import conditions_met, read_result
@@ -106,7 +106,7 @@ class Executor:
         if not self.anew(stage) and (stored := self._readable(stage)) is not None and not self._again(stage, stored):
             return Done(stage, "ok", stored, reused=True, seconds=stored.seconds)
         failure = self.store.failure(stage.key)
-        if failure and failure[0] in KEPT and failure[0] not in self.retry and not self.anew(stage):
+        if failure and failure[0] in REMEMBERED and failure[0] not in self.retry and not self.anew(stage):
             return Done(stage, _status(failure[0]), reused=True, reason=failure[1])
         return None
 

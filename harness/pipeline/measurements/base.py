@@ -66,7 +66,7 @@ class Subject:
 
         Args:
             kind: Of the stage; `Measurement.records` gets the results by it.
-            text: What the reader is told, such as ``cold start 1``.
+            text: What the reader sees, such as ``cold start 1``.
             function: ``module:function``. It takes ``out``, ``report``, the three inputs as paths, ``encoder_type``,
                 ``encoder_params``, ``index_type``, ``k``, ``threads`` and `arguments`, and returns a `StepResult` or a
                 JSON object.
@@ -109,7 +109,7 @@ class Add(Protocol):
         Args:
             name: Of a metric of the table of metrics, with a component after a slash where one applies.
             value: Finite, in the metric's unit.
-            method: How it was found, one phrase.
+            method: How it was measured or computed, one phrase.
             n: How many observations it rests on.
             interval: Bounds of the 95 % interval; None where there is no sampling.
             source: Whether it was measured, computed by formula (analytic) or estimated.

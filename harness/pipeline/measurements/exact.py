@@ -37,7 +37,7 @@ class AgainstExact(MeasurementBase):
             f"compare {subject.label} with exact results",
             f"{STEPS}.exact:compare",
             {},
-            {"truth": truth, "found": subject.search, "collection": subject.prepare},
+            {"truth": truth, "hits": subject.search, "collection": subject.prepare},
             libraries=("ir-measures", "pytrec_eval-terrier", "numpy"),
         )
         return [truth, comparison]

@@ -1,4 +1,4 @@
-"""Commits for the names of a spec that move."""
+"""Commits for names of a spec whose content may change on the Hub."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ if TYPE_CHECKING:
 
 def moving(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[str]:
     """A sentence for each name on the Hub that was taken as it was, without a commit of the spec."""
-    found = []
-    for one in {one.system.encoder.name: one for one in systems}.values():
-        fitted = done[one.fit.key].artefact
+    notes = []
+    for stages in {stages.system.encoder.name: stages for stages in systems}.values():
+        encoder = stages.system.encoder
+        fitted = done[stages.fit.key].artefact
         taken = stored_result(fitted, Fitted).commits if fitted is not None else {}
-        for hub in _names(one.system.encoder):
+        for hub in _names(encoder):
             if hub.revision is None and hub.name in taken:
-                found.append(
-                    f"{one.system.encoder.name}: {hub.name} is named without a commit and moves; here it was "
+                notes.append(
+                    f"{encoder.name}: {hub.name} is named without a commit and moves; here it was "
                     f"{taken[hub.name]} (to pin it: {hub.key})."
                 )
-    return found
+    return notes
 
 
 def pins(spec: Spec) -> list[str]:
     """A setting for each name on the Hub that the spec gives no revision for: ``encoders.x.revision=COMMIT``.
 
     Raises:
-        UserError: The Hub does not say, as where there is no network.
+        UserError: The Hub does not answer, as where there is no network.
     """
-    found = []
+    settings = []
     for part in {part.base: part for part in spec.encoders.values()}.values():
         for hub in _names(part):
             if hub.revision is None:
                 place = f"encoders.{part.base}.{hub.key}"
-                found.append(f"{place}={commit_on_hub(hub.name, place)}")
-    return found
+                settings.append(f"{place}={commit_on_hub(hub.name, place)}")
+    return settings
 
 
 def _names(encoder: Part) -> Sequence[HubName]:

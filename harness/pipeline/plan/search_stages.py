@@ -159,7 +159,7 @@ class SearchPlan:
             f"evaluate {self.label}",
             f"{STEPS}.evaluate:quality",
             {"tag": self.system.name, "metrics": measures, **self._resampling()},
-            {"collection": prepare, "vectors": encode, "found": search},
+            {"collection": prepare, "vectors": encode, "hits": search},
             tuple(sorted({kind.__module__ for kind in metrics.values() if not kind.measure})),
             tuple(sorted({"numpy", "scipy", *(name for kind in metrics.values() for name in kind.libraries)})),
         )

@@ -38,7 +38,7 @@ def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[Sy
         only: Names of the systems wanted; all where empty.
 
     Raises:
-        UserError: The watts of an estimate cannot be looked up: better now than when all is measured.
+        UserError: The watts of an estimate cannot be looked up.
     """
     if spec.head.measure.power is not None:
         watts_of(spec.head.measure.power)
@@ -59,26 +59,26 @@ def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
     """
     untimed: dict[str, Stage] = {}
     for name in ("prepare", "fit", "check", "encode", "build", "search", "work", "quality"):
-        for one in systems:
-            stage: Stage | None = getattr(one, name)
+        for system in systems:
+            stage: Stage | None = getattr(system, name)
             for needed in (*stage.inputs.values(), stage) if stage else ():
                 untimed.setdefault(needed.key, needed)
     timed: dict[str, Stage] = {}
-    for one in systems:
-        timed.setdefault(one.memory.key, one.memory)
+    for system in systems:
+        timed.setdefault(system.memory.key, system.memory)
     order = list(systems)
     random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
-    order.sort(key=lambda one: [other.collection for other in systems].index(one.collection))
-    rounds = max((len(one.latency) for one in systems), default=0)
+    order.sort(key=lambda system: [other.collection for other in systems].index(system.collection))
+    rounds = max((len(system.latency) for system in systems), default=0)
     for number in range(rounds):
-        for one in order if number % 2 == 0 else reversed(order):
-            stage = one.latency[number]
+        for system in order if number % 2 == 0 else reversed(order):
+            stage = system.latency[number]
             timed.setdefault(stage.key, stage)
-    for number in range(max((len(one.extras) for one in systems), default=0)):
-        for one in order:
-            if number < len(one.extras):
-                timed.setdefault(one.extras[number].key, one.extras[number])
-    summaries = {one.summary.key: one.summary for one in systems}
+    for number in range(max((len(system.extras) for system in systems), default=0)):
+        for system in order:
+            if number < len(system.extras):
+                timed.setdefault(system.extras[number].key, system.extras[number])
+    summaries = {system.summary.key: system.summary for system in systems}
     return [*untimed.values(), *timed.values(), *summaries.values()]
 
 
@@ -109,12 +109,15 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     }
     return SystemStages(
         system, collection, prepare, fit, check, encode, build, search, work, memory, latency, quality, summary,
-        {name: tuple(once(stage) for stage in one.stages(subject)) for name, one in measurements.items()},
+        {
+            name: tuple(once(stage) for stage in measurement.stages(subject))
+            for name, measurement in measurements.items()
+        },
     )  # fmt: skip
 
 
 def check_stages(spec: Spec, encoder: str) -> list[Stage]:
-    """What must be done to check one encoder of a spec and say all figures, good or bad; the check is the last.
+    """The stages that check one encoder of a spec and give all figures, good or bad; the check is the last.
 
     Raises:
         UserError: The spec has no such encoder, or it is no model.
@@ -139,12 +142,12 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
 
 
 def mining_stages(spec: Spec, system: str, collection: str, settings: JsonTable) -> list[Stage]:
-    """What must be done to give a collection's pairs hard negatives that a system of the spec finds; the last one does.
+    """The stages that give a collection's pairs hard negatives by a system of the spec; the last one mines.
 
     Raises:
         UserError: The spec has no such system or collection.
     """
-    systems = {one.name: one for one in spec.systems}
+    systems = {known.name: known for known in spec.systems}
     for what, name, known in (("system", system, systems), ("collection", collection, spec.collections)):
         if name not in known:
             raise UserError(f"there is no {what} {name!r} in this spec", file=spec.file, remedy=allowed(name, known))
@@ -156,7 +159,7 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: JsonTable)
     if maker.needs() != "corpus":
         inputs["model"] = fit_stage(spec, encoder, pairs, lambda stage: stage)
     return [
-        *unique([pairs, *(stage for one in inputs.values() for stage in (*one.inputs.values(), one))]),
+        *unique([pairs, *(stage for needed in inputs.values() for stage in (*needed.inputs.values(), needed))]),
         Stage(
             "mine",
             f"mine negatives of {collection} with {system}",

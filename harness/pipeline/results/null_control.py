@@ -1,4 +1,4 @@
-"""What the null control of a run says: records of each system that was timed against itself."""
+"""Records of the null control: of each system that was timed against itself."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def null_records(run: str, spec: Spec, samples: Mapping[Cell, Mapping[str, NDArr
         twin = samples.get((collection, twin_of(system)))
         if twin is None or len(np.unique(own["process"])) < 2:  # the spread between processes would be left out
             continue
-        found = null_ratios(_sides(own), _sides(twin), confidence=spec.head.measure.confidence, seed=spec.head.seed)
-        for part, ratio in found.items():
+        ratios = null_ratios(_sides(own), _sides(twin), confidence=spec.head.measure.confidence, seed=spec.head.seed)
+        for part, ratio in ratios.items():
             value, low, high = ratio
             n = len(own["query"])
             effect = smallest_effect(ratio)

@@ -91,7 +91,7 @@ def encode(
         model: Folder that `fit` wrote.
         collection: Folder that `prepare` wrote.
         threads: Of the encoder.
-        report: Told of every block.
+        report: Called after every block.
         shard: Its number from 0, and how many there are.
     """
     set_torch_threads(threads)
@@ -115,7 +115,7 @@ def join(*, out: str, report: Progress, **shards: str) -> Encoded:
 
     Args:
         out: Folder of the vectors.
-        report: Told of every shard.
+        report: Called after every shard.
         shards: Folder of each.
 
     Returns:
@@ -206,7 +206,7 @@ def _encode_side(
 
 
 def _one_ahead(blocks: Iterator[list[str]], encoder: Encoder, role: Role) -> Iterator[list[str]]:
-    """The blocks; an encoder that can tokenise ahead is told of each before the one in front of it is given out."""
+    """The blocks; an encoder that tokenises ahead gets each one before the block in front of it is encoded."""
     block = next(blocks, None)
     if block is not None:
         encoder.expect(block, role)

@@ -1,4 +1,4 @@
-"""From hits to quality, and from samples to latencies: values with intervals, kept like the rest."""
+"""From hits to quality, and from samples to latencies: values with intervals."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def quality(
     out: str,
     collection: str,
     vectors: str,
-    found: str,
+    hits: str,
     tag: str,
     metrics: dict[str, str],
     confidence: float,
@@ -90,23 +90,23 @@ def quality(
         out: Folder to write to.
         collection: Folder of the prepared collection.
         vectors: Folder of its vectors.
-        found: Folder of the hits.
+        hits: Folder of the hits of all queries.
         tag: Name of the system.
         metrics: {name of a metric of quality: its name in ir_measures, empty where it computes itself}.
         confidence: Of the intervals.
         seed: Of the resampling.
-        report: Is told of progress.
+        report: Called with progress.
     """
     from harness.measure.quality import evaluate, read_trec, write_trec
     from harness.metrics import quality_metrics
     from harness.stats.bootstrap import bootstrap_mean
 
-    texts, hits = Path(collection), Path(found)
+    texts, folder = Path(collection), Path(hits)
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
     queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
     path = Path(out) / "run.trec.gz"
-    ids, qrels = np.load(hits / "ids.npy"), read_qrels(texts / "qrels.tsv")
-    write_trec(path, queries, documents, ids, np.load(hits / "scores.npy"), tag)
+    ids, qrels = np.load(folder / "ids.npy"), read_qrels(texts / "qrels.tsv")
+    write_trec(path, queries, documents, ids, np.load(folder / "scores.npy"), tag)
     explain(Path(out), texts, Path(vectors), ids, qrels)
     values = evaluate(qrels, read_trec(path), list(metrics))
     (Path(out) / "per_query.json").write_text(
@@ -129,7 +129,7 @@ def latencies(*, out: str, confidence: float, seed: int, report: Progress, **pro
         out: Folder to write to.
         confidence: Of the intervals.
         seed: Of the resampling.
-        report: Is told of progress.
+        report: Called with progress.
         **processes: ``process0`` and so on: folders of the processes' own samples.
     """
     from harness.measure.latency import least, summarise

@@ -69,11 +69,11 @@ def truth(*, out: str, vectors: str, depth: int, report: Progress) -> ExactSearc
     return ExactSearch(int(queries.shape[0]), depth)
 
 
-def compare(*, out: str, truth: str, found: str, collection: str, report: Progress) -> ExactComparison:
+def compare(*, out: str, truth: str, hits: str, collection: str, report: Progress) -> ExactComparison:
     """Recall of an index against the exact results, and the quality that the exact results have."""
     from harness.measure.quality import evaluate, read_trec, write_trec
 
-    exact, got = np.load(Path(truth) / "ids.npy"), np.load(Path(found) / "ids.npy")
+    exact, got = np.load(Path(truth) / "ids.npy"), np.load(Path(hits) / "ids.npy")
     texts, path = Path(collection), Path(out) / "exact.trec.gz"
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
     queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
@@ -88,10 +88,15 @@ def compare(*, out: str, truth: str, found: str, collection: str, report: Progre
     )
 
 
-def recall(found: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
-    """Share of the exact results (queries x k, -1 for none) that are found, mean over queries that have any."""
+def recall(hits: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
+    """Share of the exact results that are among the hits, mean over the queries that have exact results.
+
+    Args:
+        hits: Numbers of documents, queries x k, -1 for none.
+        exact: The same of the exact search.
+    """
     shares = []
-    for got, wanted in zip(found, exact, strict=True):
+    for got, wanted in zip(hits, exact, strict=True):
         there = wanted[wanted >= 0]
         if len(there):
             shares.append(float(np.isin(there, got).mean()))

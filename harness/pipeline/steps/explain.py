@@ -25,9 +25,9 @@ QUERY_LENGTH, DOCUMENT_LENGTH = 300, 240
 def explain(
     out: Path, collection: Path, vectors: Path, ids: NDArray[np.int64], qrels: Mapping[str, Mapping[str, int]]
 ) -> None:
-    """Write ``explain.jsonl``, a row a query, and ``active.npz``: how many vectors have so many terms.
+    """Write ``explain.jsonl``, a row a query, and ``active.npz``: how many vectors have each number of terms.
 
-    A row: query, text, first_relevant (rank, None where no relevant document was found), top: [{document, text,
+    A row: query, text, first_relevant (rank, None where no relevant document was returned), top: [{document, text,
     relevance, terms: [[term, product of the two weights], ...]}]. ``active.npz`` holds for sparse vectors
     ``document_terms``, ``document_vectors``, ``query_terms`` and ``query_vectors``: ascending numbers of terms, and how
     many vectors have each.
@@ -53,8 +53,8 @@ def explain(
                 }
                 for hit in hits[:SHOWN]
             ]
-            found = {"query": query, "text": _cut(text, QUERY_LENGTH), "first_relevant": min(ranks, default=None)}
-            file.write(json.dumps({**found, "top": top}, ensure_ascii=False) + "\n")
+            about = {"query": query, "text": _cut(text, QUERY_LENGTH), "first_relevant": min(ranks, default=None)}
+            file.write(json.dumps({**about, "top": top}, ensure_ascii=False) + "\n")
     np.savez_compressed(out / "active.npz", allow_pickle=False, **_active(vectors))
 
 
@@ -75,8 +75,8 @@ class _Matcher:
             return []
         ours, our_weights = _row(self.queries, query)
         theirs, their_weights = _row(self.documents, document)
-        both, one, other = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
-        products = our_weights[one] * their_weights[other]
+        both, in_ours, in_theirs = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+        products = our_weights[in_ours] * their_weights[in_theirs]
         order = np.argsort(-products, kind="stable")[:TERMS]
         return [(self.names.get(int(both[n]), str(both[n])), round(float(products[n]), 4)) for n in order]
 

@@ -1,4 +1,4 @@
-"""Make an encoder: train it, fit its statistics to a corpus, or bring a published model into place."""
+"""Make an encoder: train it, fit its statistics to a corpus, or put a published model in place."""
 
 from __future__ import annotations
 
@@ -93,10 +93,10 @@ def fit(
     pairs: str | None = None,
     checkpoints: str | None = None,
 ) -> Fitted:
-    """Make the model: train it, fit its statistics to a corpus, or bring a published one into place.
+    """Make the model: train it, fit its statistics to a corpus, or put a published one in place.
 
-    A killed training goes on from what it left in `checkpoints`. One in several processes is handed on to
-    `harness.pipeline.steps.torchrun`.
+    A killed training goes on from what it left in `checkpoints`. `harness.pipeline.steps.torchrun` runs a training in
+    several processes.
     """
     made = open_type(type, params)
     if (processes := made.processes()) > 1 and "WORLD_SIZE" not in os.environ:

@@ -65,28 +65,28 @@ def mine(
         depth: Passages looked at for a query.
         count: Negatives of a pair at most.
         skip: Best ranks left out.
-        share: Of the positive's score, above which a passage is taken for an answer.
+        share: A passage that scores above this share of the positive's score counts as an answer.
         threads: For encoding.
         report: Progress.
         model: The encoder's folder; one that is made of its corpus (BM25) is made of the passages here.
     """
     from harness.indexes import create
 
-    found = list(read_pairs(Path(pairs) / "pairs.jsonl"))
-    passages = list(dict.fromkeys(pair.positive for pair in found))
+    rows = list(read_pairs(Path(pairs) / "pairs.jsonl"))
+    passages = list(dict.fromkeys(pair.positive for pair in rows))
     place = {text: number for number, text in enumerate(passages)}
     answers: dict[str, set[int]] = {}
-    for pair in found:
+    for pair in rows:
         answers.setdefault(pair.query, set()).add(place[pair.positive])
-    report(0, len(found), "encoding the passages")
+    report(0, len(rows), "encoding the passages")
     ready = _encoder(encoder, model, passages, threads)
     documents = ready.encode_documents(passages)
     engine = create(index["type"], **index["params"])
     engine.build(documents)
     total = 0
     with (Path(out) / "pairs.jsonl").open("w", encoding="utf-8") as file:
-        for begin in range(0, len(found), BLOCK):
-            block = found[begin : begin + BLOCK]
+        for begin in range(0, len(rows), BLOCK):
+            block = rows[begin : begin + BLOCK]
             queries = ready.encode_queries([pair.query for pair in block])
             ids, scores = engine.search(queries, min(depth, len(passages)))
             own = documents[[place[pair.positive] for pair in block]]
@@ -104,8 +104,8 @@ def mine(
                 total += len(chosen)
                 line = {"query": pair.query, "positive": pair.positive, "negatives": [passages[n] for n in chosen]}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            report(begin + len(block), len(found), "queries")
-    return Mined(len(found), len(passages), total / max(len(found), 1))
+            report(begin + len(block), len(rows), "queries")
+    return Mined(len(rows), len(passages), total / max(len(rows), 1))
 
 
 def _encoder(encoder: PartArguments, model: str | None, passages: Sequence[str], threads: int) -> Encoder:

@@ -1,4 +1,4 @@
-"""Bring a collection, or its training pairs, into one form on disk."""
+"""Write a collection, or its training pairs, in one form on disk."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_truth_is_the_exact_order_with_ties_by_number(kind, tmp_path):
 def test_an_index_is_held_against_it(tmp_path):
     from harness.pipeline.steps import prepare
 
-    paths = {name: tmp_path / name for name in ("collection", "truth", "found", "out")}
+    paths = {name: tmp_path / name for name in ("collection", "truth", "hits", "out")}
     for path in paths.values():
         path.mkdir()
     at = {name: str(path) for name, path in paths.items()}
@@ -55,9 +55,9 @@ def test_an_index_is_held_against_it(tmp_path):
     wanted[:, 6:] = -1
     np.save(paths["truth"] / "ids.npy", wanted)
     np.save(paths["truth"] / "scores.npy", np.tile(np.arange(10, 0, -1, dtype=np.float32), (count, 1)))
-    found = wanted.copy()
-    found[0, :3] = -1
-    np.save(paths["found"] / "ids.npy", found)
+    hits = wanted.copy()
+    hits[0, :3] = -1
+    np.save(paths["hits"] / "ids.npy", hits)
     result = exact.compare(report=quiet, **at)
     assert result.recall == {"10": pytest.approx((count - 0.5) / count)}
     assert 0 < result.ndcg_at_10 <= 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.pipeline.executors.local import Executor
-from harness.pipeline.stage_outcome import KEPT, Done
+from harness.pipeline.stage_outcome import REMEMBERED, Done
 from harness.pipeline.store.local import Store
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Maker:
             DamagedError: An input is missing in the shared store, or damaged.
         """
         store, shared = self._open()
-        executor = _Executor(store, self.measure, _Silent(), fresh=True, retry=KEPT)
+        executor = _Executor(store, self.measure, _Silent(), fresh=True, retry=REMEMBERED)
         executor.worker = self.worker
         executor.done = {stage.key: Done(stage, "ok", shared.pull(stage.key, store), reused=True) for stage in inputs}
         executor.done |= {stage.key: Done(stage, "ok") for stage in ready if stage.key not in executor.done}
