@@ -1,4 +1,8 @@
-"""Paper tables: LaTeX, Markdown, CSV."""
+"""Paper tables: LaTeX, Markdown, CSV.
+
+pandas computes the table. LaTeX is written here, because its Styler sets no rule and no heading between rows, as quoted
+numbers need them.
+"""
 
 from __future__ import annotations
 

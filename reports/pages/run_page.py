@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.claims.judge_run import verdicts
 from harness.metrics import METRICS
+from harness.runs import layout
 from harness.runs.read import RunData, load_run
 from reports.formatting import number
 from reports.pages.template import render, without_garbage_collection, write_page
@@ -23,7 +24,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         UserError: The folder holds no finished run.
     """
     with without_garbage_collection():
-        return write_page(page(load_run(folder)), out or folder / "report.html")
+        return write_page(page(load_run(folder)), out or folder / layout.REPORT)
 
 
 def write_several(folders: Sequence[Path], out: Path) -> Path:

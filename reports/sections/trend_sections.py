@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.metrics import metric
+from harness.runs import layout
 from harness.stats.changes import FEWEST, Step, noise, steps
 from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, swatch
@@ -239,7 +240,7 @@ def runs_of(known: Mapping[Key, Sequence[Night]], here: Path) -> list[tuple[str,
 
 def _link(night: Night, here: Path) -> str:
     """To the night's report from a folder; "" where the report is gone."""
-    report = Path(night.folder) / "report.html"
+    report = Path(night.folder) / layout.REPORT
     return Path(os.path.relpath(report, here.absolute())).as_posix() if report.exists() else ""
 
 

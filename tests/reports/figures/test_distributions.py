@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.figures.distributions import Spread
+from harness.records import record
+from harness.runs.read import load_run
+from reports.figures.distributions import FIRSTS, Spread, latency_curves, latency_ridges, term_ridges
 
 COUNTS = st.dictionaries(st.integers(1, 500), st.integers(1, 40), min_size=1, max_size=30)
 
@@ -28,3 +30,55 @@ def test_histograms(counts, low, wide, bins):
     wanted = np.histogram(written, bins=edges)[0]
     assert Spread(values, np.cumsum(vectors)).histogram(edges).tolist() == wanted.tolist()
     assert Spread(written).histogram(edges).tolist() == wanted.tolist()
+
+
+def test_the_table_of_a_curve_has_the_quantiles_in_milliseconds(run_folder):
+    run = load_run(run_folder)
+    figure = latency_curves(run, "alpha", "search", "x")
+    assert [row[0] for row in figure.rows] == [name for name in run.names("alpha") if ("alpha", name) in run.latency]
+    for system, *texts in figure.rows:
+        values = np.quantile(run.latency["alpha", system]["search"] * 1e3, (0.1, 0.25, 0.5, 0.75, 0.9))
+        assert [float(text) for text in texts] == pytest.approx(values, abs=6e-4)
+    assert len(figure.legend) == figure.svg.count('class="line s')
+
+
+def test_first_queries_are_marked_on_the_lines_of_encoding_and_search_alone(run_folder):
+    run = load_run(run_folder)
+    warm, cold = FIRSTS
+    run.records.append(record("r", "alpha", "dense_1", warm, 0.02, method="m"))
+    run.records.append(record("r", "alpha", "dense_1", cold, 0.5, method="m"))
+    run.records.append(record("r", "alpha", "sparse & co", cold, 0.25, method="m"))
+    figure = latency_ridges(run, "alpha", "total", "x")
+    assert figure.head[-2:] == tuple(FIRSTS.values())
+    assert [text for _, text in figure.legend] == list(FIRSTS.values())
+    rows = {row[0]: row[-2:] for row in figure.rows}
+    assert rows["dense_1"] == ("20", "500")
+    assert rows["sparse & co"] == ("–", "250")
+    assert "dense_1, first query of a fresh process, files cached: 20" in figure.svg
+    assert latency_ridges(run, "alpha", "search", "x").legend == []
+
+
+def test_a_ridge_has_the_quantiles_and_the_count_of_its_values(run_folder):
+    run = load_run(run_folder)
+    for system, low, middle, high, count in latency_ridges(run, "beta", "search", "x").rows:
+        values = run.latency["beta", system]["search"].ravel() * 1e3
+        assert [float(low), float(middle), float(high)] == pytest.approx(
+            np.quantile(values, (0.05, 0.5, 0.95)), rel=1e-3
+        )
+        assert count == f"{values.size:,}"
+
+
+def test_nothing_to_draw_gives_no_figure(run_folder):
+    run = load_run(run_folder)
+    run.latency.clear()
+    assert latency_curves(run, "alpha", "total", "x") is None
+    assert latency_ridges(run, "alpha", "total", "x") is None
+    assert term_ridges({}, "x") is None
+    empty = np.asarray([], np.int64)
+    assert term_ridges({"s": (empty, empty)}, "x") is None
+
+
+def test_terms_of_one_number_alone_are_drawn():
+    figure = term_ridges({"s": (np.asarray([64]), np.asarray([1000]))}, "x")
+    assert figure.rows == [("s", "64", "64", "64", "1,000")]
+    assert "<path" in figure.svg

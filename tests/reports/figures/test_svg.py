@@ -1,5 +1,7 @@
 """Axes and paths."""
 
+import math
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -41,3 +43,68 @@ def test_names_are_escaped_and_the_tree_is_whole():
 
 def test_series_look_different():
     assert len({(colour(place), place % 7) for place in range(49)}) == 49
+
+
+def test_a_marker_with_a_link_leads_there_and_has_its_title():
+    plot = Plot(Axis("x", 0, 1), Axis("y", 0, 1))
+    plot.point(0.5, 0.5, 0, "a night", link="../run/report.html?a=1&b=2")
+    tree = ElementTree.fromstring(plot.svg())  # noqa: S314 - our own drawing
+    (link,) = tree.iter("a")
+    assert link.get("href") == "../run/report.html?a=1&b=2"
+    assert link.find("path/title").text == "a night"
+
+
+def test_a_band_and_a_whisker_cover_their_values():
+    plot = Plot(Axis("x", 0, 10), Axis("y", 0, 100))
+    plot.band((2, 4), (25, 50), "s2")
+    (box,) = ElementTree.fromstring(plot.svg()).iter("rect")  # noqa: S314 - our own drawing
+    left, wide, top, high = (float(box.get(name)) for name in ("x", "width", "y", "height"))
+    across, up = plot.right - plot.left, plot.bottom - plot.top
+    assert left == pytest.approx(plot.left + 0.2 * across, abs=0.1)
+    assert wide == pytest.approx(0.2 * across, abs=0.1)
+    assert top == pytest.approx(plot.bottom - 0.5 * up, abs=0.1)
+    assert high == pytest.approx(0.25 * up, abs=0.1)
+    before = plot.svg()
+    plot.whisker((1, 1), (5, 5), 0)
+    assert plot.svg() == before
+    plot.whisker((1, 1), (5, 6), 0)
+    assert plot.svg() != before
+
+
+def test_rows_have_no_vertical_axis():
+    plot = Plot(Axis("x", 0, 1), rows=["a"])
+    with pytest.raises(ValueError, match="no vertical axis"):
+        plot.point(0.5, 0.5, 0, "t")
+    with pytest.raises(ValueError, match="no vertical axis"):
+        plot.line([(0, 0), (1, 1)], "s0")
+
+
+def test_a_long_name_of_a_row_is_cut_and_whole_in_its_title():
+    name = "a system with a very long name that no drawing has room for"
+    tree = ElementTree.fromstring(Plot(Axis("x", 0, 1), rows=[name, "short"]).svg())  # noqa: S314 - our own drawing
+    assert [title.text for title in tree.iter("title")] == [name]
+    texts = [text.text for text in tree.iter("text")]
+    assert "short" in texts
+    assert any(text.endswith("…") and name.startswith(text[:-1]) for text in texts)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=40),
+    st.sampled_from([False, True]),
+)  # fmt: skip
+def test_a_line_goes_through_its_points(points, step):
+    """Distances from point to point add up to the points themselves, to a tenth of a unit."""
+    plot = Plot(Axis("x", 0, 1), Axis("y", 0, 1))
+    plot.line(points, "s0", step=step)
+    path = next(e.get("d") for e in ElementTree.fromstring(plot.svg()).iter("path") if e.get("class") == "line s0")  # noqa: S314
+    start, _, rest = path.removeprefix("M").partition("l")
+    numbers = [float(text) for text in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", rest)]
+    x, y = map(float, start.split())
+    passed = [(x, y)]
+    for across, down in zip(numbers[::2], numbers[1::2], strict=True):
+        x, y = x + across, y + down
+        passed.append((x, y))
+    for a, b in points:
+        at = plot.left + a * (plot.right - plot.left), plot.bottom - b * (plot.bottom - plot.top)
+        assert any(math.dist(at, other) < 0.1 for other in passed)
+    assert len(passed) == (2 * len(points) - 1 if step else len(points))

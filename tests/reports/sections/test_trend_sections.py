@@ -1,5 +1,6 @@
 """The sections of the trend page: what is news, and how a night stands against the nights before."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.history.series import Night
+from harness.stats.changes import FEWEST
 from reports.formatting import label
 from reports.sections.trend_sections import NEW, Nights, difference, news, runs_of, section_of
 
@@ -87,3 +89,68 @@ def test_runs_link_to_reports_that_are_there(tmp_path):
     known = {SIZE: [*nights([1], folder=str(tmp_path / "kept"))]}
     assert runs_of(known, tmp_path / "site")[0][3] == "../kept/report.html"
     assert runs_of({SIZE: nights([1])}, tmp_path)[0][3] == ""
+
+
+def row_of(values, tmp_path, key=TIME, **more):
+    """The texts of the only row of a section: metric, now, change, noise, nights."""
+    watched = {key: nights(values, **more)}
+    (row,) = section_of(key[:2], watched, watched, {"then": START}, tmp_path).rows
+    return [cell.text for cell in row]
+
+
+def test_noise_is_known_from_enough_nights_of_one_level(tmp_path):
+    assert row_of([1.0, 1.1] * (FEWEST // 2), tmp_path)[3] == "not known yet"
+    assert row_of([1.0] * (FEWEST + 1), tmp_path)[3] == "0.2%"  # never less than that is believed
+    share = float(row_of([1.0, 1.1] * FEWEST, tmp_path)[3].removesuffix("%"))
+    assert 5 < share < 15
+    assert row_of([0.0] * (FEWEST + 1), tmp_path)[3] == "–"
+    assert row_of([3.0, 4.0], tmp_path, SIZE)[3] == "exact"
+
+
+def test_noise_before_a_step_or_another_machine_does_not_count(tmp_path):
+    wild, calm = [1.0, 1.5, 0.7] * 5, [10.0] * (FEWEST + 1)
+    assert row_of(wild + calm, tmp_path)[3] == "0.2%"
+    moved = [*nights(wild, label="old"), *nights([1.0] * len(wild))[-1:]]
+    watched = {TIME: moved}
+    (row,) = section_of(TIME[:2], watched, watched, {}, tmp_path).rows
+    assert row[2].text == "not known yet"
+
+
+def test_a_step_of_a_time_is_drawn_with_its_change(tmp_path):
+    values = [1.0, 1.01, 0.99] * 6 + [1.5, 1.51, 1.49] * 3
+    watched = {TIME: nights(values)}
+    (figure,) = section_of(TIME[:2], watched, watched, {}, tmp_path).figures
+    marks = [row[3] for row in figure.rows[::-1]]
+    (at,) = [place for place, mark in enumerate(marks) if mark]
+    assert at == 18
+    assert float(marks[at].removeprefix("step +").removesuffix("%")) == pytest.approx(50, abs=2)
+    assert any(text == "step" for _, text in figure.legend)
+
+
+def test_the_band_is_how_far_the_null_control_was_off(tmp_path):
+    watched = {TIME: nights([1.0, 1.1, 1.2])}
+    null = {("alpha", "x", "smallest_effect/total p50"): nights([0.04, 0.08, 0.2])}
+    for known, drawn in ((watched, False), ({**watched, **null}, True)):
+        (figure,) = section_of(TIME[:2], watched, known, {}, tmp_path).figures
+        assert ("null control" in str(figure.legend)) == drawn
+        assert ('class="band s2"' in figure.svg) == drawn
+
+
+def test_a_change_of_machine_is_marked_in_the_figure(tmp_path):
+    watched = {TIME: [*nights([1.0, 1.1]), LATER]}
+    (figure,) = section_of(TIME[:2], watched, watched, {}, tmp_path).figures
+    assert any("machine, data or definition changed" in text for _, text in figure.legend)
+
+
+def test_intervals_of_nights_are_drawn_and_large_sizes_are_in_mebibytes(tmp_path):
+    plain = nights([2.0**21, 2.0**22])
+    with_ends = [replace(night, low=night.value * 0.9, high=night.value * 1.1) for night in plain]
+    figures = [section_of(SIZE[:2], {SIZE: own}, {SIZE: own}, {}, tmp_path).figures[0] for own in (plain, with_ends)]
+    assert all("MiB" in figure.svg for figure in figures)
+    assert [figure.svg.count('class="line thin s0"') for figure in figures] == [0, 2]
+
+
+def test_what_began_at_nothing_and_is_something_now_changed_without_end():
+    found = difference(SIZE, nights([0.0, 5.0]), START)
+    assert (found.relative, found.is_news) == (float("inf"), True)
+    assert difference(SIZE, nights([0.0, 0.0]), START).relative == 0
