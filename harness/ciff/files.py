@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.vectors import Vectors
 
 BUDGET = 1 << 23
-"""Postings held in memory at a time while writing; the documents are read once for each so many."""
+"""Postings held in memory at a time while writing. The documents are read once for every `BUDGET` postings."""
 BLOCK = 16384
 """Documents read at a time."""
 REMEDY = "export the index again; compressed files have to be unpacked first"
@@ -200,7 +200,7 @@ def _whole(weights: NDArray[np.float32], scale: float, levels: int) -> NDArray[n
 
 
 def _ranges(counts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Ranges of terms that have `BUDGET` postings together, or one term that has more."""
+    """Ranges of terms whose postings are at most `BUDGET`, or one term that has more."""
     first = held = 0
     for term, count in enumerate(counts):
         if held and held + count > BUDGET:

@@ -66,13 +66,13 @@ def _postings(message, numbers, wholes):  # type: ignore[no-untyped-def]
                 inner, place = _varint(message, place, last)
                 if place < 0 or inner & 7 != 0:
                     return bad
-                found, place = _varint(message, place, last)
+                number, place = _varint(message, place, last)
                 if place < 0:
                     return bad
                 if inner == 8:
-                    gap = found
+                    gap = number
                 elif inner == 16:
-                    whole = found
+                    whole = number
             if gap >= 1 << 31 or whole >= 1 << 31:
                 return bad
             document += gap

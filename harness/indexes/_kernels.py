@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 TIDY, UNTIDY, NOT_FINITE, NEGATIVE, OUTSIDE = range(5)
 GROUP = 64
-"""Documents whose highest score decides together whether they are looked at one by one."""
+"""Documents in a group: the group's highest score decides whether each of them is looked at."""
 
 
 @intrinsic
@@ -58,7 +58,7 @@ def load_bits(typing: TypingContext, array: types.Type, bit: types.Type) -> Intr
 @compiled
 def inspect(indptr, indices, data, width):  # type: ignore[no-untyped-def]
     """Whether rows are TIDY (columns ascending, unique; weights positive, finite), or how they are not."""
-    found = TIDY
+    state = TIDY
     for row in range(len(indptr) - 1):
         before = -1
         for place in range(indptr[row], indptr[row + 1]):
@@ -70,9 +70,9 @@ def inspect(indptr, indices, data, width):  # type: ignore[no-untyped-def]
             if column < 0 or column >= width:
                 return OUTSIDE
             if weight == 0 or column <= before:
-                found = UNTIDY
+                state = UNTIDY
             before = column
-    return found
+    return state
 
 
 @compiled
@@ -82,11 +82,11 @@ def place_of(term, present, ranks):  # type: ignore[no-untyped-def]
     if not (word >> bit) & np.uint64(1):
         return -1
     below = word & ((np.uint64(1) << bit) - np.uint64(1))
-    found = np.int64(ranks[term >> 6])
+    rank = np.int64(ranks[term >> 6])
     while below:
         below &= below - np.uint64(1)
-        found += 1
-    return found
+        rank += 1
+    return rank
 
 
 @intrinsic
@@ -139,13 +139,13 @@ def add_spread(
         with cgutils.for_range(builder, places.nitems) as loop:
             place, entry = builder.gep(places.data, [loop.index]), builder.gep(entries_, [loop.index])
             at, of = builder.load(place), builder.load(entry)
-            found = builder.load(builder.bitcast(builder.gep(gaps_, [at]), word.as_pointer()), align=1)
+            bitmap = builder.load(builder.bitcast(builder.gep(gaps_, [at]), word.as_pointer()), align=1)
             builder.store(builder.add(at, ir.Constant(word, 8)), place)
-            builder.store(builder.add(of, builder.ctpop(found)), entry)
+            builder.store(builder.add(of, builder.ctpop(bitmap)), entry)
             # Loaded whole and then spread: the form that reads only what the mask asks for is slow on AMD's processors.
             packed = builder.load(builder.bitcast(builder.gep(impacts_, [of]), bytes_.as_pointer()), align=1)
             packed = builder.asm(ir.FunctionType(bytes_, [bytes_]), "", "=v,0", [packed], side_effect=False)
-            read = builder.call(spread, [packed, ir.Constant(bytes_, None), builder.bitcast(found, bits)])
+            read = builder.call(spread, [packed, ir.Constant(bytes_, None), builder.bitcast(bitmap, bits)])
             factor = builder.load(builder.gep(factors_, [loop.index]))
             lanes = builder.insert_element(ir.Constant(reals, ir.Undefined), factor, ir.Constant(ir.IntType(32), 0))
             every = builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(ir.IntType(32), 64), None))
@@ -169,22 +169,22 @@ def highest_of(as_bits, group):  # type: ignore[no-untyped-def]
 @compiled
 def eighths(as_bits):  # type: ignore[no-untyped-def]
     """The highest of each eighth of a group: of its documents whose numbers leave the same rest by 8."""
-    found = np.zeros(len(as_bits) // 8, np.int32)
+    highest = np.zeros(len(as_bits) // 8, np.int32)
     for group in range(len(as_bits) // GROUP):
         for row in range(8):
             for rest in range(8):
                 place = group * 8 + rest
-                found[place] = max(found[place], as_bits[group * GROUP + row * 8 + rest])
-    return found
+                highest[place] = max(highest[place], as_bits[group * GROUP + row * 8 + rest])
+    return highest
 
 
 @compiled
 def above(values, limit):  # type: ignore[no-untyped-def]
     """How many int32 values are above a limit."""
-    limit, found = np.int32(limit), np.int32(0)
+    limit, count = np.int32(limit), np.int32(0)
     for place in range(len(values)):
-        found += np.int32(values[place] > limit)
-    return found
+        count += np.int32(values[place] > limit)
+    return count
 
 
 @compiled
@@ -296,7 +296,7 @@ def _searcher(bits: int, expands: bool) -> Search:
 
         Every term's contribution is added to its documents in float32, terms in the order given; terms with bitmaps
         are added last, 64 documents at a time. An escape has weight 0: it moves on and adds nothing. Four distances of
-        up to 14 bits are in any 64 bits that begin at the first one's byte: they are loaded together. `scores` is as
+        up to 14 bits are in any 64 bits that begin at the first one's byte: one load reads them all. `scores` is as
         long as a whole number of groups.
         """
         present, ranks, starts, offsets = segment.present, segment.ranks, segment.starts, segment.offsets

@@ -122,14 +122,14 @@ def _cumulated(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _widths(counts: NDArray[np.int64], documents: int, weights: str) -> NDArray[np.int64]:
-    """The width that costs fewest bits for a term in so many documents, were they spread at random; 0 for a bitmap."""
-    found, where = np.unique(counts, return_inverse=True)
-    filled, tried = np.maximum(found, 1)[:, None], np.arange(1, 17)
+    """The width that takes fewest bits for a term in `counts` documents that lie at random; 0 for a bitmap."""
+    distinct, where = np.unique(counts, return_inverse=True)
+    filled, tried = np.maximum(distinct, 1)[:, None], np.arange(1, 17)
     reach = 2.0**tried
     escapes = np.minimum(1 / np.expm1(np.minimum(reach * filled / documents, 700)), documents / filled / reach)
     best: NDArray[np.int64] = tried[np.argmin((tried + BITS[weights]) * (1 + escapes), axis=1)]
-    bitmap = (weights == "u8") & (found >= FEW) & (found * COMMON >= documents)
-    return np.where(bitmap | (found == 0), 0, best)[where]
+    bitmap = (weights == "u8") & (distinct >= FEW) & (distinct * COMMON >= documents)
+    return np.where(bitmap | (distinct == 0), 0, best)[where]
 
 
 def _scales(highest: NDArray[np.float32], weights: str) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:

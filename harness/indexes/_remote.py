@@ -1,4 +1,4 @@
-"""Shards of an index in processes of a Ray cluster: each is opened where its files are seen, else they are sent."""
+"""Shards of an index in processes of a Ray cluster. A process that does not see its shard's files gets them sent."""
 
 from __future__ import annotations
 

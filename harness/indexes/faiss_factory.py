@@ -157,7 +157,7 @@ class Faiss(IndexBase[FaissParams]):
         return index
 
     def memory(self) -> dict[str, int]:
-        """Bytes by component; together the serialized size."""
+        """Bytes by component; their sum is the serialized size."""
         import faiss
 
         whole = built(self.index)

@@ -59,7 +59,7 @@ class FaissFlat(IndexBase[FaissFlatParams]):
         self.index = index
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
-        """The exact top k; where the last place is shared, more are asked for until the lowest number has it."""
+        """The exact top k; where several share the last place, it goes deeper until the lowest number has it."""
         import faiss
 
         index = built(self.index)

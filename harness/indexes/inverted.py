@@ -1,4 +1,4 @@
-"""Our inverted index: exact, term at a time, distances in as many bits as a term needs, 65,536 documents a segment."""
+"""Our inverted index: exact, term at a time, distances in the bits that a term needs, 65,536 documents a segment."""
 
 from __future__ import annotations
 

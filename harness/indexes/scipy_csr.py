@@ -53,7 +53,7 @@ class Scipy(IndexBase[ScipyParams]):
         self.matrix = sparse.csr_matrix(tidy_csr(vectors).T)
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
-        """The exact top k; one thread, whatever is asked for."""
+        """The exact top k, by one thread whatever `threads` says."""
         check_k(k)
         matrix = built(self.matrix)
         product = rows_of(queries, matrix.shape[0], what="queries").tidy().csr() @ matrix

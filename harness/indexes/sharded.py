@@ -88,8 +88,8 @@ class _Sharded(IndexBase[ShardedParams]):
     hold of these documents anyway: every score has the same bits as in one index. The best k of all shards' best k,
     ties by ascending document number, are therefore one index's best k.
 
-    An index is built in one process. With `on = "ray"` a saved one is opened in as many: `away` then has the shards,
-    and `shards` is empty.
+    An index is built in one process. With `on = "ray"`, each shard of a saved one is opened in a process of its own:
+    `away` then has the shards, and `shards` is empty.
     """
 
     Params: ClassVar[type[Params]] = ShardedParams
@@ -277,7 +277,7 @@ class _Feed:
 
 
 def _rows(matrix: Vectors, begin: int, end: int) -> Vectors:
-    """Rows as a view: scipy would copy, and bring a mapped file into memory."""
+    """Rows as a view: scipy would copy, and so read a mapped file into memory."""
     if isinstance(matrix, np.ndarray):
         return matrix[begin:end]
     csr = matrix.tocsr()

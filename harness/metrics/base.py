@@ -33,7 +33,7 @@ class Metric:
 
     @property
     def timed(self) -> bool:
-        """It depends on the machine and on how it was asked: it is neither counted nor a share of what was found."""
+        """It depends on the machine and the way of measuring: it is neither counted nor a share of documents found."""
         return not self.exact and (self.unit, self.direction) != ("fraction", "higher")
 
 

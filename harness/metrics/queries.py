@@ -91,7 +91,7 @@ define(
     "FLOPs of a query",
     "flops",
     "lower",
-    "FLOPs to encode a query and FLOPs to search, together.",
+    "The sum of FLOPs to encode a query and FLOPs to search.",
     exact=True,
 )
 define(

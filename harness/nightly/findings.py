@@ -123,7 +123,7 @@ def _good(nights: Sequence[Night]) -> int:
 def _step(key: Key, nights: Sequence[Night], limit: ThresholdSpec, accepted: Sequence[Accepted]) -> Finding | None:
     same = [night for night in nights if night.label == nights[-1].label]
     values, twice = _alike(nights)
-    new = [step for step in steps(values, twice=twice, least=limit.relative) if step.found > _good(same)]
+    new = [step for step in steps(values, twice=twice, least=limit.relative) if step.detected > _good(same)]
     if not new or new[-1].score * worse(key[2]) < 0:
         return None
     step = new[-1]

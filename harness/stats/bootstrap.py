@@ -39,7 +39,7 @@ def bootstrap_mean(
     data = checked(values)
     if len(data) < 2 or np.ptp(data) == 0:
         return float(data.mean()), float(data.mean())
-    found = stats.bootstrap(
+    limits = stats.bootstrap(
         (data,),
         np.mean,
         confidence_level=confidence,
@@ -48,11 +48,11 @@ def bootstrap_mean(
         rng=np.random.default_rng(seed),
         method="BCa",
     ).confidence_interval
-    if not np.isfinite([found.low, found.high]).all():  # BCa has no answer for some extreme samples
+    if not np.isfinite([limits.low, limits.high]).all():  # BCa has no answer for some extreme samples
         rng = np.random.default_rng(seed)
         means = [data[rng.integers(len(data), size=len(data))].mean() for _ in range(resamples)]
         return percentile_interval(np.asarray(means), confidence)
-    return float(found.low), float(found.high)
+    return float(limits.low), float(limits.high)
 
 
 def paired_difference(
@@ -74,10 +74,10 @@ def differences(first: ArrayLike, second: ArrayLike) -> Floats:
     Raises:
         ValueError: The two have different lengths, or no or not finite values.
     """
-    one, other = checked(first), checked(second)
-    if one.shape != other.shape:
-        raise ValueError(f"pairs are needed: found {len(one)} and {len(other)} values")
-    return one - other
+    left, right = checked(first), checked(second)
+    if left.shape != right.shape:
+        raise ValueError(f"pairs are needed, not {len(left)} and {len(right)} values")
+    return left - right
 
 
 def checked(values: ArrayLike) -> Floats:
@@ -103,21 +103,21 @@ def paired_ratio(
 ) -> tuple[float, float, float]:
     """Mean of first / mean of second over the same queries, by the percentile bootstrap: (value, low, high).
 
-    Queries are drawn together for both; single values may be 0.
+    Each draw of queries serves both; single values may be 0.
 
     Raises:
-        ValueError: The mean of `second` is not positive, or the queries are not as many.
+        ValueError: The mean of `second` is not positive, or the numbers of queries differ.
     """
-    one, other = checked(first), checked(second)
-    if len(one) != len(other) or other.mean() <= 0:
+    above, below = checked(first), checked(second)
+    if len(above) != len(below) or below.mean() <= 0:
         raise ValueError("the same queries and a positive mean below the line are needed")
     rng = np.random.default_rng(seed)
-    batch, drawn = max(1, _CELLS // len(one)), []
+    batch, drawn = max(1, _CELLS // len(above)), []
     for begin in range(0, resamples, batch):
-        rows = rng.integers(len(one), size=(min(batch, resamples - begin), len(one)))
-        drawn.append(one[rows].mean(axis=1) / np.maximum(other[rows].mean(axis=1), 1e-12))
+        rows = rng.integers(len(above), size=(min(batch, resamples - begin), len(above)))
+        drawn.append(above[rows].mean(axis=1) / np.maximum(below[rows].mean(axis=1), 1e-12))
     low, high = percentile_interval(np.concatenate(drawn), confidence)
-    return float(one.mean() / other.mean()), low, high
+    return float(above.mean() / below.mean()), low, high
 
 
 @lru_cache(maxsize=4)
@@ -125,8 +125,8 @@ def counts(queries: int, seed: int, resamples: int) -> NDArray[np.int16]:
     """How often each query is drawn: resamples x queries. Kept: a report draws the same ones many times."""
     drawn = np.random.default_rng(seed).integers(queries, size=(resamples, queries))
     drawn += np.arange(resamples)[:, None] * queries
-    found = np.bincount(drawn.ravel(), minlength=resamples * queries)
-    return found.reshape(resamples, queries).astype(np.int16)
+    often = np.bincount(drawn.ravel(), minlength=resamples * queries)
+    return often.reshape(resamples, queries).astype(np.int16)
 
 
 @lru_cache(maxsize=4)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Floats: TypeAlias = "NDArray[np.float64]"
 CLIP = 4.0
-"""A night counts as at most so many standard deviations."""
+"""The most standard deviations that one night counts."""
 ALARM = 4.1
 """A standardised sum above this is a step where tonight was measured twice; calibrated on simulated histories."""
 ALARM_ONCE = 5.5
@@ -54,7 +54,7 @@ class Step:
     Attributes:
         first: Place of the first value after it.
         last_before: Place of the last value of the same series before it.
-        found: Place of the value with which it was found.
+        detected: Place of the value with which it was found.
         before: Level before.
         after: Level since.
         score: The standardised sum, signed.
@@ -62,7 +62,7 @@ class Step:
 
     first: int
     last_before: int
-    found: int
+    detected: int
     before: float
     after: float
     score: float
@@ -98,7 +98,7 @@ class Noise:
     correlation: float
 
     def of_sum(self, nights: Floats) -> Floats:
-        """Standard deviation of a sum over so many nights, in spreads: that of an autoregressive series."""
+        """Standard deviation of a sum over each number of nights, in spreads: that of an autoregressive series."""
         r = self.correlation
         return np.sqrt(nights * (1 + r) / (1 - r) - 2 * r * (1 - r**nights) / (1 - r) ** 2)
 
@@ -115,8 +115,8 @@ def noise(values: ArrayLike) -> Noise:
     spread = max(spread, FLOOR * abs(level), 1e-300)
     scores = _clipped(data, level, spread)
     power = float(scores @ scores)
-    found = float(scores[1:] @ scores[:-1]) / power if power else 0.0
-    return Noise(level, spread, min(max((found * len(data) + 0.2 * 10) / (len(data) + 10), 0.0), 0.8))
+    correlation = float(scores[1:] @ scores[:-1]) / power if power else 0.0
+    return Noise(level, spread, min(max((correlation * len(data) + 0.2 * 10) / (len(data) + 10), 0.0), 0.8))
 
 
 def _median(values: Floats) -> float:
@@ -144,10 +144,10 @@ def steps(
         least: Relative change from which on it is a step.
 
     Returns:
-        In the order in which they were found.
+        In the order in which they were detected.
 
     Raises:
-        ValueError: A value is not finite, or there are not as many labels.
+        ValueError: A value is not finite, or the number of labels differs.
     """
     data = np.asarray(values, np.float64)
     names = np.zeros(len(data), np.int64) if labels is None else np.unique(list(labels), return_inverse=True)[1]
@@ -155,25 +155,25 @@ def steps(
         raise ValueError("finite values in one dimension are needed, and a label for each")
     sure = np.zeros(len(data), bool) if twice is None else np.asarray(twice, bool)
     alarm = np.where(sure, ALARM, ALARM_ONCE)
-    found = []
+    detected = []
     for name in np.unique(names):
         places = np.flatnonzero(names == name)
         for step in _steps(data[places], alarm[places], least):
-            found.append(
+            detected.append(
                 Step(
                     int(places[step.first]),
                     int(places[step.last_before]),
-                    int(places[step.found]),
+                    int(places[step.detected]),
                     step.before,
                     step.after,
                     step.score,
                 )
             )
-    return sorted(found, key=lambda step: step.found)
+    return sorted(detected, key=lambda step: step.detected)
 
 
 def _steps(data: Floats, alarm: Floats, least: float) -> list[Step]:
-    found, start = [], 0
+    detected, start = [], 0
     night = FEWEST
     while night < len(data):
         step = newest(data[start : night + 1], float(alarm[night]), least)
@@ -181,10 +181,10 @@ def _steps(data: Floats, alarm: Floats, least: float) -> list[Step]:
             night += 1
             continue
         first = start + step.first
-        found.append(Step(first, first - 1, night, step.before, step.after, step.score))
+        detected.append(Step(first, first - 1, night, step.before, step.after, step.score))
         start = first
         night = max(night + 1, start + FEWEST)
-    return found
+    return detected
 
 
 def newest(stretch: Floats, alarm: float = ALARM, least: float = LEAST) -> Step | None:
@@ -202,7 +202,7 @@ def newest(stretch: Floats, alarm: float = ALARM, least: float = LEAST) -> Step 
     scores = _clipped(stretch[-most:], quiet.level, quiet.spread)
     sums = np.cumsum(scores[::-1])
     nights = np.arange(1, most + 1, dtype=np.float64)
-    # The level itself is known from so many nights only; its error is in every score of the sum.
+    # The level itself is estimated from a limited number of nights; its error is in every score of the sum.
     known = min(len(stretch) - most, MEMORY)
     spread = np.sqrt(
         quiet.of_sum(nights) ** 2 + nights**2 * np.pi / 2 * quiet.of_sum(np.asarray([float(known)]))[0] ** 2 / known**2

@@ -19,9 +19,9 @@ Estimate: TypeAlias = tuple[float, float, float]
 RESAMPLES = 600
 _CELLS = 4_000_000
 """Drawn values held at a time."""
-_TOGETHER = 16
+_GROUP = 16
 PASSES = 3
-"""So many passes in a process and the middle of times is compared pass by pass."""
+"""From this number of passes in a process on, the middle of times is compared pass by pass."""
 
 
 def hierarchical(
@@ -79,12 +79,12 @@ def percentile_ratio(
 ) -> Estimate:
     """Ratio of a percentile (or of the mean, q None) of two systems over the same queries: (value, low, high).
 
-    Queries are drawn together for both, so that what makes a query slow for both cancels. Where both have as many
+    Each draw of queries serves both, so that what makes a query slow for both cancels. Where both have equally many
     processes, process i of one is paired with process i of the other (they ran next to each other), so that drift of
     the machine cancels too; else the two spreads are added. Intervals as in `hierarchical`.
 
-    A middle (q at most 0.5) of as many passes, `PASSES` or more, is compared pass by pass: systems take turns pass by
-    pass, so a pass of one stands next to the same pass of the other. Of each pair of processes the median over the
+    A middle (q at most 0.5) of equally many passes, `PASSES` or more, is compared pass by pass. Systems take turns pass
+    by pass, so a pass of one stands next to the same pass of the other. Of each pair of processes the median over the
     passes' ratios counts, so that neither drift nor bursts within a process matter. Tails and means are of all times.
 
     Args:
@@ -96,33 +96,33 @@ def percentile_ratio(
         resamples: Number of resamples.
 
     Raises:
-        ValueError: A value is missing or not positive, or the queries are not as many.
+        ValueError: A value is missing or not positive, or the numbers of queries differ.
     """
-    one, other = _checked(first), _checked(second)
-    if one.shape[1] != other.shape[1]:
-        raise ValueError(f"the same queries are needed: found {one.shape[1]} and {other.shape[1]}")
-    if q is not None and q <= 0.5 and one.shape == other.shape and one.ndim == 3 and one.shape[2] >= PASSES:
-        return _by_passes(one, other, q, confidence, seed, resamples)
+    left, right = _checked(first), _checked(second)
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(f"the same queries are needed: not {left.shape[1]} and {right.shape[1]}")
+    if q is not None and q <= 0.5 and left.shape == right.shape and left.ndim == 3 and left.shape[2] >= PASSES:
+        return _by_passes(left, right, q, confidence, seed, resamples)
     levels = np.asarray([] if q is None else [q], np.float64)
-    own_one, own_other = _by_process(one, levels)[:, 0], _by_process(other, levels)[:, 0]
-    value = float(own_one.mean() / own_other.mean())
-    first, second = (_resampled(times, levels, seed, resamples)[:, :, 0].mean(axis=1) for times in (one, other))
+    own_left, own_right = _by_process(left, levels)[:, 0], _by_process(right, levels)[:, 0]
+    value = float(own_left.mean() / own_right.mean())
+    first, second = (_resampled(times, levels, seed, resamples)[:, :, 0].mean(axis=1) for times in (left, right))
     drawn = first / second
-    log_one, log_other = np.log(own_one), np.log(own_other)
-    paired = len(log_one) == len(log_other)
-    parts = (log_one - log_other,) if paired else (log_one, log_other)
+    log_left, log_right = np.log(own_left), np.log(own_right)
+    paired = len(log_left) == len(log_right)
+    parts = (log_left - log_right,) if paired else (log_left, log_right)
     return _joined(value, np.log(drawn / value), *parts, confidence=confidence)
 
 
-def _by_passes(one: Floats, other: Floats, q: float, confidence: float, seed: int, resamples: int) -> Estimate:
+def _by_passes(left: Floats, right: Floats, q: float, confidence: float, seed: int, resamples: int) -> Estimate:
     """The ratio of two systems that took turns pass by pass."""
-    own = np.median(np.log(np.quantile(one, q, axis=1) / np.quantile(other, q, axis=1)), axis=1)
+    own = np.median(np.log(np.quantile(left, q, axis=1) / np.quantile(right, q, axis=1)), axis=1)
     value = float(own.mean())
-    processes, queries, passes = one.shape
+    processes, queries, passes = left.shape
     level = np.asarray([q], np.float64)
     first, second = (
         _resampled(times.transpose(0, 2, 1).reshape(-1, queries), level, seed, resamples)[:, :, 0]
-        for times in (one, other)
+        for times in (left, right)
     )
     ratios = np.log(first / second).reshape(resamples, processes, passes)
     drawn = np.median(ratios, axis=2).mean(axis=1)
@@ -140,7 +140,7 @@ def drawn_percentiles(tables: Sequence[Floats], q: float, *, seed: int = 0, resa
     left out.
 
     Args:
-        tables: Of each system processes x queries (x repeats); positive; as many queries in all.
+        tables: Of each system processes x queries (x repeats); positive; the same number of queries in all.
         q: 0 to 1.
         seed: Of the resampling.
         resamples: Number of values.
@@ -149,12 +149,12 @@ def drawn_percentiles(tables: Sequence[Floats], q: float, *, seed: int = 0, resa
         Resamples x systems; the middle of a column is the percentile, averaged over processes.
 
     Raises:
-        ValueError: A value is missing or not positive, or the queries are not as many.
+        ValueError: A value is missing or not positive, or the numbers of queries differ.
     """
     data = [_checked(table) for table in tables]
     queries = data[0].shape[1]
     if any(times.shape[1] != queries for times in data):
-        raise ValueError("as many queries of all systems are needed")
+        raise ValueError("the same number of queries of all systems is needed")
     ordered = [np.sort(times.reshape(len(times), -1), axis=1) for times in data]
     own = [_read_off(rows, np.full((1, len(rows)), q))[0] for rows in ordered]
     below = [
@@ -162,13 +162,13 @@ def drawn_percentiles(tables: Sequence[Floats], q: float, *, seed: int = 0, resa
         for times, middle in zip(data, own, strict=True)
     ]
     moved = weights(queries, seed, resamples) @ np.concatenate(below).T
-    found, first = np.empty((resamples, len(data))), 0
+    percentiles, first = np.empty((resamples, len(data))), 0
     for number, (rows, middle, shares) in enumerate(zip(ordered, own, below, strict=True)):
         levels = q + shares.mean(axis=1) - moved[:, first : first + len(rows)]
         first += len(rows)
-        found[:, number] = _read_off(rows, levels).mean(axis=1)
-        found[:, number] *= _of_processes(np.log(middle), seed, resamples)
-    return found
+        percentiles[:, number] = _read_off(rows, levels).mean(axis=1)
+        percentiles[:, number] *= _of_processes(np.log(middle), seed, resamples)
+    return percentiles
 
 
 def _read_off(rows: Floats, levels: Floats) -> Floats:
@@ -198,7 +198,7 @@ def _errors(count: int, seed: int, resamples: int) -> Floats:
 
 
 def smallest_effect(null: Estimate) -> float:
-    """The smallest relative difference that could have been told from none, from a system compared with itself.
+    """The smallest relative difference that could have been distinguished from none, from a system against itself.
 
     A fraction: the farther limit of the null ratio's interval from 1, so that a bias of the machine counts as well.
     """
@@ -239,14 +239,14 @@ def _by_process(times: Floats, levels: Floats) -> Floats:
 def _resampled(times: Floats, levels: Floats, seed: int, resamples: int) -> Floats:
     """What `_by_process` gives of drawn queries: resamples x processes x (each quantile, then the mean).
 
-    Times are sorted once: the value of a rank among the drawn ones stands where as many are drawn up to it.
+    Times are sorted once: the value of a rank is the first one up to which more than `rank` values are drawn.
     """
     count, queries = times.shape[:2]
     rows = times.reshape(count, queries, -1)
     drawn = counts(queries, seed, resamples)
     size = rows.shape[1] * rows.shape[2]
-    found = np.empty((resamples, count, len(levels) + 1))
-    found[:, :, -1] = drawn @ rows.mean(axis=2).T / queries
+    values = np.empty((resamples, count, len(levels) + 1))
+    values[:, :, -1] = drawn @ rows.mean(axis=2).T / queries
     places = (size - 1) * levels
     ranks, shares = np.floor(places).astype(np.int64), places % 1
     by_query, block = np.ascontiguousarray(drawn.T), max(1, _CELLS // size)
@@ -259,27 +259,27 @@ def _resampled(times: Floats, levels: Floats, seed: int, resamples: int) -> Floa
             for number, (rank, share) in enumerate(zip(ranks.tolist(), shares, strict=True)):
                 low, high = (ordered[_holding(often, min(at, size - 1))] for at in (rank, rank + 1))
                 step = high - low
-                found[part, process, number] = low + step * share if share < 0.5 else high - step * (1 - share)
-    return found
+                values[part, process, number] = low + step * share if share < 0.5 else high - step * (1 - share)
+    return values
 
 
 def _holding(often: NDArray[np.int16], rank: int) -> NDArray[np.int64]:
     """Where the drawn value of this rank stands among the sorted ones, of each resample.
 
-    Only the sums of `_TOGETHER` neighbours are added up over all of them; the place is then looked for in one group.
+    Only the sums of `_GROUP` neighbours are added up over all of them; the place is then looked for in one group.
 
     Args:
         often: Sorted values x resamples: how often each was drawn.
         rank: From 0.
     """
     values, resamples = often.shape
-    groups = np.zeros((-(-values // _TOGETHER), _TOGETHER, resamples), np.int16)
+    groups = np.zeros((-(-values // _GROUP), _GROUP, resamples), np.int16)
     groups.reshape(-1, resamples)[:values] = often
     ends = np.cumsum(groups.sum(axis=1, dtype=np.int32), axis=0)
     group, every = (ends <= rank).sum(axis=0), np.arange(resamples)
     before = np.where(group > 0, ends[group - 1, every], 0)
     within = np.cumsum(groups[group, :, every], axis=1, dtype=np.int32) + before[:, None]
-    return np.asarray(group * _TOGETHER + (within <= rank).sum(axis=1))
+    return np.asarray(group * _GROUP + (within <= rank).sum(axis=1))
 
 
 def _checked(table: Floats) -> Floats:

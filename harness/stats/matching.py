@@ -47,7 +47,7 @@ def matched_cost(
     costs: ArrayLike,
     gains: Floats,
     target: ArrayLike,
-    theirs: float,
+    other_cost: float,
     *,
     drawn: Floats | None = None,
     confidence: float = 0.95,
@@ -64,12 +64,12 @@ def matched_cost(
         costs: One a member, positive.
         gains: Members x queries.
         target: One a query, of the system to be equalled.
-        theirs: The cost of that system, positive.
+        other_cost: The cost of that system, positive.
         drawn: Resamples x (members, then the other system), positive, see `harness.stats.levels.drawn_percentiles`;
             None for costs that do not vary.
         confidence: Of the intervals.
         seed: Of the resampling.
-        resamples: Number of resamples; as many as `drawn` has.
+        resamples: Number of resamples; that of `drawn` where it is given.
 
     Raises:
         ValueError: There is no member or query, a cost is not positive, or the shapes differ.
@@ -78,8 +78,8 @@ def matched_cost(
     if table.ndim != 2 or not table.size or table.shape[1:] != other.shape:
         raise ValueError("gains of members x queries and a target of the same queries are needed")
     both = np.vstack([table, other])
-    found = drawn_means(both, seed=seed, resamples=resamples)
-    return matched_means(costs, both.mean(axis=1), found, theirs, drawn=drawn, confidence=confidence)
+    means = drawn_means(both, seed=seed, resamples=resamples)
+    return matched_means(costs, both.mean(axis=1), means, other_cost, drawn=drawn, confidence=confidence)
 
 
 def drawn_means(table: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
@@ -91,7 +91,7 @@ def matched_means(
     costs: ArrayLike,
     gains: Floats,
     drawn_gains: Floats,
-    theirs: float,
+    other_cost: float,
     *,
     drawn: Floats | None = None,
     confidence: float = 0.95,
@@ -102,7 +102,7 @@ def matched_means(
         costs: One a member, positive.
         gains: Mean gains of the members, then of the other system.
         drawn_gains: Resamples x the same, see `drawn_means`.
-        theirs: The cost of the other system, positive.
+        other_cost: The cost of the other system, positive.
         drawn: As `matched_cost` takes it.
         confidence: Of the intervals.
 
@@ -110,18 +110,18 @@ def matched_means(
         ValueError: A cost is not positive, or the shapes differ.
     """
     prices = np.asarray(costs, np.float64)
-    if not len(prices) or gains.shape != (len(prices) + 1,) or min(*prices, theirs) <= 0:
+    if not len(prices) or gains.shape != (len(prices) + 1,) or min(*prices, other_cost) <= 0:
         raise ValueError("positive costs are needed, one a member, and a gain of each member and of the other system")
     if drawn is not None and (drawn.shape != drawn_gains.shape or not drawn.min() > 0):
         raise ValueError("drawn costs must be positive, resamples x members and the other system")
     value = cost_at_gain(prices, gains[:-1], float(gains[-1]))
-    found = _reached(prices if drawn is None else drawn[:, :-1], drawn_gains[:, :-1], drawn_gains[:, -1])
-    ratios = found / (theirs if drawn is None else drawn[:, -1])
+    reached = _reached(prices if drawn is None else drawn[:, :-1], drawn_gains[:, :-1], drawn_gains[:, -1])
+    ratios = reached / (other_cost if drawn is None else drawn[:, -1])
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     # The value of a rank, not between two: there is nothing between a cost and "out of reach".
-    ranks = [max(math.ceil(len(found) * end - 1e-9) - 1, 0) for end in ends]
-    (low, high), (least, most) = np.sort(np.stack([found, ratios]), axis=1)[:, ranks].tolist()
-    return Matched((value, low, high), (value / theirs, least, most))
+    ranks = [max(math.ceil(len(reached) * end - 1e-9) - 1, 0) for end in ends]
+    (low, high), (least, most) = np.sort(np.stack([reached, ratios]), axis=1)[:, ranks].tolist()
+    return Matched((value, low, high), (value / other_cost, least, most))
 
 
 def _reached(costs: Floats, gains: Floats, targets: Floats) -> Floats:
@@ -134,15 +134,15 @@ def _reached(costs: Floats, gains: Floats, targets: Floats) -> Floats:
     best = np.maximum.accumulate(gains, axis=1)
     beyond = best >= targets[:, None]
     place = np.where(beyond.any(axis=1), beyond.argmax(axis=1), gains.shape[1])
-    found = np.full(len(targets), np.inf)
+    logs = np.full(len(targets), np.inf)
     first = place == 0
-    found[first] = prices[first, 0]
+    logs[first] = prices[first, 0]
     rows = np.flatnonzero((place > 0) & (place < gains.shape[1]))
     after = place[rows]
     # The last member that raised the best gain so far: those between add nothing for what they cost.
     level = best[rows, after - 1]
     before = (best[rows] >= level[:, None]).argmax(axis=1)
     share = (targets[rows] - level) / (best[rows, after] - level)
-    found[rows] = prices[rows, before] + share * (prices[rows, after] - prices[rows, before])
-    reached: Floats = np.exp(found)
+    logs[rows] = prices[rows, before] + share * (prices[rows, after] - prices[rows, before])
+    reached: Floats = np.exp(logs)
     return reached

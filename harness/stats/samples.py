@@ -37,7 +37,7 @@ def tables(process: Ints, query: Ints, *seconds: Floats) -> tuple[Floats, ...]:
     by_process, by_query = process[order].reshape(shape), query[order].reshape(shape)
     if (by_process != by_process[:, :1, :1]).any() or (by_query != by_query[:1, :, :1]).any():
         raise ValueError(WHOLE)
-    return tuple(np.asarray(one, np.float64)[order].reshape(shape) for one in seconds)
+    return tuple(np.asarray(times, np.float64)[order].reshape(shape) for times in seconds)
 
 
 def _order(process: Ints, query: Ints) -> NDArray[np.intp]:

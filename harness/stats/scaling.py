@@ -35,7 +35,7 @@ class Law:
     cross: NDArray[np.float64]
 
     def at(self, size: float) -> float:
-        """The value that the law gives."""
+        """The value that the law gives at this size."""
         return self.a + self.b * size if self.form == "affine" else self.a * size**self.b
 
 
@@ -132,9 +132,9 @@ def held_out(sizes: Sequence[float], values: Sequence[float], share: float = 1.0
     x, y = np.asarray(sizes, np.float64), np.asarray(values, np.float64)
     largest = x.max()
     rest = (x < largest) & (x <= share * largest)
-    found = predict(choose(x[rest].tolist(), y[rest].tolist()), float(largest))
+    prediction = predict(choose(x[rest].tolist(), y[rest].tolist()), float(largest))
     real = float(y[x == largest].mean())
-    return found, real, found.value / real - 1
+    return prediction, real, prediction.value / real - 1
 
 
 def _least_squares(

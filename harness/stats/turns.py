@@ -15,11 +15,11 @@ Estimate: TypeAlias = tuple[float, float, float]
 def ratio_in_turns(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     """How many times as long the first one takes as the second: (value, low, high).
 
-    Of each pair of processes the median of the ratios counts, each of one query's two times in one pass, which were
-    taken within milliseconds of each other: what slows the machine for longer falls on both. Over the pairs the median
-    counts too (of processes, a few have an unlucky layout of memory), with the interval of its order statistics (the
-    inverted sign test; Thompson 1936): it needs no assumption about the noise, and covers at least as often as
-    `confidence` says, where so few pairs can at all.
+    A ratio is of one query's two times in one pass. They are milliseconds apart, so what slows the machine for longer
+    falls on both. Each pair of processes counts by the median of its ratios. The estimate is the
+    median over pairs, because a few processes have an unlucky layout of memory. Its interval is that of the order
+    statistics (the inverted sign test; Thompson 1936). It needs no assumption about the noise. It covers at least as
+    often as `confidence` says, unless there are too few pairs for any interval to do so.
 
     Args:
         first: Pairs x passes x queries, positive; row i was timed in turns with row i of `second`.
@@ -29,10 +29,10 @@ def ratio_in_turns(first: ArrayLike, second: ArrayLike, *, confidence: float = 0
     Raises:
         ValueError: Shapes differ, or a value is not positive.
     """
-    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if one.shape != other.shape or one.ndim != 3 or not one.size or not min(one.min(), other.min()) > 0:
+    left, right = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if left.shape != right.shape or left.ndim != 3 or not left.size or not min(left.min(), right.min()) > 0:
         raise ValueError("two arrays of positive times are needed, pairs x passes x queries")
-    ratios = np.sort(np.median(np.log(one / other).reshape(len(one), -1), axis=1))
+    ratios = np.sort(np.median(np.log(left / right).reshape(len(left), -1), axis=1))
     low, high = _limits(ratios, confidence)
     return float(np.exp(np.median(ratios))), float(np.exp(low)), float(np.exp(high))
 

@@ -18,7 +18,7 @@ def test_a_step_is_placed_and_sized():
     values[35:] *= 1.08
     (step,) = steps(values)
     assert (step.first, step.last_before) == (35, 34)
-    assert step.found <= 38
+    assert step.detected <= 38
     assert step.change == pytest.approx(0.08, abs=0.02)
     assert step.score > ALARM
 
@@ -81,10 +81,10 @@ def test_bad_series_are_refused(values, labels):
 def test_units_do_not_matter(values, factor, machines):
     labels = [str(i % (machines + 1)) for i in range(len(values))]
     found, scaled = steps(values, labels), steps(np.asarray(values) * factor, labels)
-    assert [(s.first, s.found) for s in found] == [(s.first, s.found) for s in scaled]
+    assert [(s.first, s.detected) for s in found] == [(s.first, s.detected) for s in scaled]
     for step in found:
-        assert step.last_before < step.first <= step.found
-        assert labels[step.first] == labels[step.found] == labels[step.last_before]
+        assert step.last_before < step.first <= step.detected
+        assert labels[step.first] == labels[step.detected] == labels[step.last_before]
 
 
 def test_sums_of_correlated_nights_spread_as_computed():

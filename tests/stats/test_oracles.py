@@ -258,7 +258,7 @@ def test_drawn_percentiles_of_equal_systems_are_equal():
     assert drawn.shape == (100, 3)
     np.testing.assert_array_equal(drawn[:, 0], drawn[:, 1])
     assert drawn[:, 2] == pytest.approx(3 * drawn[:, 0])
-    with pytest.raises(ValueError, match="as many queries"):
+    with pytest.raises(ValueError, match="the same number of queries"):
         drawn_percentiles([times, times[:, 1:]], 0.5)
 
 
