@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
@@ -10,13 +10,14 @@ from harness.collections import registry
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from harness.collections.base import Collection
+    from harness.jsonvalue import JsonTable
+    from harness.spec.params import Params
+    from harness.spec.toml import TomlTable
 
 
-def opened(table: Mapping[str, Any], barred: tuple[str, ...] = ()) -> Collection:
-    """The collection that a table names as it would stand in a spec, by its `type` and parameters.
+def named(table: JsonTable, barred: tuple[str, ...] = ()) -> tuple[type[Collection], Params]:
+    """The type and the parameters that a table names as it would stand in a spec, by its `type` and its other keys.
 
     Args:
         table: The table.
@@ -28,21 +29,26 @@ def opened(table: Mapping[str, Any], barred: tuple[str, ...] = ()) -> Collection
     settings = dict(table)
     kind = settings.pop("type", None)
     known = [name for name in registry.names() if name not in barred]
-    if kind not in known:
+    if not isinstance(kind, str) or kind not in known:
         raise UserError(
             f"no collection of type {kind!r} can be a source",
             key="collection.type",
             remedy=f"one of {', '.join(known)}",
         )
-    source: Any = registry.get(kind)
-    if source.expanded(settings, {})[1]:
+    source = registry.get(kind)
+    if source.expanded(cast("TomlTable", settings), {})[1]:  # it was part of a spec
         raise UserError("this names several collections", key="collection", remedy="name one of them")
     try:
-        collection: Collection = source(source.Params.model_validate(settings))
+        return source, source.Params.model_validate(settings)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in ("collection", *first["loc"]))
         raise UserError(
             f"found {first['input']!r:.80}: {first['msg']}", key=where, remedy="correct the value"
         ) from None
-    return collection
+
+
+def opened(table: JsonTable, barred: tuple[str, ...] = ()) -> Collection:
+    """The collection of a table; arguments and errors as of `named`."""
+    source, params = named(table, barred)
+    return source(params)

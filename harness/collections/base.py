@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from harness.spec.params import Params
+    from harness.spec.toml import TomlTable
 
 
 class Document(NamedTuple):
@@ -117,7 +118,7 @@ class Collection(Protocol):
         ...
 
     @classmethod
-    def expanded(cls, settings: dict[str, Any], matrix: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def expanded(cls, settings: TomlTable, matrix: TomlTable) -> tuple[TomlTable, TomlTable]:
         """A table of a spec and its matrix as they are meant; one that names several collections becomes a matrix.
 
         Default: both as they are.
@@ -162,7 +163,7 @@ class CollectionBase:
         return Sizes(documents, queries, document_characters, query_characters)
 
     @classmethod
-    def expanded(cls, settings: dict[str, Any], matrix: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def expanded(cls, settings: TomlTable, matrix: TomlTable) -> tuple[TomlTable, TomlTable]:
         """Both as they are."""
         return settings, matrix
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -18,6 +18,10 @@ from harness.spec.params import Params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+NO_DOCUMENT, NO_QUERY, REPEATED = "name an unknown document", "name an unknown query", "are there twice"
+"""Why judgements are left out."""
 
 
 class BeirParams(Params):
@@ -48,12 +52,14 @@ class Beir(CollectionBase):
     def folder(self) -> Path:
         """The folder, variables expanded."""
 
-        def value(found: re.Match[str]) -> str:
+        def value(variable: re.Match[str]) -> str:
             try:
-                return os.environ[found[1]]
+                return os.environ[variable[1]]
             except KeyError:
                 raise UserError(
-                    f"the environment variable {found[1]} is not set", key="path", remedy=f"export {found[1]}=FOLDER"
+                    f"the environment variable {variable[1]} is not set",
+                    key="path",
+                    remedy=f"export {variable[1]}=FOLDER",
                 ) from None
 
         return Path(re.sub(r"\$\{(\w+)\}", value, self.params.path)).expanduser()
@@ -75,76 +81,86 @@ class Beir(CollectionBase):
             if row is None:
                 skipped, first = skipped + 1, first or number
                 continue
-            name = _digest(row["_id"])
+            name = _digest(row.id)
             if name in ids:
-                raise UserError(
-                    f"the identifier {row['_id'][:100]!r} is there twice",
-                    file=path,
-                    line=number,
-                    remedy="remove one of the two",
-                )
+                raise _twice(row.id, path, number)
             ids.add(name)
-            yield Document(row["_id"], row.get("title") or "", row["text"])
+            yield Document(row.id, row.title, row.text)
         self._ids = ids
         if not ids:
             raise UserError("the corpus has no documents", file=path, remedy='one {"_id": ..., "text": ...} a line')
         if skipped:
-            self._warnings.append(f"{path}: {skipped} broken lines skipped, the first is line {first}")
+            self._warn(f"{path}: {skipped} broken lines skipped, the first is line {first}")
 
     def queries(self) -> Iterator[Query]:
         """All queries in the file's order."""
-        path, seen = self._file("queries.jsonl"), set()
+        path, ids = self._file("queries.jsonl"), set()
         for number, row in self._rows(path, 0):
             assert row is not None  # noqa: S101 - nothing is tolerated here
-            if row["_id"] in seen:
-                raise UserError(
-                    f"the identifier {row['_id'][:100]!r} is there twice",
-                    file=path,
-                    line=number,
-                    remedy="remove one of the two",
-                )
-            seen.add(row["_id"])
-            yield Query(row["_id"], row["text"])
+            if row.id in ids:
+                raise _twice(row.id, path, number)
+            ids.add(row.id)
+            yield Query(row.id, row.text)
 
     def judgements(self) -> Iterator[Judgement]:
-        """Judgements of the split, those that name an unknown document or query left out and counted."""
+        """Judgements of the split.
+
+        Those that name an unknown document or query are left out and counted; so is one that is there twice.
+
+        Raises:
+            UserError: A line is no judgement, a pair is judged twice with different grades, or none is left.
+        """
         if not self._ids:
             for _ in self.documents():
                 pass
-        path, count = self._file(f"qrels/{self.params.split}.tsv"), 0
+        path = self._file(f"qrels/{self.params.split}.tsv")
         known = {query.id for query in self.queries()}
-        unknown: dict[str, list[int]] = {"document": [], "query": []}
+        grades: dict[bytes, tuple[int, int]] = {}
+        left_out: dict[str, list[int]] = {what: [] for what in (NO_DOCUMENT, NO_QUERY, REPEATED)}
         for number, line in _lines(path):
-            fields = line.split("\t") if "\t" in line else line.split()
-            if number == 1 and not fields[-1].lstrip("-").isdigit():
-                continue  # the header
-            if len(fields) == 4:  # TREC: query, iteration, document, relevance
-                fields = [fields[0], fields[2], fields[3]]
-            if len(fields) != 3 or not fields[2].lstrip("-").isdigit():
+            if number == 1 and _is_header(line):
+                continue
+            judgement = _judgement(line)
+            if judgement is None:
                 raise UserError(
                     f"not a judgement: {line[:100]!r}",
                     file=path,
                     line=number,
-                    remedy="query-id, corpus-id and score, with tabs between",
+                    remedy="query-id, corpus-id and score (a whole number), with tabs between",
                 )
-            if _digest(fields[1]) not in self._ids:
-                unknown["document"].append(number)
-            elif fields[0] not in known:
-                unknown["query"].append(number)
+            pair = _digest(f"{len(judgement.query_id)} {judgement.query_id} {judgement.document_id}")
+            if _digest(judgement.document_id) not in self._ids:
+                left_out[NO_DOCUMENT].append(number)
+            elif judgement.query_id not in known:
+                left_out[NO_QUERY].append(number)
+            elif pair not in grades:
+                grades[pair] = judgement.relevance, number
+                yield judgement
+            elif grades[pair][0] == judgement.relevance:
+                left_out[REPEATED].append(number)
             else:
-                count += 1
-                yield Judgement(fields[0], fields[1], int(fields[2]))
-        for what, lines in unknown.items():
-            if lines:
-                self._warnings.append(
-                    f"{path}: {len(lines)} judgements name an unknown {what}, the first is line {lines[0]}"
+                grade, first = grades[pair]
+                raise UserError(
+                    f"{judgement.query_id!r} and {judgement.document_id!r} are judged twice: {grade} in line {first}, "
+                    f"{judgement.relevance} here",
+                    file=path,
+                    line=number,
+                    remedy="remove one of the two",
                 )
-        if not count:
+        for what, lines in left_out.items():
+            if lines:
+                self._warn(f"{path}: {len(lines)} judgements {what}, the first is line {lines[0]}")
+        if not grades:
             raise UserError("there are no judgements", file=path, remedy="give the split's own file, or another split")
 
     def warnings(self) -> list[str]:
         """Broken lines that were skipped, and judgements that were left out."""
         return self._warnings
+
+    def _warn(self, text: str) -> None:
+        """Once, however often the files are read."""
+        if text not in self._warnings:
+            self._warnings.append(text)
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""
@@ -165,33 +181,87 @@ class Beir(CollectionBase):
             remedy="BEIR's layout has corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv",
         )
 
-    def _rows(self, path: Path, tolerate: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    def _rows(self, path: Path, tolerate: int) -> Iterator[tuple[int, _Row | None]]:
+        """Number and content of each line; None for a broken one that is tolerated."""
         broken = 0
         for number, line in _lines(path, errors="surrogateescape"):
-            try:
-                line.encode()
-                row = json.loads(line)
-                row["_id"] = str(row["_id"])
-                if not isinstance(row["text"], str) or not row["_id"]:
-                    raise TypeError
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            row = _row(line)
+            if isinstance(row, str):
                 broken += 1
                 if broken > tolerate:
-                    raise UserError(
-                        _fault(error), file=path, line=number, remedy="mend the line, or set tolerate to skip some"
-                    ) from None
+                    remedy = "mend the line, or set tolerate to skip some"
+                    raise UserError(row, file=path, line=number, remedy=remedy)
                 yield number, None
-                continue
-            yield number, row
+            else:
+                yield number, row
 
 
-def _fault(error: Exception) -> str:
-    """What is wrong with a line."""
-    if isinstance(error, UnicodeEncodeError):  # bytes that are no UTF-8 were read as lone surrogates
-        return f"not UTF-8 (byte {len(error.object[: error.start].encode())} of the line)"
-    if isinstance(error, RecursionError):
+class _Row(NamedTuple):
+    """A line of the corpus or of the queries."""
+
+    id: str
+    title: str
+    text: str
+
+
+def _row(line: str) -> _Row | str:
+    """What a line holds, or what is wrong with it."""
+    try:
+        line.encode()
+        row: object = json.loads(line)
+    except UnicodeEncodeError as error:  # bytes that are no UTF-8 were read as lone surrogates
+        return f"not UTF-8 (byte {len(line[: error.start].encode())} of the line)"
+    except RecursionError:
         return "not JSON: nested too deeply"
-    return f"not JSON: {error}" if isinstance(error, ValueError) else "the key '_id' or 'text' is missing or no text"
+    except ValueError as error:
+        return f"not JSON: {error}"
+    if not isinstance(row, dict):
+        return f"not a JSON object: {line[:80]!r}"
+    if missing := [name for name in ("_id", "text") if name not in row]:
+        return f"the key {missing[0]!r} is missing"
+    identifier = row["_id"]
+    if isinstance(identifier, int) and not isinstance(identifier, bool):
+        identifier = str(identifier)  # numbers are common, and judgements name them by their digits
+    texts = {"_id": identifier, "title": "" if row.get("title") is None else row["title"], "text": row["text"]}
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            return f"{name!r} holds {value!r:.80}, which is no text"
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            return f"{name!r} holds half a pair of surrogates, which is no character"
+    if not identifier:
+        return "'_id' is empty"
+    return _Row(texts["_id"], texts["title"], texts["text"])
+
+
+def _is_header(line: str) -> bool:
+    """Whether the first line names columns: its last word begins with a letter."""
+    return _fields(line)[-1].strip()[:1].isalpha()
+
+
+def _judgement(line: str) -> Judgement | None:
+    """A line of three fields, or of TREC's four (query, iteration, document, relevance); None where it is none.
+
+    A grade is a whole number of 32 bits, as trec_eval reads it; one that is written as a decimal must be whole.
+    """
+    fields = _fields(line)
+    if len(fields) == 4:
+        fields = [fields[0], fields[2], fields[3]]
+    if len(fields) != 3 or not fields[0] or not fields[1]:
+        return None
+    grade = re.fullmatch(r"([+-]?[0-9]{1,10})(\.0+)?", fields[2].strip())
+    if grade is None or not -(2**31) <= int(grade[1]) < 2**31:
+        return None
+    return Judgement(fields[0], fields[1], int(grade[1]))
+
+
+def _fields(line: str) -> list[str]:
+    """Between tabs where there are some, else between spaces: an identifier may hold any other white space."""
+    return line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
+
+
+def _twice(name: str, path: Path, line: int) -> UserError:
+    what = f"the identifier {name[:100]!r} is there twice"
+    return UserError(what, file=path, line=line, remedy="remove one of the two")
 
 
 def _lines(path: Path, errors: str = "strict") -> Iterator[tuple[int, str]]:

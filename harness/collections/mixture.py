@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
 import random
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
-from harness.collections._nested import opened
+from harness.collections._nested import named, opened
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from harness.collections.base import Collection
 
 BARRED = ("mixture",)
 """Sources do not nest."""
@@ -29,12 +32,12 @@ class Source(Params):
 
     file: str | None = None
     """JSON lines with `query`, `positive` and perhaps `negatives`; ``~`` and ``$VARIABLE`` are expanded."""
-    collection: dict[str, Any] | None = None
+    collection: dict[str, JsonValue] | None = None
     """A collection as it would stand in a spec, with its `type`."""
     skip: int = Field(default=0, ge=0)
-    """Leave out so many pairs of the shuffled source: what settings are chosen on is kept out of training."""
+    """Pairs of the shuffled source that are left out: what settings are chosen on is kept out of training."""
     limit: int | None = Field(default=None, ge=1)
-    """Take at most so many after those; all where it is left out."""
+    """Most pairs that are taken after those; all where it is left out."""
     sentence: bool = False
     """Ask with a sentence drawn from the passage, which loses it and gets the query, a title, as its beginning (inverse
     cloze task, arXiv 1906.00300). Passages of fewer than three sentences are left out."""
@@ -73,13 +76,12 @@ class Mixture(CollectionBase):
     @classmethod
     def modules(cls, params: MixtureParams) -> tuple[str, ...]:
         """This module and those of the sources."""
-        return (cls.__module__, *(name for source in _collections(params) for name in source.modules(source.params)))
+        return (cls.__module__, *(name for kind, inner in _named(params) for name in kind.modules(inner)))
 
     @classmethod
     def libraries_with(cls, params: MixtureParams) -> tuple[str, ...]:
         """Those of the sources."""
-        sources = _collections(params)
-        return tuple(sorted({name for source in sources for name in source.libraries_with(source.params)}))
+        return tuple(sorted({name for kind, inner in _named(params) for name in kind.libraries_with(inner)}))
 
     def fingerprint(self) -> str:
         """SHA-256 of the files, and what the collections say of themselves."""
@@ -107,9 +109,9 @@ class Mixture(CollectionBase):
     def pairs(self) -> Iterator[Pair]:
         """Each source's pairs, shuffled within the source and cut as it says."""
         for source in self.params.sources:
-            found = list(_read(_path(source.file)) if source.file else opened(source.collection or {}, BARRED).pairs())
-            random.Random(self.params.seed).shuffle(found)  # noqa: S311 - an order, not a secret
-            taken = found[source.skip :][: source.limit]
+            pairs = list(_read(_path(source.file)) if source.file else opened(source.collection or {}, BARRED).pairs())
+            random.Random(self.params.seed).shuffle(pairs)  # noqa: S311 - an order, not a secret
+            taken = pairs[source.skip :][: source.limit]
             yield from _cloze(taken, self.params.seed) if source.sentence else taken
 
     def description(self) -> dict[str, str]:
@@ -120,9 +122,9 @@ class Mixture(CollectionBase):
         return {"source": f"training pairs of {', '.join(names)}"}
 
 
-def _collections(params: MixtureParams) -> list[Any]:
-    """The sources that are collections, opened."""
-    return [opened(source.collection, BARRED) for source in params.sources if source.collection is not None]
+def _named(params: MixtureParams) -> list[tuple[type[Collection], Params]]:
+    """Types and parameters of the sources that are collections."""
+    return [named(source.collection, BARRED) for source in params.sources if source.collection is not None]
 
 
 def _cloze(pairs: list[Pair], seed: int) -> Iterator[Pair]:
@@ -149,15 +151,27 @@ def _path(name: str) -> Path:
 
 
 def _read(path: Path) -> Iterator[Pair]:
-    with path.open(encoding="utf-8") as file:
+    """The pairs of a file; only a line feed ends a line."""
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-                query, positive, negatives = row["query"], row["positive"], tuple(row.get("negatives") or ())
-                if not all(isinstance(text, str) for text in (query, positive, *negatives)):
-                    raise TypeError
-            except (ValueError, KeyError, TypeError):
+            pair = _pair(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+            if pair is None:
                 raise UserError(
                     "not a pair", file=path, line=number, remedy='write {"query": TEXT, "positive": TEXT} on each line'
-                ) from None
-            yield Pair(query, positive, negatives)
+                )
+            yield pair
+
+
+def _pair(line: bytes) -> Pair | None:
+    """The pair of a line; None where it is none, or holds bytes or characters that are no UTF-8."""
+    try:
+        row: object = json.loads(line.decode())
+        if not isinstance(row, dict):
+            return None
+        query, positive, negatives = row["query"], row["positive"], row.get("negatives") or []
+        if not isinstance(negatives, list) or not all(isinstance(text, str) for text in (query, positive, *negatives)):
+            return None
+        "".join((query, positive, *negatives)).encode()  # half a pair of surrogates has no bytes
+    except (ValueError, KeyError, RecursionError):
+        return None
+    return Pair(query, positive, tuple(negatives))

@@ -1,8 +1,8 @@
-"""Any retrieval task of mteb by its name."""
+"""A retrieval task of mteb by its name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,49 @@ from harness.spec.params import Params
 from harness.versions import installed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from harness.spec.toml import TomlTable
+
+
+class _Split(TypedDict):
+    """The data of a split, as mteb holds them."""
+
+    corpus: Iterable[Mapping[str, str]]
+    queries: Iterable[Mapping[str, str]]
+    relevant_docs: Mapping[str, Mapping[str, int]]
+
+
+class _TextStatistics(TypedDict):
+    total_text_length: int
+    average_text_length: float
+
+
+class _SplitStatistics(TypedDict):
+    documents_text_statistics: _TextStatistics
+    queries_text_statistics: _TextStatistics
+
+
+class _Metadata(Protocol):
+    """What this module reads of mteb's TaskMetadata."""
+
+    name: str
+    eval_splits: Sequence[str]
+    dataset: Mapping[str, str]
+    license: str | None
+    descriptive_stats: Mapping[str, _SplitStatistics] | None
+    hf_subsets_to_langscripts: Mapping[str, Sequence[str]]
+
+
+class _Task(Protocol):
+    """What this module uses of mteb's AbsTaskRetrieval."""
+
+    metadata: _Metadata
+    dataset: Mapping[str, Mapping[str, _Split]]
+
+    def load_data(self) -> None:
+        """Fetch the data, or take them from the cache."""
+        ...
 
 
 class MtebParams(Params):
@@ -44,10 +86,10 @@ class MtebTask(CollectionBase):
 
     def __init__(self, params: MtebParams) -> None:
         self.params = params
-        self._task: Any = None
+        self._task: _Task | None = None
 
     @classmethod
-    def expanded(cls, settings: dict[str, Any], matrix: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def expanded(cls, settings: TomlTable, matrix: TomlTable) -> tuple[TomlTable, TomlTable]:
         """A suite as a matrix of its tasks; what names no known suite is left as it is, to be refused."""
         suite = settings.get("suite")
         if not isinstance(suite, str) or suite not in SUITES or "task" in settings or "task" in matrix:
@@ -63,31 +105,33 @@ class MtebTask(CollectionBase):
 
     def documents(self) -> Iterator[Document]:
         """All documents in the data set's order."""
-        for row in self._part("corpus"):
+        for row in self._data()["corpus"]:
             yield Document(str(row["id"]), str(row.get("title") or ""), str(row["text"]))
 
     def queries(self) -> Iterator[Query]:
         """All queries of the split; conversations are joined by mteb before."""
-        for row in self._part("queries"):
+        for row in self._data()["queries"]:
             yield Query(str(row["id"]), str(row["text"]))
 
     def judgements(self) -> Iterator[Judgement]:
         """All judgements of the split."""
-        for query, documents in self._part("relevant_docs").items():
+        for query, documents in self._data()["relevant_docs"].items():
             for document, relevance in documents.items():
                 yield Judgement(str(query), str(document), int(relevance))
 
     def sizes(self) -> Sizes | None:
         """What mteb's own statistics of the task say, without its data; None where there are none of the split."""
         metadata = _named(self.params.task or "").metadata
-        found = (metadata.descriptive_stats or {}).get(self.params.split or metadata.eval_splits[0])
-        if found is None or self.params.subset != "default":
+        statistics = (metadata.descriptive_stats or {}).get(self.params.split or metadata.eval_splits[0])
+        if statistics is None or self.params.subset != "default":
             return None
-        sides = [found[f"{side}_text_statistics"] for side in ("documents", "queries")]
-        means = [side["average_text_length"] for side in sides]
+        documents, queries = statistics["documents_text_statistics"], statistics["queries_text_statistics"]
         # Some tasks' statistics do not give the numbers themselves.
         return Sizes(
-            *(round(side["total_text_length"] / mean) for side, mean in zip(sides, means, strict=True)), *means
+            round(documents["total_text_length"] / documents["average_text_length"]),
+            round(queries["total_text_length"] / queries["average_text_length"]),
+            documents["average_text_length"],
+            queries["average_text_length"],
         )
 
     def description(self) -> dict[str, str]:
@@ -105,23 +149,23 @@ class MtebTask(CollectionBase):
     def _split(self) -> str:
         return self.params.split or str(self._loaded().metadata.eval_splits[0])
 
-    def _part(self, name: str) -> Any:
+    def _data(self) -> _Split:
         task = self._loaded()
         try:
-            return task.dataset[self.params.subset][self._split()][name]
+            return task.dataset[self.params.subset][self._split()]
         except KeyError as error:
             known = {subset: sorted(splits) for subset, splits in task.dataset.items()}
             raise UserError(
                 f"the task {self.params.task!r} has no {error}", key="split", remedy=f"subsets and splits: {known}"
             ) from None
 
-    def _loaded(self) -> Any:
+    def _loaded(self) -> _Task:
         if self._task is None:
             self._task = _load(self.params.task or "")
         return self._task
 
 
-def _named(name: str) -> Any:
+def _named(name: str) -> _Task:
     """The task of this name, without its data."""
     try:
         import mteb
@@ -131,7 +175,7 @@ def _named(name: str) -> Any:
     try:
         task = mteb.get_task(name)
     except KeyError:
-        names = [found.metadata.name for found in mteb.get_tasks(task_types=["Retrieval"])]
+        names = [known.metadata.name for known in mteb.get_tasks(task_types=["Retrieval"])]
         raise UserError(f"mteb has no task {name!r}", key="task", remedy=_nearest(name, names)) from None
     if getattr(task, "is_aggregate", False):
         parts = [part.metadata.name for part in task.metadata.tasks]
@@ -140,10 +184,11 @@ def _named(name: str) -> Any:
         )
     if not isinstance(task, AbsTaskRetrieval):
         raise UserError(f"{name!r} is not a retrieval task", key="task", remedy="name a task of type Retrieval")
-    return task
+    retrieval: _Task = task
+    return retrieval
 
 
-def _load(name: str) -> Any:
+def _load(name: str) -> _Task:
     task = _named(name)
     try:
         task.load_data()

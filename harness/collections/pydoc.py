@@ -29,9 +29,9 @@ class PydocParams(Params):
     train_packages: tuple[str, ...] = ("torch", "pandas", "transformers", "sympy", "numpy", "matplotlib")
     """Distributions whose docstrings are training pairs; none may be a test package."""
     documents: int | None = Field(default=None, ge=1)
-    """Sample so many documents; all where it is left out."""
+    """Documents that are sampled; all where it is left out."""
     queries: int | None = Field(default=1000, ge=1)
-    """Sample so many queries among the documents' own."""
+    """Queries that are sampled among the documents' own."""
     seed: int = 1
     """Of the samples."""
     min_words: int = Field(default=20, ge=1)
@@ -67,9 +67,9 @@ class Pydoc(CollectionBase):
         """Names, versions and recorded file digests of all packages."""
         digest = hashlib.sha256()
         for name in (*self.params.test_packages, *self.params.train_packages):
-            found = _distribution(name)
-            digest.update(f"{name} {found.version}\n".encode())
-            digest.update((found.read_text("RECORD") or "").encode())
+            package = _distribution(name)
+            digest.update(f"{name} {package.version}\n".encode())
+            digest.update((package.read_text("RECORD") or "").encode())
         return digest.hexdigest()
 
     def documents(self) -> Iterator[Document]:
@@ -89,8 +89,8 @@ class Pydoc(CollectionBase):
 
     def pairs(self) -> Iterator[Pair]:
         """Docstrings of the training packages, none nearly equal to one that is searched."""
-        seen = {key for item in self._all() for key in (_near(item.summary), _near(item.body))}
-        for item in _unique(_items(self.params.train_packages, self.params.min_words), seen):
+        searched = {key for item in self._all() for key in (_near(item.summary), _near(item.body))}
+        for item in _unique(_items(self.params.train_packages, self.params.min_words), searched):
             yield Pair(item.summary, item.body)
 
     def description(self) -> dict[str, str]:
@@ -123,11 +123,12 @@ def _sample(items: list[Item], size: int | None, seed: int) -> list[Item]:
     return [items[place] for place in chosen]
 
 
-def _unique(items: Iterator[Item], seen: set[str]) -> Iterator[Item]:
+def _unique(items: Iterator[Item], taken: set[str]) -> Iterator[Item]:
+    """Items that are nearly equal to none before them, nor to what is `taken` already; that grows by theirs."""
     for item in items:
         keys = {_near(item.summary), _near(item.body)}
-        if not keys & seen:
-            seen |= keys
+        if not keys & taken:
+            taken |= keys
             yield item
 
 
@@ -144,7 +145,7 @@ def _items(packages: Sequence[str], min_words: int) -> Iterator[Item]:
 
 def _modules(package: str) -> list[tuple[str, Path]]:
     """(dotted name, file) of a distribution's modules, tests left out, sorted."""
-    found = []
+    modules = []
     for file in _distribution(package).files or ():
         parts = file.parts
         if (
@@ -153,8 +154,8 @@ def _modules(package: str) -> list[tuple[str, Path]]:
             or any(re.fullmatch(r"tests?|testing|_?vendor(ed)?|externals?", p) for p in parts)
         ):
             continue
-        found.append((".".join((*parts[:-1], file.stem)).removesuffix(".__init__"), file.locate()))
-    return sorted((name, path) for name, path in found)  # type: ignore[misc]
+        modules.append((".".join((*parts[:-1], file.stem)).removesuffix(".__init__"), file.locate()))
+    return sorted((name, path) for name, path in modules)  # type: ignore[misc]
 
 
 def _of_module(name: str, path: Path, min_words: int) -> Iterator[Item]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
-from harness.collections._nested import opened
+from harness.collections._nested import named
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -23,7 +23,7 @@ BARRED = ("mixture", "synthetic")
 class SampleParams(Params):
     """What is sampled, and how much of it."""
 
-    collection: dict[str, Any]
+    collection: dict[str, JsonValue]
     """The whole as it would stand in a spec: its `type` and parameters."""
     documents: int = Field(ge=1)
     """Documents that are kept: every relevant one, and others drawn at random. Give several by `matrix`."""
@@ -32,12 +32,12 @@ class SampleParams(Params):
 
     @field_validator("collection")
     @classmethod
-    def _opens(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _with_defaults(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         try:
-            whole: Any = opened(value, BARRED)
+            _, params = named(value, BARRED)
         except UserError as error:
             raise ValueError(f"{error.key}: {error.what} ({error.remedy})") from None
-        return {"type": value["type"], **whole.params.model_dump(mode="json")}
+        return {"type": value["type"], **params.model_dump(mode="json")}
 
 
 @register("sample")
@@ -53,21 +53,22 @@ class Sample(CollectionBase):
 
     def __init__(self, params: SampleParams) -> None:
         self.params = params
-        self.whole: Any = opened(params.collection, BARRED)
+        kind, whole = named(params.collection, BARRED)
+        self.whole = kind(whole)
         self._relevant: set[str] = set()
         self._last: bytes | None = None
 
     @classmethod
     def modules(cls, params: SampleParams) -> tuple[str, ...]:
         """This module and those of the whole collection."""
-        whole: Any = opened(params.collection, BARRED)
-        return (cls.__module__, *whole.modules(whole.params))
+        kind, whole = named(params.collection, BARRED)
+        return (cls.__module__, *kind.modules(whole))
 
     @classmethod
     def libraries_with(cls, params: SampleParams) -> tuple[str, ...]:
         """Those of the whole collection."""
-        whole: Any = opened(params.collection, BARRED)
-        return tuple(whole.libraries_with(whole.params))
+        kind, whole = named(params.collection, BARRED)
+        return kind.libraries_with(whole)
 
     def warnings(self) -> list[str]:
         """What the whole collection warns of, once each though it is read several times."""
@@ -75,7 +76,7 @@ class Sample(CollectionBase):
 
     def fingerprint(self) -> str:
         """The whole collection's; the rest stands in the parameters."""
-        return str(self.whole.fingerprint())
+        return self.whole.fingerprint()
 
     def documents(self) -> Iterator[Document]:
         """The sample in the whole collection's order.

@@ -24,7 +24,7 @@ V = TypeVar("V")
 
 PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 BEYOND_OBSERVATIONS, BEYOND_QUERIES = 10, 5
-"""A percentile is given only where a process has so many observations, and so many different queries, beyond it.
+"""A percentile is given only where a process has this many observations and this many different queries beyond it.
 
 With fewer it is the time of one or two queries; its interval was found to cover less than it says. So p99 needs
 500 queries with 2 repeats, or 1,000 queries; p95 100 queries with 2 repeats, or 200.
@@ -156,8 +156,8 @@ def _timed_twice(
     middle = process_time_ns()
     resumed = perf_counter_ns()
     search(vector)
-    found = perf_counter_ns()
-    return (encoded - begin, found - resumed), (middle - start, process_time_ns() - middle)
+    searched = perf_counter_ns()
+    return (encoded - begin, searched - resumed), (middle - start, process_time_ns() - middle)
 
 
 def _processor_of(
@@ -235,7 +235,7 @@ def least(query: Ints, seconds: Floats) -> float:
 
 
 def supported(queries: int, repeats: int) -> dict[str, float]:
-    """The percentiles that so many queries and repeats in a process can support, by name."""
+    """The percentiles that a process with this many queries and repeats can support, by name."""
 
     def enough(q: float) -> bool:
         beyond = round((1 - q) * queries, 6)

@@ -52,11 +52,11 @@ def null_ratios(
         confidence: Of the intervals.
         seed: Of the resampling.
     """
-    found = {}
+    ratios = {}
     for side in first:
         for name, q in (("p50", 0.5), ("mean", None)):
-            found[f"{side} {name}"] = percentile_ratio(first[side], second[side], q, confidence=confidence, seed=seed)
-    return found
+            ratios[f"{side} {name}"] = percentile_ratio(first[side], second[side], q, confidence=confidence, seed=seed)
+    return ratios
 
 
 def _wanted(name: str, names: Collection[str]) -> bool:

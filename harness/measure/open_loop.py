@@ -73,7 +73,7 @@ def serve(
         seed: Of the choice.
         servers: Threads that answer. They help only where `answer` lets go of Python's lock.
         clock: Seconds.
-        sleep: Waits for so many seconds.
+        sleep: Waits; takes seconds.
     """
     asked = np.random.default_rng(seed).integers(queries, size=len(intended)).astype(np.int32)
     begun, ended = np.empty(len(intended)), np.empty(len(intended))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import sparse
@@ -39,7 +39,7 @@ TEXTS = (
 """No two of them are about the same thing, and their lengths differ."""
 UNDECLARED = Declared()
 TOP = 10
-"""Terms of a text whose overlap is looked at."""
+"""Largest terms of a text whose overlap with those of another is taken."""
 COSINE = {"sparse": 0.9, "dense": 0.95}
 """Largest mean cosine. States of language models all point one way: an untrained twin has .90, a short trained one
 .87 and a good dense model .03; sparse models that work lie below .1, and those that a BOS ruins at .99."""
@@ -53,7 +53,7 @@ class Check:
 
     Args:
         name: Short name.
-        figure: What was found; NaN if it could not be computed.
+        figure: Its value; NaN if it could not be computed.
         low: Smallest figure that passes; None without.
         high: Largest figure that passes; None without.
         meaning: What the figure is, and what a failure usually means.
@@ -84,14 +84,14 @@ def check_encoder(encoder: Encoder, declared: Declared = UNDECLARED, texts: Sequ
 
     Args:
         encoder: Ready.
-        declared: What the spec says of the model; where it says nothing, the model is taken at its own word.
+        declared: What the spec says of the model; where it says nothing, the settings of the model count.
         texts: Unrelated, of different lengths.
 
     Returns:
         All checks that apply to this encoder; the first alone if its vectors are not finite.
     """
-    together: Any = encoder.encode_documents(texts)
-    bad = sum(int(np.count_nonzero(~np.isfinite(_values(v)))) for v in (together, encoder.encode_queries(texts)))
+    batch = encoder.encode_documents(texts)
+    bad = sum(int(np.count_nonzero(~np.isfinite(_values(v)))) for v in (batch, encoder.encode_queries(texts)))
     finite = Check(
         "values not finite",
         bad,
@@ -103,22 +103,23 @@ def check_encoder(encoder: Encoder, declared: Declared = UNDECLARED, texts: Sequ
     if bad:
         return [finite]
     inside = encoder.probe()
-    found = [finite]
+    checks = [finite]
     if inside is not None:
-        found += _attention(inside, declared.attention or inside.attention, texts)
+        checks += _attention(inside, declared.attention or inside.attention, texts)
         wanted = inside.specials_wanted if declared.special_tokens is None else declared.special_tokens
-        found += _special_tokens(inside, wanted, texts)
-    found += _padding(encoder, inside, together, PADDING.get(declared.dtype, 0.1), texts)
-    found.append(_cosine(together, COSINE[encoder.kind]))
+        checks += _special_tokens(inside, wanted, texts)
+    checks += _padding(encoder, inside, batch, PADDING.get(declared.dtype, 0.1), texts)
+    checks.append(_cosine(batch, COSINE[encoder.kind]))
     if encoder.kind == "sparse":
-        fired = np.diff(together.indptr) if inside is None or inside.fired is None else inside.fired(texts)
-        found += _terms(together, fired, encoder.width)
-    return found
+        terms = sparse.csr_matrix(batch)
+        fired = np.diff(terms.indptr) if inside is None or inside.fired is None else inside.fired(texts)
+        checks += _terms(terms, fired, encoder.width)
+    return checks
 
 
-def _attention(inside: Probe, asked: str | None, texts: Sequence[str]) -> Iterator[Check]:
+def _attention(inside: Probe, wanted: str | None, texts: Sequence[str]) -> Iterator[Check]:
     """Change the last token of a text: how far does an earlier state move?"""
-    if inside.states is None or asked is None:
+    if inside.states is None or wanted is None:
         return
     ids = max((inside.ids(text, "document") for text in texts), key=len)
     if len(ids) < 2:
@@ -128,7 +129,7 @@ def _attention(inside: Probe, asked: str | None, texts: Sequence[str]) -> Iterat
     size = np.linalg.norm(before, axis=1)
     moved = float((np.linalg.norm(after - before, axis=1) / np.maximum(size, 1e-12)).max())
     what = "how far another last token moves the states before it. "
-    if asked == "bidirectional":
+    if wanted == "bidirectional":
         yield Check(
             "attention",
             moved,
@@ -147,15 +148,19 @@ def _attention(inside: Probe, asked: str | None, texts: Sequence[str]) -> Iterat
         )
 
 
-def _special_tokens(inside: Probe, asked: bool | None, texts: Sequence[str]) -> Iterator[Check]:
-    if asked is None:
+def _special_tokens(inside: Probe, wanted: bool | None, texts: Sequence[str]) -> Iterator[Check]:
+    if wanted is None:
         return
     roles: tuple[Literal["document", "query"], ...] = ("document", "query")
     counts = [sum(token in inside.special for token in inside.ids(text, role)) for text in texts for role in roles]
     what = "special tokens in a text. "
-    if asked:
+    if wanted:
         yield Check(
-            "special tokens", min(counts), 1, None, f"{what}The model wants them ([CLS], [SEP], ...), and none came."
+            "special tokens",
+            min(counts),
+            1,
+            None,
+            f"{what}The model wants them ([CLS], [SEP], ...): there are none.",
         )
     else:
         yield Check(
@@ -169,13 +174,12 @@ def _special_tokens(inside: Probe, asked: bool | None, texts: Sequence[str]) -> 
 
 
 def _padding(
-    encoder: Encoder, inside: Probe | None, together: Vectors, bound: float, texts: Sequence[str]
+    encoder: Encoder, inside: Probe | None, batch: Vectors, bound: float, texts: Sequence[str]
 ) -> Iterator[Check]:
-    alone: list[Any] = [encoder.encode_documents([text]) for text in texts]
-    apart = sparse.vstack(alone, format="csr") if encoder.kind == "sparse" else np.vstack(alone)
+    alone = _stacked([encoder.encode_documents([text]) for text in texts])
     yield Check(
         "alone against in a batch",
-        _difference(apart, together),
+        _difference(alone, batch),
         None,
         bound,
         "largest difference of a vector made alone and in a batch, as a share of the largest value. Padding is not "
@@ -184,7 +188,7 @@ def _padding(
     if inside is not None and inside.on_left is not None:
         yield Check(
             "padding left against right",
-            _difference(inside.on_left(texts), together),
+            _difference(inside.on_left(texts), batch),
             None,
             bound,
             "the same with the padding on the left. Places are counted from the padding, or it is not masked.",
@@ -207,7 +211,7 @@ def _cosine(vectors: Vectors, bound: float) -> Check:
     )
 
 
-def _terms(vectors: Any, fired: NDArray[np.int64], width: int) -> Iterator[Check]:
+def _terms(vectors: sparse.csr_matrix, fired: NDArray[np.int64], width: int) -> Iterator[Check]:
     yield Check(
         "fewest active terms of a text",
         int(np.diff(vectors.indptr).min()),
@@ -243,7 +247,24 @@ def _values(vectors: Vectors) -> NDArray[np.float32]:
     return np.asarray(vectors.data if sparse.issparse(vectors) else vectors)
 
 
-def _difference(one: Any, other: Any) -> float:
-    """Largest absolute difference as a share of the largest absolute value; 0 where both are zero."""
-    largest = float(abs(other).max())
-    return float(abs(one - other).max()) / largest if largest else float(abs(one).max())
+def _stacked(parts: Sequence[Vectors]) -> Vectors:
+    """Blocks of rows as one."""
+    dense = [part for part in parts if isinstance(part, np.ndarray)]
+    if dense:
+        return np.vstack(dense)
+    rows = [sparse.csr_matrix(part) for part in parts]
+    return sparse.csr_matrix(sparse.vstack(rows, format="csr"))
+
+
+def _difference(vectors: Vectors, expected: Vectors) -> float:
+    """Largest absolute difference as a share of the largest absolute value expected; 0 where both are zero."""
+    if isinstance(vectors, np.ndarray) and isinstance(expected, np.ndarray):
+        gap: Vectors = vectors - expected
+    else:
+        gap = sparse.csr_matrix(vectors) - sparse.csr_matrix(expected)
+    largest = _largest(expected)
+    return _largest(gap) / largest if largest else _largest(vectors)
+
+
+def _largest(vectors: Vectors) -> float:
+    return float(np.abs(_values(vectors)).max(initial=0.0))

@@ -56,7 +56,7 @@ def test_trec_judgements_without_a_header(folder):
     ("name", "text", "words"),
     [
         ("corpus.jsonl", '{"_id": "d0", "text": "a"}\n{broken\n', "corpus.jsonl:2: not JSON"),
-        ("corpus.jsonl", '{"_id": "d0"}\n', "corpus.jsonl:1: the key '_id' or 'text' is missing"),
+        ("corpus.jsonl", '{"_id": "d0"}\n', "corpus.jsonl:1: the key 'text' is missing"),
         ("corpus.jsonl", '{"_id": "d0", "text": 5}\n', "no text"),
         ("corpus.jsonl", "[1]\n", "corpus.jsonl:1"),
         (

@@ -133,3 +133,14 @@ def test_missing_and_damaged_files_are_named(tmp_path):
 def test_unknown_metric_is_named():
     with pytest.raises(UserError, match="ndcg@10"):
         evaluate(QRELS, {}, ["ndgc@10"])
+
+
+def test_a_query_without_a_relevant_document_never_reaches_trec_eval():
+    """Grades that are all negative make pytrec_eval write outside of its memory; such a query has no value."""
+    rng = np.random.default_rng(3)
+    run = {f"q{number}": {f"d{place}": float(place) for place in range(12)} for number in range(3)}
+    for _ in range(50):
+        worst = {f"q{number}": {f"d{place}": int(rng.integers(-3, 1)) for place in range(12)} for number in range(2)}
+        values = evaluate({**worst, "q2": {"d0": -2, "d1": 1}}, run, ["ndcg@10", "recall@10", "mrr@10"])
+        assert all(set(each) == {"q2"} for each in values.values())
+    assert evaluate({"q0": {"d0": -1}}, run, ["ndcg@10"]) == {"ndcg@10": {}}
