@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from harness.errors import UserError
 from harness.metrics import Direction, metric
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+V = TypeVar("V")
 Source: TypeAlias = Literal["measured", "analytic", "estimated"]
 
 
@@ -93,7 +94,7 @@ def read_records(path: Path) -> list[Record]:
         return [_parsed(line, known, path, number) for number, line in enumerate(lines, start=1)]
 
 
-def _only(row: dict[str, Any], known: set[str]) -> dict[str, Any]:
+def _only(row: dict[str, V], known: set[str]) -> dict[str, V]:
     return {key: value for key, value in row.items() if key in known}
 
 
