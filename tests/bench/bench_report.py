@@ -31,7 +31,7 @@ import time
 began = time.perf_counter(), time.process_time()
 import cProfile, pstats, sys
 from pathlib import Path
-from reports import html
+from reports.pages import run_page
 folder, profile, spent = Path(sys.argv[1]), sys.argv[2] == "profile", {}
 spent["imports"] = time.perf_counter() - began[0], time.process_time() - began[1]
 def timed(name, function):
@@ -41,11 +41,11 @@ def timed(name, function):
         spent[name] = time.perf_counter() - wall, time.process_time() - cpu
         return found
     return call
-html.load_run = timed("reading the run", html.load_run)
-html.page = timed("statistics, figures and page", html.page)
+run_page.load_run = timed("reading the run", run_page.load_run)
+run_page.page = timed("statistics, figures and page", run_page.page)
 watch = cProfile.Profile(time.process_time)
 if profile: watch.enable()
-html.write_report(folder)
+run_page.write_report(folder)
 if profile: watch.disable()
 wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
 if profile: pstats.Stats(watch).strip_dirs().sort_stats("tottime").print_stats(25)

@@ -92,8 +92,8 @@ def test_the_claim_is_about_a_pair_of_codecs(codecs, word):
 def test_what_was_measured_otherwise_is_not_comparable(metric, setting, matters):
     same = {"data": "r", "k": "10", "depth": "100", "machine": "m", "threads": "1", "timed queries": "50"}
     ours, theirs = (
-        evidence(1.0, 2.0, metric, (0.9, 2.1), settings={("c", "a"): told, ("c", "b"): told})
-        for told in (same, {**same, setting: "other"})
+        evidence(1.0, 2.0, metric, (0.9, 2.1), settings={("c", "a"): settings, ("c", "b"): settings})
+        for settings in (same, {**same, setting: "other"})
     )
     (verdict,) = judge(claim(metric, difference_at_most=3), ours, theirs)
     assert verdict.word == ("not comparable" if matters else "supported")

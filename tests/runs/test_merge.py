@@ -1,4 +1,4 @@
-"""Several runs side by side: only what is comparable comes together."""
+"""Several runs side by side: one page holds only what is comparable."""
 
 import json
 

@@ -34,8 +34,8 @@ def test_per_query_table(run_folder, tmp_path):
     run = load_run(run_folder)
     found = json.loads(export(run, "json", "per-query"))
     assert len(found) == 6 * 60
-    told = {(r["collection"], r["system"], r["metric"], r["query"]): r["value"] for r in found}
-    assert told["alpha", "dense_1", "ndcg@10", "q7"] == run.quality["alpha", "dense_1", "ndcg@10"]["q7"]
+    values = {(r["collection"], r["system"], r["metric"], r["query"]): r["value"] for r in found}
+    assert values["alpha", "dense_1", "ndcg@10", "q7"] == run.quality["alpha", "dense_1", "ndcg@10"]["q7"]
     assert export(run, "csv", "per-query", tmp_path / "q.csv") == f"{tmp_path / 'q.csv'}\n"
     assert len((tmp_path / "q.csv").read_text().splitlines()) == 361
 
@@ -70,9 +70,9 @@ def test_trec_runs_keep_their_lines_under_a_header(run_folder, tmp_path):
     body = "q1 Q0 d1 1 2.5 tag\nq1 Q0 d2 2 1.5 tag\n"
     with gzip.open(run_folder / "runs" / "000.trec.gz", "wt") as file:
         file.write(body)
-    said = export(load_run(run_folder), "trec", out=tmp_path / "trec")
+    printed = export(load_run(run_folder), "trec", out=tmp_path / "trec")
     text = (tmp_path / "trec" / "000.trec").read_text()
-    assert said == f"{tmp_path / 'trec' / '000.trec'}\n"
+    assert printed == f"{tmp_path / 'trec' / '000.trec'}\n"
     lines = text.splitlines()
     assert (lines[0], lines[-3]) == ("# ir_metadata.start", "# ir_metadata.end")
     header = dict(line.removeprefix("# ").split(": ", 1) for line in lines[1:-3])

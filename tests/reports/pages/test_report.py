@@ -103,22 +103,22 @@ def test_what_an_index_loses_is_drawn_against_time_and_memory(run_folder):
     systems = ("sparse & co", "dense_1")
     for value in (1.0, 0.9):  # nothing is drawn where nothing is lost
         assert captions() == before
-        told = (("recall_vs_exact@100", value), ("latency_search/p50", 1e-3))
-        rows = [record("r", "alpha", system, *one, method="x") for system in systems for one in told]
+        more = (("recall_vs_exact@100", value), ("latency_search/p50", 1e-3))
+        rows = [record("r", "alpha", system, *pair, method="x") for system in systems for pair in more]
         write_records(run_folder / "more.jsonl", rows)
         with (run_folder / "records.jsonl").open("a") as file:
             file.write((run_folder / "more.jsonl").read_text())
-    more = [caption for caption in captions() if caption not in before]
-    assert len(more) == 2 and all("exact 100" in caption for caption in more)
+    added = [caption for caption in captions() if caption not in before]
+    assert len(added) == 2 and all("exact 100" in caption for caption in added)
 
 
-def test_many_dominated_systems_are_told_by_those_that_are_not():
+def test_of_many_dominated_systems_the_sentence_names_the_others():
     rows = {}
     for place in range(10):
         for name, value in (("ndcg@10", 0.5 if place else 0.4), ("index_bytes_per_document", 100.0 + place)):
             rows[f"s{place}", name] = record("r", "c", f"s{place}", name, value, method="x")
-    said = dict(takeaways.takeaways(rows, {}))["Dominated"]
-    assert said.startswith("8 of 10 systems, all but s0, s1: another system ranks")
+    sentence = dict(takeaways.takeaways(rows, {}))["Dominated"]
+    assert sentence.startswith("8 of 10 systems, all but s0, s1: another system ranks")
 
 
 def test_takeaways_say_who_stands_out(run_folder):
@@ -171,11 +171,11 @@ def test_processor_times_stand_with_the_latencies(run_folder):
 
 def test_claims_on_processor_time_rest_on_the_samples_of_the_run(run_folder):
     with np.load(run_folder / "latency.npz") as samples:
-        kept = dict(samples)
+        arrays = dict(samples)
     for place, factor in ((0, 1.0), (1, 3.0)):
         for side in ("encode_cpu", "search_cpu"):
-            kept[f"{place}/{side}"] = factor * np.asarray([[1e-3, 1.01e-3, 0.99e-3]] * 2)
-    np.savez(run_folder / "latency.npz", **kept)
+            arrays[f"{place}/{side}"] = factor * np.asarray([[1e-3, 1.01e-3, 0.99e-3]] * 2)
+    np.savez(run_folder / "latency.npz", **arrays)
     facts = json.loads((run_folder / "run.json").read_text())
     claim = {"name": "less work", "metric": "total_cpu", "system": "sparse & co", "baseline": "dense_1"}
     facts["claims"] = [{**claim, "collection": "alpha", "ratio_at_most": 0.5}]

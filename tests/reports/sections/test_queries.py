@@ -19,7 +19,7 @@ def test_wins_and_losses_are_counted(run_folder):
     found = compared(run, "alpha", "sparse & co", "dense_1")
     assert "better than dense_1 on 60 of 60 queries, worse on 0, the same on 0" in found.text
     assert found.explained == 1
-    assert [row.gap for row in found.rows] == ["+0.200"]  # the one whose documents are kept
+    assert [row.gap for row in found.rows] == ["+0.200"]  # the one whose documents the run holds
     run.explained.clear()
     found = compared(run, "alpha", "sparse & co", "dense_1")
     assert [row.gap for row in found.rows] == ["+0.200"] * 5
@@ -31,8 +31,8 @@ def test_wins_and_losses_are_counted(run_folder):
 def test_text_and_matched_terms_are_shown_and_escaped(run_folder):
     run = load_run(run_folder)
     rows = compared(run, "alpha", "sparse & co", "dense_1").rows
-    (told,) = [row for row in rows if row.text == f"what is {HOSTILE}"]
-    sparse, dense = told.sides
+    (explained,) = [row for row in rows if row.text == f"what is {HOSTILE}"]
+    sparse, dense = explained.sides
     assert sparse.terms == [(HOSTILE, "1.50")]
     assert sparse.rank == "first relevant at 3"
     assert sparse.relevant
