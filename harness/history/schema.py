@@ -108,8 +108,14 @@ def to_table(entry: Entry) -> Table:
                 **own,
             }
         )
+    rows = [{name: _writable(value) for name, value in row.items()} for row in rows]
     plain = {"schema": VERSION, **facts, "created": entry.created.isoformat()}
     return pa.Table.from_pylist(rows, schema=columns().with_metadata({KEY: json.dumps(plain).encode()}))
+
+
+def _writable(value: object) -> object:
+    """Text that UTF-8 can hold: a folder's name may have bytes that are none."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def rows_of(table: Table) -> list[Row]:

@@ -71,7 +71,7 @@ def run_nightly(
     base = _last_good(rows, head)
     if base is None:
         night.notes.append("there is no good run to compare with yet")
-    wanted = judge.suspects(_tonight(rows + tonight), given)
+    wanted = judge.suspects(_tonight(rows + tonight, entry.created), given)
     if base is not None:
         worse = judge.against(base, head, given, accepted)
         wanted |= {finding.key[1] for finding in worse if not finding.accepted}
@@ -83,7 +83,7 @@ def run_nightly(
         )
         again = entry_of(folder / "again", confirms=entry.id)
         tonight += rows_of(to_table(again))
-    findings = judge.of_history(_tonight(rows + tonight), given, accepted)
+    findings = judge.of_history(_tonight(rows + tonight, entry.created), given, accepted)
     if base is not None:
         findings += _confirmed(base, head, folder / "again" if again else None, given, accepted)
     night.findings = sorted(findings, key=lambda finding: (bool(finding.accepted), finding.key))
@@ -105,10 +105,9 @@ def _measure(
     return run.failed
 
 
-def _tonight(rows: Sequence[Row]) -> dict[Key, list[Value]]:
-    """The series that tonight's run goes on with."""
-    last = max((row["created"] for row in rows if not row["confirms"]), default=None)
-    return {key: nights for key, nights in series(rows).items() if nights and nights[-1].created == last}
+def _tonight(rows: Sequence[Row], created: datetime) -> dict[Key, list[Value]]:
+    """The series that the run of this time goes on with; none where nothing was measured."""
+    return {key: nights for key, nights in series(rows).items() if nights and nights[-1].created == created}
 
 
 def _last_good(rows: Sequence[Row], head: RunData) -> RunData | None:
@@ -148,7 +147,8 @@ def _write_pages(night: Night, spec: Spec, history: History, out: Path) -> None:
         if threshold(key[2], given) is not None and not key[1].endswith(AGAIN)
     }
     night.watched = list(watched)
-    ends = {"last night": night_before(known), "last week": datetime.fromisoformat(night.created) - timedelta(days=7)}
+    created = datetime.fromisoformat(night.created)
+    ends = {"last night": night_before(known, created), "last week": created - timedelta(days=7)}
     if spec.head.nightly.release:
         ends["the release"] = _release(known, spec.head.nightly.release)
     night.since = {title: end for title, end in ends.items() if end is not None}
@@ -162,10 +162,10 @@ def _write_pages(night: Night, spec: Spec, history: History, out: Path) -> None:
     write_trend(out / "index.html", night, watched, known)
 
 
-def night_before(known: dict[Key, list[Value]]) -> datetime | None:
-    """When the run before the last one ended."""
-    times = sorted({night.created for nights in known.values() for night in nights})
-    return times[-2] if len(times) > 1 else None
+def night_before(known: dict[Key, list[Value]], created: datetime) -> datetime | None:
+    """When the last run before this time ended; None where there is none."""
+    times = (night.created for nights in known.values() for night in nights)
+    return max((time for time in times if time < created), default=None)
 
 
 def _release(known: dict[Key, list[Value]], revision: str) -> datetime | None:

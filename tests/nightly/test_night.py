@@ -8,6 +8,7 @@ from runs import write_run
 from small_specs import load_small, system
 from tests_support import Told
 
+from harness.errors import UserError
 from harness.experiment import plan_experiment
 from harness.history import History
 from harness.nightly import run_nightly as nightly
@@ -32,7 +33,7 @@ def nights(tmp_path, monkeypatch):
     history, store = History(tmp_path / "history"), Store(tmp_path / "store")
     day = iter(range(1, 29))
 
-    def run(*measurements, accepted=(), failed=(), spare=False, revision="a" * 40, **facts):
+    def run(*measurements, accepted=(), failed=(), spare=False, revision="a" * 40, spec=spec, **facts):
         waiting, today, watcher = list(measurements), next(day), Quiet()
 
         def measure(_spec, _store, folder, _watcher, _anew):
@@ -148,3 +149,59 @@ def test_a_night_does_not_try_again_what_cannot_change(tmp_path):
     failed = nightly._measure(spec, store, tmp_path / "run", heard, lambda stage: stage.timed)
     assert ("prepare mine", "incompatible: why it was") in failed
     assert heard.begun == []
+
+
+def test_a_damaged_history_is_refused_before_anything_is_measured(nights):
+    nights({"index_bytes": 1.0})
+    nights.history.files()[0].write_bytes(b"damaged")
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        nights()  # a measurement would be one too many
+    assert caught.value.file == nights.history.files()[0]
+
+
+def test_a_night_that_measured_nothing_is_not_judged_by_the_night_before(nights):
+    """Its history ends with the night before, which regressed; that is no finding of tonight."""
+    rng = np.random.default_rng(1)
+
+    def times(factor=1.0):
+        return {"latency_total/p50": 1e-3 * factor * (1 + 0.008 * rng.standard_normal())}
+
+    for _ in range(14):
+        nights(times(), times(), spare=True)
+    codes = [nights(times(1.2), times(1.2), spare=True)[0].exit_code for _ in range(3)]
+    assert codes[-1] == 1
+    found, notes = nights({}, failed=[("build x", "oom: too much")])
+    assert (found.exit_code, found.findings, found.state) == (2, [], "incomplete")
+    assert notes == []
+
+
+def test_the_first_night_has_no_night_before_and_the_next_one_has(nights):
+    found, _ = nights({"index_bytes": 1.0})
+    assert list(found.since) == ["last week"]
+    found, _ = nights({"index_bytes": 1.0})
+    assert found.since["last night"].day == 1
+    found, _ = nights({}, failed=[("build x", "oom: too much")])
+    assert found.since["last night"].day == 2
+
+
+def test_what_could_not_be_confirmed_stays_a_regression(nights):
+    """The system failed when it was measured again: the first measurement stands."""
+    nights({"index_bytes": 1000.0})
+    found, _ = nights({"index_bytes": 1030.0}, {})
+    assert [finding.key[2] for finding in found.findings] == ["index_bytes"]
+    assert found.exit_code == 1
+
+
+def test_a_spec_without_confirmation_measures_once(nights, tmp_path):
+    spec = load_small(tmp_path / "other", systems=[system("s")], nightly={"confirm": False})
+    nights({"index_bytes": 1000.0}, spec=spec)
+    found, notes = nights({"index_bytes": 1030.0}, spec=spec)
+    assert (found.exit_code, notes) == (1, [])
+
+
+def test_a_release_is_a_night_that_news_are_counted_from(nights, tmp_path):
+    spec = load_small(tmp_path / "other", systems=[system("s")], nightly={"release": "aaaaaa"})
+    for revision in ("a" * 40, "b" * 40, "c" * 40):
+        found, _ = nights({"index_bytes": 1000.0}, revision=revision, spec=spec)
+    assert found.since["the release"].day == 1
+    assert [title for title, _ in found.news] == ["last night", "last week", "the release"]
