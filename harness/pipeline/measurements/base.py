@@ -170,6 +170,13 @@ def results_of(results: Results, kind: str, result_type: type[R]) -> list[R]:
 
 
 def add_mean(add: Add, name: str, values: Sequence[float], method: str) -> None:
-    """Add the mean over processes, with an interval by Student's t where there are two processes or more."""
+    """Add the mean over processes; from two processes on with an interval by Student's t over the logarithms.
+
+    Args:
+        add: Adds a record.
+        name: Of the metric.
+        values: One a process; positive.
+        method: How they were measured, one phrase.
+    """
     value, low, high = hierarchical(np.asarray(values, np.float64)[:, None], {})["mean"]
     add(name, value, method, n=len(values), interval=(low, high) if len(values) > 1 else None)

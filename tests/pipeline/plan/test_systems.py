@@ -1,0 +1,100 @@
+"""Plans that a user asks for by name: systems, checks of one encoder, mining."""
+
+import pytest
+from small_specs import BM25, FLAT, INVERTED, load_small, system
+
+from harness.errors import UserError
+from harness.pipeline.plan.systems import check_stages, in_order, mining_stages, system_stages, unique
+
+ENCODERS = {**BM25, "dense": {"type": "synthetic-dense", "dimensions": 4}}
+SYSTEMS = [system("lexical"), system("made up", "dense", "flat")]
+SETTINGS = {"count": 3, "depth": 20, "skip": 1, "share": 0.9}
+
+
+@pytest.fixture
+def spec(tmp_path):
+    return load_small(tmp_path, encoders=ENCODERS, indexes={**INVERTED, **FLAT}, systems=SYSTEMS)
+
+
+def test_only_the_systems_that_are_named_are_planned(spec):
+    assert [stages.system.name for stages in system_stages(spec, "m")] == ["lexical", "made up"]
+    assert [stages.system.name for stages in system_stages(spec, "m", ["made up"])] == ["made up"]
+
+
+def test_systems_share_the_stages_that_are_the_same(spec):
+    lexical, dense = system_stages(spec, "m")
+    assert lexical.prepare is dense.prepare
+    assert lexical.fit is not dense.fit
+    again = system_stages(spec, "m")[0]
+    assert again.keys() == lexical.keys()
+
+
+def test_every_stage_comes_once_and_after_all_that_it_needs(spec):
+    stages = in_order(system_stages(spec, "m"), 1)
+    keys = [stage.key for stage in stages]
+    assert len(set(keys)) == len(keys)
+    place = {key: number for number, key in enumerate(keys)}
+    for stage in stages:
+        assert all(place[needed.key] < place[stage.key] for needed in (*stage.inputs.values(), *stage.after))
+
+
+def test_another_machine_repeats_what_is_timed_and_nothing_else(spec):
+    here, there = ({stage.key: stage for stage in in_order(system_stages(spec, name), 1)} for name in ("here", "there"))
+    shared = here.keys() & there.keys()
+    assert {here[key].kind for key in shared} == {"prepare", "fit", "check", "encode"}
+    timed = {here[key].kind for key in here.keys() - shared}
+    assert {"build", "memory", "latency"} <= timed, "and what is made from them"
+
+
+def test_a_learned_encoder_is_checked_with_all_figures(spec):
+    stages = check_stages(spec, "dense")
+    assert [stage.kind for stage in stages][-2:] == ["fit", "check"]
+    assert stages[-1].arguments["refuse"] is False
+    assert stages[-1].inputs["model"] is stages[-2]
+
+
+def test_an_encoder_of_statistics_has_no_model_to_check(spec):
+    with pytest.raises(UserError, match="there is no model to check") as raised:
+        check_stages(spec, "bm25")
+    assert "name a learned encoder" in str(raised.value)
+
+
+def test_an_encoder_that_is_not_there_is_refused_with_those_that_are(spec):
+    with pytest.raises(UserError, match="no encoder 'bm52'") as raised:
+        check_stages(spec, "bm52")
+    assert "bm25" in str(raised.value)
+
+
+def test_mining_makes_the_pairs_and_no_model_of_statistics(spec):
+    stages = mining_stages(spec, "lexical", "mine", SETTINGS)
+    assert [stage.kind for stage in stages] == ["pairs", "mine"]
+    assert stages[-1].arguments.items() >= SETTINGS.items()
+    assert stages[-1].arguments["encoder"]["type"] == "bm25"
+    assert stages[-1].arguments["index"]["type"] == "inverted"
+
+
+def test_mining_with_a_model_makes_it_first(spec):
+    stages = mining_stages(spec, "made up", "mine", SETTINGS)
+    assert [stage.kind for stage in stages][-2:] == ["fit", "mine"]
+    assert stages[-1].inputs["model"] is stages[-2]
+
+
+@pytest.mark.parametrize("changed", [{"count": 4}, {"depth": 21}, {"skip": 0}, {"share": 0.8}])
+def test_every_setting_of_mining_decides_the_pairs(spec, changed):
+    one, other = (mining_stages(spec, "lexical", "mine", {**SETTINGS, **more})[-1] for more in ({}, changed))
+    assert one.key != other.key
+
+
+@pytest.mark.parametrize(
+    ("name", "collection", "message"),
+    [("lexicla", "mine", "no system 'lexicla'"), ("lexical", "yours", "no collection 'yours'")],
+)
+def test_mining_refuses_names_that_are_not_there(spec, name, collection, message):
+    with pytest.raises(UserError, match=message) as raised:
+        mining_stages(spec, name, collection, SETTINGS)
+    assert ("lexical" if "system" in message else "mine") in str(raised.value)
+
+
+def test_stages_of_one_key_are_kept_once_in_order(spec):
+    stages = in_order(system_stages(spec, "m"), 1)
+    assert [stage.key for stage in unique([*stages, *reversed(stages)])] == [stage.key for stage in stages]

@@ -1,0 +1,138 @@
+"""Collections and training pairs in their common form on disk."""
+
+import hashlib
+import json
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.collections import Pair
+from harness.errors import UserError
+from harness.pipeline.steps import prepare as step
+from harness.pipeline.steps.prepare import Prepared, PreparedPairs, read_blocks, read_pairs, read_qrels, read_texts
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+identifiers = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n"), min_size=1, max_size=8)
+
+
+class Given:
+    """A collection of what a test gives it."""
+
+    def __init__(self, documents=(), queries=(), judgements=(), pairs=(), warnings=(), description=()):
+        self.rows, self.asked, self.judged, self.pairs_given = documents, queries, judgements, pairs
+        self.warned, self.described = warnings, dict(description)
+
+    def documents(self):
+        return (SimpleNamespace(id=name, full_text=words) for name, words in self.rows)
+
+    def queries(self):
+        return (SimpleNamespace(id=name, text=words) for name, words in self.asked)
+
+    def judgements(self):
+        return (SimpleNamespace(query_id=q, document_id=d, relevance=r) for q, d, r in self.judged)
+
+    def pairs(self):
+        return iter(self.pairs_given)
+
+    def warnings(self):
+        return self.warned
+
+    def description(self):
+        return self.described
+
+
+def run(folder, collection, function=step.prepare, report=lambda *_: None):
+    """Prepare a collection into a folder."""
+    before, step._open = step._open, lambda type, params: collection
+    try:
+        return function(out=str(folder), type="given", params={}, report=report)
+    finally:
+        step._open = before
+
+
+DOCUMENTS = [("d1", "one"), ("dé2", "two\nlines"), ("d3", "")]
+
+
+def test_counts_bytes_and_revision_are_those_of_the_files(tmp_path):
+    judgements = [("q1", "d1", 1), ("q2", "d3", 0), ("q1", "dé2", 0), ("q4", "d1", 2)]
+    queries = [("q1", "first"), ("q2", "only irrelevant"), ("q3", "not judged")]
+    collection = Given(DOCUMENTS, queries, judgements, warnings=["a line was broken"], description={"licence": "CC0"})
+    prepared = run(tmp_path, collection)
+    files = [(tmp_path / name).read_bytes() for name in ("documents.jsonl", "qrels.tsv", "queries.jsonl")]
+    assert prepared == Prepared(
+        documents=3,
+        queries=1,
+        queries_left_out=2,
+        judgements=4,
+        identifier_bytes=len(b"d1") + len("dé2".encode()) + len(b"d3"),
+        revision=hashlib.sha256(b"".join(files)).hexdigest(),
+        description={"licence": "CC0"},
+        warnings=("a line was broken",),
+    )
+    assert list(read_texts(tmp_path / "documents.jsonl")) == DOCUMENTS
+    assert list(read_texts(tmp_path / "queries.jsonl")) == [("q1", "first")]
+    assert read_qrels(tmp_path / "qrels.tsv") == {"q1": {"d1": 1, "dé2": 0}, "q2": {"d3": 0}, "q4": {"d1": 2}}
+
+
+@pytest.mark.parametrize(
+    ("collection", "message"),
+    [
+        (Given([], [("q", "a")], [("q", "d", 1)]), "has no documents"),
+        (Given(DOCUMENTS, [], [("q", "d1", 1)]), r"no query with a relevant document \(1 judgements\)"),
+        (Given(DOCUMENTS, [("q", "a")], []), r"no query with a relevant document \(0 judgements\)"),
+        (Given(DOCUMENTS, [("q", "a")], [("q", "d1", 0)]), "no query with a relevant document"),
+        (Given(DOCUMENTS, [("q", "a")], [("Q", "d1", 1)]), "no query with a relevant document"),
+    ],
+)
+def test_a_collection_that_cannot_be_evaluated_is_refused(tmp_path, collection, message):
+    with pytest.raises(UserError, match=message):
+        run(tmp_path, collection)
+
+
+def test_progress_is_reported_every_thousand_documents(tmp_path):
+    reported = []
+    collection = Given([(str(n), "a") for n in range(2500)], [("q", "a")], [("q", "1", 1)])
+    run(tmp_path, collection, report=lambda *now: reported.append(now))
+    assert reported == [(1000, None, "documents"), (2000, None, "documents")]
+
+
+@given(st.lists(st.tuples(identifiers, text), min_size=1, max_size=6), st.integers(1, 4))
+def test_texts_are_read_as_they_were_written(tmp_path_factory, documents, size):
+    folder = tmp_path_factory.mktemp("texts")
+    run(folder, Given(documents, [("q", "a")], [("q", documents[0][0], 1)]))
+    assert list(read_texts(folder / "documents.jsonl")) == documents
+    blocks = list(read_blocks(folder / "documents.jsonl", size))
+    assert [words for block in blocks for words in block] == [words for _, words in documents]
+    assert {len(block) for block in blocks[:-1]} <= {size}
+
+
+@given(st.dictionaries(st.tuples(identifiers, identifiers), st.integers(-2, 3), min_size=1, max_size=8))
+def test_judgements_are_read_as_they_were_written(tmp_path_factory, judgements):
+    folder = tmp_path_factory.mktemp("qrels")
+    rows = [(query, document, relevance) for (query, document), relevance in judgements.items()]
+    run(folder, Given(DOCUMENTS, [("always there", "a")], [*rows, ("always there", "d1", 1)]))
+    read = read_qrels(folder / "qrels.tsv")
+    written = {**judgements, ("always there", "d1"): 1}
+    assert {(q, d): relevance for q, by_document in read.items() for d, relevance in by_document.items()} == written
+
+
+@given(st.lists(st.builds(Pair, text, text, st.lists(text, max_size=3).map(tuple)), min_size=1, max_size=5))
+def test_pairs_are_read_as_they_were_written(tmp_path_factory, pairs):
+    folder = tmp_path_factory.mktemp("pairs")
+    assert run(folder, Given(pairs=pairs), step.prepare_pairs) == PreparedPairs(len(pairs))
+    assert list(read_pairs(folder / "pairs.jsonl")) == pairs
+
+
+def test_a_collection_without_pairs_is_no_training_data(tmp_path):
+    with pytest.raises(UserError, match="has no training pairs"):
+        run(tmp_path, Given(), step.prepare_pairs)
+
+
+def test_half_a_surrogate_pair_survives(tmp_path):
+    """Texts of the web hold such; JSON can write them."""
+    run(tmp_path, Given([("d1", "a\ud800b")], [("q", "a")], [("q", "d1", 1)]))
+    line = (tmp_path / "documents.jsonl").read_bytes()
+    assert json.loads(line.decode("utf-8", "surrogatepass"))["text"] == "a\ud800b"
+    assert list(read_texts(tmp_path / "documents.jsonl")) == [("d1", "a\ud800b")]
