@@ -238,11 +238,12 @@ def test_a_place_for_pairs_is_checked_before_they_are_mined(here):
 
 
 def test_checks_of_a_model_are_a_table_and_decide_the_exit_code(here, monkeypatch):
+    bounds = {"figure": 0.5, "low": None, "high": 0.1}
     checks = [
-        {"name": "padding", "passed": True, "text": "no difference", "meaning": "m"},
-        {"name": "order", "passed": False, "text": "0.5 apart", "meaning": "texts are mixed up"},
+        {"name": "padding", **bounds, "meaning": "m", "text": "no difference", "passed": True},
+        {"name": "order", **bounds, "meaning": "texts are mixed up", "text": "0.5 apart", "passed": False},
     ]
-    done = SimpleNamespace(artefact=SimpleNamespace(result={"checks": checks}))
+    done = SimpleNamespace(artefact=SimpleNamespace(result={"kind": "sparse", "checks": checks}))
 
     class Executor:
         def __init__(self, *_, **__):
