@@ -9,6 +9,7 @@ from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.ray.actors import Holders
 from harness.pipeline.executors.ray.node import made_here
 from harness.pipeline.stage_outcome import Done, Watcher
+from harness.pipeline.store.manifest import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -135,7 +136,11 @@ class RayExecutor(Executor):
         return todo
 
     def _stored(self, stage: Stage) -> Artefact | None:
-        return self._fetched(stage) if self.shared.has(stage.key) else None
+        try:
+            return self._fetched(stage) if self.shared.has(stage.key) else None
+        except DamagedError as error:
+            self._drop_damaged(stage, error)  # what is made anew replaces it in the shared store, too
+            return None
 
     def _fetched(self, stage: Stage) -> Artefact | None:
         if stage.kind in READ_BY_DRIVER:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -150,6 +151,26 @@ def test_a_worker_that_is_lost_again_and_again_is_given_up(spec, pretended):
     assert done["encode bm25 / mine"].status == "killed"
     assert ray.lost == {"encode bm25 / mine": 99 - TRIES}
     assert done["evaluate lexical / mine"].status == "skipped"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("quality", "files"), ("encode", "manifest.json")])
+def test_what_is_damaged_in_the_shared_store_is_told_and_made_again(tmp_path, spec, pretended, kind, name):
+    _, run = pretended
+    before = run(spec, Told())
+    (stage,) = (d.stage for d in before.values() if d.stage.kind == kind)
+    path = tmp_path / "shared/objects" / stage.key[:2] / stage.key / name
+    if path.is_dir():
+        path = next(file for file in sorted(path.rglob("*")) if file.is_file())
+    path.write_bytes(b"{" + path.read_bytes()[1:] + b"x")
+    shutil.rmtree(tmp_path / "driver")
+    told = Told()
+    after = run(spec, told)
+    assert {d.status for d in after.values()} == {"ok"}, [(d.stage.label, d.reason) for d in after.values()]
+    assert [note for note in told.notes if note.startswith(f"damaged and made again: {stage.label} (")] == told.notes
+    assert len(told.notes) == 1
+    assert stage.label in told.begun
+    assert results(after) == results(before)
+    assert all(d.reused for d in run(spec, Told()).values())
 
 
 def test_what_is_wrong_on_a_node_is_said_with_its_remedy(tmp_path, spec, pretended):
