@@ -3,8 +3,16 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+from harness.indexes.base import Work
+from harness.measure.machine.conditions import ProcessConditions
 from harness.measure.machine.sentinel import Reading
 from harness.measure.machine.watch import WatchedConditions
+from harness.pipeline.steps.encode import Encoded, EncodedSide
+from harness.pipeline.steps.evaluate import LatencySummary, MetricValue, Quality
+from harness.pipeline.steps.fit import fitted
+from harness.pipeline.steps.footprint import ServedMemory
+from harness.pipeline.steps.index import Built, CountedWork, Searched
+from harness.pipeline.steps.prepare import Prepared
 from harness.pipeline.steps.timing import MeteredEnergy, TimedLatency
 from harness.typed_json import to_json
 
@@ -18,6 +26,27 @@ WATCHED = {
     "sentinel": (), "processors": (0, 1), "pinned": False, "threads_asked": 1, "library_threads": {}, "repeated": (),
     "round": "",
 }  # fmt: skip
+
+
+PREPARED = Prepared(100, 10, 1, 20, 350, "0" * 64, {}, ())
+ENCODED = Encoded(
+    "sparse",
+    5000,
+    {"parameters": 1000.0},
+    document=EncodedSide(100, 3000, seconds=4.0, tokens=50.0, flops=1e6),
+    query=EncodedSide(10, 80, seconds=0.1, tokens=6.0, flops=2e5),
+)
+BUILT = Built(ProcessConditions(**QUIET), 1.25, 4096, {"postings": 600, "offsets": 400}, 1040)
+WORK = CountedWork(10, 100, Work(multiply_adds=5000, postings=6000, documents=700, bounds=None), 1.5)
+MEMORY = ServedMemory(anonymous=50, file=900, pss=700, elsewhere=0, all_files=-10, baseline=10_000, queries=10)
+THREE = {"mean": (0.02, 0.01, 0.03), "p50": (0.015, 0.01, 0.02)}
+SUMMARY = LatencySummary(THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)
+QUALITY = Quality({"ndcg@10": MetricValue(0.5, 0.4, 0.6, 10, "ir_measures")})
+RESULTS = {
+    "prepare": PREPARED, "fit": fitted({}, 1.0), "encode": ENCODED, "build": BUILT, "search": Searched(10, 1000, 0.5),
+    "work": WORK, "memory": MEMORY, "summary": SUMMARY, "quality": QUALITY,
+}  # fmt: skip
+"""Of each part of a system that is timed by no process."""
 
 
 def readings(*pairs):

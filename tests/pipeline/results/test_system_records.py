@@ -6,42 +6,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import step_results
-from step_results import stored
+from step_results import ENCODED, MEMORY, WORK, stored
 
 from harness.indexes.base import Work
-from harness.measure.machine.conditions import ProcessConditions
 from harness.pipeline.results.finished_system import FinishedSystem
 from harness.pipeline.results.system_records import SystemRecords, samples_of
-from harness.pipeline.steps.encode import Encoded, EncodedSide
-from harness.pipeline.steps.evaluate import LatencySummary, MetricValue, Quality
 from harness.pipeline.steps.fit import fitted
-from harness.pipeline.steps.footprint import ServedMemory
-from harness.pipeline.steps.index import Built, CountedWork
-from harness.pipeline.steps.prepare import Prepared
 from harness.pipeline.store.manifest import DamagedError
-
-PREPARED = Prepared(100, 10, 1, 20, 350, "0" * 64, {}, ())
-ENCODED = Encoded(
-    "sparse",
-    5000,
-    {"parameters": 1000.0},
-    document=EncodedSide(100, 3000, seconds=4.0, tokens=50.0, flops=1e6),
-    query=EncodedSide(10, 80, seconds=0.1, tokens=6.0, flops=2e5),
-)
-BUILT = Built(ProcessConditions(**step_results.QUIET), 1.25, 4096, {"postings": 600, "offsets": 400}, 1040)
-WORK = CountedWork(10, 100, Work(multiply_adds=5000, postings=6000, documents=700, bounds=None), 1.5)
-MEMORY = ServedMemory(anonymous=50, file=900, pss=700, elsewhere=0, all_files=-10, baseline=10_000, queries=10)
-THREE = {"mean": (0.02, 0.01, 0.03), "p50": (0.015, 0.01, 0.02)}
-SUMMARY = LatencySummary(THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)
-QUALITY = Quality({"ndcg@10": MetricValue(0.5, 0.4, 0.6, 10, "ir_measures")})
 
 
 def finished(latencies=(), folder=None, **results):
     """A system with these results in place of those above."""
-    given = {
-        "prepare": PREPARED, "fit": fitted({}, 1.0), "encode": ENCODED, "build": BUILT, "work": WORK, "memory": MEMORY,
-        "summary": SUMMARY, "quality": QUALITY, **results,
-    }  # fmt: skip
+    given = {**step_results.RESULTS, **results}
     stages = {name: SimpleNamespace(key=name) for name in given}
     done = {name: SimpleNamespace(artefact=stored(result)) for name, result in given.items()}
     timed = [SimpleNamespace(key=f"latency {number}") for number in range(len(latencies))]
