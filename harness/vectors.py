@@ -136,7 +136,7 @@ def matrices_of(vectors: Vectors | Iterable[Vectors]) -> Iterator[Vectors]:
     for count, matrix in enumerate(vectors, 1):  # noqa: B007 - counted to know whether there was one
         yield matrix
     if not count:
-        raise UserError("there are no vectors to index", remedy="give at least one block, if only to know the width")
+        raise UserError("there are no vectors to index", remedy="give at least one block, even an empty one")
 
 
 def load_csr(directory: Path) -> sparse.csr_matrix[np.float32]:

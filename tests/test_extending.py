@@ -119,7 +119,7 @@ def test_a_metric_that_ir_measures_has(site, spec):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('name="judged@10"', 'name="judged"', "the metric 'judged@10' calls itself 'judged'"),
+        ('name="judged@10"', 'name="judged"', "the definition of the metric 'judged@10' has the name 'judged'"),
         ("values[query] = sum(", "values[query] = float('nan') * sum(", "is nan"),
         ("for query, judged in qrels.items():", "for query, judged in list(qrels.items())[1:]:", "no value for"),
     ],

@@ -86,7 +86,7 @@ def write_ciff(
         lowest, highest = min(lowest, weights.min(initial=0)), max(highest, float(weights.max(initial=0)))
         counts += np.bincount(columns[weights > 0], minlength=len(counts))
     if lowest < 0:
-        raise UserError("vectors hold negative weights", remedy="CIFF counts, and counts are positive")
+        raise UserError("vectors hold negative weights", remedy="CIFF stores counts: make every weight positive")
     scale = highest / levels or 1.0
     for numbers, _, weights in _blocks(rows):
         lengths += np.bincount(numbers, _whole(weights, scale, levels), len(lengths)).astype(np.int64)

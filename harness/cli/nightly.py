@@ -101,7 +101,7 @@ def prune(
 ) -> None:
     """Remove old runs; this cannot be undone."""
     if (before is None) == (keep is None):
-        raise UserError("say which runs are to go", remedy="give --before DAY or --keep NUMBER, one of them")
+        raise UserError("no runs to remove are named", remedy="give either --before DAY or --keep NUMBER")
     day = _day(before) if before else None
 
     def goes(created: datetime, newer: int) -> bool:

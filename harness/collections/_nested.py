@@ -31,7 +31,7 @@ def named(table: JsonTable, barred: tuple[str, ...] = ()) -> tuple[type[Collecti
     known = [name for name in registry.names() if name not in barred]
     if not isinstance(kind, str) or kind not in known:
         raise UserError(
-            f"no collection of type {kind!r} can be a source",
+            f"a collection of type {kind!r} cannot be a source",
             key="collection.type",
             remedy=f"one of {', '.join(known)}",
         )

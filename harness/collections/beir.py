@@ -151,7 +151,9 @@ class Beir(CollectionBase):
             if lines:
                 self._warn(f"{path}: {len(lines)} judgements {what}, the first is line {lines[0]}")
         if not grades:
-            raise UserError("there are no judgements", file=path, remedy="give the split's own file, or another split")
+            raise UserError(
+                "there are no judgements", file=path, remedy="give the file of this split, or another split"
+            )
 
     def warnings(self) -> list[str]:
         """Broken lines that were skipped, and judgements that were left out."""
@@ -189,7 +191,7 @@ class Beir(CollectionBase):
             if isinstance(row, str):
                 broken += 1
                 if broken > tolerate:
-                    remedy = "mend the line, or set tolerate to skip some"
+                    remedy = "correct the line, or set tolerate to skip some"
                     raise UserError(row, file=path, line=number, remedy=remedy)
                 yield number, None
             else:
@@ -260,7 +262,7 @@ def _fields(line: str) -> list[str]:
 
 
 def _twice(name: str, path: Path, line: int) -> UserError:
-    what = f"the identifier {name[:100]!r} is there twice"
+    what = f"the identifier {name[:100]!r} appears twice"
     return UserError(what, file=path, line=line, remedy="remove one of the two")
 
 

@@ -194,10 +194,10 @@ def _load(name: str) -> _Task:
         task.load_data()
     except Exception as error:
         raise UserError(
-            f"the data of {name!r} cannot be had ({type(error).__name__})",
+            f"cannot get the data of {name!r} ({type(error).__name__})",
             key="task",
-            remedy="mteb takes it from the Hugging Face Hub: check the network, or run it once where there is one "
-            "and copy the Hub's cache (HF_HOME); a BEIR folder works without (type = 'beir')",
+            remedy="mteb gets it from the Hugging Face Hub: check the network, or run it once where there is "
+            "one and copy the Hub's cache (HF_HOME); a BEIR folder needs no network (type = 'beir')",
         ) from None
     return task
 

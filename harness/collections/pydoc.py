@@ -57,9 +57,9 @@ class Pydoc(CollectionBase):
         self.params = params
         if shared := set(params.test_packages) & set(params.train_packages):
             raise UserError(
-                f"{', '.join(sorted(shared))}: both tested and trained on",
+                f"{', '.join(sorted(shared))}: used both for testing and for training",
                 key="train_packages",
-                remedy="remove it from one",
+                remedy="remove it from one of the two lists",
             )
         self._items: list[Item] | None = None
 

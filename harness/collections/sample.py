@@ -124,7 +124,7 @@ class Sample(CollectionBase):
         drawn = nsmallest(wanted, others())
         if wanted > total or wanted < relevant:
             raise UserError(
-                f"a sample of {wanted} documents is asked for; there are {total}, of which {relevant} are relevant",
+                f"cannot draw {wanted} of {total} documents, of which {relevant} are relevant",
                 key="documents",
                 remedy=f"ask for {relevant} to {total}",
             )

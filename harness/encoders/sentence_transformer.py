@@ -108,5 +108,5 @@ def kept(wanted: int, there: int) -> int:
         UserError: More are wanted than there are.
     """
     if wanted > there:
-        raise UserError(f"{wanted} dimensions are wanted, the model has {there}", key="dimensions", remedy="lower it")
+        raise UserError(f"{wanted} dimensions are more than the model's {there}", key="dimensions", remedy="lower it")
     return wanted

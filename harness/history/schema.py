@@ -140,7 +140,7 @@ def read_table(path: Path) -> Table:
         raise UserError(
             f"this part of the history cannot be read: {first}",
             file=path,
-            remedy="restore it from a backup, or move it away; the other parts are whole",
+            remedy="restore it from a backup, or move it away; the other parts are intact",
         ) from None
     version = _version(table, path)
     if version > VERSION:

@@ -88,7 +88,7 @@ class History:
             raise UserError(
                 f"cannot write the history: {error.strerror}",
                 file=self.folder,
-                remedy="free space, or give a folder of yours with --history; what it held is unharmed",
+                remedy="free space, or give a folder that you can write with --history; its content is unharmed",
             ) from None
         return True
 
@@ -170,7 +170,7 @@ class History:
             except duckdb.Error as error:
                 raise UserError(
                     f"the query failed: {str(error).partition(chr(10))[0]}",
-                    remedy=f"the one table is records; its columns: {', '.join(records.column_names)}",
+                    remedy=f"the only table is records; its columns: {', '.join(records.column_names)}",
                 ) from None
 
     def prune(self, which: Callable[[datetime, int], bool], *, pretend: bool = False) -> list[Path]:

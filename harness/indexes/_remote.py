@@ -150,7 +150,7 @@ class Shards:
             raise UserError(
                 f"shard {number} of {len(self.actors)} was lost with its process or node ({type(error).__name__})",
                 file=self.directory / f"shard-{number}",
-                remedy="run again, with --retry failed, when the cluster is whole",
+                remedy="when all nodes run again, repeat the run with --retry failed",
             ) from None
         return answer
 
@@ -204,7 +204,7 @@ class _Shard:
         with self._sent as received:
             self._sent = None
             if not self.find(received, digest):
-                raise UserError("this shard is of another index", file=folder, remedy="build the index again")
+                raise UserError("this shard belongs to another index", file=folder, remedy="build the index again")
 
     def search(self, queries: Vectors, k: int, threads: int) -> Hits:
         """See `Index.search`."""

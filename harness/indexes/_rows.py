@@ -63,9 +63,7 @@ class Rows:
         if state == NOT_FINITE:
             raise UserError("vectors hold NaN or infinite weights", remedy="check the encoder's dtype and weights")
         if state == NEGATIVE:
-            raise UserError(
-                "vectors hold negative weights", remedy="an inverted index scores by impacts, which are positive"
-            )
+            raise UserError("vectors hold negative weights", remedy="make every weight positive")
         if state == OUTSIDE:
             raise UserError(f"vectors hold a column outside 0 to {self.width - 1}", remedy="check how they were made")
         return TidyRows(indptr, indices, data, self.width)
@@ -108,7 +106,7 @@ def rows_of(vectors: Vectors, width: int | None = None, *, what: str = "vectors"
         )
     matrix = vectors.tocsr()
     if width is not None and matrix.shape[1] != width:
-        raise UserError(f"{what} have {matrix.shape[1]} columns, the index {width}")
+        raise UserError(f"{what} have {matrix.shape[1]} columns, but the index has {width}")
     return Rows(matrix.indptr, matrix.indices, matrix.data, int(matrix.shape[1]))
 
 

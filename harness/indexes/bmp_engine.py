@@ -98,7 +98,7 @@ class Bmp(IndexBase[BmpParams]):
         used = len(np.unique(rows.indices))
         if used > TERMS:
             raise UserError(
-                f"the vectors use {used} terms; bmp numbers terms in 16 bits and mistakes terms beyond {TERMS}",
+                f"the vectors use {used} terms; bmp confuses terms beyond {TERMS}",
                 remedy="use inverted or seismic for vocabularies this wide",
             )
         self.scale = float(rows.data.max(initial=0)) / 255 or 1.0

@@ -101,7 +101,7 @@ class Faiss(IndexBase[FaissParams]):
                 f"FAISS refuses {self.params.factory!r} for {len(every)} vectors of {every.shape[1]} dimensions: "
                 f"{str(error).splitlines()[0].rpartition('Error: ')[2] or error}",
                 key="factory",
-                remedy="fewer lists or smaller codes, or dimensions that the codes divide",
+                remedy="use fewer lists, smaller codes, or dimensions that the codes divide",
             ) from None
         self._set_search(index)
         self.index = index

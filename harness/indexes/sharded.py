@@ -184,7 +184,7 @@ class _Sharded(IndexBase[ShardedParams]):
             folder = directory / f"shard-{number}"
             index.shards.append(engine.load(folder))
             if digest_of(folder / "index.json") != digest:
-                raise UserError("this shard is of another index", file=folder, remedy="build the index again")
+                raise UserError("this shard belongs to another index", file=folder, remedy="build the index again")
         return index
 
     def memory(self) -> dict[str, int]:

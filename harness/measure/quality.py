@@ -86,7 +86,7 @@ def read_trec(path: Path) -> Run:
                 f"not a TREC run: found {len(fields)} fields",
                 file=path,
                 line=number,
-                remedy="query Q0 document rank score tag",
+                remedy="write query Q0 document rank score tag on each line",
             ) from None
     return run
 

@@ -51,11 +51,11 @@ class MetricTable(MutableMapping[str, Metric]):
             definition = quality_metrics.get(name).definition
             if definition.name != name or "/" in name:
                 raise UserError(
-                    f"the metric {name!r} calls itself {definition.name!r}",
-                    remedy="give class and entry point the definition's name, without a slash",
+                    f"the definition of the metric {name!r} has the name {definition.name!r}",
+                    remedy="use the definition's name, without a slash, for class and entry point",
                 )
             if self._metrics.setdefault(name, definition) is not definition:
-                raise UserError(f"there are two metrics {name!r}", remedy="give the one that you add another name")
+                raise UserError(f"two metrics have the name {name!r}", remedy="give your metric another name")
         return self._metrics
 
 

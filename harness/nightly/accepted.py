@@ -44,7 +44,7 @@ def read_accepted(file: Path) -> tuple[Accepted, ...]:
     wrong = [key for key in content if key != "accepted"]
     tables = content.get("accepted", [])
     if wrong or not isinstance(tables, list):
-        raise UserError("only [[accepted]] tables are known", file=file, key=wrong[0] if wrong else "accepted")
+        raise UserError("only [[accepted]] tables are allowed", file=file, key=wrong[0] if wrong else "accepted")
     entries = []
     for place, table in enumerate(tables):
         try:

@@ -127,7 +127,7 @@ def folders_of(side: Side, store: Path) -> dict[tuple[str, str], Folders]:
             raise UserError(
                 f"the run of {side.name} names no stage {', '.join(missing)} of {system['name']}",
                 file=side.folder / layout.RUN,
-                remedy="compare a revision that states the keys of its stages",
+                remedy="compare a revision that writes the keys of its stages",
             )
         prepare, fit, build = (str(objects.files(keys[part]).absolute()) for part in TIMED_PARTS)
         folders[system["collection"], system["name"]] = {"collection": prepare, "model": fit, "index": build}
@@ -200,7 +200,7 @@ def _checked_out(revision: str, tree: Path, repository: Path) -> Path:
     done = subprocess.run([git, "-C", str(repository), "archive", "--", revision], capture_output=True, check=False)
     if done.returncode:
         raise UserError(
-            f"{revision!r} is no folder, no requirement, no key=value and no git revision of {repository}",
+            f"{revision!r} is not a folder, a requirement, key=value or a git revision of {repository}",
             remedy="give the folder of a finished run, NAME==VERSION, a wheel, a folder, a revision, or key=value",
         )
     tree.mkdir(parents=True)

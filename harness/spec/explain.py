@@ -38,7 +38,7 @@ def explain(
         names = fields_at(model, problem["loc"][:-1])
         what, remedy = "unknown key", allowed(str(place[-1]), [*names, *(also if len(problem["loc"]) == 1 else ())])
     elif problem["type"] == "missing":
-        what, remedy = "this key is needed and missing", "add it"
+        what, remedy = "this key is missing", "add it"
     else:
         what, remedy = f"found {shown} ({type(value).__name__}): {problem['msg']}", "correct the value"
     if more:

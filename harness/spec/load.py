@@ -136,7 +136,7 @@ def _tables(source: _Source, axis: str, given: TomlValue, registry: Axis[PartTyp
         if not isinstance(table, dict):
             raise source.error(f"found {table!r}: a table is needed", path, f"write [{axis}.{name}]")
         if "type" not in table:
-            raise source.error("the key 'type' is needed and missing", path, allowed("", registry.names()))
+            raise source.error("the key 'type' is missing", path, allowed("", registry.names()))
         if table["type"] not in registry.names():
             raise source.error(
                 f"there is no {SINGULAR[axis]} {table['type']!r}",
@@ -201,7 +201,7 @@ def _choices(source: _Source, matrix: TomlValue, path: KeyPath) -> list[TomlTabl
         if not isinstance(values, list) or not values:
             raise source.error(f"found {values!r}: a list of values is needed", (*path, key), "write [value, value]")
         if len({repr(value) for value in values}) != len(values):
-            raise source.error("a value stands twice in this list", (*path, key), "remove one of them")
+            raise source.error("a value appears twice in this list", (*path, key), "remove one of them")
         lists[key] = values
     return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
 
@@ -233,7 +233,7 @@ def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]],
         trained = any(registries.encoders.get(part.type)(part.params).needs() == "pairs" for part in group)
         if pairs is None and trained:
             raise source.error(
-                f"encoder {name!r} learns from training pairs, and none are named",
+                f"encoder {name!r} learns from training pairs, but the spec names none",
                 ("encoders", name, "pairs"),
                 f"add pairs = one of {sorted(parts['collections'])}",
             )
@@ -267,7 +267,7 @@ def _systems(
             name = _system_name(written, encoder, index, len(encoders) * len(indexes))
             if name in numbers:
                 raise source.error(
-                    f"system {name!r} is there twice (also systems[{numbers[name]}])",
+                    f"system {name!r} appears twice (also systems[{numbers[name]}])",
                     path,
                     "give one of them another name",
                 )
@@ -355,7 +355,7 @@ def _check_claims(
             )
         if not METRICS[claim.metric.partition("/")[0]].decides:
             raise source.error(
-                f"no claim can rest on {claim.metric}: it is an estimate or measures more than the system",
+                f"a claim cannot use {claim.metric}: it is an estimate or measures more than the system",
                 (*path, "metric"),
                 "claim something about latency, FLOPs or bytes",
             )

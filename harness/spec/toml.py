@@ -52,7 +52,7 @@ def read_toml(file: Path, what: str = "the spec") -> tuple[str, TomlTable]:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         place = re.search(r"line (\d+)", str(error))
         raise UserError(
-            f"not TOML: {error}", file=file, line=int(place[1]) if place else None, remedy="mend this line"
+            f"not TOML: {error}", file=file, line=int(place[1]) if place else None, remedy="correct this line"
         ) from None
 
 
@@ -122,7 +122,7 @@ def apply_overrides(content: TomlTable, overrides: Sequence[str]) -> None:
                 node = node[part]
             else:
                 raise UserError(
-                    f"--set {override!r}: {key_text(path[: position + 1])} leads nowhere",
+                    f"--set {override!r}: {key_text(path[: position + 1])} does not exist",
                     remedy="name a key that the spec has",
                 )
         last = path[-1]

@@ -40,9 +40,9 @@ class Watch:
         for sign, steps in self.since.items():
             if self.params.stop_on_collapse and steps >= self.params.collapse_patience:
                 raise UserError(
-                    f"training collapsed, seen from step {step - steps + 1} to {step}: {signs[sign]}",
+                    f"training collapsed from step {step - steps + 1} to {step}: {signs[sign]}",
                     key="training",
-                    remedy=f"{REMEDIES[sign]}; training.stop_on_collapse = false goes on all the same",
+                    remedy=f"{REMEDIES[sign]}; training.stop_on_collapse = false continues anyway",
                 )
 
     def _signs(self, done: float, parts: Mapping[str, float]) -> dict[str, str]:

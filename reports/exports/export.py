@@ -45,7 +45,7 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
     if what not in WHAT:
         raise UserError(f"there is no table {what!r}", key="--what", remedy=allowed(what, WHAT))
     if out is None and form in ("parquet", "pyperf", "trec", "mteb"):
-        raise UserError(f"the format {form!r} needs a place to be written to", key="--out", remedy="add --out PATH")
+        raise UserError(f"the format {form!r} needs a file or folder to write", key="--out", remedy="add --out PATH")
     try:
         if out is not None and form == "trec":
             return _trec(run, out)

@@ -73,7 +73,9 @@ def table(
         if is_foreign(name) and name.partition("/")[0] not in run.foreign:
             raise UserError(f"there is no metric {name!r}", key="--metric", remedy=allowed(name, METRICS))
     if quoted and [run.metric(name).unit for name in metrics] != ["fraction"]:
-        raise UserError("numbers are quoted beside one metric of quality", key="--quoted", remedy="--metric ndcg@10")
+        raise UserError(
+            "quoted numbers need exactly one metric of quality", key="--quoted", remedy="for example --metric ndcg@10"
+        )
     systems = list(dict.fromkeys(system["name"] for system in run.systems))
     letters = {system: _letter(place) for place, system in enumerate(systems)}
     columns = [(collection, name) for collection in run.collections() for name in metrics]

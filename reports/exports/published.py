@@ -56,7 +56,7 @@ def compared(run: RunData, scores: Path) -> list[Compared]:
     if not set(names) & set(rows):
         raise UserError(
             f"no row is a system of this run ({', '.join(names[:5])})", file=scores,
-            remedy=f"name the systems of the spec after the rows; {allowed(names[0] if names else '', rows)}",
+            remedy=f"give the systems of the spec the names of the rows; {allowed(names[0] if names else '', rows)}",
         )  # fmt: skip
     return [
         Compared(name, task, value, rows[name][task])

@@ -54,7 +54,10 @@ def _number(text: str, path: Path, line: int) -> float:
         value = float("nan")
     if not 0 <= value <= 100:
         raise UserError(
-            f"{text!r} is no score", file=path, line=line, remedy="give shares (0 to 1) or per cent, or leave it empty"
+            f"{text!r} is not a score",
+            file=path,
+            line=line,
+            remedy="give a share (0 to 1), per cent or nothing",
         )
     return value
 

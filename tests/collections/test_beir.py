@@ -62,13 +62,13 @@ def test_trec_judgements_without_a_header(folder):
         (
             "corpus.jsonl",
             '{"_id": "d0", "text": "a"}\n{"_id": "d0", "text": "b"}\n',
-            "corpus.jsonl:2: the identifier 'd0' is there twice",
+            "corpus.jsonl:2: the identifier 'd0' appears twice",
         ),
         ("corpus.jsonl", "\n", "no documents"),
         (
             "queries.jsonl",
             '{"_id": "q1", "text": "a"}\n{"_id": "q1", "text": "b"}\n',
-            "queries.jsonl:2: the identifier 'q1' is there twice",
+            "queries.jsonl:2: the identifier 'q1' appears twice",
         ),
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td0\n", "test.tsv:2: not a judgement"),
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td0\tmuch\n", "test.tsv:2: not a judgement"),

@@ -73,8 +73,8 @@ def test_the_fingerprint_follows_the_files(files):
     [
         ({"file": "$NOT_SET_HERE/a.jsonl"}, "no such file"),
         ({"file": "a.jsonl", "collection": {"type": "pydoc"}}, "a file or a collection"),
-        ({"collection": {"type": "mixture"}}, "can be a source"),
-        ({"collection": {"type": "pydok"}}, "can be a source"),
+        ({"collection": {"type": "mixture"}}, "cannot be a source"),
+        ({"collection": {"type": "pydok"}}, "cannot be a source"),
         ({"collection": {"type": "beir", "path": 5}}, "collection.path: found 5"),
     ],
 )

@@ -80,7 +80,7 @@ def test_samples_are_seeded_and_said(packages):
 def test_missing_package_and_overlap(packages):
     with pytest.raises(UserError, match="pip install not-there-at-all"):
         Pydoc(PydocParams(test_packages=("not-there-at-all",))).fingerprint()
-    with pytest.raises(UserError, match="both tested and trained"):
+    with pytest.raises(UserError, match="used both for testing and for training"):
         Pydoc(PydocParams(test_packages=("numpy",), train_packages=("numpy",)))
 
 

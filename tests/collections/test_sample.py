@@ -80,7 +80,7 @@ def test_the_same_queries_and_no_judgement_of_what_is_not_there(folder, tmp_path
 
 @pytest.mark.parametrize("documents", [RELEVANT - 1, WHOLE + 1])
 def test_a_size_that_cannot_be(folder, documents):
-    with pytest.raises(UserError, match=f"there are {WHOLE}, of which {RELEVANT} are relevant"):
+    with pytest.raises(UserError, match=f"of {WHOLE} documents, of which {RELEVANT} are relevant"):
         names(sample(folder, documents))
 
 

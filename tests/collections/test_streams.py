@@ -151,7 +151,7 @@ def test_every_document_is_drawn_as_often_as_every_other(tmp_path):
 @pytest.mark.parametrize("documents", [1, 2, 41, 1000])
 def test_a_sample_of_too_few_or_too_many_says_what_there_is(tmp_path, documents):
     sample = opened("sample", collection={"type": "beir", "path": write_beir(tmp_path / "b")}, documents=documents)
-    with pytest.raises(UserError, match="there are 40, of which 3 are relevant") as caught:
+    with pytest.raises(UserError, match="of 40 documents, of which 3 are relevant") as caught:
         list(sample.documents())
     assert (caught.value.key, caught.value.remedy) == ("documents", "ask for 3 to 40")
 
@@ -169,10 +169,10 @@ def test_a_sample_of_the_relevant_alone_and_of_all(tmp_path):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({}, "no collection of type None"),
-        ({"type": "nothing"}, "no collection of type 'nothing'"),
-        ({"type": "synthetic", "documents": 5}, "no collection of type 'synthetic'"),
-        ({"type": "mixture", "sources": []}, "no collection of type 'mixture'"),
+        ({}, "a collection of type None cannot"),
+        ({"type": "nothing"}, "a collection of type 'nothing' cannot"),
+        ({"type": "synthetic", "documents": 5}, "a collection of type 'synthetic' cannot"),
+        ({"type": "mixture", "sources": []}, "a collection of type 'mixture' cannot"),
         ({"type": "beir"}, "path"),
         ({"type": "beir", "path": "x", "splt": "y"}, "splt"),
     ],

@@ -81,7 +81,7 @@ def test_a_second_phase_starts_from_the_merged_first_and_goes_on_after_a_kill(ll
 
 def test_hard_negatives_that_are_not_there(llama_folder, tmp_path):
     maker = Laconic(LaconicParams(backbone=str(llama_folder), training={**PHASE, "negatives": 1}))
-    with pytest.raises(UserError, match=r"bring no hard negatives(.|\n)*laconic-bench mine"):
+    with pytest.raises(UserError, match=r"have no hard negatives(.|\n)*laconic-bench mine"):
         maker.fit(tmp_path, pairs=iter(PAIRS))
 
 

@@ -105,7 +105,7 @@ def test_an_iterator_without_blocks_is_refused(name):
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_what_was_never_built_says_so(name):
     index = new(name)
-    with pytest.raises(UserError, match=r"this index is empty|4 columns, the index 0"):
+    with pytest.raises(UserError, match=r"this index is empty|4 columns, but the index has 0"):
         index.search(rows_for(name, np.eye(4)), 2)
 
 

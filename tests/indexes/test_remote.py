@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_shard_is_said(ray, tmp_path):
     with pytest.raises(UserError, match="shard-1: this shard has no files"):
         type(made).load(tmp_path / "one")
     (tmp_path / "two/shard-1").rename(tmp_path / "one/shard-1")
-    with pytest.raises(UserError, match="shard-1: this shard is of another index"):
+    with pytest.raises(UserError, match="shard-1: this shard belongs to another index"):
         type(made).load(tmp_path / "one")
     file = next(path for path in (tmp_path / "two/shard-0").iterdir() if path.suffix == ".npy")
     file.write_bytes(file.read_bytes()[:-1])

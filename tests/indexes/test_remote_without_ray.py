@@ -105,7 +105,7 @@ def test_a_lost_shard_is_named_with_its_folder(away, rows, tmp_path):
 
 
 def test_a_mistake_in_a_shard_is_the_users_and_another_error_is_not(away, rows):
-    with pytest.raises(UserError, match="11 columns, the index 12"):
+    with pytest.raises(UserError, match="11 columns, but the index has 12"):
         away.search(rows[:1, :11], 3)
     away.away.actors[0].actor.index = SimpleNamespace(memory=lambda: 1 / 0)
     with pytest.raises(RayTaskError, match="division by zero"):
@@ -133,7 +133,7 @@ def test_shards_that_are_missing_or_of_another_index_are_refused(away, rows, tmp
         type(away).load(tmp_path / "index")
     assert caught.value.file == str(tmp_path / "index/shard-2")
     shutil.copytree(tmp_path / "other/shard-2", tmp_path / "index/shard-2")
-    with pytest.raises(UserError, match="this shard is of another index"):
+    with pytest.raises(UserError, match="this shard belongs to another index"):
         type(away).load(tmp_path / "index")
 
 

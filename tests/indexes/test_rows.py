@@ -105,9 +105,9 @@ def test_a_column_that_is_not_there():
 def test_wrong_kinds_and_widths():
     with pytest.raises(UserError, match="queries are dense"):
         rows_of(np.ones((1, 2), np.float32), what="queries")
-    with pytest.raises(UserError, match="have 2 columns, the index 3"):
+    with pytest.raises(UserError, match="have 2 columns, but the index has 3"):
         rows_of(sparse.csr_matrix((1, 2)), 3)
-    with pytest.raises(UserError, match="have 3 columns, the index 2"):
+    with pytest.raises(UserError, match="have 3 columns, but the index has 2"):
         list(blocks_of(iter([sparse.csr_matrix((1, 2)), sparse.csr_matrix((1, 3))])))
     with pytest.raises(UserError, match="no vectors to index"):
         tidy_csr(iter([]))

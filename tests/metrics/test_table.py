@@ -136,13 +136,13 @@ def test_every_query_has_a_value(added):
 
 def test_names_must_agree(added):
     added(kind_of("one"), name="two")
-    with pytest.raises(UserError, match="the metric 'two' calls itself 'one'"):
+    with pytest.raises(UserError, match="the definition of the metric 'two' has the name 'one'"):
         METRICS["ndcg@10"]
 
 
 def test_a_name_that_the_table_has_is_refused(added):
     added(kind_of("index_bytes"))
-    with pytest.raises(UserError, match="there are two metrics 'index_bytes'"):
+    with pytest.raises(UserError, match="two metrics have the name 'index_bytes'"):
         len(METRICS)
 
 

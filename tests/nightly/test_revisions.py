@@ -73,7 +73,7 @@ def test_git_revisions_and_folders_come_before_what_is_installed(tmp_path):
     assert says(prepare("HEAD~1", "base", work, tmp_path), "yaml") == "git 1"
     assert says(prepare("HEAD", "head", work, tmp_path), "yaml") == "git 2"
     assert says(prepare(str(tmp_path / "folder"), "head", work, tmp_path), "yaml") == "folder"
-    with pytest.raises(UserError, match="no git revision") as caught:
+    with pytest.raises(UserError, match="or a git revision") as caught:
         prepare("no-such-thing", "head", work, tmp_path)
     assert "key=value" in caught.value.remedy
 

@@ -86,9 +86,9 @@ def test_places_are_found():
         (
             '[[systems]]\nname="lexical[k1=0.9, b=0.4, weights=u8]"\n'
             'encoder="bm25[k1=0.9, b=0.4]"\nindex="inverted[weights=u8]"',
-            "there twice",
+            "appears twice",
         ),
-        ('[collections.d]\npath="x"', "'type' is needed"),
+        ('[collections.d]\npath="x"', "'type' is missing"),
         ("[encoders.e]\ntype='bm25'\nmatrix = { k1 = 3 }", "a list of values"),
         ("[encoders.e]\ntype='laconic'\npairs='nothing'\nbackbone='/x'", "no collection 'nothing' to train on"),
         ("[measure]\nthreads = 0", "measure.threads"),

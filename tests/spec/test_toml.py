@@ -98,11 +98,11 @@ def test_an_override_changes_what_it_names(override, content):
     [
         ("measure", "is not key=value"),
         ("=5", "is not key=value"),
-        ("systems[1].name=x", "systems[1] leads nowhere"),
+        ("systems[1].name=x", "systems[1] does not exist"),
         ("systems[1]=x", "systems[1] cannot be set"),
         ("systems.name=x", "systems.name cannot be set"),
         ("measure[0]=x", "measure[0] cannot be set"),
-        ("name.deep.deeper=x", "name.deep leads nowhere"),
+        ("name.deep.deeper=x", "name.deep does not exist"),
     ],
 )
 def test_an_override_that_leads_nowhere_names_the_place(override, words):

@@ -162,9 +162,9 @@ def train_model(
     phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
     if any(phase.negatives for phase in phases) and not any(pair.negatives for pair in pairs):
         raise UserError(
-            "the training pairs bring no hard negatives",
+            "the training pairs have no hard negatives",
             key="training.negatives",
-            remedy="mine some: laconic-bench mine --help",
+            remedy="find some: laconic-bench mine --help",
         )
     devices = find(params.device)
     tokeniser = Tokeniser(model.tokenizer, model.contract)

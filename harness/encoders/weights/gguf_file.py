@@ -50,7 +50,7 @@ class GgufFile:
             self.reader = GGUFReader(str(path))
         except (ValueError, OSError) as error:
             raise UserError(
-                f"this is no GGUF file: {error}", file=path, key="backbone", remedy="name a .gguf file"
+                f"not a GGUF file: {error}", file=path, key="backbone", remedy="name a .gguf file"
             ) from None
         kind = self._text("general.architecture")
         if kind != "llama":
@@ -67,7 +67,7 @@ class GgufFile:
         tensors = {tensor.name: tensor for tensor in self.reader.tensors}
         if "rope_freqs.weight" in tensors:
             raise UserError(
-                "the file has scaled rotations, which are not read from GGUF",
+                "the file has scaled rotations, which this program does not read from GGUF",
                 file=self.path,
                 key="backbone",
                 remedy="use the model's safetensors",
@@ -128,7 +128,7 @@ class GgufFile:
         }.get(splitting)
         if kind != "gpt2" or first is None:
             raise UserError(
-                f"tokenizers of kind {kind!r}, {splitting!r} are not read from GGUF",
+                f"tokenizers of kind {kind!r}, {splitting!r} cannot be read from GGUF",
                 file=self.path,
                 key="backbone",
                 remedy="give the folder of its tokenizer.json as backbone.tokenizer",

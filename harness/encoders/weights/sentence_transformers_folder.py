@@ -189,7 +189,7 @@ def read(folder: Path) -> tuple[Contract, Configuration, Weights]:
         tensors = load_file(str(folder / "model.safetensors"))
     except FileNotFoundError as error:
         raise UserError(
-            "this is no model folder of this program", file=error.filename, remedy="make the model again"
+            "not a model folder of this program", file=error.filename, remedy="make the model again"
         ) from None
     head = tensors.pop("lm_head.weight", None)
     bias = None

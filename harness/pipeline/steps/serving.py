@@ -166,7 +166,7 @@ def cold_start(
     served = open_system(**system)
     if served.elsewhere:
         raise UserError(
-            "other processes opened shards, perhaps from another machine's page cache, so nothing is known to be cold",
+            "a cold start cannot be measured: other processes opened the shards, perhaps from a page cache",
             key="index.on",
             remedy='set on = "here", or leave "cold" out of measure.also',
         )

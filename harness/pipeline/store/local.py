@@ -98,7 +98,7 @@ class Store:
             raise UserError(
                 f"cannot write the store: {error.strerror}",
                 file=self.root,
-                remedy="give a folder of yours with --store",
+                remedy="give a folder that you can write with --store",
             ) from None
 
     def directory(self, key: str) -> Path:

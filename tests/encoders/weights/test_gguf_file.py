@@ -94,7 +94,7 @@ def test_digits_stand_alone_and_merges_apply(gguf_file):
 
 def test_what_is_no_gguf(tmp_path):
     (tmp_path / "x.gguf").write_bytes(b"no such format" * 100)
-    with pytest.raises(UserError, match="no GGUF file"):
+    with pytest.raises(UserError, match="not a GGUF file"):
         Backbone(model=str(tmp_path / "x.gguf")).open()
 
 

@@ -37,7 +37,7 @@ def test_a_folder_that_is_not_there(name):
 
 def test_the_hub_out_of_reach(offline):
     for act in (SourceParams(model="owner/none", revision="abc").place, Backbone(model="owner/none").open):
-        with pytest.raises(UserError, match=r"neither a folder here(.|\n)*hf download owner/none"):
+        with pytest.raises(UserError, match=r"is not a folder here(.|\n)*hf download owner/none"):
             act()
 
 

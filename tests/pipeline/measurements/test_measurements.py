@@ -73,7 +73,7 @@ def test_shards_in_other_processes_are_told_of(system, monkeypatch):
     monkeypatch.setattr(serving, "open_index", spread)
     found = serving.throughput(queries=2, repeats=1, attempts=1, component="1", **system)
     assert "2 other processes searched" in found.conditions.violation
-    with pytest.raises(UserError, match="other processes opened shards"):
+    with pytest.raises(UserError, match="other processes opened the shards"):
         serving.cold_start(process=0, **system)
 
 

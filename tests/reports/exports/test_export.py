@@ -51,7 +51,7 @@ def test_pyperf_reads_every_time_by_process(run_folder, tmp_path):
     one = found[f"{system} / {collection}, search"]
     assert [list(process.values) for process in one.get_runs()] == [t.T.ravel().tolist() for t in sides["search"]]
     assert one.mean() == pytest.approx(sides["search"].mean())
-    with pytest.raises(UserError, match="needs a place"):
+    with pytest.raises(UserError, match="needs a file or folder"):
         export(run, "pyperf")
     run.latency.clear()
     with pytest.raises(UserError, match="no times"):

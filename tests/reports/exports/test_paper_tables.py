@@ -70,7 +70,7 @@ def test_mistakes_in_quoted_files_are_named(run_folder, tmp_path):
     path = tmp_path / "published.csv"
     for text, why in [
         ("model,gamma\nx,1\n", "no column"),
-        ("model,alpha\nx,high\n", "'high' is no score"),
+        ("model,alpha\nx,high\n", "'high' is not a score"),
         ("", "no column"),
     ]:
         path.write_text(text)

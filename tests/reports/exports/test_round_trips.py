@@ -70,7 +70,7 @@ def test_a_spreadsheet_runs_no_name(run_folder, sign):
 @pytest.mark.parametrize("form", ["parquet", "pyperf", "trec", "mteb"])
 def test_formats_that_are_files_ask_for_a_place(run, form):
     assert form in FORMATS
-    with pytest.raises(UserError, match="needs a place to be written to"):
+    with pytest.raises(UserError, match="needs a file or folder to write"):
         export(run, form)
 
 

@@ -169,8 +169,8 @@ class RayExecutor(Executor):
             fit = [name for name, machine in sorted(self.cluster.machines().items()) if {machine} == wanted]
             if not fit:
                 raise UserError(
-                    "no living node is the machine that these times belong to", key="--address",
-                    remedy="start one of the same kind, or run again: the times are then those of the others",
+                    "no running node has the machine of these times", key="--address",
+                    remedy="start a node of the same kind, or run again to time on the other nodes",
                 )  # fmt: skip
             node = fit[sum(self._tries.values()) % len(fit)]
             # All processors: nothing else runs there meanwhile, so that memory need not be asked for. An accelerator
