@@ -1,10 +1,13 @@
 """Plans that a user asks for by name: systems, checks of one encoder, mining."""
 
+import json
+
 import pytest
 from small_specs import BM25, FLAT, INVERTED, load_small, system
 
 from harness.errors import UserError
 from harness.pipeline.plan.systems import check_stages, in_order, mining_stages, system_stages, unique
+from harness.pipeline.stored_result import result_type
 
 ENCODERS = {**BM25, "dense": {"type": "synthetic-dense", "dimensions": 4}}
 SYSTEMS = [system("lexical"), system("made up", "dense", "flat")]
@@ -93,6 +96,21 @@ def test_mining_refuses_names_that_are_not_there(spec, name, collection, message
     with pytest.raises(UserError, match=message) as raised:
         mining_stages(spec, name, collection, SETTINGS)
     assert ("lexical" if "system" in message else "mine") in str(raised.value)
+
+
+def test_every_stage_has_a_typed_result(tmp_path):
+    """What is read by attribute is declared by the step that returns it."""
+    also = ["cold", "encoder-memory", "exact", "load", "throughput"]
+    indexes = {**INVERTED, **FLAT, "coarse": {"type": "faiss", "factory": "IVF2,Flat"}}
+    systems = [*SYSTEMS, system("coarse", "dense", "coarse")]
+    spec = load_small(
+        tmp_path, [f"measure.also={json.dumps(also)}", "measure.encode_shards=2"], encoders=ENCODERS, indexes=indexes,
+        systems=systems,
+    )  # fmt: skip
+    stages = [*in_order(system_stages(spec, "m"), 1), *mining_stages(spec, "made up", "mine", SETTINGS)]
+    assert {stage.kind for stage in stages} >= {*also, "truth", "mine", "pairs", "summary", "latency"}
+    untyped = {stage.function for stage in stages if result_type(stage.function) is None}
+    assert untyped == set()
 
 
 def test_stages_of_one_key_are_kept_once_in_order(spec):
