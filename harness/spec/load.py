@@ -94,7 +94,8 @@ def _validate(source: _Source, model: type[P], content: TomlTable, path: KeyPath
         return model.model_validate(content)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        first = problems[0]
+        # A mistyped key explains why another one is missing.
+        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
         where = (*path, *(p for p in first["loc"] if not str(p).startswith(("list[", "function-", "str"))))
         raise source.error(*explain(first, where, model, also, len(problems) - 1)) from None
 
