@@ -164,7 +164,7 @@ class Run:
         for system in self.data.systems:
             row = {"collection": system["collection"], "system": system["name"], "status": system["status"]}
             known = {name: cells.get((system["collection"], system["name"], name)) for name in metrics}
-            rows.append({**row, **{name: None if found is None else found.value for name, found in known.items()}})
+            rows.append({**row, **{name: None if record is None else record.value for name, record in known.items()}})
         return pd.DataFrame(rows, columns=["collection", "system", "status", *metrics])
 
     def __repr__(self) -> str:

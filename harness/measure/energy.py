@@ -84,12 +84,12 @@ def design_watts(processor: str, cores: int) -> tuple[float, str]:
     wanted = " ".join(processor.replace("(R)", "").replace("(TM)", "").split())
     with Path(str(package.locate_file(TABLE))).open(encoding="utf-8", newline="") as file:
         listed = {row["Name"]: float(row["TDP"]) for row in csv.DictReader(file)}
-    found = max((name for name in listed if f" {name} " in f" {wanted} "), key=len, default=None)
-    if found is None:
+    closest = max((name for name in listed if f" {name} " in f" {wanted} "), key=len, default=None)
+    if closest is None:
         message = f"codecarbon {package.version} does not list the processor {wanted!r}"
         raise UserError(message, key="measure.power", remedy=remedy)
-    basis = f"{listed[found]:g} W design power of {found} among {cores} cores, codecarbon {package.version}"
-    return listed[found] / cores, basis
+    basis = f"{listed[closest]:g} W design power of {closest} among {cores} cores, codecarbon {package.version}"
+    return listed[closest] / cores, basis
 
 
 def watts_of(power: PowerSpec) -> tuple[float, str]:
@@ -115,10 +115,10 @@ def cost_per_million(seconds: float, price_per_hour: float, *, cores_used: int, 
 
 def _counters(folder: Path) -> dict[str, tuple[int, int]]:
     """Microjoules and the number at which the counter begins anew, by package."""
-    found = {}
+    counters = {}
     for package in sorted(folder.glob("intel-rapl:*")):
         if package.name.count(":") == 1:  # two colons: a part of a package, counted in it already
             with contextlib.suppress(OSError, ValueError):
                 counter = int((package / "energy_uj").read_text())
-                found[package.name] = counter, int((package / "max_energy_range_uj").read_text()) + 1
-    return found
+                counters[package.name] = counter, int((package / "max_energy_range_uj").read_text()) + 1
+    return counters

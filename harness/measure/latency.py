@@ -26,7 +26,7 @@ PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 BEYOND_OBSERVATIONS, BEYOND_QUERIES = 10, 5
 """A percentile is given only where a process has this many observations and this many different queries beyond it.
 
-With fewer it is the time of one or two queries; its interval was found to cover less than it says. So p99 needs
+With fewer it is the time of one or two queries, and its interval covers less than it says. So p99 needs
 500 queries with 2 repeats, or 1,000 queries; p95 100 queries with 2 repeats, or 200.
 """
 METHOD = "all timed queries of a process, mean over processes; interval over queries (bootstrap) and processes (t)"

@@ -69,14 +69,14 @@ def mapped_files(lines: Iterable[str] | None = None) -> dict[str, Mapped]:
     if lines is None:
         with Path("/proc/self/smaps").open(encoding="utf-8", errors="surrogateescape", newline="\n") as own:
             return mapped_files(own)
-    found: dict[str, Mapped] = {}
+    mapped: dict[str, Mapped] = {}
     path, values = "", dict.fromkeys(("Rss", "Pss", "Anonymous"), 0)
 
     def keep() -> None:
         if path:
-            before = found.get(path, Mapped(0, 0))
+            before = mapped.get(path, Mapped(0, 0))
             file = values["Rss"] - values["Anonymous"]
-            found[path] = Mapped(before.file + file, before.pss + min(values["Pss"], file))
+            mapped[path] = Mapped(before.file + file, before.pss + min(values["Pss"], file))
 
     for line in lines:
         if header := _MAPPING.fullmatch(line.rstrip("\n")):
@@ -87,7 +87,7 @@ def mapped_files(lines: Iterable[str] | None = None) -> dict[str, Mapped]:
             if name in values:
                 values[name] = int(rest.split()[0]) * _KIB
     keep()
-    return found
+    return mapped
 
 
 def newly_mapped(before: Mapping[str, Mapped]) -> Mapped:
@@ -139,10 +139,10 @@ def reset_peak() -> bool:
 
 def _fields(path: Path) -> dict[str, int]:
     """The lines ``Name:  123 kB`` of a proc file, in bytes."""
-    found = {}
+    fields = {}
     for line in path.read_text().splitlines():
         name, _, rest = line.partition(":")
         parts = rest.split()
         if len(parts) == 2 and parts[1] == "kB":
-            found[name] = int(parts[0]) * _KIB
-    return found
+            fields[name] = int(parts[0]) * _KIB
+    return fields

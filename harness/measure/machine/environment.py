@@ -27,7 +27,7 @@ def environment(libraries: Iterable[str] = ()) -> Facts:
     """Labelled facts by group: machine, conditions, software, thread settings.
 
     Args:
-        libraries: Distributions whose versions are told among the software, beside the system and the interpreter:
+        libraries: Distributions whose versions are shown among the software, beside the system and the interpreter:
             what the collections, encoders, indexes, metrics and measurements of a run declare.
     """
     return {
@@ -155,7 +155,7 @@ def processor_times() -> ProcessorTimes | None:
 
 
 def steal_share() -> float | None:
-    """Share of all processor time since the start that another machine on the same host took; None where not told."""
+    """Share of all processor time since the start that other guests of the host took; None where it is not counted."""
     times = processor_times()
     return None if times is None else times.stolen / max(times.total, 1.0)
 

@@ -4,7 +4,8 @@ A thread setting that a library ignores is the commonest way in which a latency 
 of the process are counted in ``/proc/self/task`` and each one's time on a processor is read there; idle ones, which
 libraries keep in pools, do no harm. A thread that ended within the block has left ``/proc``: what the process used
 beyond its living threads is the work of such threads. Shares are taken of the processor time of the process, so a
-neighbour that takes a processor away hides nothing.
+neighbour that takes a processor away hides nothing. psutil counts a thread's time in ticks of 10 ms and does not tell
+how long it waited, so the kernel's files are read here.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def busy_threads(alive: Sequence[float], process: float, wall: float) -> int:
         wall: Seconds that the block took.
 
     Returns:
-        The busy ones of `alive`, and one more where the threads that ended did more than 5 % together (their number
+        The busy ones of `alive`, and one more where the threads that ended did more than 5 % in all (their number
         is not known). 0 for a process that did not work.
     """
     share = BUSY * max(process, wall / 2)
@@ -129,12 +130,12 @@ def library_threads() -> dict[str, int]:
 
 def strays(pin: Sequence[int]) -> list[int]:
     """Threads of this process that may run on a processor outside `pin`; empty where all obey."""
-    found = []
+    tasks = []
     for task in _tasks():
         with contextlib.suppress(ProcessLookupError):
             if not os.sched_getaffinity(task) <= set(pin):
-                found.append(task)
-    return found
+                tasks.append(task)
+    return tasks
 
 
 def _tasks() -> list[int]:
@@ -146,13 +147,13 @@ def _tasks() -> list[int]:
 
 def _schedule() -> dict[int, tuple[float, float]]:
     """Seconds that each thread has been on a processor, and has waited for one."""
-    found = {}
+    schedule = {}
     for task in _tasks():
         with contextlib.suppress(OSError, ValueError, IndexError):  # it may end at any moment
             ran, waited = (_TASKS / str(task) / "schedstat").read_text().split()[:2]
-            found[task] = int(ran) * 1e-9, int(waited) * 1e-9
+            schedule[task] = int(ran) * 1e-9, int(waited) * 1e-9
     # The kernel writes a running thread's time at ticks only; this thread runs, and its own clock is exact.
     this = threading.get_native_id()
-    if this in found:
-        found[this] = time.thread_time(), found[this][1]
-    return found
+    if this in schedule:
+        schedule[this] = time.thread_time(), schedule[this][1]
+    return schedule

@@ -117,7 +117,7 @@ def watched(
         threads: How many threads were asked for.
         pinned: Whether this process was bound to certain processors.
         attempts: How often to try, at least once.
-        ask: Asks the parent for turns, and whether to try again together with those that it takes turns with.
+        ask: Asks the parent for turns, and whether to try again with those that it takes turns with.
         make: Makes the sentinel.
         observing: Observes the process and the machine.
     """

@@ -42,7 +42,7 @@ class Executor:
     Args:
         store: Where artefacts are kept.
         measure: Limits of a stage.
-        watcher: Is told what happens.
+        watcher: Is called with what happens.
         fresh: Make everything anew, whatever is stored.
         retry: Statuses of earlier failures to try again; ``disturbed`` for timings that were disturbed,
             ``not-in-turns`` for those that were not taken in turns with the others of their round.

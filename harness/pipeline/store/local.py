@@ -29,7 +29,7 @@ _BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class Artefact:
-    """A finished artefact: a folder, and what its stage said about the making of it.
+    """A finished artefact: its folder, what its stage returned, and what making it took.
 
     `result` is JSON that the stage returned; `seconds` and `peak_bytes` are of the process that made it.
     """

@@ -94,7 +94,7 @@ class SharedStore:
         return artefact
 
     def described(self, key: str, store: Store) -> Artefact | None:
-        """The artefact without its files: what its stage said of it. Its folder may not be there.
+        """The artefact without its files: the facts of its manifest. Its folder may not be there.
 
         Raises:
             DamagedError: Its manifest is none.

@@ -41,7 +41,7 @@ class RayExecutor(Executor):
         shared: Where artefacts are kept.
         store: Of the driver: what the run folder is written from, and why stages failed.
         measure: Limits of a stage.
-        watcher: Is told what happens.
+        watcher: Is called with what happens.
         fresh: As for `Executor`.
         retry: As for `Executor`.
         again: As for `Executor`.

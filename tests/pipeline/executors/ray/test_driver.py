@@ -114,13 +114,22 @@ def pretended(tmp_path, monkeypatch):
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.setenv("RAY_ADDRESS", "")  # set on nodes, and here they are this process
 
-    def run(spec, told):
+    def run(spec, told, **options):
         cluster = Cluster(None)
         stages = in_order(system_stages(spec, cluster.machine()), 1)
         store, shared = Store(tmp_path / "driver"), SharedStore(str(tmp_path / "shared"))
-        return RayExecutor(cluster, shared, store, spec.head.measure, told).run(stages)
+        return RayExecutor(cluster, shared, store, spec.head.measure, told, **options).run(stages)
 
     return ray, run
+
+
+def test_stages_that_a_caller_names_are_made_again_on_a_cluster_too(spec, pretended):
+    _, run = pretended
+    first = run(spec, Told())
+    done = run(spec, Told(), again=lambda stage: stage.kind == "quality")
+    assert {each.status for each in done.values()} == {"ok"}
+    assert {each.stage.kind for each in done.values() if not each.reused} == {"quality"}
+    assert results(done) == results(first)
 
 
 def test_where_ray_is_not_installed(tmp_path, spec, pretended):
