@@ -93,7 +93,7 @@ class Probe:
     fired: Callable[[Sequence[str]], NDArray[np.int64]] | None = None
     attention: Attention | None = None
     specials_wanted: bool | None = None
-    on_left: Callable[[Sequence[str]], Any] | None = None
+    on_left: Callable[[Sequence[str]], Vectors] | None = None
 
 
 @runtime_checkable
@@ -139,7 +139,7 @@ class Encoder(Protocol):
         ...
 
     def expect(self, texts: Sequence[str], role: Role) -> None:
-        """Told of the texts that are encoded after the present ones, to tokenise them ahead. Default: does nothing.
+        """Take the texts that are encoded after the present ones, to tokenise them ahead. Default: does nothing.
 
         It must not change any vector.
         """

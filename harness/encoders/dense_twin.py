@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders import Progress, register
@@ -37,15 +38,9 @@ class DenseTwin(LlamaEncoderType):
 
     def contract(self) -> Contract:
         """Dense, pooled and rounded as the spec says."""
-        from harness.encoders.weights.sentence_transformers_folder import Contract
-
         params = self.params
-        return Contract(
-            "dense",
-            **self._reading(),
-            pooling=params.pooling,
-            dimensions=params.dimensions,
-            output=params.output,
+        return replace(
+            self._shared_contract(), pooling=params.pooling, dimensions=params.dimensions, output=params.output
         )
 
     def fit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders import FitInput, Progress, register
@@ -42,12 +43,8 @@ class Laconic(LlamaEncoderType):
 
     def contract(self) -> Contract:
         """Sparse, with the largest terms that the spec keeps."""
-        from harness.encoders.weights.sentence_transformers_folder import Contract
-
         params = self.params
-        return Contract(
-            "sparse", **self._reading(), query_terms=params.query_terms, document_terms=params.document_terms
-        )
+        return replace(self._shared_contract(), query_terms=params.query_terms, document_terms=params.document_terms)
 
     def fit(
         self,

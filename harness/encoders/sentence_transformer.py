@@ -1,9 +1,9 @@
-"""Any dense model of sentence-transformers."""
+"""Dense models of sentence-transformers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
 
     from harness.encoders.base import ModelSize
     from harness.spec.params import Params
@@ -56,7 +57,7 @@ class SentenceTransformerType(ReadyMade):
         plain = open_bert(directory / "model", self.params)
         if plain is not None:
             if self.params.dimensions is not None:
-                width = kept(self.params.dimensions, plain.contract.dimensions or plain.shape.hidden)
+                width = kept_dimensions(self.params.dimensions, plain.contract.dimensions or plain.shape.hidden)
                 plain.contract = replace(plain.contract, dimensions=width)
             from harness.encoders.backbones.packed_encoder import PackedDense
 
@@ -72,11 +73,11 @@ class DenseEncoder(Loaded):
 
     kind: Kind = "dense"
 
-    def __init__(self, model: Any, params: DenseParams) -> None:
+    def __init__(self, model: SentenceTransformer, params: DenseParams) -> None:
         super().__init__(model, params, head=0)
         dimension = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
         self.full = int(dimension())
-        self.width = self.full if params.dimensions is None else kept(params.dimensions, self.full)
+        self.width = self.full if params.dimensions is None else kept_dimensions(params.dimensions, self.full)
         self.unit = type(model[-1]).__name__ == "Normalize"
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -88,25 +89,29 @@ class DenseEncoder(Loaded):
         return self._encode(texts, "query")
 
     def _encode(self, texts: Sequence[str], role: Literal["document", "query"]) -> NDArray[np.float32]:
-        found = self.model.encode(
+        vectors = self.model.encode(
             list(texts),
             batch_size=self.params.batch_size,
             prompt=self.prefix(role),
             convert_to_numpy=True,
             show_progress_bar=False,
         )
-        rows = np.asarray(found, np.float32).reshape(len(texts), self.full)[:, : self.width]
+        rows = np.asarray(vectors, np.float32).reshape(len(texts), self.full)[:, : self.width]
         if self.unit and self.width < self.full:
             rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return np.ascontiguousarray(rows)
 
 
-def kept(wanted: int, there: int) -> int:
+def kept_dimensions(wanted: int, available: int) -> int:
     """The number of dimensions that are kept.
 
     Raises:
         UserError: More are wanted than there are.
     """
-    if wanted > there:
-        raise UserError(f"{wanted} dimensions are more than the model's {there}", key="dimensions", remedy="lower it")
+    if wanted > available:
+        raise UserError(
+            f"{wanted} dimensions are more than the model's {available}",
+            key="dimensions",
+            remedy=f"at most {available}",
+        )
     return wanted

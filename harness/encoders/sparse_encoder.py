@@ -1,9 +1,9 @@
-"""Any learned sparse model of sentence-transformers."""
+"""Learned sparse models of sentence-transformers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +16,8 @@ from harness.encoders.weights.source import SourceParams
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from sentence_transformers import SparseEncoder
 
     from harness.spec.params import Params
     from harness.vectors import Kind
@@ -64,7 +66,7 @@ class SparseTextEncoder(Loaded):
 
     kind: Kind = "sparse"
 
-    def __init__(self, model: Any, params: SparseParams) -> None:
+    def __init__(self, model: SparseEncoder, params: SparseParams) -> None:
         self.width = int(model[0].auto_model.config.vocab_size)
         super().__init__(model, params, head=self.width)
         self.limits = {"query": params.query_terms, "document": params.document_terms}
@@ -91,7 +93,7 @@ class SparseTextEncoder(Loaded):
                 batch,
                 batch_size=len(batch),
                 prompt=self.prefix(role),
-                **self._kept(role),
+                **self._limit(role),
                 convert_to_sparse_tensor=False,
                 show_progress_bar=False,
             )
@@ -100,6 +102,6 @@ class SparseTextEncoder(Loaded):
             return sparse.csr_matrix(np.zeros((0, self.width), np.float32))
         return sparse.csr_matrix(sparse.vstack(blocks, format="csr")[np.argsort(order)])
 
-    def _kept(self, role: Literal["document", "query"]) -> dict[str, int]:
-        keep = self.limits[role]
-        return {} if keep is None else {"max_active_dims": keep}
+    def _limit(self, role: Literal["document", "query"]) -> dict[str, int]:
+        limit = self.limits[role]
+        return {} if limit is None else {"max_active_dims": limit}

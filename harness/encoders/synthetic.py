@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from abc import ABC, abstractmethod
 from pathlib import Path  # noqa: TC003 - the protocol's methods are looked at when the program runs
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from harness.encoders.base import Progress
     from harness.vectors import Kind, Vectors
 
+FILE = "synthetic.json"
 _QUERY = re.compile(r"(\d{1,18}) of (\d{1,18})")
 
 
@@ -80,13 +80,11 @@ class SyntheticEncoder(_Encoder):
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """The vectors of the documents that the texts are numbers of."""
-        found: Vectors = self.source.rows([_number(text) for text in texts])
-        return found
+        return self.source.rows([_number(text) for text in texts])
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Each from its document."""
-        found: Vectors = joined([self.source.query(*_pair(text)) for text in texts], self.width)
-        return found
+        return joined([self.source.query(*_pair(text)) for text in texts], self.width)
 
 
 class SyntheticDenseEncoder(_Encoder):
@@ -103,12 +101,12 @@ class SyntheticDenseEncoder(_Encoder):
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Each from its document."""
-        found = []
+        rows = []
         for text in texts:
             row, source = _pair(text)
             noise = np.random.default_rng((self.seed, 2, row)).standard_normal(self.width, np.float32)
-            found.append(_unit(self._document(source) + _unit(noise)))
-        return _stacked(found, self.width)
+            rows.append(_unit(self._document(source) + _unit(noise)))
+        return _stacked(rows, self.width)
 
     def _document(self, number: int) -> NDArray[np.float32]:
         return _unit(np.random.default_rng((self.seed, 1, number)).standard_normal(self.width, np.float32))
@@ -120,7 +118,6 @@ class _Synthetic(EncoderTypeBase):
     Params: ClassVar[type[Params]]
     kind: ClassVar[Kind]
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
-    encoder: ClassVar[Any]
 
     def fit(
         self,
@@ -132,12 +129,8 @@ class _Synthetic(EncoderTypeBase):
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Write the parameters; the seed is theirs, so that the vectors do not change with the experiment's."""
-        (directory / "synthetic.json").write_text(self.params.model_dump_json())
+        (directory / FILE).write_text(self.params.model_dump_json())
         return {}
-
-    def load(self, directory: Path, *, threads: int = 1) -> Any:
-        """Read the parameters."""
-        return self.encoder(self.Params.model_validate(json.loads((directory / "synthetic.json").read_text())))
 
 
 @register("synthetic")
@@ -146,7 +139,10 @@ class Synthetic(_Synthetic):
 
     Params: ClassVar[type[Params]] = SyntheticParams
     kind: ClassVar[Kind] = "sparse"
-    encoder: ClassVar[Any] = SyntheticEncoder
+
+    def load(self, directory: Path, *, threads: int = 1) -> SyntheticEncoder:
+        """Read the parameters."""
+        return SyntheticEncoder(SyntheticParams.model_validate_json((directory / FILE).read_text()))
 
     def width(self) -> int | None:
         """The vocabulary."""
@@ -159,7 +155,10 @@ class SyntheticDense(_Synthetic):
 
     Params: ClassVar[type[Params]] = SyntheticDenseParams
     kind: ClassVar[Kind] = "dense"
-    encoder: ClassVar[Any] = SyntheticDenseEncoder
+
+    def load(self, directory: Path, *, threads: int = 1) -> SyntheticDenseEncoder:
+        """Read the parameters."""
+        return SyntheticDenseEncoder(SyntheticDenseParams.model_validate_json((directory / FILE).read_text()))
 
     def width(self) -> int | None:
         """The dimensions."""
@@ -175,8 +174,8 @@ def _number(text: str) -> int:
 
 
 def _pair(text: str) -> tuple[int, int]:
-    found = _QUERY.fullmatch(text)
-    return (int(found[1]), int(found[2])) if found else (_number(text), _number(text))
+    query = _QUERY.fullmatch(text)
+    return (int(query[1]), int(query[2])) if query else (_number(text), _number(text))
 
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from harness.pipeline.plan.registries import REGISTRIES
@@ -115,7 +115,7 @@ def _cost(encoder: str, collection: str, model: ModelSize, size: Sizes) -> Cost:
 
 def _size(part: Part) -> Sizes | str:
     """Announced or counted; a text that says what is missing."""
-    collection: Any = REGISTRIES.collections.get(part.type)(part.params)
+    collection = REGISTRIES.collections.get(part.type)(part.params)
     try:
         return collection.sizes() or "how large this split or subset is"
     except UserError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,6 +13,8 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from pydantic import JsonValue
 
     from harness.training.objectives import Objective
 
@@ -26,7 +28,7 @@ def save(
     optimizer: torch.optim.Optimizer,
     objective: Objective,
     curve: Sequence[Mapping[str, float]],
-    about: Mapping[str, Any],
+    about: Mapping[str, JsonValue],
 ) -> None:
     """Write the state after `step` steps as ``folder/STEP``, by one rename, and remove the one before it.
 
@@ -65,7 +67,7 @@ def restore(
     parameters: Sequence[torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
     objective: Objective,
-    about: Mapping[str, Any],
+    about: Mapping[str, JsonValue],
 ) -> list[dict[str, float]]:
     """Put the newest state of a folder in place and return the curve so far; [] where there is none.
 

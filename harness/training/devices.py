@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -43,8 +43,8 @@ class Devices:
         largest = -(-texts // self.count)
         padded = rows.new_zeros(largest, rows.shape[1])
         padded[: len(rows)] = rows
-        together = gather(padded).view(self.count, largest, -1)
-        return together.transpose(0, 1).reshape(self.count * largest, -1)[:texts]
+        by_process = gather(padded).view(self.count, largest, -1)
+        return by_process.transpose(0, 1).reshape(self.count * largest, -1)[:texts]
 
     def add(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Sum the gradients over all processes."""
@@ -74,7 +74,7 @@ class Devices:
 
     @property
     def first(self) -> bool:
-        """Whether this process tells and writes what all of them know."""
+        """Whether this process reports and writes what all of them know."""
         return self.number == 0
 
     @property
@@ -97,7 +97,7 @@ def find(device: str = "cpu") -> Devices:
         return Devices(torch.device(device))
     from accelerate import PartialState
 
-    state: Any = PartialState(cpu=device == "cpu")
+    state = PartialState(cpu=device == "cpu")
     return Devices(state.device, state.process_index, state.num_processes)
 
 

@@ -8,7 +8,7 @@ import random
 import sys
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import torch
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from pydantic import JsonValue
+
     from harness.training.objectives import Batch, Objective
     from harness.training.params import TrainingParams
 
@@ -33,6 +35,13 @@ TRIMMED = 4
 """Steps after which the heap gives back what is free: batches of ever other sizes leave gaps that none fits into again,
 and 500 steps of a small model had grown from 1 to 10 GB. It takes 0.2 s of steps that take seconds."""
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class Group(TypedDict):
+    """Parameters with their own learning rate, as torch's optimizers take them."""
+
+    params: list[torch.nn.Parameter]
+    lr: float
 
 
 def train(
@@ -89,12 +98,12 @@ def train(
     backbone.to(devices.device)
     objective.to(devices.device)
     trained = _trainable(backbone, params, lora_scale or {})
-    groups: list[dict[str, Any]] = [{"params": trained, "lr": params.learning_rate}]
+    groups: list[Group] = [{"params": trained, "lr": params.learning_rate}]
     groups += [{"params": [p], "lr": params.learning_rate * factor} for p, factor in objective.parameters()]
     optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay)
-    peaks = [float(group["lr"]) for group in groups]
+    peaks = [group["lr"] for group in groups]
     everything = [p for group in groups for p in group["params"]]
-    about = {"params": params.model_dump(mode="json"), "seed": seed, "pairs": len(pairs)}
+    about: dict[str, JsonValue] = {"params": params.model_dump(mode="json"), "seed": seed, "pairs": len(pairs)}
     curve = checkpoint.restore(checkpoints, everything, optimizer, objective, about) if checkpoints else []
     watch = Watch(params, terms)
     if params.recompute_layers:
@@ -286,13 +295,12 @@ def _merge(backbone: torch.nn.Module) -> dict[str, torch.Tensor]:
     for place, parent in list(backbone.named_modules()):
         for name, child in list(parent.named_children()):
             if hasattr(child, "merge") and hasattr(child, "base_layer"):
-                adapted: Any = child
                 path = f"{place}.{name}" if place else name
-                for active in adapted.active_adapters:
-                    factors[f"{path}.down"] = adapted.lora_A[active].weight.detach().clone().cpu()
-                    factors[f"{path}.up"] = (adapted.lora_B[active].weight.detach() * adapted.scaling[active]).cpu()
-                adapted.merge()
-                setattr(parent, name, adapted.get_base_layer())
+                for active in child.active_adapters:
+                    factors[f"{path}.down"] = child.lora_A[active].weight.detach().clone().cpu()
+                    factors[f"{path}.up"] = (child.lora_B[active].weight.detach() * child.scaling[active]).cpu()
+                child.merge()
+                setattr(parent, name, child.get_base_layer())
     for parameter in backbone.parameters():
         parameter.requires_grad_(False)
     return factors

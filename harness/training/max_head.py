@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from torch.autograd.function import FunctionCtx
 
 CHUNK = 4096
 """Terms at a time, at most."""
@@ -86,7 +88,7 @@ class MaxHead(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, lengths: Sequence[int], weight: torch.Tensor, bias: torch.Tensor | None
+        ctx: FunctionCtx, hidden: torch.Tensor, lengths: Sequence[int], weight: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         """Texts x terms, at least 0."""
         rows = padded_rows(lengths).to(hidden.device)
@@ -113,7 +115,7 @@ class MaxHead(torch.autograd.Function):
         return values.relu_()
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[Any, ...]:
+    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Gradients of hidden states, weight and bias, each only where it is asked for."""
         hidden, weight, texts, terms, sources = ctx.saved_tensors
         flow = gradient[texts, terms].to(hidden.dtype)

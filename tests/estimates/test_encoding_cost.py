@@ -48,7 +48,13 @@ def test_the_whole_suite_by_hand():
 
 
 def test_a_folder_is_counted_and_what_is_not_known_is_said(tmp_path):
-    sizes = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4}
+    sizes = {
+        "model_type": "llama",
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_attention_heads": 4,
+    }
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text(json.dumps({**sizes, "vocab_size": 100}))
     (tmp_path / "corpus.jsonl").write_text('{"_id": "1", "title": "", "text": "123456789"}\n')

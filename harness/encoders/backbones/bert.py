@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import torch
 from torch import nn
@@ -16,10 +16,11 @@ from torch.nn import functional
 
 from harness.encoders.backbones.packed_attention import Layout
 from harness.encoders.backbones.packed_encoder import Model
-from harness.encoders.weights.sentence_transformers_folder import Contract
+from harness.encoders.weights.sentence_transformers_folder import Contract, read_modules
+from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from harness.encoders.weights.source import SourceParams
@@ -42,6 +43,34 @@ class BertShape:
         """2 per multiply-add of one text; norms, activations and softmax are not counted."""
         layer = 2 * tokens * (4 * self.hidden**2 + 2 * self.hidden * self.inner) + 4 * tokens**2 * self.hidden
         return float(self.layers * layer + (2 * tokens * self.hidden**2 if self.transform else 0))
+
+
+class Settings(TypedDict, total=False):
+    """Keys that are read of config.json, tokenizer_config.json, the folder's own files and those of its modules."""
+
+    model_type: str
+    hidden_act: str
+    position_embedding_type: str
+    is_decoder: bool
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    max_position_embeddings: int
+    layer_norm_eps: float
+    do_lower_case: bool
+    model_max_length: float
+    max_seq_length: int | None
+    default_prompt_name: str | None
+    prompts: dict[str, str] | None
+    max_active_dims: int | None
+    pooling_mode: str
+    include_prompt: bool
+
+
+SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+"""What a config.json must say itself: transformers' defaults are left to transformers."""
 
 
 class Bert(nn.Module):
@@ -125,8 +154,8 @@ def open_bert(folder: Path, params: SourceParams) -> Model | None:
     Plain: BERT with mean or first-token pooling and optional normalisation, or BERT's masked-language model with SPLADE
     max pooling, with a tokenizer.json that agrees with the rest of the folder.
     """
-    config, tokenizer_config = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
-    own = _json(folder / "sentence_bert_config.json")
+    config, tokenizer_config = _settings(folder / "config.json"), _settings(folder / "tokenizer_config.json")
+    own = _settings(folder / "sentence_bert_config.json")
     contract = _contract(folder, config, own, tokenizer_config, params)
     tokenizer = folder / "tokenizer.json"
     if contract is None or not tokenizer.is_file() or own.get("do_lower_case"):
@@ -137,6 +166,8 @@ def open_bert(folder: Path, params: SourceParams) -> Model | None:
         return None
     usual = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
     if any(config.get(key, value) != value for key, value in usual.items()) or "model_type" not in config:
+        return None
+    if any(name not in config for name in (*SIZES, "max_position_embeddings")):
         return None
     sparse = contract.kind == "sparse"
     shape = BertShape(
@@ -158,12 +189,12 @@ def open_bert(folder: Path, params: SourceParams) -> Model | None:
 
 def _contract(
     folder: Path,
-    config: Mapping[str, Any],
-    own: Mapping[str, Any],
-    tokenizer_config: Mapping[str, Any],
+    config: Settings,
+    own: Settings,
+    tokenizer_config: Settings,
     params: SourceParams,
 ) -> Contract | None:
-    about = _json(folder / "config_sentence_transformers.json")
+    about = _settings(folder / "config_sentence_transformers.json")
     if about.get("default_prompt_name") is not None:
         return None
     prompts = about.get("prompts") or {}
@@ -183,8 +214,11 @@ def _contract(
     if not (folder / "modules.json").is_file():
         return Contract("sparse", *common, special_tokens=True)
     modules = [
-        (module["type"].rpartition(".")[2], _json(folder / module["path"] / "config.json") if module["path"] else {})
-        for module in json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        (
+            module["type"].rpartition(".")[2],
+            _settings(folder / module["path"] / "config.json") if module["path"] else {},
+        )
+        for module in read_modules(folder / "modules.json")
     ]
     names, settings = [name for name, _ in modules], [given for _, given in modules]
     splade = {"pooling_strategy": "max", "activation_function": "relu"}
@@ -237,5 +271,13 @@ def _weights(folder: Path, shape: BertShape) -> tuple[Bert, torch.Tensor, torch.
     return backbone, words if head is None or not shape.transform else head, bias
 
 
-def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+def _settings(path: Path | None) -> Settings:
+    if path is None or not path.is_file():
+        return Settings()
+    try:
+        content: Settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"this is no valid JSON: {error}", file=path, key="model", remedy="get the file again"
+        ) from None
+    return content

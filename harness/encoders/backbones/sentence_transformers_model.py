@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from harness.encoders.base import EncoderBase, Probe
+from harness.encoders.weights.configuration import FILE as CONFIG
+from harness.encoders.weights.configuration import read_configuration
+from harness.encoders.weights.sentence_transformers_folder import read_modules
 from harness.encoders.weights.source import SourcedType, commit_of
 from harness.errors import UserError
 
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer, SparseEncoder
 
     from harness.collections.base import Pair
     from harness.encoders.base import Progress, Role
     from harness.encoders.weights.source import Source, SourceParams
+    from harness.training.flops import Operations
     from harness.vectors import Kind, Vectors
 
 BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
@@ -64,10 +68,10 @@ def copy_model(source: Path, target: Path, kind: Kind) -> None:
     Raises:
         UserError: It is of the other kind, which would load and give wrong scores that look right, or is no model.
     """
-    found = kind_of(source)
-    if found != kind:
-        other = {"sparse": "sparse-encoder", "dense": "sentence-transformer"}[found]
-        raise UserError(f"this is a {found} model", file=source, key="type", remedy=f'use type = "{other}"')
+    its_kind = kind_of(source)
+    if its_kind != kind:
+        other = {"sparse": "sparse-encoder", "dense": "sentence-transformer"}[its_kind]
+        raise UserError(f"this is a {its_kind} model", file=source, key="type", remedy=f'use type = "{other}"')
     if not list(source.rglob("*.safetensors")):
         raise UserError("the model has no .safetensors", file=source, key="model", remedy="convert its weights")
     unsafe = shutil.ignore_patterns("*.bin", "*.pt", "*.pth", "*.pkl", "*.onnx", "*.h5", "*.msgpack", "*.py", ".git*")
@@ -78,15 +82,16 @@ def kind_of(folder: Path) -> Kind:
     """Kind of a folder's model by its modules; a bare masked language model counts as sparse (SPLADE).
 
     Raises:
-        UserError: It says neither.
+        UserError: It says neither, or its modules.json or config.json is damaged.
     """
-    modules, config = folder / "modules.json", folder / "config.json"
-    if modules.is_file():
-        names = {module["type"].rpartition(".")[2] for module in json.loads(modules.read_text(encoding="utf-8"))}
+    file = folder / "modules.json"
+    if file.is_file():
+        names = {module["type"].rpartition(".")[2] for module in read_modules(file)}
         return "sparse" if names & SPARSE_MODULES else "dense"
-    heads = json.loads(config.read_text(encoding="utf-8")).get("architectures") or [""] if config.is_file() else [""]
-    if str(heads[0]).endswith("ForMaskedLM"):
-        return "sparse"
+    if (folder / CONFIG).is_file():
+        heads = read_configuration(folder, "model").get("architectures") or [""]
+        if heads[0].endswith("ForMaskedLM"):
+            return "sparse"
     raise UserError(
         "the folder has no modules.json, so it does not say how its texts are pooled",
         file=folder,
@@ -104,7 +109,7 @@ class Loaded(EncoderBase, ABC):
         head: Output columns computed for each token besides the backbone (a vocabulary), 0 without.
     """
 
-    def __init__(self, model: Any, params: SourceParams, head: int) -> None:
+    def __init__(self, model: SentenceTransformer | SparseEncoder, params: SourceParams, head: int) -> None:
         self.model, self.params, self.head = model, params, head
         model.eval()
         model.max_seq_length = min(params.max_length, int(model.max_seq_length or params.max_length))
@@ -115,16 +120,16 @@ class Loaded(EncoderBase, ABC):
 
     def prefix(self, role: Role) -> str:
         """The spec's, or else the model's own prompt."""
-        asked = self.params.query_prefix if role == "query" else self.params.document_prefix
-        return str((self.model.prompts or {}).get(role, "")) if asked is None else asked
+        own = self.params.query_prefix if role == "query" else self.params.document_prefix
+        return str((self.model.prompts or {}).get(role, "")) if own is None else own
 
     def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
         """Tokens after prefix and truncation, special tokens included, padding not."""
         prefix = self.prefix(role)
-        found = self.model.tokenizer(
+        tokens = self.model.tokenizer(
             [prefix + text for text in texts], truncation=True, max_length=self.model.max_seq_length
         )
-        return [len(ids) for ids in found["input_ids"]]
+        return [len(ids) for ids in tokens["input_ids"]]
 
     def count_flops(self, tokens: int) -> float:
         """2 per multiply-add: projections, attention, feed-forward, head.
@@ -133,8 +138,7 @@ class Loaded(EncoderBase, ABC):
         """
         config = self.model[0].auto_model.config
         if config.model_type not in BERT_LIKE:
-            text, each, squared = self._counted
-            return text + each * tokens + squared * tokens * tokens
+            return self._counted.of(tokens)
         hidden = config.hidden_size
         inner = getattr(config, "intermediate_size", None) or config.hidden_dim
         layers = getattr(config, "num_hidden_layers", None) or config.n_layers
@@ -164,10 +168,10 @@ class Loaded(EncoderBase, ABC):
         @torch.inference_mode()
         def states(tokens: Sequence[int]) -> NDArray[np.float32]:
             row = torch.tensor([list(tokens)], device=model.device)
-            found = model[0]({"input_ids": row, "attention_mask": torch.ones_like(row)})["token_embeddings"]
-            return np.asarray(found[0].float().cpu().numpy(), np.float32)
+            rows = model[0]({"input_ids": row, "attention_mask": torch.ones_like(row)})["token_embeddings"]
+            return np.asarray(rows[0].float().cpu().numpy(), np.float32)
 
-        def on_left(texts: Sequence[str]) -> Any:
+        def on_left(texts: Sequence[str]) -> Vectors:
             side, tokenizer.padding_side = tokenizer.padding_side, "left"
             try:
                 return self.encode_documents(texts)
@@ -184,20 +188,13 @@ class Loaded(EncoderBase, ABC):
         )
 
     @cached_property
-    def _counted(self) -> tuple[float, float, float]:
-        """Operations a text, a token, and a pair of tokens."""
+    def _counted(self) -> Operations:
         import torch
 
-        from harness.training.flops import counter
+        from harness.training.flops import operations
 
-        def count(length: int) -> float:
+        def run(length: int) -> None:
             mask = torch.ones((1, length), dtype=torch.long)
-            with counter() as counted, torch.no_grad():
-                self.model({"input_ids": mask, "attention_mask": mask})
-            return float(counted.get_total_flops())
+            self.model({"input_ids": mask, "attention_mask": mask})
 
-        step = max(min(16, self.model.max_seq_length // 3), 1)
-        once, twice, thrice = (count(step * times) for times in (1, 2, 3))
-        squared = (thrice - 2 * twice + once) / (2 * step * step)
-        each = (twice - once) / step - 3 * step * squared
-        return once - each * step - squared * step * step, each, squared
+        return operations(run, max(min(16, self.model.max_seq_length // 3), 1))

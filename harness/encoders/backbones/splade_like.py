@@ -15,7 +15,7 @@ Ranks are spread over the vocabulary by a fixed permutation.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -56,43 +56,44 @@ class Skewed:
         self.seed = seed
         self.chunk = lru_cache(maxsize=8)(self._chunk)
 
-    def _chunk(self, number: int) -> Any:
+    def _chunk(self, number: int) -> sparse.csr_matrix:
         """CSR of documents `number` x CHUNK and the following."""
         return self._drawn(np.random.default_rng((self.seed, 1, number)), CHUNK)
 
-    def documents(self, count: int) -> Iterator[Any]:
+    def documents(self, count: int) -> Iterator[sparse.csr_matrix]:
         """CSR blocks of the first `count` documents; the same whatever comes after."""
         for number, begin in enumerate(range(0, count, CHUNK)):
             yield self._chunk(number)[: min(CHUNK, count - begin)]
 
-    def rows(self, numbers: Sequence[int]) -> Any:
+    def rows(self, numbers: Sequence[int]) -> sparse.csr_matrix:
         """CSR of the documents of these numbers, in this order."""
-        found = np.asarray(numbers, np.int64)
-        if len(found) and np.array_equal(found, np.arange(found[0], found[0] + len(found))):
+        if len(numbers) and list(numbers) == list(range(numbers[0], numbers[0] + len(numbers))):
+            first, last = numbers[0], numbers[-1]
             pieces = []
-            for number in range(int(found[0]) // CHUNK, int(found[-1]) // CHUNK + 1):
-                begin = max(int(found[0]) - number * CHUNK, 0)
-                pieces.append(self.chunk(number)[begin : int(found[-1]) + 1 - number * CHUNK])
+            for number in range(first // CHUNK, last // CHUNK + 1):
+                begin = max(first - number * CHUNK, 0)
+                pieces.append(self.chunk(number)[begin : last + 1 - number * CHUNK])
         else:
-            pieces = [self.chunk(int(n) // CHUNK)[int(n) % CHUNK] for n in found]
+            pieces = [self.chunk(number // CHUNK)[number % CHUNK] for number in numbers]
         return joined(pieces, self.terms)
 
-    def query(self, row: int, source: int) -> Any:
+    def query(self, row: int, source: int) -> sparse.csr_matrix:
         """CSR of one query: four of five terms from a document, the others from its like."""
         rng = np.random.default_rng((self.seed, 2, row))
         document, other = self.rows([source]), self._drawn(rng, 1)
         wanted = max(int(rng.lognormal(np.log(self.per_query) - 0.1, 0.45)), 3)
         taken = min(int(wanted * 0.8), document.nnz)
-        first = rng.choice(document.indices, taken, replace=False, p=_shares(document.data)) if taken else []
+        shares = _shares(document.data)
+        first = rng.choice(document.indices, taken, replace=False, p=shares) if taken else document.indices[:0]
         rest = rng.permutation(other.indices)[: wanted - taken]
         columns = np.unique(np.concatenate([first, rest])).astype(np.int32)
         return sparse.csr_matrix((_weights(rng, len(columns)), columns, [0, len(columns)]), (1, self.terms))
 
-    def queries(self, count: int) -> Any:
+    def queries(self, count: int) -> sparse.csr_matrix:
         """CSR of queries, made from documents of the first chunk."""
-        return sparse.vstack([self.query(row, row % CHUNK) for row in range(count)], format="csr")
+        return joined([self.query(row, row % CHUNK) for row in range(count)], self.terms)
 
-    def _drawn(self, rng: np.random.Generator, count: int) -> Any:
+    def _drawn(self, rng: np.random.Generator, count: int) -> sparse.csr_matrix:
         topics, spread = rng.integers(TOPICS, size=count), rng.lognormal(-0.0128, 0.16, count)
         draws = rng.poisson(self.cumulated[topics, -1] * spread)
         order = np.argsort(topics, kind="stable")
@@ -108,10 +109,10 @@ class Skewed:
         return sparse.csr_matrix((_weights(rng, len(rows)), columns.astype(np.int32), indptr), (count, self.terms))
 
 
-def joined(pieces: Sequence[Any], terms: int) -> Any:
+def joined(pieces: Sequence[sparse.csr_matrix], terms: int) -> sparse.csr_matrix:
     """CSR of all rows of CSR matrices; of none, too."""
-    shape: Any = (0, terms)
-    return sparse.vstack([sparse.csr_matrix(shape, dtype=np.float32), *pieces], format="csr")
+    none = sparse.csr_matrix(np.zeros((0, terms), np.float32))
+    return sparse.csr_matrix(sparse.vstack([none, *pieces], format="csr"))
 
 
 def _weights(rng: np.random.Generator, count: int) -> NDArray[np.float32]:

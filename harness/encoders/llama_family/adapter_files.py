@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from harness.errors import UserError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import torch
+    from pydantic import JsonValue
 
     from harness.encoders.backbones.packed_encoder import Model
     from harness.encoders.llama_family.params import LlamaParams
@@ -26,6 +27,14 @@ FOLDER = "adapter"
 TENSORS, ABOUT = "adapter.safetensors", "adapter.json"
 BASE = ("layers", "embedding_scale", "attention", "lowercase", "query_prefix", "document_prefix", "special_tokens")
 """Parameters with which an adapter was trained and must be used."""
+
+
+class About(TypedDict):
+    """What adapter.json says: the kind, `mark` of the backbone, the settings of `BASE`, and more for a reader."""
+
+    kind: str
+    backbone: dict[str, float]
+    base: dict[str, JsonValue]
 
 
 def find(name: str) -> Path:
@@ -50,10 +59,10 @@ def save(
     folder: Path,
     kind: str,
     params: LlamaParams,
-    backbone: Mapping[str, Any],
+    backbone: Mapping[str, float],
     factors: Mapping[str, torch.Tensor],
     terms: Mapping[str, torch.Tensor] | None = None,
-    facts: Mapping[str, Any] | None = None,
+    facts: Mapping[str, JsonValue] | None = None,
 ) -> None:
     """Write an adapter, in float32: what is loaded has the vectors of what was trained.
 
@@ -75,27 +84,36 @@ def save(
     (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
-def apply(model: Model, name: str, kind: str, params: LlamaParams) -> dict[str, Any]:
+def apply(model: Model, name: str, kind: str, params: LlamaParams) -> About:
     """Add an adapter to a model that `prepare` made, in place, and return what adapter.json says.
 
     Raises:
-        UserError: It is missing, or was trained as another kind or on top of something else.
+        UserError: It is missing or damaged, or was trained as another kind or on top of something else.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = find(name)
-    about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    asked = {"kind": kind, "backbone": mark(model), **_base(params)}
+    about = _about(folder / ABOUT)
+    wanted = {"kind": kind, "backbone": mark(model), **_base(params)}
     trained = {"kind": about["kind"], "backbone": about["backbone"], **about["base"]}
     for key, value in trained.items():
-        if asked.get(key) != value:
+        if wanted.get(key) != value:
             raise UserError(
-                f"the adapter was trained with {key} = {value!r}, not {asked.get(key)!r}",
+                f"the adapter was trained with {key} = {value!r}, not {wanted.get(key)!r}",
                 file=folder / ABOUT,
                 key=key,
                 remedy="use the settings that adapter.json names",
             )
-    tensors = {name: tensor.float() for name, tensor in load_file(str(folder / TENSORS)).items()}
+    try:
+        tensors = {name: tensor.float() for name, tensor in load_file(str(folder / TENSORS)).items()}
+    except SafetensorError as error:
+        raise UserError(
+            f"the adapter's weights are damaged: {error}",
+            file=folder / TENSORS,
+            key="adapter",
+            remedy="copy them again",
+        ) from None
     weights = dict(model.backbone.named_parameters())
     for name in sorted(name.removesuffix(".up") for name in tensors if name.endswith(".up")):
         weights[f"{name}.weight"].data += tensors[f"{name}.up"] @ tensors[f"{name}.down"]
@@ -103,7 +121,24 @@ def apply(model: Model, name: str, kind: str, params: LlamaParams) -> dict[str, 
     return about
 
 
-def mark(model: Model) -> dict[str, Any]:
+def _about(file: Path) -> About:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        about: About = content
+        complete = all(about["backbone"].values()) and bool(about["kind"]) and "attention" in about["base"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise UserError(
+            "this does not say what the adapter was trained on",
+            file=file,
+            key="adapter",
+            remedy="name a folder that a training of this program has written",
+        )
+    return about
+
+
+def mark(model: Model) -> dict[str, float]:
     """What tells a backbone from others: sizes, and a sum of its weights (installers write their own file digests)."""
     embedding = model.backbone.embed_tokens.weight
     return {
@@ -125,5 +160,5 @@ def weigh(model: Model, terms: Mapping[str, torch.Tensor]) -> None:
         model.bias = torch.nn.Parameter(bias)
 
 
-def _base(params: LlamaParams) -> dict[str, Any]:
-    return {name: getattr(params, name) for name in BASE}
+def _base(params: LlamaParams) -> dict[str, JsonValue]:
+    return params.model_dump(mode="json", include=set(BASE))

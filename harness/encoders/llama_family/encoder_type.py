@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders.base import Declared
 from harness.encoders.weights.source import SourcedType
@@ -105,7 +105,18 @@ class LlamaEncoderType(SourcedType, ABC):
 
         return open_model(directory, "sparse" if self.kind == "sparse" else "dense", self.params, threads)
 
-    def _reading(self) -> dict[str, Any]:
-        """What the contracts of both kinds share."""
-        names = ("query_prefix", "document_prefix", "query_length", "document_length")
-        return self.params.model_dump(include={*names, "special_tokens", "dtype", "device"})
+    def _shared_contract(self) -> Contract:
+        """What the contracts of both kinds say alike."""
+        from harness.encoders.weights.sentence_transformers_folder import Contract
+
+        params = self.params
+        return Contract(
+            "sparse" if self.kind == "sparse" else "dense",
+            params.query_prefix,
+            params.document_prefix,
+            params.query_length,
+            params.document_length,
+            special_tokens=params.special_tokens,
+            dtype=params.dtype,
+            device=params.device,
+        )

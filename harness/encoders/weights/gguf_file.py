@@ -48,7 +48,7 @@ class GgufFile:
         self.path = path
         try:
             self.reader = GGUFReader(str(path))
-        except (ValueError, OSError) as error:
+        except Exception as error:  # a damaged file breaks the reader at any place
             raise UserError(
                 f"not a GGUF file: {error}", file=path, key="backbone", remedy="name a .gguf file"
             ) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from harness.errors import UserError
 
@@ -28,6 +28,16 @@ UNSUPPORTED = (
 )
 
 
+class Settings(TypedDict, total=False):
+    """Keys of adapter_config.json that decide what is added."""
+
+    peft_type: str
+    bias: str
+    lora_alpha: float
+    alpha_pattern: dict[str, float] | None
+    use_rslora: bool
+
+
 def merge(weights: dict[str, torch.Tensor], folder: Path, layers: int) -> dict[str, torch.Tensor]:
     """Weights with the adapter's low-rank products added: W + (alpha / rank) B A, in float32.
 
@@ -39,13 +49,17 @@ def merge(weights: dict[str, torch.Tensor], folder: Path, layers: int) -> dict[s
     Raises:
         UserError: No adapter there, a kind that is not a plain LoRA, or one of another backbone.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     config = read_config(folder)
     file = folder / WEIGHTS
     if not file.is_file():
         raise UserError(f"the adapter has no {WEIGHTS}", file=folder, key="backbone.adapter", remedy="save it again")
-    tensors = load_file(str(file))
+    try:
+        tensors = load_file(str(file))
+    except SafetensorError as error:
+        raise _refused(f"has damaged weights: {error}", file) from None
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for stored, tensor in tensors.items():
         found = re.fullmatch(r"(?:base_model\.model\.)?(?:model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight", stored)
@@ -68,26 +82,31 @@ def merge(weights: dict[str, torch.Tensor], folder: Path, layers: int) -> dict[s
     return merged
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> Settings:
     """Settings of an adapter.
 
     Raises:
-        UserError: No adapter, or not a plain LoRA.
+        UserError: No adapter, damaged, or not a plain LoRA.
     """
     file = folder / CONFIG
     if not file.is_file():
         raise UserError(
             f"the folder has no {CONFIG}", file=folder, key="backbone.adapter", remedy="name a folder saved by peft"
         )
-    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        config: Settings = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _refused(f"has no valid JSON: {error}", file) from None
     strange = [key for key in UNSUPPORTED if config.get(key)]
     if config.get("peft_type") != "LORA" or strange or config.get("bias", "none") != "none":
         what = ", ".join(strange) or f"peft_type {config.get('peft_type')!r}, bias {config.get('bias')!r}"
         raise _refused(f"is not a plain LoRA: {what}", file)
+    if "lora_alpha" not in config:
+        raise _refused("does not say its lora_alpha", file)
     return config
 
 
-def _scale(config: dict[str, Any], module: str, rank: int) -> float:
+def _scale(config: Settings, module: str, rank: int) -> float:
     """Of one module, after peft's rules: patterns match the end of its name."""
     alpha = config["lora_alpha"]
     for pattern, value in (config.get("alpha_pattern") or {}).items():

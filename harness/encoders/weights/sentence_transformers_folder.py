@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from harness.encoders.weights.configuration import class_names
 from harness.errors import UserError
@@ -178,19 +178,24 @@ def read(folder: Path) -> tuple[Contract, Configuration, Weights]:
     """Contract, configuration and (memory-mapped) weights of a folder written by `write`.
 
     Raises:
-        UserError: It is no such folder.
+        UserError: It is no such folder, or a damaged one.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    file = folder
     try:
+        for name in ("contract.json", "config.json", "modules.json", "model.safetensors"):
+            file = folder / name
+            file.stat()
         contract = Contract(**json.loads((folder / "contract.json").read_text(encoding="utf-8")))
         config: Configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        modules = read_modules(folder / "modules.json")
         tensors = load_file(str(folder / "model.safetensors"))
-    except FileNotFoundError as error:
-        raise UserError(
-            "not a model folder of this program", file=error.filename, remedy="make the model again"
-        ) from None
+    except FileNotFoundError:
+        raise UserError("not a model folder of this program", file=file, remedy="make the model again") from None
+    except (ValueError, TypeError, SafetensorError) as error:
+        raise UserError(f"the model folder is damaged: {error}", file=folder, remedy="make the model again") from None
     head = tensors.pop("lm_head.weight", None)
     bias = None
     for module in modules:
@@ -198,6 +203,31 @@ def read(folder: Path) -> tuple[Contract, Configuration, Weights]:
             own = load_file(str(folder / module["path"] / "model.safetensors"))
             head, bias = own["linear.weight"], own["linear.bias"]
     return contract, config, Weights({name.removeprefix("model."): t for name, t in tensors.items()}, head, bias)
+
+
+class Module(TypedDict):
+    """An entry of modules.json."""
+
+    type: str
+    path: str
+
+
+def read_modules(file: Path) -> list[Module]:
+    """The modules of a folder's modules.json, in their order.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    try:
+        modules = json.loads(file.read_text(encoding="utf-8"))
+        return [Module(type=str(module["type"]), path=str(module.get("path", ""))) for module in modules]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            "this is no list of modules with a type each",
+            file=file,
+            key="model",
+            remedy="save the model again with sentence-transformers",
+        ) from None
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
