@@ -15,6 +15,8 @@ from harness.pipeline.store.manifest import DamagedError
 from harness.typed_json import JsonTypeError, from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.measure.machine.conditions import ProcessConditions
     from harness.pipeline.store.local import Artefact
 
@@ -23,14 +25,18 @@ R = TypeVar("R", bound=StepResult)
 
 @cache
 def result_type(function: str) -> type[StepResult] | None:
-    """The type that a step returns; None where it returns a JSON object.
+    """The type that a step returns; None where it returns a JSON object, or is not there.
 
     Args:
         function: ``module:function``.
     """
     module_name, _, name = function.partition(":")
-    module = importlib.import_module(module_name)
-    kind: object = getattr(module, name).__annotations__.get("return")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError:  # of a package that is gone; a stage that calls it fails in its own process and says so
+        return None
+    annotations: Mapping[str, object] = getattr(getattr(module, name, None), "__annotations__", {})
+    kind = annotations.get("return")
     kind = getattr(module, kind, None) if isinstance(kind, str) else kind
     return kind if isinstance(kind, type) and issubclass(kind, StepResult) else None
 

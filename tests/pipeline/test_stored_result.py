@@ -57,6 +57,13 @@ def test_a_function_without_an_annotation_gives_json(tmp_path, monkeypatch):
         read_result(artefact(tmp_path, ["anything"]), f"plain_steps:{name}")
 
 
+@pytest.mark.parametrize("function", ["no_such_package.steps:run", "harness.pipeline.steps.prepare:no_such_step"])
+def test_a_step_that_is_gone_leaves_its_json(tmp_path, function):
+    """A package that was removed is no reason not to read what it made."""
+    assert result_type(function) is None
+    assert read_result(artefact(tmp_path, {"ratio": 0.5}), function) == {"ratio": 0.5}
+
+
 def test_a_step_of_another_package_may_have_a_type_too(tmp_path, monkeypatch):
     (tmp_path / "typed_steps.py").write_text(
         "from dataclasses import dataclass\n"
