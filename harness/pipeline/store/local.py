@@ -10,7 +10,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from harness.errors import UserError
@@ -39,7 +39,7 @@ class Artefact:
     label: str
     directory: Path
     bytes: int
-    result: Any
+    result: object
     seconds: float
     peak_bytes: int
     created: str
