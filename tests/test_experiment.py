@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from runs import write_run
 from small_specs import beir, system, write_spec
-from tests_support import Told, write_collection
+from tests_support import Recorder, write_collection
 
 import harness
 from harness import Run, open_run, run_experiment
@@ -194,7 +194,7 @@ def test_a_stage_that_fails_is_told_and_the_run_is_written(tmp_path):
 
 def test_a_watcher_is_used_as_it_is(made):
     _, _, folder, spec = made
-    watcher = Told()
+    watcher = Recorder()
     run = run_experiment(spec, store=folder / "store", out=folder / "watched", progress=watcher)
     assert len(watcher.ended) == len(run.outcomes)
 

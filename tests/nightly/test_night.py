@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from runs import write_run
 from small_specs import load_small, system
-from tests_support import Told
+from tests_support import Recorder
 
 from harness.errors import UserError
 from harness.experiment import plan_experiment
@@ -141,7 +141,7 @@ def test_a_last_good_run_whose_files_are_gone_is_known_from_the_history(nights, 
 
 def test_a_night_does_not_try_again_what_cannot_change(tmp_path):
     """A stage that was found incompatible has the same key tonight, and is told without a process being started."""
-    spec, store, heard = load_small(tmp_path), Store(tmp_path / "store"), Told()
+    spec, store, heard = load_small(tmp_path), Store(tmp_path / "store"), Recorder()
     _, _, stages = plan_experiment(spec)
     for stage in stages:
         if stage.kind == "prepare":

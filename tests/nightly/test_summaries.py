@@ -6,7 +6,7 @@ from datetime import timedelta
 from xml.etree import ElementTree as Xml
 
 import pytest
-from told import HOSTILE, START, known, told
+from hostile_night import HOSTILE, START, histories, hostile_night
 
 from harness.nightly import summaries
 from reports.pages.trend_page import write_trend
@@ -16,7 +16,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 def test_junit_counts_what_it_holds():
-    suite = Xml.fromstring(summaries.junit(told()))  # noqa: S314
+    suite = Xml.fromstring(summaries.junit(hostile_night()))  # noqa: S314
     assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
         "tests": "4", "failures": "1", "errors": "1", "skipped": "1",
     }  # fmt: skip
@@ -28,7 +28,7 @@ def test_junit_counts_what_it_holds():
 
 
 def test_markdown_tells_all_and_lets_no_markup_through():
-    text = summaries.markdown(told())
+    text = summaries.markdown(hostile_night())
     assert text.startswith("# n: 1 regression\n")
     assert "\\<script\\>" in text
     assert "<script>" not in text
@@ -38,7 +38,7 @@ def test_markdown_tells_all_and_lets_no_markup_through():
 
 
 def test_the_feed_grows_and_survives_a_broken_one():
-    night = told()
+    night = hostile_night()
     first = json.loads(summaries.feed(night, ""))
     assert first["version"].startswith("https://jsonfeed.org/version/1")
     assert first["items"][0]["_regressions"][0]["metric"] == "ndcg@10"
@@ -50,7 +50,7 @@ def test_the_feed_grows_and_survives_a_broken_one():
 
 
 def test_news_counts_exactly_and_waits_for_what_varies(tmp_path):
-    series = known(tmp_path)
+    series = histories(tmp_path)
     last_night, last_week, month = (START + timedelta(days=days) for days in (38, 32, 20))
     assert news(series, last_night) == ["Index size of t on alpha: 1000 B to 1.01 KiB (+3.00%)"]
     assert len(news(series, last_week)) == 1
@@ -59,13 +59,13 @@ def test_news_counts_exactly_and_waits_for_what_varies(tmp_path):
 
 
 def test_the_page_marks_the_step_and_escapes_names(tmp_path):
-    series = known(tmp_path)
+    series = histories(tmp_path)
     (tmp_path / "n39").mkdir()
     (tmp_path / "n39/report.html").write_text("x")
     page = tmp_path / "out/index.html"
     page.parent.mkdir()
     shown = {key: nights for key, nights in series.items() if not key[2].startswith("smallest")}
-    write_trend(page, told(), shown, series)
+    write_trend(page, hostile_night(), shown, series)
     text = page.read_text()
     assert "<script" not in text
     assert 'href="../n39/report.html"' in text
@@ -82,11 +82,13 @@ def test_the_page_marks_the_step_and_escapes_names(tmp_path):
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 def test_the_page_in_a_browser(tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")
-    series = known(tmp_path)
+    series = histories(tmp_path)
     (tmp_path / "n39").mkdir()
     (tmp_path / "n39/report.html").write_text("x")
     page_file = tmp_path / "index.html"
-    write_trend(page_file, told(), {k: v for k, v in series.items() if not k[2].startswith("smallest")}, series)
+    write_trend(
+        page_file, hostile_night(), {k: v for k, v in series.items() if not k[2].startswith("smallest")}, series
+    )
     problems, requests = [], []
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

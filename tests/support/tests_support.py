@@ -9,11 +9,12 @@ import threading
 from harness.metrics import metric
 
 
-class Told:
-    """Keeps what it is told; `at` is called when a stage of this kind begins."""
+class Recorder:
+    """A watcher that records events. `at` is called when a stage of this kind begins, `on_progress` at all progress."""
 
-    def __init__(self, kind="", at=None):
-        self.kind, self.at, self.begun, self.ended, self.notes = kind, at, [], [], []
+    def __init__(self, kind="", at=None, on_progress=lambda: None):
+        self.kind, self.at, self.on_progress = kind, at, on_progress
+        self.begun, self.ended, self.notes = [], [], []
 
     def begin(self, stage, number, total):
         self.begun.append(stage.label)
@@ -22,7 +23,7 @@ class Told:
             self.at = None
 
     def progress(self, done, total, text):
-        pass
+        self.on_progress()
 
     def end(self, done, number, total):
         self.ended.append((done.stage.label, done.status, done.reused))

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests_support import Recorder
 
 from harness.errors import UserError
 from harness.pipeline.executors import local
@@ -64,25 +65,6 @@ def where(out, name, report):
 LIMITS = {"timeout": 300}
 
 
-class Heard:
-    """A watcher that keeps what it is told; `at` is called with each progress."""
-
-    def __init__(self, at=lambda: None):
-        self.begun, self.ended, self.notes, self.at = [], [], [], at
-
-    def begin(self, stage, number, total):
-        self.begun.append((stage.label, number, total))
-
-    def progress(self, done, total, text):
-        self.at()
-
-    def end(self, done, number, total):
-        self.ended.append((done.stage.label, done.status, done.reused))
-
-    def note(self, text):
-        self.notes.append(text)
-
-
 def stage(name, function="make", inputs=(), after=(), **more):
     """A stage of the functions above, called after itself."""
     return Stage(
@@ -99,8 +81,8 @@ def world(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     root = tmp_path / "store"
 
-    def run(*stages, heard=None, limits=LIMITS, **options):
-        executor = Executor(Store(root), MeasureSpec(**limits), heard or Heard(), **options)
+    def run(*stages, watcher=None, limits=LIMITS, **options):
+        executor = Executor(Store(root), MeasureSpec(**limits), watcher or Recorder(), **options)
         done = executor.run(stages)
         return [done[one.key] for one in stages]
 
@@ -119,13 +101,13 @@ def world(tmp_path, monkeypatch):
 def test_stages_run_in_order_and_get_what_others_made(world):
     a, b = stage("a"), stage("b")
     c = stage("c", inputs=[a, b])
-    heard = Heard()
-    done = world.run(a, b, c, heard=heard)
+    watcher = Recorder()
+    done = world.run(a, b, c, watcher=watcher)
     assert [one.status for one in done] == ["ok"] * 3
     assert (done[2].artefact.files / "made.txt").read_text() == "c(a() b())"
     assert done[2].artefact.result == {"name": "c"}
-    assert heard.begun == [("a", 1, 3), ("b", 2, 3), ("c", 3, 3)]
-    assert heard.ended == [("a", "ok", False), ("b", "ok", False), ("c", "ok", False)]
+    assert watcher.begun == ["a", "b", "c"]
+    assert watcher.ended == [("a", "ok", False), ("b", "ok", False), ("c", "ok", False)]
     assert world.calls() == Counter("abc")
     assert world.left() == []
 
@@ -134,10 +116,10 @@ def test_what_is_stored_is_told_of_and_not_begun(world):
     a, b = stage("a"), stage("b", inputs=[stage("a")])
     before = world.run(a, b)
     world.calls()
-    heard = Heard()
-    done = world.run(a, b, heard=heard)
-    assert heard.begun == []
-    assert heard.ended == [("a", "ok", True), ("b", "ok", True)]
+    watcher = Recorder()
+    done = world.run(a, b, watcher=watcher)
+    assert watcher.begun == []
+    assert watcher.ended == [("a", "ok", True), ("b", "ok", True)]
     assert [one.artefact for one in done] == [one.artefact for one in before]
     assert [one.seconds for one in done] == [one.artefact.seconds for one in before]
     assert world.calls() == Counter()
@@ -233,12 +215,12 @@ def test_what_needs_a_failed_stage_is_skipped_with_the_first_cause_and_the_rest_
     waits = stage("waits", inputs=[bad, good])
     later = stage("later", inputs=[waits])
     after = stage("after", after=[later])
-    heard = Heard()
-    done = world.run(bad, waits, later, after, good, heard=heard)
+    watcher = Recorder()
+    done = world.run(bad, waits, later, after, good, watcher=watcher)
     assert [one.status for one in done] == ["failed", "skipped", "skipped", "skipped", "ok"]
     for skipped in done[1:4]:
         assert skipped.reason.startswith("bad: failed: RuntimeError: boom")
-    assert [label for label, _, _ in heard.begun] == ["bad", "good"]
+    assert watcher.begun == ["bad", "good"]
     assert world.calls() == Counter(["bad", "good"])
 
 
@@ -255,9 +237,9 @@ def test_a_damaged_artefact_is_told_made_again_and_leaves_the_others(world):
     path = world.run(a, b)[0].artefact.files / "made.txt"
     path.write_text("x")
     world.calls()
-    heard = Heard()
-    assert [one.reused for one in world.run(a, b, heard=heard)] == [False, True]
-    (note,) = heard.notes
+    watcher = Recorder()
+    assert [one.reused for one in world.run(a, b, watcher=watcher)] == [False, True]
+    (note,) = watcher.notes
     assert note.startswith("damaged and made again: a (")
     assert str(path) in note
     assert path.read_text() == "a()"
@@ -303,11 +285,11 @@ def test_a_link_that_a_stage_wrote_stops_the_run_with_its_name(world):
 def test_too_little_space_stops_before_the_stage_and_keeps_what_was_made(world, monkeypatch):
     free = iter([local.FREE_BYTES, local.FREE_BYTES - 1])
     monkeypatch.setattr(local.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
-    heard, (a, b) = Heard(), (stage("a"), stage("b"))
+    watcher, (a, b) = Recorder(), (stage("a"), stage("b"))
     with pytest.raises(UserError, match="only 63 MiB are free") as caught:
-        world.run(a, b, heard=heard)
+        world.run(a, b, watcher=watcher)
     assert caught.value.file == world.root
-    assert [label for label, _, _ in heard.begun] == ["a"]
+    assert watcher.begun == ["a"]
     monkeypatch.undo()
     assert Store(world.root).has(a.key)
     assert not Store(world.root).has(b.key)
@@ -340,7 +322,7 @@ def test_a_stopped_run_leaves_whole_artefacts_and_goes_on(world):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        world.run(a, b, heard=Heard(stop))
+        world.run(a, b, watcher=Recorder(on_progress=stop))
     assert [name for name in world.left() if not name.endswith(".log")] == []
     assert Store(world.root).has(a.key)
     assert Store(world.root).failure(b.key) is None

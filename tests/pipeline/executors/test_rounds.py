@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from tests_support import Recorder
 from step_results import conditions, latency, stored
 
 from harness.measure.workers import isolated as worker
@@ -59,25 +60,6 @@ def test_a_round_is_divided_where_memory_does_not_hold_all(available, parts):
     assert [stage.label for part in found for stage in part] == list("abc")
 
 
-class Heard:
-    """A watcher that keeps what it is told."""
-
-    def __init__(self):
-        self.begun, self.ended = [], []
-
-    def begin(self, stage, number, total):
-        self.begun.append(stage.label)
-
-    def progress(self, done, total, text):
-        pass
-
-    def end(self, done, number, total):
-        self.ended.append((done.stage.label, done.status, done.reused))
-
-    def note(self, text):
-        raise AssertionError(text)
-
-
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     """An executor of stages whose functions lie in a module of their own."""
@@ -104,29 +86,30 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "run_in_turns", allowed)
 
     def run(*names, retry=()):
-        heard = Heard()
+        watcher = Recorder()
         stages = [
             Stage("latency", name, "round_functions:serve", {"name": name, "seed": 3}, round="data 0") for name in names
         ]
-        done = Executor(Store(tmp_path / "store"), MeasureSpec(), heard, retry=retry).run(stages)
+        done = Executor(Store(tmp_path / "store"), MeasureSpec(), watcher, retry=retry).run(stages)
         path = tmp_path / "order"
         order = path.read_text() if path.exists() else ""
         path.unlink(missing_ok=True)
+        assert watcher.notes == []
         tokens = [done[s.key].artefact.result["conditions"]["round"] if done[s.key].artefact else None for s in stages]
-        return order, tokens, heard
+        return order, tokens, watcher
 
     return run
 
 
 def test_systems_of_a_round_take_turns(world):
-    order, tokens, heard = world("a", "b")
+    order, tokens, watcher = world("a", "b")
     assert {frozenset(order[at : at + 2]) for at in (0, 2, 4)} == {frozenset("ab")}
     assert tokens[0] == tokens[1] != ""
-    assert heard.begun == ["a", "b"]
-    assert heard.ended == [("a", "ok", False), ("b", "ok", False)]
-    order, again, heard = world("a", "b")
+    assert watcher.begun == ["a", "b"]
+    assert watcher.ended == [("a", "ok", False), ("b", "ok", False)]
+    order, again, watcher = world("a", "b")
     assert (order, again) == ("", tokens)
-    assert heard.ended == [("a", "ok", True), ("b", "ok", True)]
+    assert watcher.ended == [("a", "ok", True), ("b", "ok", True)]
 
 
 def test_a_new_system_is_timed_apart_unless_asked_otherwise(world):
@@ -141,9 +124,9 @@ def test_a_new_system_is_timed_apart_unless_asked_otherwise(world):
 
 
 def test_one_that_fails_leaves_the_others_theirs(world):
-    order, tokens, heard = world("a", "bad", "b")
+    order, tokens, watcher = world("a", "bad", "b")
     assert sorted(order) == list("aaabbb")
     assert tokens[1] is None
     assert tokens[0] == tokens[2] != ""
-    assert [status for _, status, _ in heard.ended] == ["ok", "failed", "ok"]
+    assert [status for _, status, _ in watcher.ended] == ["ok", "failed", "ok"]
     assert world("a", "bad", "b")[0] == ""

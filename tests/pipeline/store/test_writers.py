@@ -1,7 +1,6 @@
 """Writers that are alive together, killed half-way, or out of space: whole artefacts, or none."""
 
 import errno
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -31,21 +30,30 @@ def left(store):
     return sorted(path.name for path in (store.root / "unfinished").iterdir())
 
 
-def _write_many(folder, letter, times):
-    store = Store(Path(folder))
-    for _ in range(times):
-        with store.lock(KEY):
-            keep(store, files={f"{name}.txt": letter.encode() * 50_000 for name in range(4)}, label=letter)
+WRITES = """
+import sys
+from pathlib import Path
+from harness.pipeline.store.local import Store
+from stored import KEY, keep
+store, letter = Store(Path(sys.argv[1])), sys.argv[2]
+for _ in range(15):
+    with store.lock(KEY):
+        keep(store, files={f"{name}.txt": letter.encode() * 50_000 for name in range(4)}, label=letter)
+"""
+
+
+def python(code, *arguments, **more):
+    """A process that runs this code and finds the tests' helpers."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    environment = {**os.environ, "PYTHONPATH": paths}
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env=environment, **more)
 
 
 def test_a_reader_beside_two_writers_never_sees_a_mixture(tmp_path):
     """Each writer replaces the artefact of the other; a reader takes the lock as an executor does."""
-    started = multiprocessing.get_context("spawn")
-    writers = [started.Process(target=_write_many, args=(str(tmp_path), letter, 15)) for letter in "xy"]
-    for writer in writers:
-        writer.start()
+    writers = [python(WRITES, tmp_path, letter) for letter in "xy"]
     letters = set()
-    while any(writer.is_alive() for writer in writers):
+    while any(writer.poll() is None for writer in writers):
         reader = Store(tmp_path)
         with reader.lock(KEY):
             found = reader.get(KEY)  # raises where it is not whole
@@ -53,9 +61,7 @@ def test_a_reader_beside_two_writers_never_sees_a_mixture(tmp_path):
                 content = {path.read_bytes() for path in found.files.iterdir()}
                 assert content == {found.label.encode() * 50_000}
                 letters.add(found.label)
-    for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert [writer.returncode for writer in writers] == [0, 0]
     assert Store(tmp_path).get(KEY).label in "xy"
     assert letters <= {"x", "y"}
     assert left(Store(tmp_path)) == []
@@ -83,17 +89,12 @@ def test_a_lock_ends_with_its_process(tmp_path):
         "import sys; from pathlib import Path; from harness.pipeline.store.local import Store\n"
         f"with Store(Path(sys.argv[1])).lock({KEY!r}): print('held', flush=True); sys.stdin.read()\n"
     )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    holder = python(code, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
     with Store(tmp_path).lock(KEY):  # waits for ever where it was not released
         pass
-
-
-STEPS = ("_digest", "_flush", "rename")
 
 
 @pytest.mark.parametrize("step", range(9))
@@ -114,11 +115,7 @@ def dying(function):
 local._digest, local._flush, Path.rename = dying(local._digest), dying(local._flush), dying(Path.rename)
 keep(local.Store(Path(sys.argv[1])), files={"a": b"a", "b": b"b"})
 """
-    paths = os.pathsep.join(path for path in sys.path if path)
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), str(step)], env={**os.environ, "PYTHONPATH": paths}
-    )
-    assert done.returncode == -signal.SIGKILL
+    assert python(code, tmp_path, step).wait() == -signal.SIGKILL
     store = Store(tmp_path)
     store.sweep()
     assert left(store) == []

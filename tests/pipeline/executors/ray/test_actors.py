@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from counted import CountedLoads
 from pretended_ray import PretendedRay
-from tests_support import Told, local_cluster
+from tests_support import Recorder, local_cluster
 
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.ray.cluster import Cluster
@@ -45,7 +45,7 @@ def files_of(store, stages):
 def run_local(folder, counted):
     stages = stages_of(counted.spec)
     store, measure = Store(folder), load_spec(counted.spec, REGISTRIES).head.measure
-    done = Executor(store, measure, Told()).run(stages)
+    done = Executor(store, measure, Recorder()).run(stages)
     assert {d.status for d in done.values()} == {"ok"}, [d.reason for d in done.values()]
     return files_of(store, stages)
 
@@ -63,12 +63,12 @@ def pretended(tmp_path, monkeypatch, counted):
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.setenv("RAY_ADDRESS", "")  # set on nodes, and here they are this process
 
-    def run(told):
+    def run(watcher):
         measure, cluster = load_spec(counted.spec, REGISTRIES).head.measure, Cluster(None)
         stages = stages_of(counted.spec)
         shared = SharedStore(str(tmp_path / "shared"))
         try:
-            return RayExecutor(cluster, shared, Store(tmp_path / "driver"), measure, told).run(stages)
+            return RayExecutor(cluster, shared, Store(tmp_path / "driver"), measure, watcher).run(stages)
         finally:
             assert not any(actor.alive for actor in ray.actors), "no actor outlives the run"
 
@@ -77,7 +77,7 @@ def pretended(tmp_path, monkeypatch, counted):
 
 def test_a_model_is_loaded_once_for_all_shards_of_all_collections(tmp_path, pretended, counted):
     ray, run = pretended
-    done = run(Told())
+    done = run(Recorder())
     assert {d.status for d in done.values()} == {"ok"}, [d.reason for d in done.values()]
     assert len(counted.pids()) == 1
     assert ray.most == 3, "as many actors as there is room for"
@@ -97,12 +97,12 @@ def test_the_model_an_actor_holds_is_no_part_of_a_key(counted):
 def test_a_lost_actor_is_replaced_and_its_shard_begun_again(pretended, counted):
     ray, run = pretended
     ray.lost = {SHARD: 1}
-    told = Told()
-    done = run(told)
+    watcher = Recorder()
+    done = run(watcher)
     assert {d.status for d in done.values()} == {"ok"}
-    assert [note for note in told.notes if "begun again elsewhere" in note] == told.notes
-    assert len(told.notes) == 1
-    assert told.begun.count(SHARD) == 2
+    assert [note for note in watcher.notes if "begun again elsewhere" in note] == watcher.notes
+    assert len(watcher.notes) == 1
+    assert watcher.begun.count(SHARD) == 2
     assert len(counted.pids()) == 2
 
 
@@ -110,7 +110,7 @@ def test_a_lost_actor_is_replaced_and_its_shard_begun_again(pretended, counted):
 def test_one_that_is_lost_again_and_again_is_given_up(pretended, what):
     ray, run = pretended
     ray.lost = {what: 999}
-    done = {d.stage.label: d for d in run(Told()).values()}
+    done = {d.stage.label: d for d in run(Recorder()).values()}
     assert done[SHARD].status == "killed"
     assert done["join counted / mine"].status == "skipped"
     assert 999 - ray.lost[what] == (TRIES if what == SHARD else 6 * TRIES)
@@ -120,7 +120,7 @@ def test_an_actor_without_a_place_keeps_no_shard_waiting(pretended, counted):
     """Other work has the nodes that all but the first actor ask for; the first makes everything."""
     ray, run = pretended
     ray.full = lambda actor: actor is not ray.actors[0]
-    assert {d.status for d in run(Told()).values()} == {"ok"}
+    assert {d.status for d in run(Recorder()).values()} == {"ok"}
     assert len(counted.pids()) == 1
 
 
@@ -129,7 +129,7 @@ def test_a_shard_that_fails_ends_only_itself(pretended, counted, monkeypatch):
     monkeypatch.setenv("LACONIC_COUNTED_STUCK", "mine corpus 1500")
     counted.spec.write_text(counted.spec.read_text() + "timeout = 20\n")
     _, run = pretended
-    done = {d.stage.label: d for d in run(Told()).values() if d.stage.holds}
+    done = {d.stage.label: d for d in run(Recorder()).values() if d.stage.holds}
     assert {label for label, d in done.items() if d.status != "ok"} == {SHARD}
     assert done[SHARD].status == "timeout"
     assert "longer than 20 s" in done[SHARD].reason
@@ -137,7 +137,7 @@ def test_a_shard_that_fails_ends_only_itself(pretended, counted, monkeypatch):
 
 
 def test_an_interrupted_run_ends_its_actors(pretended):
-    class Interrupts(Told):
+    class Interrupts(Recorder):
         def end(self, done, number, total):
             super().end(done, number, total)
             if done.stage.label == SHARD:
@@ -169,17 +169,17 @@ def test_an_actors_process_is_killed(tmp_path, monkeypatch):
 
     try:
         nodes.connect(namespace="test")
-        cluster, told = Cluster(None), Told()
+        cluster, watcher = Cluster(None), Recorder()
         store, shared = Store(tmp_path / "driver"), SharedStore(str(tmp_path / "shared"))
         stages = stages_of(counted.spec, cluster.machine())
         killing = threading.Thread(target=kill_who_encodes)
         killing.start()
         measure = load_spec(counted.spec, REGISTRIES).head.measure
-        done = RayExecutor(cluster, shared, store, measure, told).run(stages)
+        done = RayExecutor(cluster, shared, store, measure, watcher).run(stages)
         killing.join()
         assert {d.status for d in done.values()} == {"ok"}, [(d.stage.label, d.reason) for d in done.values()]
         assert killed
-        assert sum("begun again elsewhere" in note for note in told.notes) == 1, told.notes
+        assert sum("begun again elsewhere" in note for note in watcher.notes) == 1, watcher.notes
         loads = counted.pids()
         assert 1 < len(loads) < 6, loads
         for stage in stages:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from pretended_ray import PretendedRay
 from small_specs import beir, load_small, write_spec
-from tests_support import Told, local_cluster, start_run, write_collection
+from tests_support import Recorder, local_cluster, start_run, write_collection
 
 from harness.errors import UserError
 from harness.pipeline.executors.choose import place
@@ -41,7 +41,7 @@ def test_artefacts_travel_whole_or_not_at_all(tmp_path, spec):
     """Between a local store and one that fsspec reaches (its memory here): verified, and damage is found."""
     store, other = Store(tmp_path / "one"), Store(tmp_path / "other")
     stages = in_order(system_stages(spec, "m"), 1)[:1]
-    artefact = Executor(store, spec.head.measure, Told()).run(stages)[stages[0].key].artefact
+    artefact = Executor(store, spec.head.measure, Recorder()).run(stages)[stages[0].key].artefact
     shared = SharedStore("memory://artefacts")
     assert not shared.has(artefact.key)
     shared.push(artefact)
@@ -114,19 +114,19 @@ def pretended(tmp_path, monkeypatch):
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.setenv("RAY_ADDRESS", "")  # set on nodes, and here they are this process
 
-    def run(spec, told, **options):
+    def run(spec, watcher, **options):
         cluster = Cluster(None)
         stages = in_order(system_stages(spec, cluster.machine()), 1)
         store, shared = Store(tmp_path / "driver"), SharedStore(str(tmp_path / "shared"))
-        return RayExecutor(cluster, shared, store, spec.head.measure, told, **options).run(stages)
+        return RayExecutor(cluster, shared, store, spec.head.measure, watcher, **options).run(stages)
 
     return ray, run
 
 
 def test_stages_that_a_caller_names_are_made_again_on_a_cluster_too(spec, pretended):
     _, run = pretended
-    first = run(spec, Told())
-    done = run(spec, Told(), again=lambda stage: stage.kind == "quality")
+    first = run(spec, Recorder())
+    done = run(spec, Recorder(), again=lambda stage: stage.kind == "quality")
     assert {each.status for each in done.values()} == {"ok"}
     assert {each.stage.kind for each in done.values() if not each.reused} == {"quality"}
     assert results(done) == results(first)
@@ -136,17 +136,19 @@ def test_where_ray_is_not_installed(tmp_path, spec, pretended):
     """The executor's own part: order, resources, what is asked again, and the results of a local run."""
     ray, run = pretended
     ray.lost = {"encode bm25 / mine": 2}
-    told = Told()
-    done = run(spec, told)
+    watcher = Recorder()
+    done = run(spec, watcher)
     assert {d.status for d in done.values()} == {"ok"}
-    assert [note for note in told.notes if "begun again elsewhere" in note] == told.notes
-    assert len(told.notes) == 2
+    assert [note for note in watcher.notes if "begun again elsewhere" in note] == watcher.notes
+    assert len(watcher.notes) == 2
     for labels, asked in ray.asked:
         if any(label.startswith(("build", "resident", "latency")) for label in labels):  # timed: a node alone
             assert asked["num_cpus"] == ray.sizes[asked["scheduling_strategy"]][0]
-    local = Executor(Store(tmp_path / "local"), spec.head.measure, Told()).run(in_order(system_stages(spec, "m"), 1))
+    local = Executor(Store(tmp_path / "local"), spec.head.measure, Recorder()).run(
+        in_order(system_stages(spec, "m"), 1)
+    )
     assert results(done) == results(local)
-    again = Told()
+    again = Recorder()
     assert all(d.reused for d in run(spec, again).values())
     assert again.begun == []
 
@@ -156,7 +158,7 @@ def test_a_worker_that_is_lost_again_and_again_is_given_up(spec, pretended):
 
     ray, run = pretended
     ray.lost = {"encode bm25 / mine": 99}
-    done = {d.stage.label: d for d in run(spec, Told()).values()}
+    done = {d.stage.label: d for d in run(spec, Recorder()).values()}
     assert done["encode bm25 / mine"].status == "killed"
     assert ray.lost == {"encode bm25 / mine": 99 - TRIES}
     assert done["evaluate lexical / mine"].status == "skipped"
@@ -165,27 +167,29 @@ def test_a_worker_that_is_lost_again_and_again_is_given_up(spec, pretended):
 @pytest.mark.parametrize(("kind", "name"), [("quality", "files"), ("encode", "manifest.json")])
 def test_what_is_damaged_in_the_shared_store_is_told_and_made_again(tmp_path, spec, pretended, kind, name):
     _, run = pretended
-    before = run(spec, Told())
+    before = run(spec, Recorder())
     (stage,) = (d.stage for d in before.values() if d.stage.kind == kind)
     path = tmp_path / "shared/objects" / stage.key[:2] / stage.key / name
     if path.is_dir():
         path = next(file for file in sorted(path.rglob("*")) if file.is_file())
     path.write_bytes(b"{" + path.read_bytes()[1:] + b"x")
     shutil.rmtree(tmp_path / "driver")
-    told = Told()
-    after = run(spec, told)
+    watcher = Recorder()
+    after = run(spec, watcher)
     assert {d.status for d in after.values()} == {"ok"}, [(d.stage.label, d.reason) for d in after.values()]
-    assert [note for note in told.notes if note.startswith(f"damaged and made again: {stage.label} (")] == told.notes
-    assert len(told.notes) == 1
-    assert stage.label in told.begun
+    assert [
+        note for note in watcher.notes if note.startswith(f"damaged and made again: {stage.label} (")
+    ] == watcher.notes
+    assert len(watcher.notes) == 1
+    assert stage.label in watcher.begun
     assert results(after) == results(before)
-    assert all(d.reused for d in run(spec, Told()).values())
+    assert all(d.reused for d in run(spec, Recorder()).values())
 
 
 def test_what_is_wrong_on_a_node_is_said_with_its_remedy(tmp_path, spec, pretended):
     (tmp_path / "nodes").write_text("a file where its store should be")
     _, run = pretended
-    first = next(iter(run(spec, Told()).values()))
+    first = next(iter(run(spec, Recorder()).values()))
     assert first.status == "failed"
     assert "cannot write the store" in first.reason
     assert "remedy: " in first.reason
@@ -237,16 +241,16 @@ def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
                     return
                 time.sleep(0.02)
 
-        told = Told("encode", kill_who_encodes)
+        watcher = Recorder("encode", kill_who_encodes)
         shared = SharedStore(str(tmp_path / "shared"))
         stages = in_order(system_stages(spec, cluster.machine()), 1)
-        done = RayExecutor(cluster, shared, Store(tmp_path / "driver"), spec.head.measure, told).run(stages)
+        done = RayExecutor(cluster, shared, Store(tmp_path / "driver"), spec.head.measure, watcher).run(stages)
         assert {d.status for d in done.values()} == {"ok"}, [(d.stage.label, d.reason) for d in done.values()]
-        assert any("begun again elsewhere" in note for note in told.notes), told.notes
-        before = [label for label, _, _ in told.ended][: told.begun.index("encode bm25 / mine")]
-        assert all(told.begun.count(label) == 1 for label in before), "what was finished is not begun again"
+        assert any("begun again elsewhere" in note for note in watcher.notes), watcher.notes
+        before = [label for label, _, _ in watcher.ended][: watcher.begun.index("encode bm25 / mine")]
+        assert all(watcher.begun.count(label) == 1 for label in before), "what was finished is not begun again"
         found = results(done)
-        again = Told()
+        again = Recorder()
         done = RayExecutor(cluster, shared, Store(tmp_path / "other"), spec.head.measure, again).run(stages)
         assert again.begun == []
         assert all(reused for _, _, reused in again.ended)
@@ -256,7 +260,7 @@ def test_a_lost_node_loses_nothing(tmp_path, spec, monkeypatch):
         ray.shutdown()
         nodes.shutdown()
     wanted = results(
-        Executor(Store(tmp_path / "local"), spec.head.measure, Told()).run(in_order(system_stages(spec, "m"), 1))
+        Executor(Store(tmp_path / "local"), spec.head.measure, Recorder()).run(in_order(system_stages(spec, "m"), 1))
     )
     assert found == wanted
 
@@ -281,9 +285,9 @@ def test_shards_of_an_index_may_live_on_the_cluster_that_measures_them(tmp_path,
             stages = in_order(system_stages(spec, cluster.machine()), 1)
             store = Store(tmp_path / on)
             if on == "ray":
-                done = RayExecutor(cluster, shared, store, spec.head.measure, Told()).run(stages)
+                done = RayExecutor(cluster, shared, store, spec.head.measure, Recorder()).run(stages)
             else:
-                done = Executor(store, spec.head.measure, Told()).run(stages)
+                done = Executor(store, spec.head.measure, Recorder()).run(stages)
             assert {d.status for d in done.values()} == {"ok"}, [(d.stage.label, d.reason) for d in done.values()]
             kept[on] = done
     finally:

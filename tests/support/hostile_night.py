@@ -13,7 +13,7 @@ HOSTILE = "<script>alert(1)</script>"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def known(folder, count=40):
+def histories(folder, count=40):
     """Latencies with a step of 8 % at the 31st of 40 nights, constant bytes, a null control, and a hostile name."""
     rng = np.random.default_rng(3)
     p50 = 1e-3 * (1 + 0.008 * rng.standard_normal(count))
@@ -34,7 +34,7 @@ def known(folder, count=40):
     }
 
 
-def told():
+def hostile_night():
     """Two regressions, one of them accepted, and one stage that failed."""
     night = Night("id39", "n", (START + timedelta(days=39)).isoformat(), Path("/nowhere"))
     moved = tuple((f"q{i}", 0.5, 0.4) for i in range(8))
