@@ -5,8 +5,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from tests_support import Recorder
 from step_results import conditions, latency, stored
+from tests_support import Recorder
 
 from harness.measure.workers import isolated as worker
 from harness.pipeline.executors.local import Executor
