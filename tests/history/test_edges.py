@@ -147,7 +147,7 @@ def test_a_history_that_is_a_file_is_refused(run, tmp_path):
     (tmp_path / "file").write_text("")
     message = refused("history", "add", run(), "--history", tmp_path / "file")
     assert "cannot write the history" in message
-    assert "what it held is unharmed" in message
+    assert "its content is unharmed" in message
     with pytest.raises(UserError, match="cannot write the history"):
         History(tmp_path / "file").check()
     History(tmp_path / "new/folder").check()
