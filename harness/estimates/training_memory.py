@@ -26,7 +26,8 @@ def phases(spec: Spec) -> list[Phase]:
     """Every phase of every encoder of the spec that is trained.
 
     Raises:
-        UserError: None is, or a backbone's shape is not known (it is neither LACONIC's nor a folder).
+        UserError: None is, a backbone's shape is not known (it is neither LACONIC's nor a folder), or the folder's
+            config.json is damaged.
     """
     estimated = []
     for name, part in spec.encoders.items():
@@ -34,6 +35,8 @@ def phases(spec: Spec) -> list[Phase]:
         try:
             memory = maker.training_memory()
         except UserError as error:
+            if error.file is not None:  # a file of the model, not the spec
+                raise
             raise UserError(
                 error.what, file=spec.file, key=f"encoders.{part.base}.{error.key}", remedy=error.remedy
             ) from None

@@ -68,7 +68,8 @@ def folder(path, modules=None, architecture=None, weights=True):
             json.dumps([{"type": f"sentence_transformers.x.{name}"} for name in modules])
         )
     if architecture:
-        (path / "config.json").write_text(json.dumps({"architectures": [architecture]}))
+        kind = architecture.partition("For")[0].lower()
+        (path / "config.json").write_text(json.dumps({"model_type": kind, "architectures": [architecture]}))
     if weights:
         (path / "model.safetensors").write_bytes(b"")
     (path / "pytorch_model.bin").write_bytes(b"pickle")
