@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from pydantic_core import from_json
@@ -17,7 +18,7 @@ from harness.errors import UserError
 from harness.stats.samples import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.lib.npyio import NpzFile
@@ -39,7 +40,7 @@ def conditions(path: Path) -> list[ConditionRow]:
     Raises:
         UserError: A line is not JSON; file and line are named.
     """
-    rows: list[ConditionRow] = _lines(path)
+    rows: list[ConditionRow] = _lines(path, ("collection", "system", "kind"))
     return rows
 
 
@@ -50,30 +51,39 @@ def training(path: Path) -> dict[str, list[dict[str, float]]]:
         UserError: A line is not JSON; file and line are named.
     """
     curves: dict[str, list[dict[str, float]]] = {}
-    for row in _lines(path):
+    for row in _lines(path, ("encoder",)):
         curves.setdefault(str(row["encoder"]), []).append({name: row[name] for name in row if name != "encoder"})
     return curves
 
 
-def _lines(path: Path) -> Any:
-    """The list of a file's JSON lines, whatever they are; empty where the file is missing.
+def _lines(path: Path, keys: Sequence[str]) -> Any:
+    """The objects of a file of JSON lines, all of which have these keys; empty where the file is missing.
 
     Raises:
-        UserError: A line is not JSON; file and line are named.
+        UserError: A line is not JSON, or not an object with these keys; file and line are named.
     """
     if not path.is_file():
         return []
     rows = path.read_text(encoding="utf-8", errors="replace").split("\n")
     try:  # all at once, which is twice as fast; one by one only to name the line at fault
-        return json.loads(f"[{','.join(row for row in rows if row)}]")
+        objects = json.loads(f"[{','.join(row for row in rows if row)}]")
+        whole = all(isinstance(row, dict) and all(key in row for key in keys) for row in objects)
     except ValueError:
-        for number, row in enumerate(rows, start=1):
-            try:
-                json.loads(row or "null")
-            except ValueError as error:
-                remedy = "run the experiment again"
-                raise UserError(f"not JSON: {error}", file=path, line=number, remedy=remedy) from None
-        raise
+        whole = False
+    return objects if whole else [_line(row, keys, path, number) for number, row in enumerate(rows, start=1) if row]
+
+
+def _line(text: str, keys: Sequence[str], path: Path, number: int) -> dict[str, object]:
+    """One line; a line that is at fault is named."""
+    remedy = "run the experiment again"
+    try:
+        row = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"not JSON: {error}", file=path, line=number, remedy=remedy) from None
+    lacking = [key for key in keys if not isinstance(row, dict) or key not in row]
+    if lacking:
+        raise UserError(f"the line has no {lacking[0]!r}", file=path, line=number, remedy=remedy)
+    return dict(row)
 
 
 def quality(path: Path) -> dict[tuple[str, str, str], dict[str, float]]:
@@ -86,8 +96,12 @@ def quality(path: Path) -> dict[tuple[str, str, str], dict[str, float]]:
         return {}
     try:  # all at once; one by one only where it is damaged
         rows = from_json(b"[%b]" % path.read_bytes().strip().replace(b"}\n{", b"},{"))
-    except ValueError:
-        rows = _lines(path)
+        return _by_metric(rows)
+    except (ValueError, KeyError, TypeError):
+        return _by_metric(_lines(path, ("collection", "system", "metric", "query", "value")))
+
+
+def _by_metric(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, float]]:
     values: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in rows:
         values.setdefault((row["collection"], row["system"], row["metric"]), {})[row["query"]] = row["value"]
@@ -130,7 +144,7 @@ class Explained(Mapping[str, str]):
         if self._lines is None:
             text = self._data[self._start : self._end].decode(errors="replace")
             own, cut = [line for line in text.split("\n") if line.startswith(self._head)], len(self._head)
-            self._lines = {line[cut : line.index(', "text": ', cut)]: line for line in own}
+            self._lines = {line[cut:end]: line for line in own if (end := line.find(', "text": ', cut)) > 0}
         return self._lines
 
     def __getitem__(self, query: str) -> str:
@@ -221,5 +235,5 @@ def _samples(path: Path) -> Iterator[NpzFile]:
     try:
         with np.load(path, allow_pickle=False) as samples:
             yield samples
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, NotImplementedError) as error:
         raise UserError(f"the samples cannot be read: {error}", file=path, remedy="run the experiment again") from None

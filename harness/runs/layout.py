@@ -41,6 +41,12 @@ ACTIVE = "active.npz"
 TRAINING = "training.jsonl"
 TREC_RUNS = "runs"
 REPORT = "report.html"
+PARTS: dict[str, type] = {
+    **dict.fromkeys(("run", "name", "title", "description", "created", "spec_hash", "spec_text", "command"), str),
+    **dict.fromkeys(("provenance", "environment", "collections"), dict),
+    **dict.fromkeys(("overrides", "systems", "stages", "claims", "notes"), list),
+}
+"""Parts of run.json that the readers of a run use, with their kinds."""
 
 
 def trec_run(number: int) -> str:
@@ -67,6 +73,22 @@ def read_facts(folder: Path) -> Facts:
             f"no finished run: {error}", file=path, remedy="give the folder that `laconic-bench run` wrote"
         ) from None
     return migrated(facts, path)
+
+
+def check_whole(facts: Facts, path: Path) -> None:
+    """Check that the facts have all parts that the readers of a run use.
+
+    Raises:
+        UserError: A part is missing or of another kind; it is named.
+    """
+    for name, kind in PARTS.items():
+        if not isinstance(facts.get(name), kind):
+            raise UserError(f"not a whole run: no {name!r}", file=path, remedy="run the experiment again")
+    for number, system in enumerate(facts["systems"]):
+        for name in ("name", "collection", "status", "reason"):
+            if not isinstance(system, dict) or not isinstance(system.get(name), str):
+                remedy = "run the experiment again"
+                raise UserError(f"not a whole run: system {number} has no {name!r}", file=path, remedy=remedy)
 
 
 def migrated(facts: object, path: Path) -> Facts:

@@ -172,6 +172,7 @@ def load_run(folder: Path) -> RunData:
         UserError: ``run.json`` or ``records.jsonl`` is missing or broken, or of a later schema; the file is named.
     """
     facts = layout.read_facts(folder)
+    layout.check_whole(facts, folder / layout.RUN)
     return RunData(
         folder,
         facts,

@@ -20,10 +20,9 @@ finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 def contents(system="s", collection="c", values=(1.0,), queries=("q1",), **more):
     facts = {
+        **{name: kind() for name, kind in layout.PARTS.items()},
         "name": "x",
         "systems": [{"name": system, "collection": collection, "status": "ok", "reason": "", "stages": {"fit": "k"}}],
-        "collections": {},
-        "claims": [],
     }
     rows = [record("r", collection, system, "index_bytes", value, method="m") for value in values]
     per_query = [
@@ -59,7 +58,7 @@ def test_arrays_rows_and_trec_runs_come_back(tmp_path):
         tmp_path / "run",
         contents(
             latencies=times,
-            conditions=[{"kind": "latency", "a": 1}],
+            conditions=[{"collection": "c", "system": "s", "kind": "latency", "a": 1}],
             explained=[{"collection": "c", "system": "s", "query": "q1", "text": "why"}],
             active={"0/document_terms": np.array([3]), "0/document_vectors": np.array([7])},
             training=[{"encoder": "e", "step": 1, "loss": 0.5}],
@@ -68,7 +67,7 @@ def test_arrays_rows_and_trec_runs_come_back(tmp_path):
     )
     run = load_run(tmp_path / "run")
     np.testing.assert_array_equal(run.latency["c", "s"]["total"].ravel(), [1.1, 2.2])
-    assert run.conditions == [{"kind": "latency", "a": 1}]
+    assert run.conditions == [{"collection": "c", "system": "s", "kind": "latency", "a": 1}]
     assert run.explain("c", "s", "q1")["text"] == "why"
     assert [array.tolist() for array in run.active["c", "s"]["document"]] == [[3], [7]]
     assert run.training == {"e": [{"step": 1, "loss": 0.5}]}
