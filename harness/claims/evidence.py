@@ -33,8 +33,8 @@ class Evidence:
     (collection, system, metric); `latency` by cell: {"encode", "search", "total"} -> seconds, float64 of
     processes x queries x repeats, and {"encode_cpu", "search_cpu", "total_cpu"} -> processor seconds of a query, mean
     over the queries, processes x 1 x passes. `disturbed` names what disturbed the timing of a cell; `codecs` how its
-    index stores weights or vectors; `settings` how it was measured: "data" (the collection's revision), "k", "depth",
-    "threads", "machine", "timed queries". `confidence` is that of the records' intervals.
+    index stores weights or vectors; `settings` how it was measured, as far as known: "data" (the collection's
+    revision), "k", "depth", "threads", "machine", "timed queries". `confidence` is that of the records' intervals.
     """
 
     records: Mapping[tuple[str, str, str], Record]
@@ -80,6 +80,7 @@ class Side:
 def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     """Why the two sides cannot be compared; empty where they can. `disturbance` covers disturbed timing."""
     settings: tuple[str, ...] = ()
+    clocked = False
     for side in (ours, theirs):
         status, reason = side.evidence.statuses.get(side.cell, ("not run", ""))
         if status != "ok":
@@ -87,7 +88,7 @@ def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
         row = side.record(claim.metric)
         if row is None:
             return f"{side.name} has no {claim.metric}"
-        settings = _settings(row)
+        settings, clocked = _settings(row), metric_of(row).clocked
     for side, wanted in zip((ours, theirs), claim.codecs or (), strict=False):
         if side.codec != wanted:
             return (
@@ -97,6 +98,13 @@ def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
         first, second = (side.evidence.settings.get(side.cell, {}).get(name) for side in (ours, theirs))
         if first != second:
             return f"{name} differs: {first or 'unknown'} for {ours.name}, {second or 'unknown'} for {theirs.name}"
+        if first is None and ours.evidence is not theirs.evidence:
+            return f"{name} is not known of either run"
+    if clocked and ours.evidence is not theirs.evidence:
+        return (
+            "the times are of two runs, and a machine is faster on one day than on another (one run of both systems "
+            "compares them)"
+        )
     ours_asked, theirs_asked = ours.quality(claim.metric).keys(), theirs.quality(claim.metric).keys()
     if ours_asked != theirs_asked:
         shared = len(ours_asked & theirs_asked)

@@ -21,20 +21,22 @@ def verdicts(run: RunData, baseline: RunData | None = None) -> list[Verdict]:
     """
     theirs = None if baseline is None else evidence(baseline)
     claims = [ClaimSpec.model_validate(claim) for claim in run.facts["claims"]]
-    return [verdict for claim in claims for verdict in judge(claim, evidence(run), theirs)]
+    ours = evidence(run)
+    return [verdict for claim in claims for verdict in judge(claim, ours, theirs)]
 
 
 def evidence(run: RunData) -> Evidence:
     """The evidence of a run's verdicts."""
     measure = run.facts.get("measure", {})
-    asked = {name: str(measure.get(name)) for name in ("k", "depth", "threads")}
-    asked |= {"machine": str(run.facts.get("machine")), "timed queries": str(measure.get("queries"))}
+    known = {name: measure.get(name) for name in ("k", "depth", "threads")} | {"machine": run.facts.get("machine")}
+    if "queries" in measure:
+        known["timed queries"] = "all" if measure["queries"] is None else measure["queries"]
     statuses, codecs, settings = {}, {}, {}
     for system in run.systems:
         cell = (system["collection"], system["name"])
         statuses[cell] = (str(system["status"]), str(system["reason"]))
         codecs[cell] = str(system.get("codec", ""))
         data = run.facts["collections"].get(system["collection"], {}).get("revision")
-        settings[cell] = {"data": str(data), **asked}
+        settings[cell] = {name: str(value) for name, value in {"data": data, **known}.items() if value is not None}
     confidence = float(measure.get("confidence", 0.95))
     return Evidence(run.cells(), statuses, run.quality, run.latency, run.disturbed, codecs, settings, confidence)

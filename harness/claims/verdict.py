@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from harness.claims.evidence import Evidence, Side, disturbance, obstacle
-from harness.claims.words import RATIOS, finding, floor, unsettled
+from harness.claims.words import RATIOS, finding, floor, hidden, smallest, unsettled
 from harness.runs.metrics import metric_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,23 @@ if TYPE_CHECKING:
 
 Word: TypeAlias = Literal["supported", "contradicted", "inconclusive", "not comparable"]
 Floats: TypeAlias = "NDArray[np.float64]"
-Estimate: TypeAlias = tuple[float, float, float]
+Numbers: TypeAlias = tuple[float, float, float]
 """(value, low, high)."""
+
+
+PROCESSES = 2
+"""Processes that a verdict on times needs: what differs between two processes cannot be seen in one."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A reduction, ratio or difference with its interval, and what the reader is told of the interval."""
+
+    value: float
+    low: float
+    high: float
+    interval: str = ""
+    """Such as "95% interval"; empty where the value is exact."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +62,10 @@ def judge(claim: ClaimSpec, evidence: Evidence, baseline: Evidence | None = None
     """One verdict a collection that the claim is about.
 
     Supported: the whole interval satisfies the relation. Contradicted: none of it does. Inconclusive: neither, or a
-    value that varies from run to run was measured once. Not comparable: a side failed or lacks the metric, the claim is
-    about another codec, data or settings differ, or the timing was disturbed. Counts (bytes, FLOPs, postings) have no
-    interval.
+    value that varies from run to run was measured once or in one process, or the bound lies nearer to the value than
+    the null control could have shown. Not comparable: a side failed or lacks the metric, the claim is about another
+    codec, data or settings differ or are not known, the times are of two runs, or the timing was disturbed. Counts
+    (bytes, FLOPs, postings) have no interval.
 
     Args:
         claim: From a spec.
@@ -85,69 +101,92 @@ def _judge_on(claim: ClaimSpec, ours: Side, theirs: Side) -> Verdict:
         reason = f"{claim.baseline} has {claim.metric} = {rows[1].value:g}, and nothing can be divided by it"
         return verdict("not comparable", f"not comparable, {reason}.")
     estimate = _estimate(claim, ours, theirs, rows[0], rows[1])
-    value = _point(claim.relation, rows[0].value, rows[1].value) if estimate is None else estimate[0]
-    numbers = (value, None, None) if estimate is None else estimate
-    text = finding(claim, ours, theirs, rows[0], value, None if estimate is None else estimate[1:])
+    if estimate is None:
+        value, numbers = _point(claim.relation, rows[0].value, rows[1].value), ()
+        sentence = finding(claim, ours, theirs, rows[0], value)
+    else:
+        value, numbers = estimate.value, (estimate.low, estimate.high)
+        sentence = finding(claim, ours, theirs, rows[0], value, numbers if estimate.interval else None, estimate.interval)
     disturbed = disturbance(claim, ours, theirs)
     if disturbed:
-        return verdict("not comparable", f"{text}. Not comparable: the timing was disturbed ({disturbed}).", *numbers)
+        sentence = f"{sentence}. Not comparable: the timing was disturbed ({disturbed})."
+        return verdict("not comparable", sentence, value, *numbers)
     if estimate is None:
-        why = unsettled(claim, ours, theirs)
-        return verdict("inconclusive", f"{text}. {why}, so nothing is settled.{floor(claim, ours, theirs)}", *numbers)
-    word = _word(claim.relation, claim.bound, *estimate[1:])
-    return verdict(word, f"{text}. The claim is {word}.{floor(claim, ours, theirs)}", *numbers)
+        sentence = f"{sentence}. {unsettled(claim, ours, theirs)}, so nothing is settled.{floor(claim)}"
+        return verdict("inconclusive", sentence, value)
+    effect = smallest(claim, ours, theirs)
+    if effect is not None and _margin(claim, value, rows[1].value) < effect:
+        return verdict("inconclusive", f"{sentence}. {hidden(effect)}, so nothing is settled.", value, *numbers)
+    word = _word(claim.relation, claim.bound, estimate.low, estimate.high)
+    return verdict(word, f"{sentence}. The claim is {word}.{floor(claim, effect)}", value, *numbers)
 
 
 def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their_row: Record) -> Estimate | None:
     base, _, part = claim.metric.partition("/")
     if metric_of(our_row).exact:
         value = _point(claim.relation, our_row.value, their_row.value)
-        return value, value, value
+        return Estimate(value, value, value)
     first, second = ours.quality(claim.metric), theirs.quality(claim.metric)
     if first and second:
         return _of_queries(claim, first, second)
     our_times, their_times = (side.times(base.removeprefix("latency_")) for side in (ours, theirs))
-    if our_times is not None and their_times is not None and claim.relation in RATIOS:
-        return _of_times(claim, our_times, their_times, part)
+    if our_times is not None and their_times is not None:
+        if min(len(our_times), len(their_times)) < PROCESSES:
+            return None
+        if claim.relation in RATIOS:
+            return _of_times(claim, our_times, their_times, part)
     ends = (our_row.ci_low, our_row.ci_high, their_row.ci_low, their_row.ci_high)
-    if None in ends or claim.confidence > min(side.evidence.confidence for side in (ours, theirs)):
+    known = min(side.evidence.confidence for side in (ours, theirs))
+    if None in ends or claim.confidence > known:
         return None
     # Both intervals at their worst: wider than needed, never too narrow.
     low, high, their_low, their_high = (float(end or 0) for end in ends)
+    interval = f"both {known:.0%} intervals at their worst"
     if claim.relation not in RATIOS:
-        return our_row.value - their_row.value, low - their_high, high - their_low
+        return Estimate(our_row.value - their_row.value, low - their_high, high - their_low, interval)
     if their_low <= 0:
         return None
-    return _as_relation(claim.relation, (our_row.value / their_row.value, low / their_high, high / their_low))
+    worst = (our_row.value / their_row.value, low / their_high, high / their_low)
+    return Estimate(*_as_relation(claim.relation, worst), interval)
 
 
-def _of_times(claim: ClaimSpec, ours: Floats, theirs: Floats, part: str) -> Estimate | None:
+def _of_times(claim: ClaimSpec, ours: Floats, theirs: Floats, part: str) -> Estimate:
     """The ratio of a percentile or mean of latencies, or (no part) of processor times, whose passes' median counts.
 
-    Runs hold processor times as means over the queries, so the interval is over processes; one process has none.
+    Runs hold processor times as means over the queries, so their interval is over processes.
     """
     from harness.stats.levels import percentile_ratio
 
-    if not part and min(len(ours), len(theirs)) < 2:
-        return None
     q = None if part == "mean" else float(part.removeprefix("p")) / 100 if part else 0.5
-    return _as_relation(claim.relation, percentile_ratio(ours, theirs, q, confidence=claim.confidence))
+    ratio = percentile_ratio(ours, theirs, q, confidence=claim.confidence)
+    return Estimate(*_as_relation(claim.relation, ratio), f"{claim.confidence:.0%} interval")
 
 
 def _of_queries(claim: ClaimSpec, ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:
-    from harness.stats.bootstrap import paired_difference, paired_ratio
+    from harness.stats.means import difference, ratio
 
     queries = sorted(ours)
     first, second = (np.asarray([values[query] for query in queries]) for values in (ours, theirs))
+    # Two one-sided tests at this confidence decide as the interval at twice the error does (Schuirmann 1987).
+    confidence = 2 * claim.confidence - 1 if claim.relation == "equivalent_within" else claim.confidence
     if claim.relation in RATIOS:
-        return _as_relation(claim.relation, paired_ratio(first, second, confidence=claim.confidence))
-    if claim.relation == "equivalent_within":
-        # Two one-sided tests at this confidence decide as the interval at twice the error does (Schuirmann 1987).
-        return paired_difference(first, second, confidence=2 * claim.confidence - 1)
-    return paired_difference(first, second, confidence=claim.confidence)
+        numbers = _as_relation(claim.relation, ratio(first, second, confidence=confidence))
+    else:
+        numbers = difference(first, second, confidence=confidence)
+    return Estimate(*numbers, f"{confidence:.0%} interval")
 
 
-def _as_relation(relation: Relation, ratio: Estimate) -> Estimate:
+def _margin(claim: ClaimSpec, value: float, theirs: float) -> float:
+    """How far the value lies from the nearest bound of the claim, as a share of what is measured; NaN for no share."""
+    if claim.relation == "reduction_at_least":
+        return abs((1 - value) / (1 - claim.bound) - 1)
+    if claim.relation in RATIOS:
+        return abs(value / claim.bound - 1)
+    bounds = (-claim.bound, claim.bound) if claim.relation == "equivalent_within" else (claim.bound,)
+    return min(abs(value - bound) for bound in bounds) / theirs if theirs > 0 else float("nan")
+
+
+def _as_relation(relation: Relation, ratio: Numbers) -> Numbers:
     value, low, high = ratio
     return (1 - value, 1 - high, 1 - low) if relation == "reduction_at_least" else (value, low, high)
 

@@ -16,15 +16,31 @@ _UNITS = {"bytes": " bytes", "seconds": " s", "joules": " J"}
 
 
 def finding(
-    claim: ClaimSpec, ours: Side, theirs: Side, row: Record, value: float, interval: tuple[float, float] | None
+    claim: ClaimSpec,
+    ours: Side,
+    theirs: Side,
+    row: Record,
+    value: float,
+    ends: tuple[float, float] | None = None,
+    interval: str = "",
 ) -> str:
-    """The measured difference and the claimed one, without a full stop; `row` is our value of the claim's metric."""
+    """The measured difference and the claimed one, without a full stop.
+
+    Args:
+        claim: From a spec.
+        ours: Of its system.
+        theirs: Of its baseline.
+        row: Our value of the claim's metric.
+        value: The reduction, ratio or difference.
+        ends: Of its interval; None where it has none.
+        interval: What kind of interval that is, such as "95% interval".
+    """
     part, known = claim.metric.partition("/")[2], metric_of(row)
     level = f" ({row.method})" if known.unit == "bytes" else ""
     what = f"{known.label} {part}".strip() + level
     first, second = (_named(side, codec=known.unit == "bytes") for side in (ours, theirs))
     unit = _UNITS.get(known.unit, "")
-    bounds = "" if interval is None or interval[0] == interval[1] else _bounds(claim, *interval, unit)
+    bounds = "" if ends is None else _bounds(claim, *ends, unit, interval)
     if claim.relation == "reduction_at_least":
         digits = 1 if round(value, 3) != round(claim.bound, 3) or value == claim.bound else 3
         difference = f"is {abs(value):.{digits}%} {'below' if value >= 0 else 'above'} that of {second}{bounds}"
@@ -43,7 +59,8 @@ def finding(
 
 def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     """Why a value that varies has no interval that a verdict could rest on, without a full stop."""
-    if claim.metric.endswith("_cpu") and all(side.times(claim.metric) is not None for side in (ours, theirs)):
+    name = claim.metric.partition("/")[0].removeprefix("latency_")
+    if all(side.times(name) is not None for side in (ours, theirs)):
         return "It was measured in one process, and processes differ (measure.processes asks for more)"
     rows = [side.record(claim.metric) for side in (ours, theirs)]
     if is_foreign(claim.metric):
@@ -56,16 +73,25 @@ def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     return "Its interval reaches down to 0"
 
 
-def floor(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
-    """A sentence on the limits of a verdict on times; empty for other metrics."""
+def smallest(claim: ClaimSpec, ours: Side, theirs: Side) -> float | None:
+    """The smallest share by which the times of a claim could differ and be seen; None where no null control says so."""
     base, _, part = claim.metric.partition("/")
-    if base.endswith("_cpu"):
-        return " The interval is over processes, for the queries that were timed."
     if not base.startswith("latency_"):
-        return ""
+        return None
     name = f"smallest_effect/{base.removeprefix('latency_')} {part}"
     rows = [side.record(name) for side in (ours, theirs)]
-    effect = max((row.value for row in rows if row is not None), default=None)
+    return max((row.value for row in rows if row is not None), default=None)
+
+
+def hidden(effect: float) -> str:
+    """That the bound is too near, without a full stop."""
+    return f"The claim's bound is nearer than {effect:.1%}, and nearer differences cannot be shown here (null control)"
+
+
+def floor(claim: ClaimSpec, effect: float | None = None) -> str:
+    """A sentence on the limits of a verdict on times; empty for other metrics."""
+    if claim.metric.partition("/")[0].endswith("_cpu"):
+        return " The interval is over processes, for the queries that were timed."
     return "" if effect is None else f" Differences below {effect:.1%} cannot be shown here (null control)."
 
 
@@ -73,12 +99,10 @@ def _named(side: Side, *, codec: bool) -> str:
     return f"{side.name} ({side.codec})" if codec and side.codec else side.name
 
 
-def _bounds(claim: ClaimSpec, low: float, high: float, unit: str) -> str:
-    """The interval in brackets; the one of an equivalence is that of two one-sided tests."""
-    if claim.relation == "equivalent_within":
-        return f" ({2 * claim.confidence - 1:.0%} interval {low:+.4g} to {high:+.4g}{unit})"
+def _bounds(claim: ClaimSpec, low: float, high: float, unit: str, interval: str) -> str:
+    """The interval; of a difference with the signs of its ends."""
     if claim.relation == "reduction_at_least":
-        return f" ({claim.confidence:.0%} interval of the reduction {low:.1%} to {high:.1%})"
+        return f" ({interval} of the reduction {low:.1%} to {high:.1%})"
     if claim.relation in RATIOS:
-        return f" ({claim.confidence:.0%} interval {low:.4g} to {high:.4g})"
-    return f" ({claim.confidence:.0%} interval {low:+.4g} to {high:+.4g}{unit})"
+        return f" ({interval} {low:.4g} to {high:.4g})"
+    return f" ({interval} {low:+.4g} to {high:+.4g}{unit})"

@@ -14,6 +14,9 @@ Qrels: TypeAlias = "Mapping[str, Mapping[str, int]]"
 Run: TypeAlias = "Mapping[str, Mapping[str, float]]"
 """{query: {document: score}}; higher scores come first."""
 
+CLOCKED = ("seconds", "queries/second", "documents/second", "joules", "price")
+"""Units of what the clock decides."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -35,6 +38,11 @@ class Metric:
     def timed(self) -> bool:
         """It depends on the machine and the way of measuring: it is neither counted nor a share of documents found."""
         return not self.exact and (self.unit, self.direction) != ("fraction", "higher")
+
+    @property
+    def clocked(self) -> bool:
+        """It is a time, a rate, or follows from one."""
+        return self.unit in CLOCKED
 
 
 @runtime_checkable
