@@ -163,16 +163,17 @@ def _of_times(claim: ClaimSpec, ours: Floats, theirs: Floats, part: str) -> Esti
 
 
 def _of_queries(claim: ClaimSpec, ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:
-    from harness.stats.means import difference, ratio
+    from harness.stats.means import DIFFERENCE, difference, ratio
 
     queries = sorted(ours)
     first, second = (np.asarray([values[query] for query in queries]) for values in (ours, theirs))
     # Two one-sided tests at this confidence decide as the interval at twice the error does (Schuirmann 1987).
     confidence = 2 * claim.confidence - 1 if claim.relation == "equivalent_within" else claim.confidence
+    fractions = metric(claim.metric.partition("/")[0]).unit == "fraction"
     if claim.relation in RATIOS:
-        numbers = _as_relation(claim.relation, ratio(first, second, confidence=confidence))
+        numbers = _as_relation(claim.relation, ratio(first, second, confidence=confidence, fractions=fractions))
     else:
-        numbers = difference(first, second, confidence=confidence)
+        numbers = difference(first, second, confidence=confidence, limits=DIFFERENCE if fractions else None)
     return Estimate(*numbers, f"{confidence:.0%} interval")
 
 

@@ -17,10 +17,15 @@ import numpy as np
 from harness.stats.bootstrap import Floats, Interval, checked, differences
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
 FEWEST = 10
-"""Queries that must differ from the most common value; with fewer, Student's t errs up to eight times as often."""
+"""Queries that Student's t needs, and of fractions those that must differ from the most common value.
+
+With fewer it errs up to eight times as often as it says.
+"""
 FRACTION = (0.0, 1.0)
 """Limits of a value such as nDCG or recall."""
 DIFFERENCE = (-1.0, 1.0)
@@ -42,7 +47,7 @@ def mean_interval(
             the most common value give the interval of Clopper and Pearson in place of Student's t.
 
     Returns:
-        (low, high), within the limits; (-inf, inf) for one value without limits.
+        (low, high), within the limits; (-inf, inf) for fewer than `FEWEST` values without limits.
 
     Raises:
         ValueError: There is no value, one is not finite, or one is beyond the limits.
@@ -50,7 +55,7 @@ def mean_interval(
     data = checked(values)
     mean = float(data.mean())
     if limits is None:
-        if len(data) < 2:
+        if len(data) < FEWEST:
             return EVERYTHING
         reach = _reach(data, confidence)
         return mean - reach, mean + reach
@@ -70,41 +75,124 @@ def mean_interval(
 def p_value(values: ArrayLike, *, limits: tuple[float, float] | None = None) -> float:
     """Two-sided p-value of a mean of 0: the interval of confidence 1 - p just reaches 0.
 
-    Arguments and errors as for `mean_interval`; 1 for one value without limits.
+    Arguments and errors as for `mean_interval`; 1 for fewer than `FEWEST` values without limits.
     """
-    from scipy.special import bdtr, stdtr
+    from scipy.special import stdtr
 
     data = checked(values)
     count, mean = len(data), float(data.mean())
     centre = None if limits is None else _common(data)
     if limits is not None and centre is not None:
-        span = centre - limits[0] if centre > 0 else limits[1] - centre
-        if centre == 0:
-            return 1.0
-        wrong = int((data < centre).sum()) if centre > 0 else int((data > centre).sum())
-        return min(1.0, 2 * float(bdtr(wrong, count, abs(centre) / span)))
-    if mean == 0 or count < 2:
+        sides = _beyond(data, centre, limits, 0.0)
+        return 1.0 if centre == 0 else min(1.0, 2 * sides[0 if centre > 0 else 1])
+    if mean == 0 or count < FEWEST:
         return 1.0
-    error = float(data.std(ddof=1)) / math.sqrt(count)
+    error = _spread(data) / math.sqrt(count)
     return 0.0 if error == 0 else 2 * float(stdtr(count - 1, -abs(mean) / error))
 
 
-def difference(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Mean of first - second, two fractions of each query, with its interval.
+def p_values(table: NDArray[np.float64], *, limits: tuple[float, float] | None = None) -> Floats:
+    """`p_value` of each row, fast for many.
+
+    Args:
+        table: Rows x queries, float64, finite.
+        limits: As for `mean_interval`.
+    """
+    from scipy.special import stdtr
+
+    count = table.shape[1]
+    if count < 2 * FEWEST:
+        return np.asarray([p_value(row, limits=limits) for row in table], np.float64)
+    mean, error = table.mean(axis=1), table.std(axis=1, ddof=1) / math.sqrt(count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = 2 * stdtr(count - 1, -np.abs(mean) / error)
+    middle = np.partition(table, count // 2, axis=1)[:, count // 2]
+    for row in np.flatnonzero((table != middle[:, None]).sum(axis=1) < FEWEST):
+        found[row] = p_value(table[row], limits=limits)
+    return np.asarray(found, np.float64)
+
+
+def equivalence(values: ArrayLike, margin: float, *, limits: tuple[float, float] | None = None) -> float:
+    """P-value of "the mean is not within the margin", by two one-sided tests (Schuirmann 1987).
+
+    Below a, the interval of confidence 1 - 2a lies within the margin.
 
     Raises:
-        ValueError: The two have different lengths, or no or not finite values.
+        ValueError: The margin is not positive; the others as for `mean_interval`.
+    """
+    from scipy.special import stdtr
+
+    if not margin > 0:
+        raise ValueError("a positive margin is needed")
+    data = checked(values)
+    count, mean = len(data), float(data.mean())
+    centre = None if limits is None else _common(data)
+    if limits is not None and centre is not None:
+        return max(_beyond(data, centre, limits, -margin)[0], _beyond(data, centre, limits, margin)[1])
+    if count < FEWEST:
+        return 1.0
+    error = _spread(data) / math.sqrt(count)
+    if error == 0:
+        return 0.0 if abs(mean) < margin else 1.0
+    return float(stdtr(count - 1, (abs(mean) - margin) / error))
+
+
+def stratified(strata: Sequence[ArrayLike]) -> tuple[float, float]:
+    """Mean of the means of several collections, and its two-sided p-value (Welch 1947).
+
+    Args:
+        strata: For each collection one value a query, at least 2.
+
+    Returns:
+        (mean, p-value); p = 1 where no query of any collection differs from another one of its collection, or where
+        fewer than `FEWEST` queries in all are not 0.
+    """
+    from scipy.special import stdtr
+
+    tables = [checked(values) for values in strata]
+    mean = float(np.mean([data.mean() for data in tables]))
+    parts = [(float(data.var(ddof=1)) / len(data) if len(data) > 1 else math.inf, len(data) - 1) for data in tables]
+    variance = sum(part for part, _ in parts)
+    if sum(int(np.count_nonzero(data)) for data in tables) < FEWEST or not 0 < variance < math.inf:
+        return mean, 1.0
+    freedom = variance**2 / sum(part**2 / left for part, left in parts)
+    return mean, min(1.0, 2 * float(stdtr(freedom, -abs(mean) * len(tables) / math.sqrt(variance))))
+
+
+def difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    limits: tuple[float, float] | None = DIFFERENCE,
+) -> Estimate:
+    """Mean of first - second over the same queries, with its interval.
+
+    Args:
+        first: One value a query.
+        second: One value a query, the same queries.
+        confidence: Of the interval.
+        limits: Of a difference; None where there are none.
+
+    Raises:
+        ValueError: The two have different lengths, no or not finite values, or a difference is beyond the limits.
     """
     data = differences(first, second)
-    low, high = mean_interval(data, confidence=confidence, limits=DIFFERENCE)
+    low, high = mean_interval(data, confidence=confidence, limits=limits)
     return float(data.mean()), low, high
 
 
-def ratio(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Mean of first / mean of second, two fractions of each query, with its interval (Fieller 1954).
+def ratio(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95, fractions: bool = True) -> Estimate:
+    """Mean of first / mean of second over the same queries, with its interval (Fieller 1954).
 
     A ratio r lies within where Student's t does not exclude that first - r x second has a mean of 0. Where fewer than
     `FEWEST` queries differ, the interval is that of `difference` over the least mean of `second`.
+
+    Args:
+        first: One value a query, not negative.
+        second: One value a query, the same queries, not negative.
+        confidence: Of the interval.
+        fractions: No value is above 1.
 
     Returns:
         (value, low, high); low = -inf and high = inf where the mean of `second` may be 0.
@@ -116,12 +204,14 @@ def ratio(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> E
     if len(ours) != len(theirs) or theirs.mean() <= 0:
         raise ValueError("the same queries and a positive mean below the line are needed")
     value = float(ours.mean() / theirs.mean())
-    if _common(ours - theirs) is not None:
+    if fractions and _common(ours - theirs) is not None:
         least = mean_interval(theirs, confidence=confidence, limits=FRACTION)[0]
         if least <= 0:
             return value, *EVERYTHING
         low, high = (1 + end / least for end in difference(ours, theirs, confidence=confidence)[1:])
         return value, min(low, value), max(high, value)
+    if len(ours) < FEWEST:
+        return value, *EVERYTHING
     scale = _quantile(len(ours), confidence) ** 2 / len(ours)
     (ours_spread, shared), (_, theirs_spread) = np.cov(ours, theirs) * scale
     a = theirs.mean() ** 2 - theirs_spread
@@ -145,9 +235,12 @@ def _common(data: Floats) -> float | None:
 
 def _reach(data: Floats, confidence: float) -> float:
     """Half of the width of Student's interval."""
-    if np.ptp(data) == 0:  # the standard deviation of equal values may round to more than 0
-        return 0.0
-    return _quantile(len(data), confidence) * float(data.std(ddof=1)) / math.sqrt(len(data))
+    return _quantile(len(data), confidence) * _spread(data) / math.sqrt(len(data))
+
+
+def _spread(data: Floats) -> float:
+    # The standard deviation of equal values may round to more than 0.
+    return 0.0 if np.ptp(data) == 0 else float(data.std(ddof=1))
 
 
 def _quantile(count: int, confidence: float) -> float:
@@ -161,3 +254,22 @@ def _share(hits: int, count: int, confidence: float) -> float:
     from scipy.special import betaincinv
 
     return 1.0 if hits == count else float(betaincinv(hits + 1, count - hits, (1 + confidence) / 2))
+
+
+def _beyond(data: Floats, centre: float, limits: tuple[float, float], bound: float) -> tuple[float, float]:
+    """P-values of "the mean is at most the bound" and "the mean is at least the bound", by the share of the others.
+
+    At the bound, the share of queries below (above) the centre would be so large that its chance to give no more than
+    these is the p-value.
+    """
+    from scipy.special import bdtr
+
+    least, greatest = limits
+    found = []
+    for hits, span, far in (
+        (int((data < centre).sum()), centre - least, centre - bound),
+        (int((data > centre).sum()), greatest - centre, bound - centre),
+    ):
+        share = far / span if span > 0 else math.inf
+        found.append(1.0 if far <= 0 else 0.0 if share > 1 else float(bdtr(hits, len(data), share)))
+    return found[0], found[1]

@@ -262,9 +262,7 @@ def test_equal_systems_whose_processes_differ_are_seldom_told_apart():
     wrong = 0
     for _ in range(60):
         queries = rng.lognormal(-7, 0.3, (1, 50, 1))
-        sides = [
-            queries * rng.lognormal(0, 0.013, (3, 1, 1)) * rng.lognormal(0, 0.02, (3, 50, 5)) for _ in range(2)
-        ]
+        sides = [queries * rng.lognormal(0, 0.013, (3, 1, 1)) * rng.lognormal(0, 0.02, (3, 50, 5)) for _ in range(2)]
         latency = {("c", name): {"search": side} for name, side in zip("ab", sides, strict=True)}
         found = evidence(1.0, 1.0, "latency_search/mean", latency=latency)
         (verdict,) = judge(claim("latency_search/mean", ratio_at_most=1.0), found)

@@ -6,9 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from paired_tests import paired_randomisation
 from scipy import stats
 
-from harness.stats.means import DIFFERENCE, EVERYTHING, FEWEST, FRACTION, difference, mean_interval, p_value, ratio
+from harness.stats.means import (
+    DIFFERENCE,
+    EVERYTHING,
+    FEWEST,
+    FRACTION,
+    difference,
+    equivalence,
+    mean_interval,
+    p_value,
+    p_values,
+    ratio,
+    stratified,
+)
 
 fractions = st.floats(0, 1, width=32)
 many = st.lists(st.floats(-1, 1, width=32), min_size=2 * FEWEST, max_size=60)
@@ -84,9 +97,12 @@ def test_three_hundred_equal_queries_settle_a_difference_of_a_fiftieth():
     assert high < 0.02
 
 
-def test_one_value_without_limits_has_no_interval():
-    assert mean_interval([3.0]) == EVERYTHING
-    assert p_value([3.0]) == 1
+@pytest.mark.parametrize("count", [1, 3, FEWEST - 1])
+def test_a_few_values_without_limits_have_no_interval(count):
+    values = np.arange(count) + 3.0
+    assert mean_interval(values) == EVERYTHING
+    assert p_value(values) == equivalence(values, 9.0) == 1
+    assert ratio(values, values, fractions=False)[1:] == difference(values, values, limits=None)[1:] == EVERYTHING
 
 
 def test_equal_values_without_limits_have_no_spread():
@@ -158,3 +174,73 @@ def test_the_true_difference_of_unlike_systems_lies_within_in_nineteen_of_twenty
     true = share * float(np.clip(np.random.default_rng(0).normal(0.1, 0.3, 10**6), -1, 1).mean())
     wrong = sum(not low <= true <= high for low, high in (mean_interval(row, limits=DIFFERENCE) for row in table))
     assert wrong <= stats.binom.ppf(0.999, runs, 0.06)
+
+
+LATTICE = st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5, 1.0])
+
+
+@given(st.lists(LATTICE, min_size=1, max_size=40), st.sampled_from([0.01, 0.1, 0.4, 0.9]))
+def test_equivalence_decides_as_the_interval_at_twice_the_error(values, margin):
+    p = equivalence(values, margin, limits=DIFFERENCE)
+    assert 0 <= p <= 1
+    for factor, within in ((1.01, True), (0.99, False)):
+        error = p * factor + (1e-9 if within else -1e-9)
+        if 1e-6 < error < 0.499:
+            low, high = mean_interval(values, confidence=1 - 2 * error, limits=DIFFERENCE)
+            assert (-margin < low and high < margin) == within
+
+
+@given(many, st.floats(0.01, 1))
+def test_equivalence_is_the_larger_of_the_two_tests_of_scipy(values, margin):
+    assume(enough(values))
+    below = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
+    above = stats.ttest_1samp(values, margin, alternative="less").pvalue
+    assert equivalence(values, margin) == pytest.approx(max(below, above), abs=1e-12)
+
+
+@given(st.integers(1, 5), st.integers(1, 60), st.data())
+def test_many_p_values_are_those_of_each(rows, queries, data):
+    table = np.asarray(
+        data.draw(st.lists(st.lists(LATTICE, min_size=queries, max_size=queries), min_size=rows, max_size=rows))
+    )
+    for limits in (None, DIFFERENCE):
+        wanted = [p_value(row, limits=limits) for row in table]
+        assert p_values(table, limits=limits) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_p_values_hardly_differ_from_those_of_randomisations():
+    rng = np.random.default_rng(3)
+    for shift in (0.0, 0.02, 0.05):
+        row = rng.normal(shift, 0.2, 200) * (rng.random(200) < 0.6)
+        assert p_value(row, limits=DIFFERENCE) == pytest.approx(paired_randomisation(row, row * 0), abs=0.02)
+
+
+def test_one_collection_is_no_stratum_of_its_own():
+    row = np.random.default_rng(4).normal(0.1, 0.3, 80)
+    assert stratified([row]) == pytest.approx((row.mean(), p_value(row)))
+
+
+def test_two_collections_are_compared_as_welch_compares_two_samples():
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(0.2, 0.3, 40), rng.normal(0.1, 0.05, 300)
+    mean, p = stratified([first, -second])
+    assert mean == pytest.approx((first.mean() - second.mean()) / 2)
+    assert p == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def test_equal_systems_on_several_collections_differ_in_one_of_twenty():
+    rng = np.random.default_rng(6)
+    wrong = 0
+    for _ in range(600):
+        strata = [rng.normal(0, spread, count) for spread, count in ((0.3, 20), (0.1, 300), (0.2, 60))]
+        wrong += stratified(strata)[1] < 0.05
+    assert stats.binom.ppf(0.001, 600, 0.05) <= wrong <= stats.binom.ppf(0.999, 600, 0.05)
+
+
+@pytest.mark.parametrize(
+    "strata", [[[0.0] * 40, [0.0] * 40], [[0.5], [0.1] * 40], [[0.1] * 40], [[0.3, 0.2], [0.4] * 3]]
+)
+def test_collections_that_cannot_tell_have_p_one(strata):
+    mean, p = stratified(strata)
+    assert mean == pytest.approx(np.mean([np.mean(values) for values in strata]))
+    assert p == 1
