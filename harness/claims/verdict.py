@@ -128,7 +128,7 @@ def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their
         return Estimate(value, value, value)
     first, second = ours.quality(claim.metric), theirs.quality(claim.metric)
     if first and second:
-        return _of_queries(claim, first, second)
+        return _of_queries(claim, first, second, fractions=metric_of(our_row).unit == "fraction")
     our_times, their_times = (side.times(base.removeprefix("latency_")) for side in (ours, theirs))
     if our_times is not None and their_times is not None:
         if min(len(our_times), len(their_times)) < PROCESSES:
@@ -162,14 +162,15 @@ def _of_times(claim: ClaimSpec, ours: Floats, theirs: Floats, part: str) -> Esti
     return Estimate(*_as_relation(claim.relation, ratio), f"{claim.confidence:.0%} interval")
 
 
-def _of_queries(claim: ClaimSpec, ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:
+def _of_queries(
+    claim: ClaimSpec, ours: Mapping[str, float], theirs: Mapping[str, float], *, fractions: bool
+) -> Estimate:
     from harness.stats.means import DIFFERENCE, difference, ratio
 
     queries = sorted(ours)
     first, second = (np.asarray([values[query] for query in queries]) for values in (ours, theirs))
     # Two one-sided tests at this confidence decide as the interval at twice the error does (Schuirmann 1987).
     confidence = 2 * claim.confidence - 1 if claim.relation == "equivalent_within" else claim.confidence
-    fractions = metric(claim.metric.partition("/")[0]).unit == "fraction"
     if claim.relation in RATIOS:
         numbers = _as_relation(claim.relation, ratio(first, second, confidence=confidence, fractions=fractions))
     else:

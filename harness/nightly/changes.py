@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from harness.metrics import metric
-from harness.nightly.thresholds import threshold
+from harness.nightly.thresholds import inside, threshold
 from harness.runs.metrics import metric_of
 from reports.formatting import label, number
 
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from harness.runs.read import RunData
     from harness.spec.nightly import ThresholdSpec
 
-Word: TypeAlias = Literal["improved", "regressed", "no change", "within noise", "not comparable"]
+Word: TypeAlias = Literal["improved", "regressed", "no change", "within noise", "inconclusive", "not comparable"]
 Key: TypeAlias = tuple[str, str, str]
 """(collection, system, metric)."""
 CONFIDENCE = 0.99
 """Of an interval that decides a verdict: there are dozens of them on a page."""
+PROCESSES = 2
+"""Processes of each run that a verdict on times needs: what differs between two cannot be seen in one."""
 ROUNDING = 1e-9
 """A query whose value differs by more than this has moved."""
 
@@ -136,12 +138,15 @@ def of_processor(
     key: Key, base: NDArray[np.float64], head: NDArray[np.float64], limit: ThresholdSpec, confidence: float
 ) -> Change:
     """The verdict on processor time that was taken in turns: seconds, pairs x passes x queries."""
-    from harness.stats.turns import ratio_in_turns
+    from harness.stats.turns import coverage, ratio_in_turns
 
     before = float(np.median(base, axis=(0, 1)).mean())
     value, low, high = ratio_in_turns(head, base, confidence=confidence)
     kind = metric(key[2])
     change = Change(key, "no change", before, before * value, low, high, unit=kind.unit)
+    if coverage(len(base)) < confidence:
+        note = f"{len(base)} pairs of processes make an interval of {coverage(len(base)):.1%}, not {confidence:.0%}"
+        return replace(change, word="inconclusive", note=note)
     if low <= 1 <= high:
         return change
     return replace(change, word=word(before, before * value, limit, kind.direction))
@@ -151,14 +156,10 @@ def word(old: float, new: float, limit: ThresholdSpec, direction: Direction) -> 
     """The verdict on two values without noise."""
     if old == new:
         return "no change"
-    if _inside(old, new, limit):
+    if inside(old, new, limit):
         return "within noise"
     better = (new > old) == (direction == "higher")
     return "improved" if better and limit.sides == "one" else "regressed"
-
-
-def _inside(old: float, new: float, limit: ThresholdSpec) -> bool:
-    return abs(new - old) <= max(limit.absolute, limit.relative * abs(old))
 
 
 def _of_queries(
@@ -188,9 +189,12 @@ def _of_times(
     assert plain.base is not None  # noqa: S101 - `judge` has both values
     assert plain.head is not None  # noqa: S101
     if old is None or new is None or side == name:
-        if _inside(plain.base, plain.head, limit):
+        if inside(plain.base, plain.head, limit):
             return replace(plain, word="within noise", note="measured once in each run")
         return replace(plain, word=word(plain.base, plain.head, limit, direction), note="measured once in each run")
+    if min(len(old), len(new)) < PROCESSES:
+        note = "timed in one process, and processes differ (measure.processes asks for more)"
+        return replace(plain, word="inconclusive", note=note)
     if old.shape[1] != new.shape[1]:
         return replace(plain, word="not comparable", note="the runs timed different numbers of queries")
     if name.endswith("_least"):

@@ -89,7 +89,7 @@ def lines(compared: Sequence[Change], *, all_metrics: bool = False) -> list[str]
         compared: The changes.
         all_metrics: Show what did not change, too.
     """
-    order: tuple[Word, ...] = ("regressed", "not comparable", "improved", "within noise", "no change")
+    order: tuple[Word, ...] = ("regressed", "inconclusive", "not comparable", "improved", "within noise", "no change")
     quiet = ("no change", "within noise")
     shown = [change for change in compared if all_metrics or change.word not in quiet or change.queries]
     text = []
@@ -106,4 +106,4 @@ def lines(compared: Sequence[Change], *, all_metrics: bool = False) -> list[str]
 def exit_code(compared: Sequence[Change]) -> int:
     """0: nothing regressed; 1: something did; 2: something could not be compared."""
     words = {change.word for change in compared}
-    return 1 if "regressed" in words else 2 if "not comparable" in words or not compared else 0
+    return 1 if "regressed" in words else 2 if words & {"inconclusive", "not comparable"} or not compared else 0

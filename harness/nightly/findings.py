@@ -11,8 +11,8 @@ from harness.measure.null_control import AGAIN
 from harness.metrics import metric as metric_of
 from harness.nightly.accepted import reason_for
 from harness.nightly.changes import changes
-from harness.nightly.thresholds import threshold
-from harness.stats.changes import SUSPICION, drift, newest, steps
+from harness.nightly.thresholds import inside, threshold
+from harness.stats.changes import DRIFT_ALARM, DRIFT_ALARM_ONCE, SUSPICION, drift, newest, steps
 from reports.formatting import label, number
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Finding:
 
 
 def suspects(history: Mapping[Key, Sequence[Night]], given: Mapping[str, ThresholdSpec]) -> set[str]:
-    """Systems of which the last night's value, or a run of nights up to it, stands out for the worse.
+    """Systems of which the last night's value, or a run of nights up to it, stands out for the worse, or has drifted.
 
     Args:
         history: Every series with tonight's value last.
@@ -61,13 +61,16 @@ def suspects(history: Mapping[Key, Sequence[Night]], given: Mapping[str, Thresho
     """
     systems = set()
     for key, nights in history.items():
-        if threshold(key[2], given) is None or metric_of(key[2]).exact or key[1].endswith(AGAIN):
+        limit = threshold(key[2], given)
+        if limit is None or metric_of(key[2]).exact or key[1].endswith(AGAIN):
             continue
         values, twice = _alike(nights)
         earlier = steps(values[:-1], twice=twice[:-1])
         stretch = values[earlier[-1].first :] if earlier else values
         step = newest(stretch, SUSPICION, 0.0)
-        if step is not None and step.score * worse(key[2]) > 0:
+        signs = _signs(key, limit)
+        stepped = step is not None and any(step.score * sign > 0 for sign in signs)
+        if stepped or any(drift(stretch, worse=sign) is not None for sign in signs):
             systems.add(key[1])
     return systems
 
@@ -120,24 +123,45 @@ def _good(nights: Sequence[Night]) -> int:
     return max((place for place, night in enumerate(nights[:-1]) if night.state in ("good", "")), default=-1)
 
 
+def _signs(key: Key, limit: ThresholdSpec) -> tuple[int, ...]:
+    """The directions that are regressions: 1 for more, -1 for less; the direction for the worse comes first."""
+    sign = worse(key[2])
+    return (sign,) if limit.sides == "one" else (sign, -sign)
+
+
 def _step(key: Key, nights: Sequence[Night], limit: ThresholdSpec, accepted: Sequence[Accepted]) -> Finding | None:
+    """The present level against the one before the first step that nobody accepted or mended.
+
+    A step for the better sets the level that later ones are held against, unless both sides are regressions.
+    """
     same = [night for night in nights if night.label == nights[-1].label]
     values, twice = _alike(nights)
-    new = [step for step in steps(values, twice=twice, least=limit.relative) if step.detected > _good(same)]
-    if not new or new[-1].score * worse(key[2]) < 0:
+    open_steps = [step for step in steps(values, twice=twice, least=limit.relative) if step.detected > _good(same)]
+    if not open_steps:
         return None
-    step = new[-1]
-    first, last = same[step.first], same[step.last_before]
-    began = f"first with revision {short(first.revision)}, last without {short(last.revision)}"
+    level, began = open_steps[0].before, None
+    for step in open_steps:
+        if limit.sides == "one" and (step.after - level) * worse(key[2]) <= 0:
+            level, began = step.after, None
+        elif inside(level, step.after, limit):
+            began = None
+        elif began is None:
+            began = step
+    if began is None:
+        return None
+    now = open_steps[-1].after
+    first, last = same[began.first], same[began.last_before]
+    since = f"first with revision {short(first.revision)}, last without {short(last.revision)}"
     if first.revision == last.revision:
         alike = short(first.revision)
-        began = f"between nights of one revision ({alike}): the machine changed, or the step is a night off"
+        since = f"between nights of one revision ({alike}): the machine changed, or the step is a night off"
+    mended = f", after {_number(key, began.after)} in between" if now != began.after else ""
     sentence = (
-        f"{_title(key)}: regressed, {_number(key, step.before)} to {_number(key, step.after)} ({step.change:+.1%}) "
-        f"since {first.created:%Y-%m-%d}, {began}"
+        f"{_title(key)}: regressed, {_number(key, level)} to {_number(key, now)} ({now / level - 1:+.1%}{mended}) "
+        f"since {first.created:%Y-%m-%d}, {since}"
     )
-    reason = reason_for(key, step.after, accepted)
-    return Finding(key, "step", sentence, step.after, first.revision, last.revision, reason)
+    reason = reason_for(key, now, accepted)
+    return Finding(key, "step", sentence, now, first.revision, last.revision, reason)
 
 
 def _drift(key: Key, nights: Sequence[Night], limit: ThresholdSpec, accepted: Sequence[Accepted]) -> Finding | None:
@@ -146,8 +170,10 @@ def _drift(key: Key, nights: Sequence[Night], limit: ThresholdSpec, accepted: Se
     earlier = steps(values, twice=twice, least=limit.relative)
     # An earlier step was reported, and accepted or mended. A drift begins after it.
     same = same[earlier[-1].first :] if earlier else same
-    slow = drift([night.value for night in same], worse=worse(key[2]))
-    if slow is None or abs(slow.change) < max(limit.relative, DRIFT_LEAST):
+    alarm = DRIFT_ALARM if same[-1].twice else DRIFT_ALARM_ONCE
+    drifts = (drift([night.value for night in same], worse=sign, alarm=alarm) for sign in _signs(key, limit))
+    slow = next((change for change in drifts if change is not None), None)
+    if slow is None or abs(slow.change) < DRIFT_LEAST or inside(slow.best, slow.now, limit):
         return None
     best = same[slow.best_at]
     sentence = (

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as Xml
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.history.series import Key
     from harness.nightly.findings import Finding
     from harness.nightly.night import Night
 
@@ -19,20 +20,23 @@ SHOWN = 5
 def junit(night: Night) -> str:
     """One test case a system and metric watched: failed where it regressed, an error where it was not measured."""
     suite = Xml.Element("testsuite", {"name": f"laconic-bench nightly {night.name}", "timestamp": night.created})
-    regressed = {finding.key: finding for finding in night.findings}
+    of_key: dict[Key, list[Finding]] = {}
+    for finding in night.findings:
+        of_key.setdefault(finding.key, []).append(finding)
     failures = errors = skipped = 0
-    for key in sorted({*night.watched, *regressed}):
+    for key in sorted({*night.watched, *of_key}):
         collection, system, metric = key
         case = Xml.SubElement(suite, "testcase", {"classname": f"{collection}.{system}", "name": metric})
-        finding = regressed.get(key)
-        if finding is not None and finding.accepted:
-            skipped += 1
-            Xml.SubElement(case, "skipped", {"message": _clean(f"accepted: {finding.accepted}")})
-        elif finding is not None:
+        regressed = [finding for finding in of_key.get(key, []) if not finding.accepted]
+        if regressed:
             failures += 1
-            Xml.SubElement(case, "failure", {"message": _clean(finding.sentence)}).text = _clean(
-                "\n".join(details(finding))
-            )
+            message = "; ".join(finding.sentence for finding in regressed)
+            text = "\n".join(line for finding in regressed for line in details(finding))
+            Xml.SubElement(case, "failure", {"message": _clean(message)}).text = _clean(text)
+        elif key in of_key:
+            skipped += 1
+            reasons = dict.fromkeys(finding.accepted for finding in of_key[key])
+            Xml.SubElement(case, "skipped", {"message": _clean(f"accepted: {'; '.join(reasons)}")})
     for label, reason in night.failed:
         errors += 1
         case = Xml.SubElement(suite, "testcase", {"classname": "measurement", "name": _clean(label)})

@@ -40,3 +40,8 @@ def threshold(metric: str, given: Mapping[str, ThresholdSpec]) -> ThresholdSpec 
             return None
         limit = EXACT if kind is not None and kind.exact else DEFAULTS.get(base)
     return limit if limit is not None and limit.watch else None
+
+
+def inside(old: float, new: float, limit: ThresholdSpec) -> bool:
+    """Whether a change is within noise: up to either bound of a threshold."""
+    return abs(new - old) <= max(limit.absolute, limit.relative * abs(old))

@@ -31,6 +31,8 @@ LEAST = 0.025
 """Smaller relative changes are no alarm, however sure."""
 DRIFT_ALARM = 7.0
 """The same for the difference of two windows' medians, the best of many windows being one of them."""
+DRIFT_ALARM_ONCE = DRIFT_ALARM * ALARM_ONCE / ALARM
+"""The same where tonight was measured once."""
 FEWEST = 8
 """Nights before the first one that can be judged."""
 FEW = 6.0

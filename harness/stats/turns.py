@@ -37,6 +37,11 @@ def ratio_in_turns(first: ArrayLike, second: ArrayLike, *, confidence: float = 0
     return float(np.exp(np.median(ratios))), float(np.exp(low)), float(np.exp(high))
 
 
+def coverage(pairs: int) -> float:
+    """How sure an interval of this many pairs can be at most: it misses where all lie on one side of the median."""
+    return 1 - 0.5 ** (pairs - 1)
+
+
 def _limits(ordered: NDArray[np.float64], confidence: float) -> tuple[float, float]:
     """The innermost order statistics that cover the median often enough; the outermost where none do."""
     from scipy import stats

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.errors import UserError
-from harness.nightly.changes import word
+from harness.nightly.changes import of_processor, word
 from harness.nightly.compare_runs import compare_runs, exit_code, lines
-from harness.nightly.thresholds import threshold
+from harness.nightly.thresholds import IN_TURNS, threshold
 from harness.spec.nightly import ThresholdSpec
 
 QUALITY = {f"q{i}": 0.4 + 0.01 * (i % 7) for i in range(50)}
@@ -51,6 +51,28 @@ def test_a_slowdown_is_told_from_noise(run):
     assert one.word == "regressed"
     assert one.low < 1.05 < one.high
     assert only(compare_runs(base, quick), "latency_total/p50").word == "improved"
+
+
+def test_times_of_one_process_settle_nothing(run):
+    base, slow = (run(latency={"s": seconds(seed, factor)[:1]}) for seed, factor in ((1, 1.0), (3, 1.5)))
+    found = compare_runs(base, slow)
+    one = only(found, "latency_total/p50")
+    assert one.word == "inconclusive"
+    assert "timed in one process, and processes differ (measure.processes asks for more)" in one.sentence
+    assert exit_code(found) == 2
+    assert "1 inconclusive" in "\n".join(lines([one]))
+
+
+@pytest.mark.parametrize(("pairs", "word"), [(2, "inconclusive"), (7, "inconclusive"), (8, "regressed")])
+def test_too_few_pairs_for_the_confidence_settle_nothing(pairs, word):
+    rng = np.random.default_rng(2)
+    base = 1e-3 * rng.lognormal(0, 0.01, (pairs, 3, 20))
+    head = 1.5e-3 * rng.lognormal(0, 0.01, (pairs, 3, 20))
+    found = of_processor(("alpha", "s", "search_cpu"), base, head, IN_TURNS, 0.99)
+    assert found.word == word
+    assert found.relative == pytest.approx(0.5, abs=0.05)
+    if word == "inconclusive":
+        assert f"{pairs} pairs of processes make an interval of {1 - 0.5 ** (pairs - 1):.1%}, not 99%" in found.sentence
 
 
 def test_shortest_times_have_an_interval_from_their_processes(run):

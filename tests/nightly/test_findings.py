@@ -10,6 +10,7 @@ from harness.errors import UserError
 from harness.history.series import Night, series
 from harness.nightly.accepted import read_accepted, reason_for
 from harness.nightly.findings import of_history, suspects
+from harness.spec.nightly import ThresholdSpec
 
 KEY = ("alpha", "s", "latency_total/p50")
 
@@ -64,6 +65,73 @@ def test_a_regression_stays_until_it_is_mended():
     assert of_history({KEY: nights(values, states)}, {}, ()) == []
 
 
+def judged(values, given=None):
+    """States night by night, as the nightly run writes them: each is judged with the nights and states before it."""
+    states, sentences = [], []
+    for place in range(len(values)):
+        past = nights(values[: place + 1], [*states, ""])
+        findings = of_history({KEY: past}, given or {}, ())
+        states.append("regressed" if findings else "good")
+        sentences.append([finding.sentence for finding in findings])
+    return states, sentences
+
+
+def test_a_regression_that_was_half_mended_stays_one():
+    values = quiet(80)
+    values[30:] *= 1.2
+    values[45:] *= 1.1 / 1.2
+    states, sentences = judged(values)
+    assert "regressed" not in states[:30]
+    assert set(states[35:]) == {"regressed"}
+    (last,) = sentences[-1]
+    assert "0.997 ms to 1.10 ms (+10.4%, after 1.20 ms in between)" in last
+    assert "first with revision 0030003000" in last
+
+
+def test_what_was_gained_while_another_series_was_bad_can_be_lost():
+    values = quiet(80)
+    values[30:] *= 0.8
+    values[50:] *= 1.1
+    states = ["good"] * 20 + ["regressed"] * 60
+    (one,) = of_history({KEY: nights(values, states)}, {}, ())
+    assert one.first == "0050" * 10
+    assert "(+10" in one.sentence or "(+9" in one.sentence
+
+
+@pytest.mark.parametrize(("sides", "count"), [("one", 0), ("two", 1)])
+def test_both_sides_count_where_the_spec_says_so(sides, count):
+    values = quiet()
+    values[38:] *= 0.9
+    given = {"latency_total": ThresholdSpec(relative=0.025, sides=sides)}
+    assert len(of_history({KEY: nights(values)}, given, ())) == count
+    assert len(suspects({KEY: nights(values)}, given)) == count
+    falling = quiet(120) * np.exp(-0.0006 * np.arange(120))
+    drifts = of_history({KEY: nights(falling)}, given, ())
+    assert [one.kind for one in drifts] == ["drift"] * count
+
+
+@pytest.mark.parametrize(("absolute", "count"), [(0.0, 1), (4 << 20, 0)])
+def test_a_change_below_the_absolute_bound_is_no_regression(absolute, count):
+    key = ("alpha", "s", "resident_bytes")
+    given = {"resident_bytes": ThresholdSpec(relative=0.05, absolute=absolute)}
+    values = quiet() * 1e3 * (1 << 20)
+    values[38:] *= 1.08
+    assert len(of_history({key: nights(values)}, given, ())) == count
+    drifting = quiet(120) * 1e3 * (1 << 20) * np.exp(0.0008 * np.arange(120))
+    assert len(of_history({key: nights(drifting)}, given, ())) == count
+
+
+def test_a_drift_is_measured_again_before_it_alarms():
+    values = quiet(120, seed=3) * np.exp(0.0006 * np.arange(120))
+
+    def past(count, last):
+        return {KEY: nights(values[:count], twice=[False] * (count - 1) + [last])}
+
+    first = next(count for count in range(30, 121) if of_history(past(count, last=True), {}, ()))
+    assert of_history(past(first, last=False), {}, ()) == []
+    assert suspects(past(first, last=False), {}) == {"s"}
+
+
 def test_a_step_that_was_accepted_before_is_not_told_again():
     values = quiet(60)
     values[40:] *= 1.1
@@ -71,8 +139,6 @@ def test_a_step_that_was_accepted_before_is_not_told_again():
 
 
 def test_thresholds_and_directions_of_the_spec_hold():
-    from harness.spec.nightly import ThresholdSpec
-
     values = quiet()
     values[38:] *= 1.1
     assert of_history({KEY: nights(values)}, {"latency_total": ThresholdSpec(relative=0.2)}, ()) == []

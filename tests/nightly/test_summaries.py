@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from xml.etree import ElementTree as Xml
 
@@ -25,6 +26,26 @@ def test_junit_counts_what_it_holds():
     assert "git log aaaaaaaaaa..bbbbbbbbbb" in failure.text
     assert "and 3 more queries" in failure.text
     assert suite.find("testcase/skipped").get("message") == "accepted: wanted & paid for"
+
+
+def test_junit_holds_every_finding_of_a_key():
+    night = told()
+    finding = next(one for one in night.findings if not one.accepted)
+    night.findings.append(replace(finding, kind="drift", sentence="a second sentence", queries=()))
+    suite = Xml.fromstring(summaries.junit(night))  # noqa: S314
+    (failure,) = suite.iter("failure")
+    assert HOSTILE in failure.get("message")
+    assert failure.get("message").endswith("; a second sentence")
+    assert suite.get("failures") == "1"
+
+
+def test_a_key_is_skipped_only_where_all_its_findings_were_accepted():
+    night = told()
+    finding = next(one for one in night.findings if one.accepted)
+    night.findings.append(replace(finding, accepted="", sentence="this one was not"))
+    suite = Xml.fromstring(summaries.junit(night))  # noqa: S314
+    assert suite.get("skipped") == "0"
+    assert "this one was not" in [failure.get("message") for failure in suite.iter("failure")]
 
 
 def test_markdown_tells_all_and_lets_no_markup_through():
