@@ -106,7 +106,9 @@ def _judge_on(claim: ClaimSpec, ours: Side, theirs: Side) -> Verdict:
         sentence = finding(claim, ours, theirs, rows[0], value)
     else:
         value, numbers = estimate.value, (estimate.low, estimate.high)
-        sentence = finding(claim, ours, theirs, rows[0], value, numbers if estimate.interval else None, estimate.interval)
+        sentence = finding(
+            claim, ours, theirs, rows[0], value, numbers if estimate.interval else None, estimate.interval
+        )
     disturbed = disturbance(claim, ours, theirs)
     if disturbed:
         sentence = f"{sentence}. Not comparable: the timing was disturbed ({disturbed})."

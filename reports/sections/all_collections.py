@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from harness.metrics import metric
 from harness.records import record
@@ -128,17 +127,19 @@ def _best(run: RunData, name: str, rows: Mapping[str, Record]) -> str | None:
 
 
 def _beats_all(run: RunData, name: str, order: list[str]) -> bool:
-    """Randomisation over the queries of all collections, each collection with the same weight, Holm's correction."""
-    from harness.stats.paired import holm, randomisations
+    """The mean over the collections, each with the same weight; Holm's correction over all pairs of systems."""
+    from harness.stats.means import stratified
+    from harness.stats.paired import holm
 
-    parts = []
-    for collection in run.collections():
-        queries, table = run.shared(collection, name, order)
-        if table is None or not queries:
-            return False
-        parts.append((table[:1] - table[1:]) / len(queries))
-    gaps = np.concatenate(parts, axis=1)
-    return bool((gaps.sum(axis=1) > 0).all()) and max(holm(randomisations(gaps).tolist())) < ALPHA
+    tables = [run.shared(collection, name, order)[1] for collection in run.collections()]
+    known = [table for table in tables if table is not None and table.size]
+    if len(known) < len(tables):
+        return False
+    tests = [stratified([table[i] - table[j] for table in known]) for i, j in combinations(range(len(order)), 2)]
+    adjusted = holm([p for _, p in tests])
+    sign = -1 if metric(name).direction == "lower" else 1
+    others = len(order) - 1  # the pairs of the first system come first
+    return all(p < ALPHA and sign * mean > 0 for p, (mean, _) in zip(adjusted[:others], tests[:others], strict=True))
 
 
 def _status(run: RunData, system: str) -> SystemFacts:

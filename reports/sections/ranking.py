@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from harness.runs.read import RunData
@@ -28,9 +27,15 @@ def ranked(run: RunData, collection: str, name: str) -> list[str]:
 def superiors(run: RunData, collection: str, name: str, alpha: float = ALPHA) -> dict[str, list[str]]:
     """For each system, those that it beats significantly on a per-query quality metric.
 
-    Paired randomisation test over the queries that all have, Holm's correction over all pairs of systems.
+    Over the queries that all have; see `Pairs`.
     """
-    return run.once(("superiors", collection, name, alpha), lambda: _superiors(run, collection, name, alpha))
+    compared = pairs(run, collection, name)
+    if compared is None:
+        return {}
+    return {
+        winner: [loser for loser in compared.systems if compared.beats(winner, loser, alpha)]
+        for winner in compared.systems
+    }
 
 
 def best(run: RunData, collection: str, name: str) -> str | None:
@@ -39,8 +44,9 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     if len(order) < 2 or not run.metric(name).decides:
         return None
     if (collection, order[0], name) in run.quality:
-        beats = run.once(("best", collection, name), lambda: _beats_all(run, collection, name, order))
-        return order[0] if beats else None
+        compared = pairs(run, collection, name)
+        beaten = compared is not None and {*order} <= {*compared.systems} and compared.beats_all(order[0])
+        return order[0] if beaten else None
     cells = run.cells()
     first, second = cells[collection, order[0], name], cells[collection, order[1], name]
     if run.metric(name).exact:
@@ -55,51 +61,59 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     return order[0] if apart else None
 
 
-def against_first(run: RunData, collection: str, name: str, order: Sequence[str]) -> NDArray[np.float64]:
-    """P-values of the randomisation test of the first of these systems against each of the others, not corrected."""
-    from harness.stats.paired import randomisations
+@dataclass(frozen=True)
+class Pairs:
+    """Every pair of systems on a per-query metric: adjusted p-values and mean gains, systems x systems.
 
-    def p_values() -> NDArray[np.float64]:
-        _, table = run.shared(collection, name, order)
-        assert table is not None  # noqa: S101 - only systems that have the metric come here
-        return randomisations(table[:1] - table[1:])
+    The gain of row i, column j is that of system i over system j: more than 0 where i is the better one. The p-values
+    belong to the intervals of `harness.stats.means`. Holm's correction is over all pairs, because the same data showed
+    which system is the best.
+    """
 
-    return run.once(("against first", collection, name, tuple(order)), p_values)
+    systems: tuple[str, ...]
+    p_values: NDArray[np.float64]
+    gains: NDArray[np.float64]
+
+    def p_value(self, one: str, other: str) -> float:
+        """Of the difference of two systems, adjusted."""
+        return float(self.p_values[self.systems.index(one), self.systems.index(other)])
+
+    def beats_all(self, system: str) -> bool:
+        """Whether a system is better beyond chance than each of the others."""
+        return all(self.beats(system, other) for other in self.systems if other != system)
+
+    def beats(self, winner: str, loser: str, alpha: float = ALPHA) -> bool:
+        """Whether a system is better beyond chance than another one."""
+        i, j = self.systems.index(winner), self.systems.index(loser)
+        return bool(self.p_values[i, j] < alpha and self.gains[i, j] > 0)
 
 
-def _beats_all(run: RunData, collection: str, name: str, order: Sequence[str]) -> bool:
-    """The first against each of the others, Holm's correction over these tests."""
-    from harness.stats.paired import holm, randomisations
+def pairs(run: RunData, collection: str, name: str) -> Pairs | None:
+    """All pairs of the systems that have this metric for each query; None without queries that all have."""
+    return run.once(("pairs", collection, name), lambda: _pairs(run, collection, name))
 
-    queries, table = run.shared(collection, name, order)
-    if table is None or not queries:
-        return False
-    known = ("against first", collection, name, tuple(order)) in run.known
-    if not known and randomisations(table[:1] - table[1:2])[0] >= ALPHA:  # a correction only raises it
-        return False
-    return max(holm(against_first(run, collection, name, order).tolist())) < ALPHA
+
+def _pairs(run: RunData, collection: str, name: str) -> Pairs | None:
+    from harness.stats.means import DIFFERENCE, p_values
+    from harness.stats.paired import holm
+
+    systems = [system for system in run.names(collection) if (collection, system, name) in run.quality]
+    _, table = run.shared(collection, name, systems)
+    if table is None or not table.size:
+        return None
+    count, kind = len(systems), run.metric(name)
+    differences, p = np.zeros((count, count)), np.ones((count, count))
+    for place in range(count - 1):  # one system against all later ones: all pairs at once would fill the memory
+        rows = table[place] - table[place + 1 :]
+        p[place, place + 1 :] = p_values(rows, limits=DIFFERENCE if kind.unit == "fraction" else None)
+        differences[place, place + 1 :] = rows.mean(axis=1)
+    upper = np.triu_indices(count, 1)
+    p[upper] = holm(p[upper].tolist())
+    better = differences - differences.T
+    return Pairs(tuple(systems), np.minimum(p, p.T), -better if kind.direction == "lower" else better)
 
 
 def settled(run: RunData, collection: str, system: str) -> bool:
     """Whether several processes timed the system and none was disturbed; one process says nothing about the next."""
     times = run.latency.get((collection, system))
     return times is not None and len(times["total"]) > 1 and (collection, system) not in run.disturbed
-
-
-def _superiors(run: RunData, collection: str, name: str, alpha: float) -> dict[str, list[str]]:
-    from harness.stats.paired import holm, randomisations
-
-    systems = [system for system in run.names(collection) if (collection, system, name) in run.quality]
-    better: dict[str, list[str]] = {system: [] for system in systems}
-    pairs = [(i, j) for i in range(len(systems)) for j in range(i + 1, len(systems))]
-    _, table = run.shared(collection, name, systems)
-    if not pairs or table is None or not table.size:
-        return better
-    first_of_pair, second_of_pair = np.asarray(pairs).T
-    differences = table[first_of_pair] - table[second_of_pair]
-    p_values = holm(randomisations(differences).tolist())
-    for (first, second), p, mean in zip(pairs, p_values, differences.mean(axis=1), strict=True):
-        if p < alpha:
-            winner, loser = (first, second) if mean > 0 else (second, first)
-            better[systems[winner]].append(systems[loser])
-    return better

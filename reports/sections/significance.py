@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.formatting import label, number
-from reports.sections.ranking import against_first, ranked
+from reports.sections.ranking import pairs, ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,8 @@ def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> Agains
 
     The margin of equivalence is that of the run's claims on this metric, else `MARGIN`.
     """
-    from harness.stats.paired import compare, holm
+    from harness.stats.means import DIFFERENCE
+    from harness.stats.paired import compare
 
     order = [s for s in ranked(run, collection, name) if (collection, s, name) in run.quality][:COMPARED]
     if len(order) < 2:
@@ -68,8 +69,10 @@ def against_best(run: RunData, collection: str, name: str = "ndcg@10") -> Agains
         return None
     stated = [claim.get("equivalent_within") for claim in run.facts["claims"] if claim["metric"] == name]
     margin = next((float(given) for given in stated if given), MARGIN)
-    comparisons = compare(table[1:] - table[:1], margin, p_values=against_first(run, collection, name, order))
-    corrected = holm([compared.p_value for compared in comparisons])
+    limits = DIFFERENCE if run.metric(name).unit == "fraction" else None
+    comparisons = compare(table[1:] - table[:1], margin, limits=limits)
+    tested = pairs(run, collection, name)
+    corrected = [1.0 if tested is None else tested.p_value(order[0], system) for system in order[1:]]
     rows = [
         (
             system,
