@@ -61,7 +61,7 @@ def table(
     """Systems as rows. One metric: collections as columns and their average; several: metrics of each collection.
 
     Best bold, second underlined (LaTeX) or italic (Markdown); letters name the systems that are beaten significantly
-    (paired randomisation test, Holm's correction, 5 %). Seconds are given in milliseconds. `quoted` systems stand
+    (Student's t, Holm's correction for all pairs, 5 %). Seconds are given in milliseconds. `quoted` systems stand
     below, set apart and without marks: their numbers come from elsewhere and share no queries with the run.
 
     Raises:
