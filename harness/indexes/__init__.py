@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.indexes.base import Hits, Index, IndexBase, Supports, Work
+from harness.indexes.base import Hits, Index, IndexBase, Searcher, Supports, Work
 from harness.registry import Registry, hooks_of
 
 if TYPE_CHECKING:
@@ -41,4 +41,4 @@ def codec(name: str, params: JsonTable) -> str:
     return engine.codec(engine.Params.model_validate(params))
 
 
-__all__ = ["Hits", "Index", "IndexBase", "Supports", "Work", "codec", "create", "names", "register", "registry"]
+__all__ = ["Hits", "Index", "IndexBase", "Searcher", "Supports", "Work", "codec", "create", "names", "register", "registry"]

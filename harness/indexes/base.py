@@ -65,6 +65,21 @@ def _sum(first: int | None, second: int | None) -> int | None:
     return None if first is None or second is None else first + second
 
 
+class Searcher(Protocol):
+    """Answers one query after another; what can be done once for all of them was done before.
+
+    An engine of another package, or a foreign library, takes its own time; what its adapter here adds around it (checks,
+    conversions, the order of equal scores) is no merit or fault of it. So both are known.
+    """
+
+    engine_ns: int | None
+    """Nanoseconds that the last query spent in the engine's own calls; None where that is not known."""
+
+    def __call__(self, query: Vectors) -> Hits:
+        """The top k of one row; the same hits as `Index.search` gives."""
+        ...
+
+
 @runtime_checkable
 class Index(Protocol):
     """One engine over one set of vectors. A class registers itself with ``@indexes.register("name")``.
@@ -93,6 +108,10 @@ class Index(Protocol):
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """The top k of each query row; see `Hits`."""
+        ...
+
+    def searcher(self, k: int, *, threads: int = 1) -> Searcher:
+        """What answers single queries where latencies are measured. Default: `search`, nothing known of its parts."""
         ...
 
     def save(self, directory: Path) -> None:
@@ -164,6 +183,10 @@ class IndexBase(Generic[P]):
     supports: ClassVar[Supports]
     libraries: ClassVar[tuple[str, ...]]
 
+    def searcher(self: _CanSearch, k: int, *, threads: int = 1) -> Searcher:
+        """`search`, one query at a time; how much of its time is the engine's is not known."""
+        return PlainSearcher(self, k, threads)
+
     def work(self, queries: Vectors, k: int) -> Work | None:
         """None: the engine does not tell."""
         return None
@@ -189,3 +212,20 @@ class IndexBase(Generic[P]):
     def elsewhere(self) -> Sequence[tuple[str, str]]:
         """No other process."""
         return ()
+
+
+class PlainSearcher:
+    """`Index.search` for one query at a time."""
+
+    engine_ns: int | None = None
+
+    def __init__(self, index: _CanSearch, k: int, threads: int) -> None:
+        self._index, self._k, self._threads = index, k, threads
+
+    def __call__(self, query: Vectors) -> Hits:
+        """The top k of one row."""
+        return self._index.search(query, self._k, threads=self._threads)
+
+
+class _CanSearch(Protocol):
+    def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits: ...

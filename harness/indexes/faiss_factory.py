@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.indexes import Hits, IndexBase, Supports, register
+from harness.indexes import Hits, IndexBase, Searcher, Supports, register
 from harness.indexes._checks import built, check_k
-from harness.indexes._faiss import checked_rows
+from harness.indexes._faiss import FaissSearcher, checked_rows
 from harness.indexes._files import Header, seal, unseal_header
 from harness.indexes._peers import hits
 from harness.spec.params import Params
@@ -138,6 +138,12 @@ class Faiss(IndexBase[FaissParams]):
         faiss.omp_set_num_threads(threads)
         scores, ids = index.search(rows, k)
         return hits([(row[row >= 0], score[row >= 0]) for row, score in zip(ids, scores, strict=True)], k)
+
+    def searcher(self, k: int, *, threads: int = 1) -> Searcher:
+        """FAISS' own call."""
+        check_k(k)
+        index = built(self.index)
+        return FaissSearcher(index, ENGINE, k, k, lambda query: self.search(query, k, threads=threads), threads)
 
     def save(self, directory: Path) -> None:
         """FAISS' own format."""

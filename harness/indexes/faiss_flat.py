@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from harness.indexes import Hits, IndexBase, Supports, Work, register
+from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import built, check_k
-from harness.indexes._faiss import checked_rows
+from harness.indexes._faiss import FaissSearcher, checked_rows
 from harness.indexes._files import seal, unseal
 from harness.indexes._peers import hits
 from harness.spec.params import Params
@@ -78,6 +78,14 @@ class FaissFlat(IndexBase[FaissFlatParams]):
         ids, scores = np.take_along_axis(ids, order, 1)[:, :k], np.take_along_axis(scores, order, 1)[:, :k]
         missing = ((0, 0), (0, k - ids.shape[1]))
         return np.pad(ids, missing, constant_values=-1), np.pad(scores, missing, constant_values=-np.inf)
+
+    def searcher(self, k: int, *, threads: int = 1) -> Searcher:
+        """FAISS' own call with one document more, which shows whether the last place is shared."""
+        index = built(self.index)
+        check_k(k)
+        if int(index.ntotal) <= k:
+            return super().searcher(k, threads=threads)
+        return FaissSearcher(index, ENGINE, k, k + 1, lambda query: self.search(query, k, threads=threads), threads)
 
     def save(self, directory: Path) -> None:
         """FAISS' own format."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from harness.indexes import Hits, IndexBase, Supports, Work, register
+from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import check_k
 from harness.indexes._files import Header, save_array, seal, unseal_header
 from harness.indexes._rows import blocks_of, rows_of
@@ -142,6 +143,11 @@ class Inverted(IndexBase[InvertedParams]):
                 list(pool.map(part, [range(t, len(rows), threads) for t in range(threads)]))
         return ids, scores
 
+    def searcher(self, k: int, *, threads: int = 1) -> Searcher:
+        """The kernels alone, into arrays that are made once; one thread serves one query."""
+        check_k(k)
+        return InvertedSearcher(self, k)
+
     def _search_one(self, rows: TidyRows, row: int, keys: NDArray[np.int64]) -> int:
         """Leave the keys of the best documents in front of `keys`; return how many there are."""
         from harness.indexes._kernels import GROUP, search_segment
@@ -213,3 +219,47 @@ class Inverted(IndexBase[InvertedParams]):
         rows = rows_of(queries, self.terms, what="queries").tidy()
         entries = sum(int(entries_of(segment, rows.indices).sum()) for segment in self.segments)
         return Work(multiply_adds=entries, postings=entries, documents=self.documents * len(rows), bounds=0)
+
+
+class InvertedSearcher:
+    """Single queries of an inverted index: the same kernels as `Inverted.search`, with what they need made once."""
+
+    def __init__(self, index: Inverted, k: int) -> None:
+        from harness.indexes._kernels import GROUP, TIDY, inspect, ranked, search_segment
+        from harness.indexes._packing import BITS
+
+        self.engine_ns: int | None = None
+        self._shape, self._indptr = (1, index.terms), np.zeros(2, np.int64)
+        self._tidy, self._inspect, self._ranked = TIDY, inspect, ranked
+        self._search = search_segment[BITS[index.params.weights]]
+        room = index._scores()
+        sizes = [min(SEGMENT, index.documents - base) for base in range(0, index.documents, SEGMENT)]
+        self._segments = [
+            (segment, room[: -(-size // GROUP) * GROUP], number * SEGMENT)
+            for number, (segment, size) in enumerate(zip(index.segments, sizes, strict=True))
+        ]
+        self._keys = np.zeros(2 * min(k, max(index.documents, 1)), np.int64)
+        self._no_ids, self._no_scores = np.full((1, k), -1, np.int64), np.full((1, k), -np.inf, np.float32)
+
+    def __call__(self, query: Vectors) -> Hits:
+        """The top k of one row."""
+        columns, weights = self._ready(query)
+        ids, scores = self._no_ids.copy(), self._no_scores.copy()
+        bits = scores.view(np.int32)
+        began, held = perf_counter_ns(), 0
+        for segment, room, base in self._segments:
+            held = self._search(columns, weights, segment, room, base, self._keys, held)
+        self._ranked(self._keys, held, ids[0], bits[0])
+        self.engine_ns = perf_counter_ns() - began
+        return ids, scores
+
+    def _ready(self, query: Vectors) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Columns and weights of a row; nothing is copied where an encoder made it as the kernels need it."""
+        if isinstance(query, sparse.csr_matrix) and query.shape == self._shape:
+            columns, weights = query.indices, query.data
+            self._indptr[1] = len(weights)
+            as_needed = columns.dtype == np.int32 and weights.dtype == np.float32
+            if as_needed and self._inspect(self._indptr, columns, weights, self._shape[1]) == self._tidy:
+                return columns, weights
+        rows = rows_of(query, self._shape[1], what="queries").tidy()
+        return rows.indices, rows.data
