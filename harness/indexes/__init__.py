@@ -41,4 +41,16 @@ def codec(name: str, params: JsonTable) -> str:
     return engine.codec(engine.Params.model_validate(params))
 
 
-__all__ = ["Hits", "Index", "IndexBase", "Searcher", "Supports", "Work", "codec", "create", "names", "register", "registry"]
+__all__ = [
+    "Hits",
+    "Index",
+    "IndexBase",
+    "Searcher",
+    "Supports",
+    "Work",
+    "codec",
+    "create",
+    "names",
+    "register",
+    "registry",
+]

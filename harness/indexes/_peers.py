@@ -1,21 +1,25 @@
-"""What adapters of foreign engines share: optional imports, and lists of hits as arrays."""
+"""What adapters of foreign engines share: optional imports, lists of hits as arrays, and single queries."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
 
     from harness.indexes.base import Hits
+    from harness.vectors import Vectors
+
+T, R = TypeVar("T"), TypeVar("R")
 
 
 def require(module: str, package: str, engine: str, *, wheels: str = "") -> ModuleType:
@@ -48,3 +52,39 @@ def hits(results: Sequence[tuple[NDArray[np.int32 | np.int64], NDArray[np.float3
         order = np.lexsort((numbers, -values))[:k]
         ids[row, : len(order)], scores[row, : len(order)] = numbers[order], values[order]
     return ids, scores
+
+
+class PeerSearcher(Generic[T, R]):
+    """Single queries of a foreign engine: what the engine itself does is timed apart from what it is given and gives.
+
+    Args:
+        prepare: A row as the engine wants it.
+        engine: The engine's own call.
+        finish: Numbers and scores out of what the engine returned.
+        k: Documents to return.
+    """
+
+    def __init__(
+        self,
+        prepare: Callable[[Vectors], T],
+        engine: Callable[[T], R],
+        finish: Callable[[T, R], tuple[NDArray[np.int64], NDArray[np.float32]]],
+        k: int,
+    ) -> None:
+        self.engine_ns: int | None = None
+        self._prepare, self._engine, self._finish, self._k = prepare, engine, finish, k
+        self._no_ids, self._no_scores = np.full((1, k), -1, np.int64), np.full((1, k), -np.inf, np.float32)
+
+    def __call__(self, query: Vectors) -> Hits:
+        """The top k of one row."""
+        prepared = self._prepare(query)
+        began = perf_counter_ns()
+        result = self._engine(prepared)
+        self.engine_ns = perf_counter_ns() - began
+        numbers, scores = self._finish(prepared, result)
+        count = len(scores)
+        if count > self._k or np.count_nonzero(scores[1:] >= scores[:-1]):  # equal scores wait for their order
+            return hits([(numbers, scores)], self._k)
+        ids, values = self._no_ids.copy(), self._no_scores.copy()
+        ids[0, :count], values[0, :count] = numbers, scores
+        return ids, values

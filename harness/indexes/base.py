@@ -68,8 +68,8 @@ def _sum(first: int | None, second: int | None) -> int | None:
 class Searcher(Protocol):
     """Answers one query after another; what can be done once for all of them was done before.
 
-    An engine of another package, or a foreign library, takes its own time; what its adapter here adds around it (checks,
-    conversions, the order of equal scores) is no merit or fault of it. So both are known.
+    An engine takes its own time. What its adapter adds around it (checks, conversions, the order of equal scores) is no
+    merit or fault of the engine. So both are known.
     """
 
     engine_ns: int | None

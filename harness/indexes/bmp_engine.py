@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.indexes import Hits, IndexBase, Supports, register
+from harness.indexes import Hits, IndexBase, Searcher, Supports, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._files import Header, map_array, save_array, seal, unseal_header
-from harness.indexes._peers import hits, require
+from harness.indexes._peers import PeerSearcher, hits, require
 from harness.indexes._rows import rows_of, tidy_csr
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,10 +36,16 @@ TERMS = 1 << 16
 """BMP numbers terms in 16 bits; with more, terms are taken for one another."""
 
 
-class Searcher(Protocol):
+Query: TypeAlias = tuple[dict[str, float], float]
+"""Whole numbers by term, and what a score of 1 is worth."""
+Answer: TypeAlias = tuple[list[str], list[float]]
+"""Names and scores of the best documents."""
+
+
+class BmpSearcher(Protocol):
     """``bmp.Searcher``: an open index."""
 
-    def search(self, query: dict[str, float], *, k: int, alpha: float, beta: float) -> tuple[list[str], list[float]]:
+    def search(self, query: dict[str, float], *, k: int, alpha: float, beta: float) -> Answer:
         """Names and scores of the best documents."""
         ...
 
@@ -84,8 +90,8 @@ class Bmp(IndexBase[BmpParams]):
         self.documents = self.terms = 0
         self.scale = 1.0
         self.highest: NDArray[np.uint8] = np.zeros(0, np.uint8)
-        self.file = b""
-        self.searcher: Searcher | None = None
+        self.file: bytes | Path = b""
+        self.opened: BmpSearcher | None = None
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Hand every document to BMP's indexer; BMP writes a file and reads it back."""
@@ -117,25 +123,17 @@ class Bmp(IndexBase[BmpParams]):
             indexer.add_document(str(filled), {LAST: 1})
             indexer.finish()
             self.file = path.read_bytes()
-            self.searcher = bmp.Searcher(str(path))
+            self.opened = bmp.Searcher(str(path))
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """BMP's top k; queries are spread over threads (BMP itself uses one)."""
         rows = rows_of(queries, self.terms, what="queries").tidy()
-        searcher = built(self.searcher)
-        check_k(k)
+        answer = self._answer(k)
 
         def search_one(row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
             part = slice(rows.indptr[row], rows.indptr[row + 1])
-            query, unit = self.rounded(rows.indices[part], rows.data[part])
-            if not query:
-                return np.zeros(0, np.int64), np.zeros(0, np.float32)
-            # A term that is in no document fixes the factor that BMP applies at 1.
-            terms = {**query, "": float(TOP), LAST: 1.0}
-            ids, scores = searcher.search(terms, k=k, alpha=self.params.alpha, beta=1.0)
-            documents, values = np.array(ids, np.int64), np.array(scores, np.float32) * np.float32(unit)
-            real = (values > 0) & (documents < self.documents)
-            return documents[real], values[real]
+            query = self.rounded(rows.indices[part], rows.data[part])
+            return self._documents(query, answer(query))
 
         numbers = range(len(rows))
         if threads <= 1 or len(rows) <= 1:
@@ -143,7 +141,28 @@ class Bmp(IndexBase[BmpParams]):
         with ThreadPoolExecutor(threads) as pool:
             return hits(list(pool.map(search_one, numbers)), k)
 
-    def rounded(self, columns: NDArray[np.int32], weights: NDArray[np.float32]) -> tuple[dict[str, float], float]:
+    def searcher(self, k: int, *, threads: int = 1) -> Searcher:
+        """BMP's own call, one thread; it takes the query as a dictionary, which is made for it."""
+
+        def prepare(query: Vectors) -> Query:
+            rows = rows_of(query, self.terms, what="queries").ready()
+            return self.rounded(rows.indices, rows.data)
+
+        return PeerSearcher(prepare, self._answer(k), self._documents, k)
+
+    def _answer(self, k: int) -> Callable[[Query], Answer]:
+        check_k(k)
+        search, alpha = built(self.opened).search, self.params.alpha
+        # A term that is in no document fixes the factor that BMP applies at 1.
+        always = {"": float(TOP), LAST: 1.0}
+        return lambda query: search({**query[0], **always}, k=k, alpha=alpha, beta=1.0) if query[0] else ([], [])
+
+    def _documents(self, query: Query, answer: Answer) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        documents, values = np.array(answer[0], np.int64), np.array(answer[1], np.float32) * np.float32(query[1])
+        real = (values > 0) & (documents < self.documents)
+        return documents[real], values[real]
+
+    def rounded(self, columns: NDArray[np.int32], weights: NDArray[np.float32]) -> Query:
         """The query as BMP gets it, whole numbers by term, and what a score of 1 is worth."""
         known = self.highest[columns] > 0
         columns, weights = columns[known], weights[known]
@@ -163,22 +182,23 @@ class Bmp(IndexBase[BmpParams]):
 
     def save(self, directory: Path) -> None:
         """BMP's own file, and the highest impact of each term."""
-        (directory / "index.bmp").write_bytes(self.file)
+        (directory / "index.bmp").write_bytes(self.file if isinstance(self.file, bytes) else self.file.read_bytes())
         save_array(directory, "highest", self.highest)
         header = BmpHeader(params=self.params, shape=(self.documents, self.terms), scale=self.scale)
         seal(directory, ENGINE, VERSION, header)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read into memory."""
+        """BMP reads its file into memory; it is not kept a second time."""
         header = unseal_header(directory, ENGINE, VERSION, BmpHeader)
         index = cls(header.params)
         (index.documents, index.terms), index.scale = header.shape, header.scale
         index.highest = map_array(directory, "highest", np.uint8)
-        index.searcher = require("bmp", "bmp", ENGINE).Searcher(str(directory / "index.bmp"))
-        index.file = (directory / "index.bmp").read_bytes()
+        index.file = directory / "index.bmp"
+        index.opened = require("bmp", "bmp", ENGINE).Searcher(str(index.file))
         return index
 
     def memory(self) -> dict[str, int]:
         """Bytes of BMP's file, which it does not take apart (maxima of blocks, forward index, names), and of maxima."""
-        return {"block maxima and forward index": len(self.file), "highest impacts": self.highest.nbytes}
+        size = len(self.file) if isinstance(self.file, bytes) else self.file.stat().st_size
+        return {"block maxima and forward index": size, "highest impacts": self.highest.nbytes}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from harness.indexes import Hits, IndexBase, Supports, Work, register
+from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._files import Header, map_array, save_array, seal, unseal_header
-from harness.indexes._peers import hits
+from harness.indexes._peers import PeerSearcher, hits
 from harness.indexes._rows import rows_of, tidy_csr
 from harness.spec.params import Params
 from harness.vectors import csr_over
@@ -18,6 +18,8 @@ from harness.vectors import csr_over
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from harness.vectors import Vectors
 
@@ -57,14 +59,22 @@ class Scipy(IndexBase[ScipyParams]):
         check_k(k)
         matrix = built(self.matrix)
         product = rows_of(queries, matrix.shape[0], what="queries").tidy().csr() @ matrix
-        best = []
-        for begin, end in zip(product.indptr[:-1], product.indptr[1:], strict=True):
-            numbers, scores = product.indices[begin:end], product.data[begin:end]
-            if len(scores) > k:
-                among = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
-                numbers, scores = numbers[among], scores[among]
-            best.append((numbers, scores))
-        return hits(best, k)
+        ends = zip(product.indptr[:-1], product.indptr[1:], strict=True)
+        return hits([_among_best(product.indices[a:b], product.data[a:b], k) for a, b in ends], k)
+
+    def searcher(self, k: int, *, threads: int = 1) -> Searcher:
+        """The product of one row and the choice of the best; their order is left to the adapter."""
+        check_k(k)
+        matrix = built(self.matrix)
+
+        def prepare(query: Vectors) -> sparse.csr_matrix[np.float32]:
+            return rows_of(query, matrix.shape[0], what="queries").ready().csr()
+
+        def multiply(query: sparse.csr_matrix[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            product = query @ matrix
+            return _among_best(product.indices, product.data, k)
+
+        return PeerSearcher(prepare, multiply, lambda _, best: best, k)
 
     def save(self, directory: Path) -> None:
         """One .npy an array."""
@@ -94,3 +104,13 @@ class Scipy(IndexBase[ScipyParams]):
         rows = rows_of(queries, matrix.shape[0], what="queries").tidy()
         postings = int((matrix.indptr[rows.indices + 1] - matrix.indptr[rows.indices]).sum())
         return Work(multiply_adds=postings, postings=postings, documents=len(rows) * int(matrix.shape[1]))
+
+
+def _among_best(
+    numbers: NDArray[np.int64], scores: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The best k of a row and what equals the last of them, in any order."""
+    if len(scores) <= k:
+        return numbers, scores
+    among = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+    return numbers[among], scores[among]

@@ -13,10 +13,10 @@ import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.indexes import Hits, IndexBase, Supports, register
+from harness.indexes import Hits, IndexBase, Searcher, Supports, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._files import Header, seal, unseal_header
-from harness.indexes._peers import hits, require
+from harness.indexes._peers import PeerSearcher, hits, require
 from harness.indexes._rows import rows_of, tidy_csr
 from harness.spec.params import Params
 
@@ -180,9 +180,27 @@ class Seismic(IndexBase[SeismicParams]):
         best = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(parts)
         for result in lists:
             if result:
-                documents = np.array([int(name) for _, _, name in result], np.int64)
-                best[int(result[0][0])] = documents, np.array([score for _, score, _ in result], np.float32)
+                best[int(result[0][0])] = _documents(result)
         return hits(best, k)
+
+    def searcher(self, k: int, *, threads: int = 1) -> Searcher:
+        """Seismic's own call, one thread."""
+        check_k(k)
+        search = built(self.index).search
+        string = require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS).get_seismic_string()
+        cut, factor, graph = self.params.query_cut, self.params.heap_factor, self.params.nknn
+
+        def prepare(query: Vectors) -> tuple[Strings, NDArray[np.float32]]:
+            rows = rows_of(query, self.terms, what="queries").ready()
+            return rows.indices.astype(string), rows.data
+
+        def answer(query: tuple[Strings, NDArray[np.float32]]) -> Results:
+            return search("0", *query, k=k, query_cut=cut, heap_factor=factor, n_knn=graph, sorted=True)
+
+        def finish(_: object, results: Results) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            return _documents(results)
+
+        return PeerSearcher(prepare, answer, finish, k)
 
     def save(self, directory: Path) -> None:
         """Seismic's own file."""
@@ -205,6 +223,11 @@ class Seismic(IndexBase[SeismicParams]):
         _, text = _quietly(built(self.index).print_space_usage_byte)
         sizes = {name: int(size) for name, size in re.findall(r"(\w[\w ]*): (\d+) Bytes", text)}
         return {label: sizes[name] for name, label in LABELS.items() if name in sizes}
+
+
+def _documents(results: Results) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    documents = np.array([int(name) for _, _, name in results], np.int64)
+    return documents, np.array([score for _, score, _ in results], np.float32)
 
 
 def _quietly(call: Callable[[], T]) -> tuple[T, str]:

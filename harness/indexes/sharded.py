@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from harness.errors import UserError
-from harness.indexes import Hits, IndexBase, Supports, Work, _remote, register, registry
+from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, _remote, register, registry
 from harness.indexes._files import Header, digest_of, seal, unseal_header
 from harness.indexes._shard_engine import shard_engine
 from harness.spec.params import Params
@@ -156,6 +156,12 @@ class _Sharded(IndexBase[ShardedParams]):
             raise UserError("this index is empty", remedy="call build or load before anything else")
         return merge(parts, self.starts, k)
 
+    def searcher(self, k: int, *, threads: int = 1) -> Searcher:
+        """The shards' searchers one after another, and the merge; other processes and threads answer as in `search`."""
+        if self.away is not None or (threads > 1 and len(self.shards) > 1) or not self.shards:
+            return super().searcher(k, threads=threads)
+        return ShardSearcher([shard.searcher(k, threads=threads) for shard in self.shards], self.starts, k)
+
     def save(self, directory: Path) -> None:
         """A folder for each shard, and index.json with `ShardedHeader`."""
         if self.away is not None:
@@ -234,6 +240,22 @@ class ShardedDense(_Sharded):
 
     Params: ClassVar[type[Params]] = ShardedDenseParams
     supports: ClassVar[Supports] = Supports("dense", exact=True, weights=("as the engine's",))
+
+
+class ShardSearcher:
+    """Single queries over shards in this process; the engine's time is that of all shards."""
+
+    def __init__(self, shards: Sequence[Searcher], starts: Sequence[int], k: int) -> None:
+        self.engine_ns: int | None = None
+        self._shards, self._starts, self._k = shards, starts, k
+
+    def __call__(self, query: Vectors) -> Hits:
+        """The top k of one row."""
+        parts = [shard(query) for shard in self._shards]
+        times = [shard.engine_ns for shard in self._shards]
+        known = [spent for spent in times if spent is not None]
+        self.engine_ns = sum(known) if len(known) == len(times) else None
+        return merge(parts, self._starts, self._k)
 
 
 def merge(parts: Sequence[Hits], starts: Sequence[int], k: int) -> Hits:
