@@ -101,26 +101,24 @@ def _judge_on(claim: ClaimSpec, ours: Side, theirs: Side) -> Verdict:
         reason = f"{claim.baseline} has {claim.metric} = {rows[1].value:g}, and nothing can be divided by it"
         return verdict("not comparable", f"not comparable, {reason}.")
     estimate = _estimate(claim, ours, theirs, rows[0], rows[1])
-    if estimate is None:
-        value, numbers = _point(claim.relation, rows[0].value, rows[1].value), ()
-        sentence = finding(claim, ours, theirs, rows[0], value)
+    ends = None if estimate is None else (estimate.low, estimate.high)
+    value = _point(claim.relation, rows[0].value, rows[1].value) if estimate is None else estimate.value
+    if estimate is not None and estimate.interval:
+        sentence = finding(claim, ours, theirs, rows[0], value, ends, estimate.interval)
     else:
-        value, numbers = estimate.value, (estimate.low, estimate.high)
-        sentence = finding(
-            claim, ours, theirs, rows[0], value, numbers if estimate.interval else None, estimate.interval
-        )
+        sentence = finding(claim, ours, theirs, rows[0], value)
     disturbed = disturbance(claim, ours, theirs)
     if disturbed:
         sentence = f"{sentence}. Not comparable: the timing was disturbed ({disturbed})."
-        return verdict("not comparable", sentence, value, *numbers)
+        return verdict("not comparable", sentence, value, *(ends or ()))
     if estimate is None:
         sentence = f"{sentence}. {unsettled(claim, ours, theirs)}, so nothing is settled.{floor(claim)}"
         return verdict("inconclusive", sentence, value)
     effect = smallest(claim, ours, theirs)
     if effect is not None and _margin(claim, value, rows[1].value) < effect:
-        return verdict("inconclusive", f"{sentence}. {hidden(effect)}, so nothing is settled.", value, *numbers)
+        return verdict("inconclusive", f"{sentence}. {hidden(effect)}, so nothing is settled.", value, *(ends or ()))
     word = _word(claim.relation, claim.bound, estimate.low, estimate.high)
-    return verdict(word, f"{sentence}. The claim is {word}.{floor(claim, effect)}", value, *numbers)
+    return verdict(word, f"{sentence}. The claim is {word}.{floor(claim, effect)}", value, estimate.low, estimate.high)
 
 
 def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their_row: Record) -> Estimate | None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from harness.indexes.base import Hits
     from harness.vectors import Vectors
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def require(module: str, package: str, engine: str, *, wheels: str = "") -> ModuleType:
@@ -68,7 +69,7 @@ class PeerSearcher(Generic[T, R]):
         self,
         prepare: Callable[[Vectors], T],
         engine: Callable[[T], R],
-        finish: Callable[[T, R], tuple[NDArray[np.int64], NDArray[np.float32]]],
+        finish: Callable[[T, R], tuple[NDArray[np.int32 | np.int64], NDArray[np.float32]]],
         k: int,
     ) -> None:
         self.engine_ns: int | None = None

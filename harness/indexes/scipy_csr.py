@@ -70,7 +70,7 @@ class Scipy(IndexBase[ScipyParams]):
         def prepare(query: Vectors) -> sparse.csr_matrix[np.float32]:
             return rows_of(query, matrix.shape[0], what="queries").ready().csr()
 
-        def multiply(query: sparse.csr_matrix[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        def multiply(query: sparse.csr_matrix[np.float32]) -> tuple[NDArray[np.int32 | np.int64], NDArray[np.float32]]:
             product = query @ matrix
             return _among_best(product.indices, product.data, k)
 
@@ -107,8 +107,8 @@ class Scipy(IndexBase[ScipyParams]):
 
 
 def _among_best(
-    numbers: NDArray[np.int64], scores: NDArray[np.float32], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    numbers: NDArray[np.int32 | np.int64], scores: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int32 | np.int64], NDArray[np.float32]]:
     """The best k of a row and what equals the last of them, in any order."""
     if len(scores) <= k:
         return numbers, scores

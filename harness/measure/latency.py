@@ -42,7 +42,7 @@ CLOCK_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Samples:
-    """One row a timed query: its number, the repeat, and seconds of encoding and of search.
+    """One row a timed query: its number, the repeat, seconds of encoding and of search, and the engine's part of those.
 
     The process' very first query is kept apart; `timer_overhead_seconds` is the median of reading the clock twice.
     `encode_cpu` and `search_cpu` have a row a pass: processor seconds of a query, all threads of the process, mean over
@@ -53,6 +53,8 @@ class Samples:
     repeat: Ints
     encode_seconds: Floats
     search_seconds: Floats
+    engine_seconds: Floats
+    """NaN where the engine's part is not known."""
     first_encode_seconds: float
     first_search_seconds: float
     timer_overhead_seconds: float
@@ -70,6 +72,7 @@ def measure_queries(
     warmup: int,
     seed: int,
     turn: Callable[[int], object] | None = None,
+    engine: Callable[[], int | None] | None = None,
 ) -> Samples:
     """Time each text `repeats` times, every repeat in a new seeded order, the garbage collector off and frozen.
 
@@ -82,6 +85,8 @@ def measure_queries(
         seed: Of the orders.
         turn: Called with the number of the pass before each part of it (`SLICE_SECONDS`), returns when the part may
             begin; the warm-up is run again after it.
+        engine: Nanoseconds of the last search that were the engine's own; asked after each timed query, None where it
+            is not known.
 
     Raises:
         ValueError: There are no texts, or no repeats.
@@ -92,6 +97,7 @@ def measure_queries(
     first = _timed(encode, search, texts[0])
     warm = [sum(_timed(encode, search, texts[number % len(texts)])) for number in range(warmup)]
     rows: list[tuple[int, int]] = []
+    own: list[int | None] = []
     queries, rounds, processor, asked = [], [], [], 1 + warmup
     collected = gc.isenabled()
     gc.collect()
@@ -108,11 +114,12 @@ def measure_queries(
                     asked += _warm_up(encode, search, texts, warmup)
                     until = perf_counter_ns() + int(SLICE_SECONDS * 1e9)
                 if block == 1:
-                    row, own = _timed_twice(encode, search, texts[query])
-                    used = used[0] + own[0], used[1] + own[1]
+                    row, cpu_row = _timed_twice(encode, search, texts[query])
+                    used = used[0] + cpu_row[0], used[1] + cpu_row[1]
                 else:
                     row = _timed(encode, search, texts[query])
                 rows.append(row)
+                own.append(None if engine is None else engine())
             queries.append(places)
             rounds.append(np.full(len(texts), repeat))
             processor.append(used if block == 1 else _processor_of(encode, search, texts, places, block))
@@ -128,6 +135,7 @@ def measure_queries(
         np.concatenate(rounds).astype(np.int32),
         seconds[:, 0],
         seconds[:, 1],
+        np.asarray([np.nan if spent is None else spent for spent in own], np.float64) * 1e-9,
         first[0] * 1e-9,
         first[1] * 1e-9,
         overhead * 1e-9,

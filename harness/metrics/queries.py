@@ -28,6 +28,28 @@ define(
     "lower",
     "Encoding and search of the same query, summed before the percentile is taken.",
 )
+define(
+    "search_engine",
+    "Search, the engine's own part",
+    "seconds",
+    "lower",
+    (
+        "Wall time of the engine's own calls in a search: what its library would take without this program. The clock "
+        "is read just before and after them. The component names the percentile or the mean."
+    ),
+)
+define(
+    "search_adapter",
+    "Search, the adapter's part",
+    "seconds",
+    "lower",
+    (
+        "Search latency less the engine's own part: checks, conversions of the query and of the hits. It belongs to "
+        "this program, not to the engine. Where it is large against the engine's part, the order of two engines by "
+        "search latency may be that of their adapters."
+    ),
+    decides=False,
+)
 for _side, _label in (("encode", "Query encoding"), ("search", "Search"), ("total", "Query")):
     define(
         f"{_side}_cpu",

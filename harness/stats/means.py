@@ -30,6 +30,8 @@ FRACTION = (0.0, 1.0)
 """Limits of a value such as nDCG or recall."""
 DIFFERENCE = (-1.0, 1.0)
 """Limits of the difference of two fractions."""
+ROUNDING = 1e-9
+"""A value may be beyond its limits by this much."""
 EVERYTHING = (-math.inf, math.inf)
 Estimate = tuple[float, float, float]
 """(value, low, high)."""
@@ -60,8 +62,9 @@ def mean_interval(
         reach = _reach(data, confidence)
         return mean - reach, mean + reach
     least, greatest = limits
-    if data.min() < least or data.max() > greatest:
+    if data.min() < least - ROUNDING or data.max() > greatest + ROUNDING:
         raise ValueError(f"values from {data.min():g} to {data.max():g} are beyond {least:g} to {greatest:g}")
+    data = np.clip(data, least, greatest)
     centre = _common(data)
     if centre is None:
         reach = _reach(data, confidence)

@@ -158,7 +158,7 @@ class SearchPlan:
             "quality",
             f"evaluate {self.label}",
             f"{STEPS}.evaluate:quality",
-            {"tag": self.system.name, "metrics": measures, **self._resampling()},
+            {"tag": self.system.name, "metrics": measures, "confidence": self.spec.head.measure.confidence},
             {"collection": prepare, "vectors": encode, "hits": search},
             tuple(sorted({kind.__module__ for kind in metrics.values() if not kind.measure})),
             tuple(sorted({"numpy", "scipy", *(name for kind in metrics.values() for name in kind.libraries)})),
@@ -170,13 +170,10 @@ class SearchPlan:
             "summary",
             f"summarise latency of {self.label}",
             f"{STEPS}.evaluate:latencies",
-            self._resampling(),
+            {"confidence": self.spec.head.measure.confidence, "seed": self.spec.head.seed},
             {f"process{number}": stage for number, stage in enumerate(latency)},
             libraries=("numpy", "scipy"),
         )
-
-    def _resampling(self) -> dict[str, float]:
-        return {"confidence": self.spec.head.measure.confidence, "seed": self.spec.head.seed}
 
 
 def can_pin(measure: MeasureSpec) -> bool:

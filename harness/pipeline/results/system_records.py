@@ -47,12 +47,16 @@ class SystemRecords:
         for side, values in summary.sides().items():
             for name, (value, low, high) in values.items():
                 yield self._row(f"latency_{side}/{name}", value, LATENCY_METHOD, n=summary.n, interval=(low, high))
+        for part, times in (("engine", summary.engine), ("adapter", summary.adapter)):
+            for name, (value, low, high) in ({} if times is None else times).items():
+                yield self._row(f"search_{part}/{name}", value, LATENCY_METHOD, n=summary.n, interval=(low, high))
         for side, value in summary.least.items():
             yield self._row(f"{side}_least", value, "shortest of a query's times, mean over queries", n=summary.n)
 
     def _quality(self) -> Iterator[Record]:
         for name, metric in self.system.quality.metrics.items():
-            yield self._row(name, metric.value, metric.method, n=metric.n, interval=(metric.low, metric.high))
+            interval = None if metric.low is None or metric.high is None else (metric.low, metric.high)
+            yield self._row(name, metric.value, metric.method, n=metric.n, interval=interval)
 
     def _index(self) -> Iterator[Record]:
         prepared, built, memory = self.system.prepared, self.system.built, self.system.memory
@@ -137,7 +141,7 @@ class SystemRecords:
 def samples_of(system: FinishedSystem) -> dict[str, NDArray[np.generic]]:
     """The samples of a system's latency, as `harness.runs.layout` describes them."""
     with np.load(system.sample_files / "samples.npz") as samples:
-        return dict(samples) | _processor_times(system)
+        return {name: samples[name] for name in samples.files if name != "engine"} | _processor_times(system)
 
 
 def _processor_times(system: FinishedSystem) -> dict[str, NDArray[np.generic]]:

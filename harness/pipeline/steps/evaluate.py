@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.encoders.base import Progress
 
-SAMPLES = ("query", "repeat", "encode", "search")
+SAMPLES = ("query", "repeat", "encode", "search", "engine")
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,22 @@ class MetricValue:
 
     Attributes:
         value: The mean.
-        low: Lower bound of its interval.
-        high: Upper bound of its interval.
+        low: Lower bound of its interval; None where there are too few queries for one.
+        high: Upper bound of its interval; None where there are too few.
         n: Queries.
         method: How it was computed, one phrase.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
     method: str
 
 
 @dataclass(frozen=True)
 class Quality(StepResult):
-    """Every metric of quality by its name; intervals are of the mean over queries (BCa bootstrap)."""
+    """Every metric of quality by its name; intervals are of the mean over queries (Student's t)."""
 
     metrics: dict[str, MetricValue]
 
@@ -55,6 +55,8 @@ class LatencySummary(StepResult):
         encode: (value, low, high) of each percentile and of the mean.
         search: The same of searching.
         total: The same of encoding and searching one query.
+        engine: The same of the engine's own part of a search; None where it is not known.
+        adapter: The same of what the adapter adds to it.
         least: By side, the shortest of a query's times, mean over queries.
         n: Timed queries of all processes and passes.
     """
@@ -62,6 +64,8 @@ class LatencySummary(StepResult):
     encode: dict[str, tuple[float, float, float]]
     search: dict[str, tuple[float, float, float]]
     total: dict[str, tuple[float, float, float]]
+    engine: dict[str, tuple[float, float, float]] | None
+    adapter: dict[str, tuple[float, float, float]] | None
     least: dict[str, float]
     n: int
 
@@ -79,7 +83,6 @@ def quality(
     tag: str,
     metrics: dict[str, str],
     confidence: float,
-    seed: int,
     report: Progress,
 ) -> Quality:
     """Write ``run.trec.gz`` and ``per_query.json`` ({metric: {query: value}}); evaluate the run as it was written.
@@ -94,12 +97,11 @@ def quality(
         tag: Name of the system.
         metrics: {name of a metric of quality: its name in ir_measures, empty where it computes itself}.
         confidence: Of the intervals.
-        seed: Of the resampling.
         report: Called with progress.
     """
     from harness.measure.quality import evaluate, read_trec, write_trec
     from harness.metrics import quality_metrics
-    from harness.stats.bootstrap import bootstrap_mean
+    from harness.stats.means import FRACTION, mean_interval
 
     texts, folder = Path(collection), Path(hits)
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
@@ -115,8 +117,11 @@ def quality(
     result = {}
     for name, by_query in values.items():
         numbers = list(by_query.values())
-        low, high = bootstrap_mean(numbers, confidence=confidence, seed=seed)
-        method = f"{quality_metrics.get(name).method}, BCa bootstrap over queries"
+        kind = quality_metrics.get(name)
+        limits = FRACTION if kind.definition.unit == "fraction" else None
+        ends = mean_interval(numbers, confidence=confidence, limits=limits)
+        low, high = ends if np.isfinite(ends).all() else (None, None)
+        method = f"{kind.method}, Student's t over queries"
         result[name] = MetricValue(float(np.mean(numbers)), low, high, len(numbers), method)
     report(1, 1, "evaluated")
     return Quality(result)
@@ -145,9 +150,20 @@ def latencies(*, out: str, confidence: float, seed: int, report: Progress, **pro
     process, query = joined["process"].astype(np.int32), joined["query"].astype(np.int32)
     encode, search = joined["encode"].astype(np.float64), joined["search"].astype(np.float64)
     sides = {"encode": encode, "search": search, "total": encode + search}
+    engine = joined["engine"].astype(np.float64)
+    parts_of_search = {} if np.isnan(engine).any() else {"engine": engine, "adapter": search - engine}
     summaries = {
-        side: summarise(process, query, seconds, confidence=confidence, seed=seed) for side, seconds in sides.items()
+        side: summarise(process, query, seconds, confidence=confidence, seed=seed)
+        for side, seconds in (sides | parts_of_search).items()
     }
     shortest = {side: least(query, seconds) for side, seconds in sides.items()}
     report(1, 1, "summarised")
-    return LatencySummary(**summaries, least=shortest, n=len(query))
+    return LatencySummary(
+        summaries["encode"],
+        summaries["search"],
+        summaries["total"],
+        summaries.get("engine"),
+        summaries.get("adapter"),
+        shortest,
+        len(query),
+    )

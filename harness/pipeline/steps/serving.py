@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.encoders.base import Encoder, Progress
-    from harness.indexes.base import Index
+    from harness.indexes.base import Index, Searcher
     from harness.jsonvalue import JsonTable
     from harness.measure.machine.watch import Turn, Watched
 
@@ -106,10 +106,11 @@ class ServedSystem(TypedDict):
 
 @dataclass(frozen=True)
 class Served:
-    """An encoder and an index, opened, and how long that took."""
+    """An encoder and an index, opened, what answers single queries, and how long opening took."""
 
     encoder: Encoder
     engine: Index
+    searcher: Searcher
     k: int
     threads: int
     seconds: float
@@ -132,7 +133,7 @@ class Served:
 
     def answer(self, text: str) -> None:
         """Encode and search one query."""
-        self.engine.search(self.encoder.encode_queries([text]), self.k, threads=self.threads)
+        self.searcher(self.encoder.encode_queries([text]))
 
 
 def open_system(
@@ -142,7 +143,8 @@ def open_system(
     started = time.perf_counter()
     encoder = open_type(encoder_type, encoder_params).load(Path(model), threads=threads)
     engine = open_index(index_type, index)
-    return Served(encoder, engine, k, threads, time.perf_counter() - started)
+    searcher = engine.searcher(k, threads=threads)
+    return Served(encoder, engine, searcher, k, threads, time.perf_counter() - started)
 
 
 def query_texts(collection: str, queries: int | None) -> list[str]:

@@ -82,7 +82,8 @@ def latency(
 ) -> TimedLatency:
     """Time every query, encoding and search apart; write ``samples.npz``.
 
-    ``query`` (int32, number of the query), ``repeat`` (int32), ``encode`` and ``search`` (float64, seconds).
+    ``query`` (int32, number of the query), ``repeat`` (int32), ``encode``, ``search`` and ``engine``, the engine's part
+    of the search (float64, seconds; NaN where it is not known).
 
     It asks for turns with `ask` (None where it is timed alone); what was timed in one `round` was timed in turns.
     """
@@ -92,7 +93,7 @@ def latency(
     from harness.measure.machine.watch import watched
 
     served = open_system(encoder_type, encoder_params, model, index_type, index, k, threads)
-    encoder, engine, texts = served.encoder, served.engine, query_texts(collection, queries)
+    encoder, searcher, texts = served.encoder, served.searcher, query_texts(collection, queries)
     tries: list[Samples] = []
     energy: list[MeteredEnergy] = []
 
@@ -108,12 +109,13 @@ def latency(
         meter.go()
         samples = measure_queries(
             lambda text: encoder.encode_queries([text]),
-            lambda vector: engine.search(vector, k, threads=threads),
+            searcher,
             texts,
             repeats=repeats,
             warmup=warmup,
             seed=seed,
             turn=take_turn,
+            engine=lambda: searcher.engine_ns,
         )
         meter.halt()
         tries.append(samples)
@@ -128,6 +130,7 @@ def latency(
         repeat=samples.repeat,
         encode=samples.encode_seconds,
         search=samples.search_seconds,
+        engine=samples.engine_seconds,
     )
     report(1, 1, "timed")
     alone = not served.elsewhere  # processor time and energy are not of all that searched where others search as well
