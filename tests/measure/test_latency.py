@@ -50,6 +50,19 @@ def test_encoding_and_search_are_timed_apart_and_the_first_query_is_kept_apart(c
     assert found.asked == len(calls)
 
 
+def test_the_engines_part_of_each_search_is_kept_beside_it(clock):
+    last = [0]
+
+    def search(vector):
+        clock.now += 10_000 * vector
+        last[0] = 7_000 * vector
+
+    found = measure_queries(int, search, ["1", "2"], repeats=3, warmup=1, seed=3, engine=lambda: last[0])
+    assert found.engine_seconds == pytest.approx((found.query + 1) * 7e-6)
+    assert found.search_seconds == pytest.approx((found.query + 1) * 10e-6)
+    assert np.isnan(measure_queries(int, search, ["1"], repeats=3, warmup=1, seed=3).engine_seconds).all()
+
+
 def test_short_queries_have_their_processor_time_taken_in_blocks(clock, monkeypatch):
     """A clock that costs a microsecond to read is never read around a query of ten."""
     calls, reads = [], []
