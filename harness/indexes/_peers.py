@@ -63,6 +63,7 @@ class PeerSearcher(Generic[T, R]):
         engine: The engine's own call.
         finish: Numbers and scores out of what the engine returned.
         k: Documents to return.
+        in_order: Equal scores come in ascending order of documents, and no more than k.
     """
 
     def __init__(
@@ -71,8 +72,11 @@ class PeerSearcher(Generic[T, R]):
         engine: Callable[[T], R],
         finish: Callable[[T, R], tuple[NDArray[np.int32 | np.int64], NDArray[np.float32]]],
         k: int,
+        *,
+        in_order: bool = False,
     ) -> None:
         self.engine_ns: int | None = None
+        self._in_order = in_order
         self._prepare, self._engine, self._finish, self._k = prepare, engine, finish, k
         self._no_ids, self._no_scores = np.full((1, k), -1, np.int64), np.full((1, k), -np.inf, np.float32)
 
@@ -84,7 +88,8 @@ class PeerSearcher(Generic[T, R]):
         self.engine_ns = perf_counter_ns() - began
         numbers, scores = self._finish(prepared, result)
         count = len(scores)
-        if count > self._k or np.count_nonzero(scores[1:] >= scores[:-1]):  # equal scores wait for their order
+        ordered = self._in_order or (count <= self._k and not np.count_nonzero(scores[1:] >= scores[:-1]))
+        if not ordered:
             return hits([(numbers, scores)], self._k)
         ids, values = self._no_ids.copy(), self._no_scores.copy()
         ids[0, :count], values[0, :count] = numbers, scores

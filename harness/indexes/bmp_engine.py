@@ -158,7 +158,8 @@ class Bmp(IndexBase[BmpParams]):
         return lambda query: search({**query[0], **always}, k=k, alpha=alpha, beta=1.0) if query[0] else ([], [])
 
     def _documents(self, query: Query, answer: Answer) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        documents, values = np.array(answer[0], np.int64), np.array(answer[1], np.float32) * np.float32(query[1])
+        documents = np.fromiter(map(int, answer[0]), np.int64, len(answer[0]))
+        values = np.array(answer[1], np.float32) * np.float32(query[1])
         real = (values > 0) & (documents < self.documents)
         return documents[real], values[real]
 

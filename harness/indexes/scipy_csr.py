@@ -63,18 +63,22 @@ class Scipy(IndexBase[ScipyParams]):
         return hits([_among_best(product.indices[a:b], product.data[a:b], k) for a, b in ends], k)
 
     def searcher(self, k: int, *, threads: int = 1) -> Searcher:
-        """The product of one row and the choice of the best; their order is left to the adapter."""
+        """The product of one row, the choice of the best and their order."""
         check_k(k)
         matrix = built(self.matrix)
 
         def prepare(query: Vectors) -> sparse.csr_matrix[np.float32]:
-            return rows_of(query, matrix.shape[0], what="queries").ready().csr()
+            if isinstance(query, sparse.csr_matrix) and query.shape[1] == matrix.shape[0]:
+                return query
+            return rows_of(query, matrix.shape[0], what="queries").tidy().csr()
 
         def multiply(query: sparse.csr_matrix[np.float32]) -> tuple[NDArray[np.int32 | np.int64], NDArray[np.float32]]:
             product = query @ matrix
-            return _among_best(product.indices, product.data, k)
+            numbers, scores = _among_best(product.indices, product.data, k)
+            order = np.lexsort((numbers, -scores))[:k]
+            return numbers[order], scores[order]
 
-        return PeerSearcher(prepare, multiply, lambda _, best: best, k)
+        return PeerSearcher(prepare, multiply, lambda _, best: best, k, in_order=True)
 
     def save(self, directory: Path) -> None:
         """One .npy an array."""

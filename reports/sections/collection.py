@@ -62,6 +62,10 @@ GROUPS: tuple[Group, ...] = (
             ("Encoding and search", tuple(f"latency_total/{q}" for q in QUANTILES)),
             ("Encoding alone", tuple(f"latency_encode/{q}" for q in QUANTILES)),
             ("Search alone", tuple(f"latency_search/{q}" for q in QUANTILES)),
+            (
+                "Search: the engine's own call, and what the adapter adds",
+                ("search_engine/p50", "search_engine/mean", "search_adapter/p50", "search_adapter/mean"),
+            ),
             ("Processor time", ("total_cpu", "encode_cpu", "search_cpu")),
             ("Shortest times, and the clock's own", ("total_least", "encode_least", "search_least", "timer_overhead")),
             ("Starting", ("load_seconds", "first_query_seconds", "cold_load_seconds", "cold_first_query_seconds")),
