@@ -6,11 +6,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from harness.stats import paired
 from harness.stats.changes import MAD, Noise, drift, noise, steps
 from harness.stats.levels import hierarchical, percentile_ratio
 from harness.stats.matching import cost_at_gain, matched_means
-from harness.stats.paired import compare, minimum_detectable_effect, randomisations
+from harness.stats.paired import compare, minimum_detectable_effect
 from harness.stats.samples import tables
 from harness.stats.scaling import fit, predict
 from harness.stats.turns import ratio_in_turns
@@ -18,36 +17,11 @@ from harness.stats.turns import ratio_in_turns
 SEEDS = st.integers(0, 10**6)
 
 
-@settings(max_examples=25, deadline=None)
-@given(SEEDS, st.integers(3, 9))
-def test_all_sign_patterns_are_scipys_permutation_test(seed, queries):
-    differences = np.round(np.random.default_rng(seed).normal(0.2, 1, queries), 1)
-    found = randomisations(differences)[0]
-    test = stats.permutation_test(
-        (differences, np.zeros(queries)), lambda one, other, axis: np.abs((one - other).mean(axis=axis)),
-        permutation_type="samples", alternative="greater", n_resamples=np.inf, vectorized=True,
-    )  # fmt: skip
-    assert found == pytest.approx(test.pvalue)
-
-
-@settings(max_examples=15, deadline=None)
-@given(SEEDS, st.integers(20, 300), st.integers(1, 3))
-def test_patterns_in_memory_and_patterns_made_anew_are_the_same(seed, queries, pairs):
-    differences = np.random.default_rng(seed).normal(0.05, 1, (pairs, queries))
-    kept = randomisations(differences, seed=seed, resamples=1500)
-    before, paired._CACHED = paired._CACHED, 0
-    try:
-        anew = randomisations(differences, seed=seed, resamples=1500)
-    finally:
-        paired._CACHED = before
-    np.testing.assert_array_equal(kept, anew)
-
-
 @settings(max_examples=30, deadline=None)
-@given(SEEDS, st.integers(2, 60), st.sampled_from([0.8, 0.95, 0.99]))
+@given(SEEDS, st.integers(10, 60), st.sampled_from([0.8, 0.95, 0.99]))
 def test_the_interval_of_a_difference_is_scipys(seed, count, confidence):
     data = np.random.default_rng(seed).normal(0.3, 2, count)
-    (found,) = compare(data, 0.1, confidence=confidence, p_values=np.ones(1))
+    (found,) = compare(data, 0.1, confidence=confidence)
     low, high = stats.ttest_1samp(data, 0).confidence_interval(confidence)
     assert (found.low, found.high) == pytest.approx((low, high))
     assert found.effect == pytest.approx(stats.ttest_1samp(data, 0).statistic / np.sqrt(count))

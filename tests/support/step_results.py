@@ -40,7 +40,7 @@ BUILT = Built(ProcessConditions(**QUIET), 1.25, 4096, {"postings": 600, "offsets
 WORK = CountedWork(10, 100, Work(multiply_adds=5000, postings=6000, documents=700, bounds=None), 1.5)
 MEMORY = ServedMemory(anonymous=50, file=900, pss=700, elsewhere=0, all_files=-10, baseline=10_000, queries=10)
 THREE = {"mean": (0.02, 0.01, 0.03), "p50": (0.015, 0.01, 0.02)}
-SUMMARY = LatencySummary(THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)
+SUMMARY = LatencySummary(THREE, THREE, THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)
 QUALITY = Quality({"ndcg@10": MetricValue(0.5, 0.4, 0.6, 10, "ir_measures")})
 RESULTS = {
     "prepare": PREPARED, "fit": fitted({}, 1.0), "encode": ENCODED, "build": BUILT, "search": Searched(10, 1000, 0.5),
