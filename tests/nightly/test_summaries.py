@@ -29,7 +29,7 @@ def test_junit_counts_what_it_holds():
 
 
 def test_junit_holds_every_finding_of_a_key():
-    night = told()
+    night = hostile_night()
     finding = next(one for one in night.findings if not one.accepted)
     night.findings.append(replace(finding, kind="drift", sentence="a second sentence", queries=()))
     suite = Xml.fromstring(summaries.junit(night))  # noqa: S314
@@ -40,7 +40,7 @@ def test_junit_holds_every_finding_of_a_key():
 
 
 def test_a_key_is_skipped_only_where_all_its_findings_were_accepted():
-    night = told()
+    night = hostile_night()
     finding = next(one for one in night.findings if one.accepted)
     night.findings.append(replace(finding, accepted="", sentence="this one was not"))
     suite = Xml.fromstring(summaries.junit(night))  # noqa: S314

@@ -93,7 +93,8 @@ def test_what_follows_from_a_formula_is_labelled_so():
 
 def test_latencies_have_intervals_and_shortest_times_none():
     found = {row.metric: row for row in SystemRecords("r", finished()).latency()}
-    assert len(found) == 3 * 2 + 3
+    assert len(found) == 5 * 2 + 3
+    assert (found["search_engine/mean"].value, found["search_adapter/p50"].value) == (0.02, 0.015)
     mean = found["latency_total/mean"]
     assert (mean.value, mean.ci_low, mean.ci_high, mean.n) == (0.02, 0.01, 0.03, 40)
     assert (found["search_least"].value, found["search_least"].ci_low) == (0.005, None)

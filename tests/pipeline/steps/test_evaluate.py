@@ -40,7 +40,7 @@ def evaluated(tmp_path):
     metrics = {name: quality_metrics.get(name).measure for name in quality_metrics.names()}
     result = quality(
         out=str(out), collection=str(texts), vectors=str(vectors), hits=str(hits), tag="a system", metrics=metrics,
-        confidence=0.95, seed=3, report=quiet,
+        confidence=0.95, report=quiet,
     )  # fmt: skip
     by_hand = [ir_measures.Qrel(f"q{q}", f"d{d}", r) for (q, d), r in qrels.items()]
     return result, out, by_hand, ids
@@ -60,7 +60,7 @@ def test_every_metric_is_what_ir_measures_gives_for_the_written_run(evaluated):
             checked += 1
         assert metric.low <= metric.value <= metric.high
         assert metric.n == 12
-        assert metric.method.endswith("BCa bootstrap over queries")
+        assert metric.method.endswith("Student's t over queries")
     assert checked > 3
 
 
@@ -84,14 +84,15 @@ def test_the_run_keeps_the_order_of_the_hits_and_the_name_of_the_system(evaluate
     assert (out / "active.npz").is_file()
 
 
-def samples(folder, seed, queries=20, repeats=3):
+def samples(folder, seed, queries=20, repeats=3, *, engine=True):
     """Write the samples of one process and return its seconds of encoding and of search."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
     query = np.tile(np.arange(queries, dtype=np.int32), repeats)
     repeat = np.repeat(np.arange(repeats, dtype=np.int32), queries)
     sides = {name: rng.gamma(2.0, 0.01, queries * repeats) for name in ("encode", "search")}
-    np.savez(folder / "samples.npz", query=query, repeat=repeat, **sides)
+    engine = 0.75 * sides["search"] if engine else np.full(queries * repeats, np.nan)
+    np.savez(folder / "samples.npz", query=query, repeat=repeat, engine=engine, **sides)
     return sides["encode"], sides["search"], query
 
 
@@ -113,6 +114,18 @@ def test_latencies_are_those_of_all_processes_in_the_order_of_their_numbers(tmp_
     with np.load(tmp_path / "out" / "samples.npz") as joined:
         assert joined["process"].tolist() == [0] * 60 + [1] * 60 + [2] * 60
         np.testing.assert_array_equal(joined["encode"], encode)
+    assert summary.engine["mean"][0] == pytest.approx(0.75 * search.mean())
+    assert summary.adapter["mean"][0] == pytest.approx(0.25 * search.mean())
+    assert summary.adapter["p50"] == pytest.approx(tuple(np.asarray(summary.search["p50"]) / 4))
+
+
+def test_parts_of_a_search_that_one_process_does_not_know_are_not_given(tmp_path):
+    (tmp_path / "out").mkdir()
+    for number in range(2):
+        samples(tmp_path / f"p{number}", number, engine=number == 0)
+    folders = {f"process{number}": str(tmp_path / f"p{number}") for number in range(2)}
+    summary = latencies(out=str(tmp_path / "out"), confidence=0.9, seed=1, report=quiet, **folders)
+    assert summary.engine is summary.adapter is None
 
 
 def test_processes_that_timed_other_queries_are_no_sample(tmp_path):
