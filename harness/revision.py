@@ -67,6 +67,7 @@ def open_system(order: SystemOrder) -> OpenSystem:
         StopIteration: The spec has no such system.
     """
     from harness.pipeline.plan.registries import REGISTRIES
+    from harness.pipeline.plan.shared_stages import search_settings
     from harness.pipeline.steps.fit import open_type
     from harness.pipeline.steps.index import open_index
     from harness.pipeline.steps.prepare import read_texts
@@ -77,6 +78,6 @@ def open_system(order: SystemOrder) -> OpenSystem:
     system = next(system for system in spec.systems if system.name == order["system"])
     encoder_type = open_type(system.encoder.type, system.encoder.params.model_dump(mode="json"))
     encoder = encoder_type.load(Path(order["model"]), threads=measure.threads)
-    engine = open_index(system.index.type, order["index"])
+    engine = open_index(system.index.type, order["index"], search_settings(system.index))
     texts = [text for _, text in read_texts(Path(order["collection"]) / "queries.jsonl")][: measure.queries]
     return OpenSystem(encoder, engine, texts, measure.k, measure.threads, measure.warmup)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.jsonvalue import JsonValue
     from harness.vectors import Kind, Vectors
 
 Hits: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
@@ -95,6 +96,9 @@ class Index(Protocol):
     libraries: ClassVar[tuple[str, ...]]
     """Distributions whose versions decide what it builds, finds and takes; they are part of its stages' keys. No
     default: an engine in plain Python writes ``()``."""
+    search_params: ClassVar[tuple[str, ...]]
+    """Those of its parameters that `build` does not read, each with a default: one index is built and searched with
+    several of their values. Default: none."""
 
     def __init__(self, params: Any) -> None: ...
 
@@ -124,6 +128,15 @@ class Index(Protocol):
 
         Raises:
             UserError: A file is missing, truncated, damaged, or of another version.
+        """
+        ...
+
+    def search_with(self, values: Mapping[str, JsonValue]) -> None:
+        """Take these values of `search_params` from now on. Default: they replace those of ``self.params``.
+
+        Raises:
+            UserError: The index has no such parameter.
+            pydantic.ValidationError: A value is out of bounds.
         """
         ...
 
@@ -182,6 +195,13 @@ class IndexBase(Generic[P]):
 
     supports: ClassVar[Supports]
     libraries: ClassVar[tuple[str, ...]]
+    search_params: ClassVar[tuple[str, ...]] = ()
+    params: P
+
+    def search_with(self, values: Mapping[str, JsonValue]) -> None:
+        """Put them into ``self.params``."""
+        if values:
+            self.params = type(self.params).model_validate({**self.params.model_dump(), **values})
 
     def searcher(self: _CanSearch, k: int, *, threads: int = 1) -> Searcher:
         """`search`, one query at a time; how much of its time is the engine's is not known."""

@@ -84,6 +84,7 @@ class Bmp(IndexBase[BmpParams]):
     Params: ClassVar[type[Params]] = BmpParams
     supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("u8",))
     libraries: ClassVar[tuple[str, ...]] = ("bmp", "numba", "numpy", "scipy")
+    search_params: ClassVar[tuple[str, ...]] = ("alpha", "beta")
 
     def __init__(self, params: BmpParams) -> None:
         self.params = params

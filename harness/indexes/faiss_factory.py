@@ -17,12 +17,13 @@ from harness.spec.params import Params
 from harness.vectors import matrices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import faiss
     from numpy.typing import NDArray
 
+    from harness.jsonvalue import JsonValue
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "faiss", 1
@@ -75,6 +76,7 @@ class Faiss(IndexBase[FaissParams]):
     Params: ClassVar[type[Params]] = FaissParams
     supports: ClassVar[Supports] = Supports("dense", exact=False, weights=("by the factory string",))
     libraries: ClassVar[tuple[str, ...]] = ("faiss-cpu", "numpy")
+    search_params: ClassVar[tuple[str, ...]] = ("nprobe", "ef_search")
 
     def __init__(self, params: FaissParams) -> None:
         self.params = params
@@ -118,6 +120,11 @@ class Faiss(IndexBase[FaissParams]):
             raise UserError(
                 f"{self.params.factory!r} has no {name}", key="factory", remedy=f"leave {name} out of this index"
             ) from None
+
+    def search_with(self, values: Mapping[str, JsonValue]) -> None:
+        """Set them in FAISS, too."""
+        super().search_with(values)
+        self._set_search(built(self.index))
 
     def _set_search(self, index: faiss.Index) -> None:
         self._set(index, "nprobe", self.params.nprobe)

@@ -129,6 +129,7 @@ class Seismic(IndexBase[SeismicParams]):
     Params: ClassVar[type[Params]] = SeismicParams
     supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("float16",))
     libraries: ClassVar[tuple[str, ...]] = ("numba", "numpy", "pyseismic-lsr", "scipy")
+    search_params: ClassVar[tuple[str, ...]] = ("query_cut", "heap_factor")
 
     def __init__(self, params: SeismicParams) -> None:
         self.params = params
@@ -149,7 +150,7 @@ class Seismic(IndexBase[SeismicParams]):
         dataset = getattr(seismic, classes[0])()
         for number, (begin, end) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
             dataset.add_document(str(number), names[rows.indices[begin:end]], rows.data[begin:end])
-        settings = self.params.model_dump(exclude={"variant", "query_cut", "heap_factor", "build_threads"})
+        settings = self.params.model_dump(exclude={"variant", "build_threads", *self.search_params})
         build = getattr(seismic, classes[1]).build_from_dataset
         self.index, _ = _quietly(
             lambda: cast("SeismicIndex", build(dataset, num_threads=self.params.build_threads, **settings))

@@ -27,7 +27,9 @@ def doubled(spec: Spec, names: Collection[str] = ()) -> Spec:
     systems = [
         twin
         for system in spec.systems
-        for twin in ((system, replace(system, name=twin_of(system.name))) if _wanted(system.name, names) else (system,))
+        for twin in (
+            (system, replace(system, name=twin_of(system.name), curve="")) if _wanted(system.name, names) else (system,)
+        )
     ]
     return replace(spec, systems=tuple(systems))
 

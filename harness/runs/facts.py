@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SystemFacts(TypedDict, total=False):
-    """One system on one collection."""
+    """One system on one collection; `curve` is the name that all points of one sweep share, empty without a sweep."""
 
     name: str
     collection: str
@@ -23,6 +23,7 @@ class SystemFacts(TypedDict, total=False):
     index: str
     index_type: str
     index_params: Mapping[str, object]
+    curve: str
     codec: str
     status: str
     reason: str

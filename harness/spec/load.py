@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from harness.errors import UserError, allowed
-from harness.spec.explain import explain
+from harness.errors import allowed
 from harness.spec.models import Part, Spec, SpecHead, System, SystemSpec
-from harness.spec.params import Params
 from harness.spec.registries import AXES, SINGULAR
-from harness.spec.toml import apply_overrides, key_text, line_of, read_toml
+from harness.spec.source import Source, validate
+from harness.spec.toml import apply_overrides, read_toml
+from harness.spec.variants import swept_variants, variants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,19 +18,6 @@ if TYPE_CHECKING:
 
     from harness.spec.registries import Axis, CollectionType, PartType, Registries
     from harness.spec.toml import KeyPath, TomlTable, TomlValue
-
-P = TypeVar("P", bound=Params)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where the spec came from, to say where something is wrong."""
-
-    file: Path
-    text: str
-
-    def error(self, what: str, path: KeyPath, remedy: str | None = None) -> UserError:
-        return UserError(what, file=self.file, line=line_of(self.text, path), key=key_text(path), remedy=remedy)
 
 
 def load_spec(file: Path, registries: Registries, overrides: Sequence[str] = ()) -> Spec:
@@ -67,9 +51,9 @@ def spec_of(
         UserError: As `load_spec`.
     """
     apply_overrides(content, overrides)
-    source = _Source(file, text)
+    source = Source(file, text)
     tables = {axis: content.pop(axis, {}) for axis in AXES}
-    head = _validate(source, SpecHead, content, (), also=AXES)
+    head = validate(source, SpecHead, content, (), also=AXES)
     _check_measurements(source, head, registries.measurements)
     parts = _all_parts(source, tables, registries)
     _check_pairs(source, parts, registries)
@@ -89,19 +73,8 @@ def spec_of(
     )
 
 
-def _validate(source: _Source, model: type[P], content: TomlTable, path: KeyPath, also: Sequence[str] = ()) -> P:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        problems = error.errors(include_url=False)
-        # A mistyped key explains why another one is missing.
-        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-        where = (*path, *(p for p in first["loc"] if not str(p).startswith(("list[", "function-", "str"))))
-        raise source.error(*explain(first, where, model, also, len(problems) - 1)) from None
-
-
 def _all_parts(
-    source: _Source, tables: Mapping[str, TomlValue], registries: Registries
+    source: Source, tables: Mapping[str, TomlValue], registries: Registries
 ) -> dict[str, dict[str, list[Part]]]:
     """The parts of every axis by the name that the spec gives them, matrices expanded."""
     collections = _tables(source, "collections", tables["collections"], registries.collections)
@@ -112,18 +85,17 @@ def _all_parts(
             name: _collection(source, name, table, registries.collections) for name, table in collections.items()
         },
         "encoders": {
-            name: _variants(source, ("encoders", name), table, table.pop("matrix", {}), registries.encoders,
+            name: variants(source, ("encoders", name), table, table.pop("matrix", {}), registries.encoders,
                             _pairs(source, name, table.pop("pairs", None), sorted(collections)))
             for name, table in encoders.items()
         },
         "indexes": {
-            name: _variants(source, ("indexes", name), table, table.pop("matrix", {}), registries.indexes)
-            for name, table in indexes.items()
+            name: swept_variants(source, name, table, registries.indexes) for name, table in indexes.items()
         },
     }  # fmt: skip
 
 
-def _tables(source: _Source, axis: str, given: TomlValue, registry: Axis[PartType]) -> dict[str, TomlTable]:
+def _tables(source: Source, axis: str, given: TomlValue, registry: Axis[PartType]) -> dict[str, TomlTable]:
     """The tables of an axis, each a copy whose type is known."""
     if not isinstance(given, dict) or not given:
         raise source.error(
@@ -148,17 +120,17 @@ def _tables(source: _Source, axis: str, given: TomlValue, registry: Axis[PartTyp
     return tables
 
 
-def _collection(source: _Source, name: str, table: TomlTable, registry: Axis[CollectionType]) -> list[Part]:
+def _collection(source: Source, name: str, table: TomlTable, registry: Axis[CollectionType]) -> list[Part]:
     """A collection, or those that a suite or a matrix makes of its table."""
     kind, matrix = str(table["type"]), table.pop("matrix", {})
     if isinstance(matrix, dict):
         settings = {key: value for key, value in table.items() if key != "type"}
         settings, matrix = registry.get(kind).expanded(settings, matrix)
         table = {"type": kind, **settings}
-    return _variants(source, ("collections", name), table, matrix, registry)
+    return variants(source, ("collections", name), table, matrix, registry)
 
 
-def _pairs(source: _Source, name: str, given: TomlValue | None, collections: Sequence[str]) -> str | None:
+def _pairs(source: Source, name: str, given: TomlValue | None, collections: Sequence[str]) -> str | None:
     """The collection that an encoder trains on."""
     if given is None or isinstance(given, str):
         return given
@@ -167,68 +139,14 @@ def _pairs(source: _Source, name: str, given: TomlValue | None, collections: Seq
     )
 
 
-def _variants(
-    source: _Source,
-    path: tuple[str, str],
-    table: TomlTable,
-    matrix: TomlValue,
-    registry: Axis[PartType],
-    pairs: str | None = None,
-) -> list[Part]:
-    """A part for each choice of a matrix."""
-    axis, name = path
-    kind = str(table["type"])
-    settings = {key: value for key, value in table.items() if key != "type"}
-    parts = []
-    for choice in _choices(source, matrix, (*path, "matrix")):
-        also = ("type", "matrix", "pairs") if axis == "encoders" else ("type", "matrix")
-        params = _validate(source, registry.get(kind).Params, _with(settings, choice), path, also)
-        varied = tuple((key, _short(value)) for key, value in choice.items())
-        tag = f"[{', '.join(f'{key}={value}' for key, value in varied)}]" if varied else ""
-        parts.append(Part(name, name + tag, kind, params, pairs, varied))
-    return parts
-
-
-def _short(value: TomlValue) -> str:
-    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _choices(source: _Source, matrix: TomlValue, path: KeyPath) -> list[TomlTable]:
-    """The product of the lists of a matrix, each as {dotted key: value}."""
-    if not isinstance(matrix, dict):
-        raise source.error("a matrix is a table of lists", path, "for example matrix = { weights = ['u8', 'float32'] }")
-    lists: dict[str, list[TomlValue]] = {}
-    for key, values in matrix.items():
-        if not isinstance(values, list) or not values:
-            raise source.error(f"found {values!r}: a list of values is needed", (*path, key), "write [value, value]")
-        if len({repr(value) for value in values}) != len(values):
-            raise source.error("a value appears twice in this list", (*path, key), "remove one of them")
-        lists[key] = values
-    return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
-
-
-def _with(settings: TomlTable, choice: TomlTable) -> TomlTable:
-    """The settings with each dotted key of a choice set."""
-    result = dict(settings)
-    for dotted, value in choice.items():
-        *parents, last = dotted.split(".")
-        node = result
-        for parent in parents:
-            below = node.get(parent)
-            node[parent] = inner = dict(below) if isinstance(below, dict) else {}
-            node = inner
-        node[last] = value
-    return result
-
-
-def _check_measurements(source: _Source, head: SpecHead, registry: Axis[object]) -> None:
+def _check_measurements(source: Source, head: SpecHead, registry: Axis[object]) -> None:
     for place, name in enumerate(head.measure.also):
         if name not in registry.names():
             path = ("measure", "also", place)
             raise source.error(f"there is no measurement {name!r}", path, allowed(name, registry.names()))
 
 
-def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries) -> None:
+def _check_pairs(source: Source, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries) -> None:
     for name, group in parts["encoders"].items():
         pairs = group[0].pairs
         trained = any(registries.encoders.get(part.type)(part.params).needs() == "pairs" for part in group)
@@ -254,7 +172,7 @@ def _check_pairs(source: _Source, parts: Mapping[str, Mapping[str, list[Part]]],
 
 
 def _systems(
-    source: _Source, head: SpecHead, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries
+    source: Source, head: SpecHead, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries
 ) -> tuple[System, ...]:
     systems: list[System] = []
     numbers: dict[str, int] = {}
@@ -265,7 +183,8 @@ def _systems(
         collections = _collections(source, (*path, "collections"), written, parts["collections"])
         for encoder, index in itertools.product(encoders, indexes):
             _check_pair(source, path, encoder, index, registries)
-            name = _system_name(written, encoder, index, len(encoders) * len(indexes))
+            family = _system_name(written, encoder, index, len(encoders) * len({part.unswept for part in indexes}))
+            name = family + index.swept_text
             if name in numbers:
                 raise source.error(
                     f"system {name!r} appears twice (also systems[{numbers[name]}])",
@@ -273,11 +192,11 @@ def _systems(
                     "give one of them another name",
                 )
             numbers[name] = number
-            systems.append(System(name, encoder, index, collections))
+            systems.append(System(name, encoder, index, collections, family if index.swept else ""))
     return tuple(systems)
 
 
-def _named(source: _Source, path: KeyPath, names: str | list[str], known: Mapping[str, list[Part]]) -> list[Part]:
+def _named(source: Source, path: KeyPath, names: str | list[str], known: Mapping[str, list[Part]]) -> list[Part]:
     named: list[Part] = []
     variants = {part.name: part for group in known.values() for part in group}
     for name in [names] if isinstance(names, str) else names:
@@ -291,7 +210,7 @@ def _named(source: _Source, path: KeyPath, names: str | list[str], known: Mappin
 
 
 def _collections(
-    source: _Source, path: KeyPath, written: SystemSpec, known: Mapping[str, list[Part]]
+    source: Source, path: KeyPath, written: SystemSpec, known: Mapping[str, list[Part]]
 ) -> tuple[str, ...]:
     if written.collections is None:
         return tuple(part.name for group in known.values() for part in group)
@@ -300,9 +219,9 @@ def _collections(
 
 def _system_name(written: SystemSpec, encoder: Part, index: Part, product: int) -> str:
     if product == 1:
-        return written.name or f"{encoder.name} + {index.name}"
+        return written.name or f"{encoder.name} + {index.unswept}"
     if written.name is None:
-        return f"{encoder.name} + {index.name}"
+        return f"{encoder.name} + {index.unswept}"
     tags = [encoder.base] if isinstance(written.encoder, list) else []
     tags += [f"{key}={value}" for key, value in encoder.varied]
     tags += [index.base] if isinstance(written.index, list) else []
@@ -310,7 +229,7 @@ def _system_name(written: SystemSpec, encoder: Part, index: Part, product: int) 
     return f"{written.name}[{', '.join(tags)}]"
 
 
-def _check_pair(source: _Source, path: KeyPath, encoder: Part, index: Part, registries: Registries) -> None:
+def _check_pair(source: Source, path: KeyPath, encoder: Part, index: Part, registries: Registries) -> None:
     """Refuse a pair that cannot work before anything is done."""
     kind = registries.encoders.get(encoder.type).kind
     engine = registries.indexes.get(index.type)
@@ -336,7 +255,7 @@ def _check_pair(source: _Source, path: KeyPath, encoder: Part, index: Part, regi
 
 
 def _check_claims(
-    source: _Source, head: SpecHead, systems: Sequence[System], parts: Mapping[str, Mapping[str, list[Part]]]
+    source: Source, head: SpecHead, systems: Sequence[System], parts: Mapping[str, Mapping[str, list[Part]]]
 ) -> None:
     from harness.metrics import METRICS
 
@@ -371,7 +290,7 @@ def _check_claims(
         titles.add(claim.name)
 
 
-def _check_nightly(source: _Source, head: SpecHead) -> None:
+def _check_nightly(source: Source, head: SpecHead) -> None:
     from harness.metrics import METRICS
 
     for name in head.nightly.thresholds:

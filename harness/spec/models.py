@@ -146,10 +146,10 @@ class SpecHead(Params):
 
 @dataclass(frozen=True)
 class Part:
-    """One collection, encoder or index of a spec, a matrix already expanded.
+    """One collection, encoder or index of a spec, a matrix and a sweep already expanded.
 
-    `base` is the name in the spec, `name` that with the varied parameters in brackets, and `pairs` the collection that
-    an encoder trains on.
+    `base` is the name in the spec, `name` that with the varied parameters in brackets and the swept ones of the search
+    in parentheses. `pairs` is the collection that an encoder trains on.
     """
 
     base: str
@@ -158,16 +158,31 @@ class Part:
     params: Params
     pairs: str | None = None
     varied: tuple[tuple[str, str], ...] = ()
+    swept: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def swept_text(self) -> str:
+        """The swept parameters as they end a name, such as " (nprobe=8)"; empty without a sweep."""
+        return f" ({', '.join(f'{key}={value}' for key, value in self.swept)})" if self.swept else ""
+
+    @property
+    def unswept(self) -> str:
+        """The name without the swept parameters; the parts that share it differ in how they are searched alone."""
+        return self.name.removesuffix(self.swept_text)
 
 
 @dataclass(frozen=True)
 class System:
-    """One encoder with one index, to be run on these collections."""
+    """One encoder with one index, to be run on these collections.
+
+    `curve` is the name that the points of one sweep share, empty for a system that is no point of a sweep.
+    """
 
     name: str
     encoder: Part
     index: Part
     collections: tuple[str, ...]
+    curve: str = ""
 
 
 @dataclass(frozen=True)

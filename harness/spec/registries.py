@@ -63,6 +63,11 @@ class Supported(Protocol):
         """Most columns; None without a bound."""
         ...
 
+    @property
+    def exact(self) -> bool:
+        """Whether it gives the true top k of the vectors as stored."""
+        ...
+
 
 class IndexType(PartType, Protocol):
     """A kind of index."""
@@ -70,6 +75,11 @@ class IndexType(PartType, Protocol):
     @property
     def supports(self) -> Supported:
         """Which vectors it takes."""
+        ...
+
+    @property
+    def search_params(self) -> tuple[str, ...]:
+        """Parameters of the search alone."""
         ...
 
 

@@ -9,7 +9,7 @@ from harness.spec.registries import AXES, SINGULAR
 from harness.spec.schema_node import SchemaNode, schema_of
 
 if TYPE_CHECKING:
-    from harness.spec.registries import Axis, PartType, Registries
+    from harness.spec.registries import Axis, IndexType, PartType, Registries
 
 PAIRS: SchemaNode = {
     "type": "string",
@@ -32,7 +32,8 @@ def json_schema(registries: Registries) -> SchemaNode:
         options: list[SchemaNode] = []
         for name in registry.names():
             key = f"{axis}.{name}"
-            definitions[key] = _table(definitions, registry.get(name), axis, name)
+            more = _sweep(registries.indexes.get(name)) if axis == "indexes" else {}
+            definitions[key] = _table(definitions, registry.get(name), axis, name, more)
             options.append({"$ref": f"#/$defs/{key}"})
         schema["properties"][axis] = {
             "type": "object",
@@ -49,7 +50,23 @@ def json_schema(registries: Registries) -> SchemaNode:
     }
 
 
-def _table(definitions: dict[str, SchemaNode], implementation: PartType, axis: str, name: str) -> SchemaNode:
+def _sweep(engine: IndexType) -> dict[str, SchemaNode]:
+    """The key `sweep` of an index whose search has parameters."""
+    if not engine.search_params:
+        return {}
+    return {
+        "sweep": {
+            "type": "object",
+            "description": "Lists of values of parameters of the search; one index is searched with each.",
+            "propertyNames": {"enum": list(engine.search_params)},
+            "additionalProperties": {"type": "array", "minItems": 1},
+        }
+    }
+
+
+def _table(
+    definitions: dict[str, SchemaNode], implementation: PartType, axis: str, name: str, more: dict[str, SchemaNode]
+) -> SchemaNode:
     params = schema_of(implementation.Params)
     definitions.update(params.pop("$defs", {}))
     fields = params.get("properties", {})
@@ -61,6 +78,7 @@ def _table(definitions: dict[str, SchemaNode], implementation: PartType, axis: s
         "propertyNames": {"pattern": f"^({'|'.join(sorted(fields)) or '-'})(\\..+)?$"},
         "additionalProperties": {"type": "array", "minItems": 1},
     }
+    properties |= more
     table: SchemaNode = {
         "type": "object",
         "description": (implementation.__doc__ or "").strip().partition("\n")[0],

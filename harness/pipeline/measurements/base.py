@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.spec.models import MeasureSpec
 
 
+SERVED = ("encoder_type", "encoder_params", "index_type", "index_search", "k")
+"""Arguments of the latency stage that say what is opened."""
 R = TypeVar("R", bound="StepResult")
 Results: TypeAlias = "Mapping[str, Sequence[object]]"
 """What the finished stages of a measurement returned, by the stage's kind; a kind whose stages all failed is left out.
@@ -69,13 +71,13 @@ class Subject:
             text: What the reader sees, such as ``cold start 1``.
             function: ``module:function``. It takes ``out``, ``report``, the three inputs as paths, ``encoder_type``,
                 ``encoder_params``, ``index_type``, ``k``, ``threads`` and `arguments`, and returns a `StepResult` or a
-                JSON object.
+                JSON object. For an engine with `search_params` it takes ``index_search``, too.
             libraries: Distributions that decide the result beside those of encoder and index.
             modules: Modules whose code decides the result beside those of encoder and index.
             threads: Of the process; those of the spec by default.
             arguments: More arguments of the function.
         """
-        served = {name: self.latency.arguments[name] for name in ("encoder_type", "encoder_params", "index_type", "k")}
+        served = {name: value for name, value in self.latency.arguments.items() if name in SERVED}
         threads = self.measure.threads if threads is None else threads
         return replace(
             self.latency,

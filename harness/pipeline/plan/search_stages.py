@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from harness.measure.machine.environment import usable_cores
 from harness.metrics import quality_metrics
 from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.plan.shared_stages import encoder_type, settings_of
+from harness.pipeline.plan.shared_stages import build_settings, encoder_type, search_settings, settings_of
 from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.indexes import Index
+    from harness.jsonvalue import JsonValue
     from harness.spec.models import MeasureSpec, Spec, System
 
 
@@ -55,14 +56,20 @@ class SearchPlan:
         """Distributions whose versions decide what the index does, with those that the steps read vectors by."""
         return tuple(sorted({*self.engine.libraries_with(self.system.index.params), *VECTORS}))
 
+    @cached_property
+    def searched_with(self) -> dict[str, JsonValue]:
+        """The argument of a step that opens the index: its parameters of the search; none where the engine has none."""
+        values = search_settings(self.system.index)
+        return {"index_search": values} if values else {}
+
     def build(self, encode: Stage) -> Stage:
         """Build the index; its time and its peak are measured."""
         index, encoder = self.system.index, self.system.encoder
         return Stage(
             "build",
-            f"build {index.name} over {encoder.name} / {self.collection}",
+            f"build {index.unswept} over {encoder.name} / {self.collection}",
             f"{STEPS}.index:build",
-            settings_of(index),
+            build_settings(index),
             {"vectors": encode},
             self.modules,
             self.libraries,
@@ -77,7 +84,12 @@ class SearchPlan:
             "search",
             f"search {self.label}",
             f"{STEPS}.index:search",
-            {"type": self.system.index.type, "depth": measure.depth, "threads": measure.work_threads},
+            {
+                "type": self.system.index.type,
+                "depth": measure.depth,
+                "threads": measure.work_threads,
+                **self.searched_with,
+            },
             {"vectors": encode, "index": build},
             self.modules,
             self.libraries,
@@ -90,7 +102,7 @@ class SearchPlan:
             "work",
             f"count work of {self.label}",
             f"{STEPS}.index:count_work",
-            {"type": self.system.index.type, "k": self.spec.head.measure.k},
+            {"type": self.system.index.type, "k": self.spec.head.measure.k, **self.searched_with},
             {"vectors": encode, "index": build},
             self.modules,
             self.libraries,
@@ -102,7 +114,7 @@ class SearchPlan:
             "memory",
             f"resident memory of {self.label}",
             f"{STEPS}.footprint:served_memory",
-            {**settings_of(self.system.index), "k": self.spec.head.measure.k},
+            {**build_settings(self.system.index), "k": self.spec.head.measure.k, **self.searched_with},
             {"vectors": encode, "index": build},
             self.modules,
             self.libraries,
@@ -137,6 +149,7 @@ class SearchPlan:
                 "seed": self.spec.head.seed + number,
                 "pin": can_pin(measure),
                 "attempts": measure.attempts,
+                **self.searched_with,
             },
             {"model": fit, "index": build, "collection": prepare},
             (*maker.modules(encoder.params), *self.modules),

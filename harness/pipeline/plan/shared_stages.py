@@ -30,6 +30,19 @@ def settings_of(part: Part) -> dict[str, JsonValue]:
     return {"type": part.type, "params": part.params.model_dump(mode="json")}
 
 
+def build_settings(index: Part) -> dict[str, JsonValue]:
+    """Type and parameters of an index without those of the search: indexes that share them are built once."""
+    ours = REGISTRIES.indexes.get(index.type).search_params
+    return {"type": index.type, "params": index.params.model_dump(mode="json", exclude=set(ours))}
+
+
+def search_settings(index: Part) -> dict[str, JsonValue]:
+    """The parameters of the search by name; empty for an engine that has none."""
+    ours = REGISTRIES.indexes.get(index.type).search_params
+    values: dict[str, JsonValue] = index.params.model_dump(mode="json", include=set(ours))
+    return values
+
+
 def collection_stage(kind: str, part: Part) -> Stage:
     """The stage that brings a collection into the common form (`prepare`), or its training pairs (`pairs`)."""
     source = REGISTRIES.collections.get(part.type)

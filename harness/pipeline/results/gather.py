@@ -159,6 +159,7 @@ def _described(stages: SystemStages, done: Mapping[str, Done]) -> SystemFacts:
         "index": system.index.name,
         "index_type": system.index.type,
         "index_params": system.index.params.model_dump(mode="json"),
+        "curve": system.curve,
         "codec": codec(system.index.type, system.index.params.model_dump(mode="json")),
         "status": bad.status if bad else "ok",
         "reason": f"{bad.stage.label}: {bad.reason}" if bad else "",

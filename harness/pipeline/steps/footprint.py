@@ -80,6 +80,7 @@ def served_memory(
     vectors: str,
     k: int,
     report: Progress,
+    index_search: JsonTable | None = None,
 ) -> ServedMemory:
     """Resident memory that loading an index and answering every query adds to a warmed, otherwise empty process.
 
@@ -95,7 +96,7 @@ def served_memory(
     float(np.asarray(queries.sum()))
     gc.collect()
     files, before = mapped_files(), resident()
-    engine = open_index(type, index)
+    engine = open_index(type, index, index_search)
     for row in range(queries.shape[0]):
         engine.search(queries[row : row + 1], k)
     gc.collect()

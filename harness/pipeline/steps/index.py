@@ -101,10 +101,20 @@ def build(*, out: str, type: str, params: JsonTable, vectors: str, report: Progr
     )
 
 
-def search(*, out: str, type: str, vectors: str, index: str, depth: int, threads: int, report: Progress) -> Searched:
+def search(
+    *,
+    out: str,
+    type: str,
+    vectors: str,
+    index: str,
+    depth: int,
+    threads: int,
+    report: Progress,
+    index_search: JsonTable | None = None,
+) -> Searched:
     """Search all queries; write ``ids.npy`` (int64) and ``scores.npy`` (float32), queries x depth."""
     queries = load_vectors(Path(vectors) / "queries")
-    engine = open_index(type, index)
+    engine = open_index(type, index, index_search)
     started = time.perf_counter()
     ids, scores = engine.search(queries, depth, threads=threads)
     seconds = time.perf_counter() - started
@@ -114,10 +124,19 @@ def search(*, out: str, type: str, vectors: str, index: str, depth: int, threads
     return Searched(int(queries.shape[0]), depth, seconds)
 
 
-def count_work(*, out: str, type: str, vectors: str, index: str, k: int, report: Progress) -> CountedWork:
+def count_work(
+    *,
+    out: str,
+    type: str,
+    vectors: str,
+    index: str,
+    k: int,
+    report: Progress,
+    index_search: JsonTable | None = None,
+) -> CountedWork:
     """Count what the engine does for all queries at the timed k."""
     queries = load_vectors(Path(vectors) / "queries")
-    work = open_index(type, index).work(queries, k)
+    work = open_index(type, index, index_search).work(queries, k)
     report(1, 1, "counted")
     overlap = None
     if not isinstance(queries, np.ndarray):
@@ -141,11 +160,22 @@ def expected_overlap(queries: sparse.csr_matrix, documents: sparse.csr_matrix) -
     return float(shares[0] @ shares[1])
 
 
-def open_index(type: str, directory: str) -> Index:
-    """A saved index of this engine."""
+def open_index(type: str, directory: str, index_search: JsonTable | None = None) -> Index:
+    """A saved index of this engine.
+
+    Args:
+        type: Of the index.
+        directory: Where it was saved.
+        index_search: Values of the engine's `search_params`; those it was saved with where None.
+
+    Raises:
+        UserError: It is damaged, or has no such parameter.
+    """
     from harness.indexes import registry
 
     loaded: Index = registry.get(type).load(Path(directory))
+    if index_search:
+        loaded.search_with(index_search)
     return loaded
 
 

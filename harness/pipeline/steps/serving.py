@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
@@ -102,6 +102,7 @@ class ServedSystem(TypedDict):
     index: str
     k: int
     threads: int
+    index_search: NotRequired[JsonTable]
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,19 @@ class Served:
 
 
 def open_system(
-    encoder_type: str, encoder_params: JsonTable, model: str, index_type: str, index: str, k: int, threads: int
+    encoder_type: str,
+    encoder_params: JsonTable,
+    model: str,
+    index_type: str,
+    index: str,
+    k: int,
+    threads: int,
+    index_search: JsonTable | None = None,
 ) -> Served:
-    """Open what is served, libraries and all."""
+    """Open what is served, libraries and all; the index is searched with `index_search`, see `open_index`."""
     started = time.perf_counter()
     encoder = open_type(encoder_type, encoder_params).load(Path(model), threads=threads)
-    engine = open_index(index_type, index)
+    engine = open_index(index_type, index, index_search)
     searcher = engine.searcher(k, threads=threads)
     return Served(encoder, engine, searcher, k, threads, time.perf_counter() - started)
 

@@ -79,6 +79,7 @@ def latency(
     report: Progress,
     round: str = "",
     ask: Ask | None = None,
+    index_search: JsonTable | None = None,
 ) -> TimedLatency:
     """Time every query, encoding and search apart; write ``samples.npz``.
 
@@ -92,7 +93,7 @@ def latency(
     from harness.measure.machine.library_builds import library_builds
     from harness.measure.machine.watch import watched
 
-    served = open_system(encoder_type, encoder_params, model, index_type, index, k, threads)
+    served = open_system(encoder_type, encoder_params, model, index_type, index, k, threads, index_search)
     encoder, searcher, texts = served.encoder, served.searcher, query_texts(collection, queries)
     tries: list[Samples] = []
     energy: list[MeteredEnergy] = []

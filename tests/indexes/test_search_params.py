@@ -1,0 +1,68 @@
+"""Parameters of the search alone: an index that was built without them finds what one built with them finds."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from harness.errors import UserError
+from harness.indexes import create, registry
+
+CASES = {
+    "ivf": ("faiss", {"factory": "IVF16,Flat"}, {"nprobe": 5, "ef_search": None}),
+    "hnsw": ("faiss", {"factory": "HNSW4", "ef_construction": 8}, {"nprobe": None, "ef_search": 64}),
+    "transformed": ("faiss", {"factory": "PCA12,IVF8,Flat"}, {"nprobe": 8, "ef_search": None}),
+    "bmp": ("bmp", {"block_size": 8}, {"alpha": 0.6, "beta": 0.4}),
+    "seismic": ("seismic", {"variant": "small", "n_postings": 60}, {"query_cut": 2, "heap_factor": 0.5}),
+}
+
+
+def vectors(kind, rows, seed):
+    rng = np.random.default_rng(seed)
+    dense = (rng.random((rows, 24)) * (rng.random((rows, 24)) < 0.6)).astype(np.float32)
+    return sparse.csr_matrix(dense) if kind == "sparse" else dense
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_search_parameter_can_be_left_out_of_a_build(name):
+    engine = registry.get(name)
+    for param in engine.search_params:
+        assert not engine.Params.model_fields[param].is_required()
+    assert not (engine.supports.exact and engine.search_params)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_saved_index_takes_them_when_it_is_opened(name, tmp_path):
+    engine, params, search = CASES[name]
+    if engine in ("bmp", "seismic"):
+        pytest.importorskip(engine, reason=f"the engine {engine} is not installed")
+    kind = registry.get(engine).supports.kind
+    assert set(search) == set(registry.get(engine).search_params)
+    documents, queries = vectors(kind, 400, 1), vectors(kind, 12, 2)
+    plain, whole = create(engine, **params), create(engine, **params, **search)
+    plain.build(documents)
+    whole.build(documents)
+    plain.save(tmp_path)
+    opened = registry.get(engine).load(tmp_path)
+    before = opened.search(queries, 20)
+    opened.search_with(search)
+    after, wanted = opened.search(queries, 20), whole.search(queries, 20)
+    np.testing.assert_array_equal(after[0], wanted[0])
+    np.testing.assert_array_equal(after[1], wanted[1])
+    assert not np.array_equal(before[0], after[0])
+    ids = np.concatenate([opened.searcher(20)(queries[row : row + 1])[0] for row in range(12)])
+    np.testing.assert_array_equal(ids, wanted[0])
+    assert opened.params == whole.params
+
+
+def test_an_index_without_such_a_parameter_says_so():
+    index = create("faiss", factory="Flat")
+    index.build(vectors("dense", 50, 1))
+    with pytest.raises(UserError, match="has no nprobe"):
+        index.search_with({"nprobe": 4})
+
+
+def test_no_values_change_nothing():
+    index = create("inverted")
+    before = index.params
+    index.search_with({})
+    assert index.params is before

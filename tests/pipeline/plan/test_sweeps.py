@@ -1,0 +1,42 @@
+"""Stages of systems that differ in how one index is searched: it is built once."""
+
+import pytest
+from small_specs import ONCE, load_small, system
+
+from harness.pipeline.plan.systems import system_stages
+
+DENSE = {"random": {"type": "synthetic-dense"}}
+
+
+def stages(folder, index, **more):
+    spec = load_small(
+        folder, encoders=DENSE, indexes={"ivf": {"type": "faiss", "factory": "IVF2,Flat", **index}},
+        systems=[system("IVF", "random", "ivf")], measure={**ONCE, **more},
+    )  # fmt: skip
+    return system_stages(spec, "machine")
+
+
+@pytest.mark.parametrize("how", ["sweep", "matrix"])
+def test_one_index_is_searched_with_each_value(tmp_path, how):
+    first, second = stages(tmp_path, {how: {"nprobe": [1, 2]}}, also=["throughput", "cold"])
+    assert first.build.key == second.build.key
+    for part in ("search", "work", "memory", "quality", "summary"):
+        assert getattr(first, part).key != getattr(second, part).key
+    assert first.latency[0].key != second.latency[0].key
+    wanted = {"nprobe": 1, "ef_search": None}
+    opening = [first.search, first.work, first.memory, *first.latency]
+    opening += [stage for stage in first.extras if stage.kind in ("throughput", "cold")]
+    assert len(opening) >= 6
+    assert all(stage.arguments["index_search"] == wanted for stage in opening)
+
+
+def test_what_decides_the_index_still_does(tmp_path):
+    first, second = stages(tmp_path, {"matrix": {"seed": [1, 2]}})
+    assert first.build.key != second.build.key
+    assert "nprobe" not in first.build.arguments["params"]
+
+
+def test_an_engine_without_such_parameters_is_opened_as_it_is(tmp_path):
+    (plain,) = system_stages(load_small(tmp_path), "machine")
+    assert "index_search" not in plain.search.arguments
+    assert "index_search" not in plain.latency[0].arguments
