@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from harness.runs.disturbed import kinds
 from harness.runs.metrics import metric_of
 
 if TYPE_CHECKING:
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.records import Record
+    from harness.runs.disturbed import CellKind
     from harness.spec.claim import ClaimSpec
 
 Cell: TypeAlias = tuple[str, str]
 """(collection, system)."""
 
-TURNS = ("load_seconds", "first_query_seconds")
-"""Further metrics that the timed processes measure, besides latencies and processor times."""
+PROCESSES = 2
+"""Processes that a verdict on times needs: what differs between two processes cannot be seen in one."""
 SEARCHED = ("flops_search", "postings_touched", "documents_scored", "bounds_evaluated")
 """Metrics that depend on the number of documents that a search returns."""
 
@@ -32,8 +34,9 @@ class Evidence:
     `records` by (collection, system, metric); `statuses` (status, reason) by cell; `quality` {query: value} by
     (collection, system, metric); `latency` by cell: {"encode", "search", "total"} -> seconds, float64 of
     processes x queries x repeats, and {"encode_cpu", "search_cpu", "total_cpu"} -> processor seconds of a query, mean
-    over the queries, processes x 1 x passes. `disturbed` names what disturbed the timing of a cell; `codecs` how its
-    index stores weights or vectors; `settings` how it was measured, as far as known: "data" (the collection's
+    over the queries, processes x 1 x passes. By (collection, system, kind of process) `disturbed` names what disturbed
+    processes, and `processes` says how many there were (see `harness.runs.disturbed`). By cell `codecs` says how an
+    index stores weights or vectors, and `settings` how it was measured, as far as known: "data" (the collection's
     revision), "k", "depth", "threads", "machine", "timed queries". `confidence` is that of the records' intervals.
     """
 
@@ -41,7 +44,8 @@ class Evidence:
     statuses: Mapping[Cell, tuple[str, str]]
     quality: Mapping[tuple[str, str, str], Mapping[str, float]] = field(default_factory=dict)
     latency: Mapping[Cell, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
-    disturbed: Mapping[Cell, str] = field(default_factory=dict)
+    disturbed: Mapping[CellKind, str] = field(default_factory=dict)
+    processes: Mapping[CellKind, int] = field(default_factory=dict)
     codecs: Mapping[Cell, str] = field(default_factory=dict)
     settings: Mapping[Cell, Mapping[str, str]] = field(default_factory=dict)
     confidence: float = 0.95
@@ -75,6 +79,23 @@ class Side:
     def times(self, name: str) -> NDArray[np.float64] | None:
         """Its samples of "encode", "search", "total" or of a processor time; None where there are none."""
         return self.evidence.latency.get(self.cell, {}).get(name)
+
+    def disturbance(self, name: str) -> str:
+        """What disturbed the processes that measured a metric; empty where nothing did or no watch says."""
+        disturbed = self.evidence.disturbed
+        return "; ".join(disturbed[kind] for kind in self._kinds(name) if kind in disturbed)
+
+    def processes(self, name: str) -> int | None:
+        """How many processes measured a metric; None where that is not known."""
+        times = self.times(name.partition("/")[0].removeprefix("latency_"))
+        if times is not None:
+            return len(times)
+        counted = [self.evidence.processes[kind] for kind in self._kinds(name) if kind in self.evidence.processes]
+        return sum(counted) or None
+
+    def _kinds(self, name: str) -> list[CellKind]:
+        row = self.record(name)
+        return [(*self.cell, kind) for kind in (kinds(name, metric_of(row)) if row else ())]
 
 
 def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
@@ -115,12 +136,15 @@ def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     return ""
 
 
+def in_one_process(claim: ClaimSpec, ours: Side, theirs: Side) -> bool:
+    """Whether a side was measured in fewer than `PROCESSES`, as far as that is known."""
+    counts = [side.processes(claim.metric) for side in (ours, theirs)]
+    return any(count is not None and count < PROCESSES for count in counts)
+
+
 def disturbance(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
-    """What disturbed the timing that a claim rests on; empty where nothing did or where it rests on no times."""
-    base = claim.metric.partition("/")[0]
-    if not (base.startswith("latency_") or base.endswith("_cpu") or base in TURNS):
-        return ""
-    disturbances = {side.name: side.evidence.disturbed.get(side.cell, "") for side in (ours, theirs)}
+    """What disturbed the processes that measured a claim's metric; empty where nothing did or no watch says."""
+    disturbances = {side.name: side.disturbance(claim.metric) for side in (ours, theirs)}
     return "; ".join(f"{name}: {what}" for name, what in disturbances.items() if what)
 
 

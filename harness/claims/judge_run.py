@@ -39,4 +39,14 @@ def evidence(run: RunData) -> Evidence:
         data = run.facts["collections"].get(system["collection"], {}).get("revision")
         settings[cell] = {name: str(value) for name, value in {"data": data, **known}.items() if value is not None}
     confidence = float(measure.get("confidence", 0.95))
-    return Evidence(run.cells(), statuses, run.quality, run.latency, run.disturbed, codecs, settings, confidence)
+    return Evidence(
+        run.cells(),
+        statuses,
+        run.quality,
+        run.latency,
+        run.disturbances,
+        run.processes,
+        codecs=codecs,
+        settings=settings,
+        confidence=confidence,
+    )

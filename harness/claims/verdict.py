@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from harness.claims.evidence import Evidence, Side, disturbance, obstacle
+from harness.claims.evidence import Evidence, Side, disturbance, in_one_process, obstacle
 from harness.claims.words import RATIOS, finding, floor, hidden, smallest, unsettled
 from harness.runs.metrics import metric_of
 
@@ -23,10 +23,6 @@ Word: TypeAlias = Literal["supported", "contradicted", "inconclusive", "not comp
 Floats: TypeAlias = "NDArray[np.float64]"
 Numbers: TypeAlias = tuple[float, float, float]
 """(value, low, high)."""
-
-
-PROCESSES = 2
-"""Processes that a verdict on times needs: what differs between two processes cannot be seen in one."""
 
 
 @dataclass(frozen=True)
@@ -129,12 +125,11 @@ def _estimate(claim: ClaimSpec, ours: Side, theirs: Side, our_row: Record, their
     first, second = ours.quality(claim.metric), theirs.quality(claim.metric)
     if first and second:
         return _of_queries(claim, first, second, fractions=metric_of(our_row).unit == "fraction")
+    if in_one_process(claim, ours, theirs):
+        return None
     our_times, their_times = (side.times(base.removeprefix("latency_")) for side in (ours, theirs))
-    if our_times is not None and their_times is not None:
-        if min(len(our_times), len(their_times)) < PROCESSES:
-            return None
-        if claim.relation in RATIOS:
-            return _of_times(claim, our_times, their_times, part)
+    if our_times is not None and their_times is not None and claim.relation in RATIOS:
+        return _of_times(claim, our_times, their_times, part)
     ends = (our_row.ci_low, our_row.ci_high, their_row.ci_low, their_row.ci_high)
     known = min(side.evidence.confidence for side in (ours, theirs))
     if None in ends or claim.confidence > known:

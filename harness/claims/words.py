@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.claims.evidence import in_one_process
 from harness.runs.metrics import is_foreign, metric_of
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def finding(
 
 def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     """Why a value that varies has no interval that a verdict could rest on, without a full stop."""
-    name = claim.metric.partition("/")[0].removeprefix("latency_")
-    if all(side.times(name) is not None for side in (ours, theirs)):
+    if in_one_process(claim, ours, theirs):
         return "It was measured in one process, and processes differ (measure.processes asks for more)"
     rows = [side.record(claim.metric) for side in (ours, theirs)]
     if is_foreign(claim.metric):

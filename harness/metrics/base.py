@@ -33,6 +33,9 @@ class Metric:
     """Counted or computed: the same system on the same data gives the same value every time."""
     decides: bool = True
     """A claim may rest on it."""
+    process: str = ""
+    """Kind of the watched processes that it is measured in, such as latency or throughput; empty where no watch says
+    whether it was disturbed."""
 
     @property
     def timed(self) -> bool:

@@ -13,6 +13,7 @@ define(
         "Wall time from a query's text to its vector, one query at a time, after warm-up. The component "
         "names the percentile or the mean."
     ),
+    process="latency",
 )
 define(
     "latency_search",
@@ -20,6 +21,7 @@ define(
     "seconds",
     "lower",
     "Wall time from a query's vector to the top k, one query at a time, after warm-up.",
+    process="latency",
 )
 define(
     "latency_total",
@@ -27,6 +29,7 @@ define(
     "seconds",
     "lower",
     "Encoding and search of the same query, summed before the percentile is taken.",
+    process="latency",
 )
 define(
     "search_engine",
@@ -37,6 +40,7 @@ define(
         "Wall time of the engine's own calls in a search: what its library would take without this program. The clock "
         "is read just before and after them. The component names the percentile or the mean."
     ),
+    process="latency",
 )
 define(
     "search_adapter",
@@ -49,6 +53,7 @@ define(
         "search latency may be that of their adapters."
     ),
     decides=False,
+    process="latency",
 )
 for _side, _label in (("encode", "Query encoding"), ("search", "Search"), ("total", "Query")):
     define(
@@ -61,6 +66,7 @@ for _side, _label in (("encode", "Query encoding"), ("search", "Search"), ("tota
             "stood ready while others had the processor is not in it, slower memory and a slower processor are. Read "
             "around each query where reading costs less than 1 %, else around blocks of queries in passes of their own."
         ),
+        process="latency",
     )
     define(
         f"{_side}_least",
@@ -72,6 +78,7 @@ for _side, _label in (("encode", "Query encoding"), ("search", "Search"), ("tota
             "ever adds to a time, so this moves least from night to night; it is not what a user waits for."
         ),
         decides=False,
+        process="latency",
     )
 define(
     "timer_overhead",
@@ -80,6 +87,7 @@ define(
     "lower",
     "Time from one reading of the clock to the next, with nothing in between; it is part of every latency.",
     decides=False,
+    process="latency",
 )
 define(
     "flops_encode_query",

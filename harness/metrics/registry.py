@@ -71,15 +71,27 @@ def define(
     *,
     exact: bool = False,
     decides: bool = True,
+    process: str = "",
 ) -> Metric:
     """Add a metric that is not computed from a run, such as a time or a size.
+
+    Args:
+        name: Without a slash.
+        label: Of columns and axes.
+        unit: See `Metric`.
+        direction: Which values are better.
+        definition: Whole sentences; the report prints them.
+        exact: See `Metric`.
+        decides: See `Metric`.
+        process: Kind of the stages whose processes take it under `harness.measure.machine.watch`. Where such a process
+            was disturbed, no claim rests on the metric.
 
     Raises:
         ValueError: There is one of this name.
     """
     if name in METRICS._metrics:
         raise ValueError(f"metric {name!r} is defined twice")
-    METRICS[name] = Metric(name, label, unit, direction, definition, exact, decides)
+    METRICS[name] = Metric(name, label, unit, direction, definition, exact, decides, process)
     return METRICS._metrics[name]
 
 

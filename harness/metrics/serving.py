@@ -10,6 +10,7 @@ define(
     "seconds",
     "lower",
     "Wall time in a fresh process from nothing to encoder and index opened, libraries included, files cached or not.",
+    process="latency",
 )
 define(
     "first_query_seconds",
@@ -17,6 +18,7 @@ define(
     "seconds",
     "lower",
     "Encoding and search of the first query of a fresh process; kernels may be compiled in it.",
+    process="latency",
 )
 define(
     "cold_load_seconds",
@@ -27,6 +29,7 @@ define(
         "As loading, after the files of model and index were dropped from the page cache (libraries were not). The "
         "method says how much stayed; caches below the page cache are not reached."
     ),
+    process="cold",
 )
 define(
     "cold_first_query_seconds",
@@ -34,6 +37,7 @@ define(
     "seconds",
     "lower",
     "Encoding and search of the first query after a cold load.",
+    process="cold",
 )
 define(
     "throughput_encode",
@@ -41,6 +45,7 @@ define(
     "queries/second",
     "higher",
     "All queries encoded as one batch, divided by the wall time. The component says with one thread or all.",
+    process="throughput",
 )
 define(
     "throughput_search",
@@ -48,6 +53,7 @@ define(
     "queries/second",
     "higher",
     "All query vectors searched as one batch, divided by the wall time. The component says with one thread or all.",
+    process="throughput",
 )
 define(
     "highest_load",
@@ -59,6 +65,7 @@ define(
         "query answered at a time. Latency counts from the intended start, so waiting is part of it. 0 where even a "
         "fifth of the service rate was too much."
     ),
+    process="load",
 )
 define("encoder_file_bytes", "Encoder on disk", "bytes", "lower", "Bytes of the model's files.", exact=True)
 define(
@@ -108,6 +115,7 @@ define(
         "Else estimated: mean latency times cores times the watts that the spec gives. No claim can rest on it."
     ),
     decides=False,
+    process="latency",
 )
 define(
     "cost_million_queries",
@@ -119,4 +127,5 @@ define(
         "gives; no idle time, no second machine. No claim can rest on it."
     ),
     decides=False,
+    process="latency",
 )

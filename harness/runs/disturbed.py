@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import UserError
 from harness.runs import layout
@@ -11,25 +11,58 @@ from harness.runs import layout
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.metrics import Metric
     from harness.runs.facts import ConditionRow, TimedRow
 
+CellKind: TypeAlias = tuple[str, str, str]
+"""(collection, system, kind of the process)."""
 NEEDED = (
     "processors", "pinned", "threads_busy", "threads_asked", "waited_share", "others_share", "steal_share",
     "involuntary_switches", "major_faults", "disturbance", "violation", "sentinel",
 )  # fmt: skip
 """Keys that a reader of a run uses of a latency process."""
+DECISIVE = ("waited_share", "disturbance", "violation")
+"""Keys that a reader uses of every other process."""
 
 
-def disturbed(rows: Sequence[ConditionRow]) -> dict[tuple[str, str], str]:
-    """By (collection, system): how many of its latency processes were disturbed, and by what in the worst."""
-    disturbances = {}
-    for cell, own in by_system(rows).items():
+def disturbances(rows: Sequence[ConditionRow]) -> dict[CellKind, str]:
+    """How many processes of a kind were disturbed, and by what in the worst; kinds without such a process are left out.
+
+    Raises:
+        UserError: A row lacks a key; it is named.
+    """
+    texts = {}
+    for cell, own in _by_kind(rows).items():
         bad = [row for row in own if row["disturbance"] or row["violation"]]
         if bad:
             worst = max(bad, key=lambda row: float(row["waited_share"]))
             what = "; ".join(filter(None, (worst["disturbance"], worst["violation"])))
-            disturbances[cell] = f"{len(bad)} of {len(own)} processes, {what}"
-    return disturbances
+            texts[cell] = f"{len(bad)} of {len(own)} processes, {what}"
+    return texts
+
+
+def kinds(name: str, metric: Metric) -> tuple[str, ...]:
+    """The kinds of the processes that measure a metric, such as ``throughput/all``; none where no watch observes it.
+
+    Args:
+        name: Of the metric, with the component after a slash.
+        metric: What the name means.
+    """
+    component = name.partition("/")[2]
+    return (metric.process, f"{metric.process}/{component}") if metric.process else ()
+
+
+def processes(rows: Sequence[ConditionRow]) -> dict[CellKind, int]:
+    """How many processes of each kind a system has."""
+    return {cell: len(own) for cell, own in _by_kind(rows).items()}
+
+
+def _by_kind(rows: Sequence[ConditionRow]) -> dict[CellKind, list[ConditionRow]]:
+    by_kind: dict[CellKind, list[ConditionRow]] = {}
+    for row in rows:
+        _check(row)
+        by_kind.setdefault((row["collection"], row["system"], row["kind"]), []).append(row)
+    return by_kind
 
 
 def by_system(rows: Sequence[ConditionRow]) -> dict[tuple[str, str], list[TimedRow]]:
@@ -43,13 +76,15 @@ def by_system(rows: Sequence[ConditionRow]) -> dict[tuple[str, str], list[TimedR
 
 
 def _check(row: ConditionRow) -> None:
-    """Raise where the row of a latency process is not whole.
+    """Raise where a row is not whole.
 
     Raises:
         UserError: A key is missing; it is named.
     """
-    lacking = [key for key in NEEDED if key not in row]
-    if lacking or not all("processor" in reading and "memory" in reading for reading in row["sentinel"]):
+    latency = row["kind"] == "latency"
+    lacking = [key for key in (NEEDED if latency else DECISIVE) if key not in row]
+    readings = row["sentinel"] if latency and not lacking else []
+    if lacking or not all("processor" in reading and "memory" in reading for reading in readings):
         what = lacking[0] if lacking else "sentinel"
         stage = row.get("stage", row["system"])
         raise UserError(

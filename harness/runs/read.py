@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.metrics import metric
 from harness.records import Record, read_records
 from harness.runs import large_files, layout
-from harness.runs.disturbed import disturbed
+from harness.runs.disturbed import disturbances, processes
 from harness.runs.metrics import is_foreign, metric_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.metrics import Metric
+    from harness.runs.disturbed import CellKind
     from harness.runs.facts import ConditionRow, ExplainedQuery, Facts, SystemFacts
     from harness.runs.large_files import Cell, Counts, Seconds
 
@@ -161,8 +162,22 @@ class RunData:
 
     @cached_property
     def disturbed(self) -> dict[tuple[str, str], str]:
-        """By (collection, system): what disturbed its timing; see `harness.runs.disturbed.disturbed`."""
-        return disturbed(self.conditions)
+        """By (collection, system): what disturbed its latencies."""
+        return {
+            (collection, system): text
+            for (collection, system, kind), text in self.disturbances.items()
+            if kind == "latency"
+        }
+
+    @cached_property
+    def disturbances(self) -> dict[CellKind, str]:
+        """What disturbed the processes of each kind; see `harness.runs.disturbed.disturbances`."""
+        return disturbances(self.conditions)
+
+    @cached_property
+    def processes(self) -> dict[CellKind, int]:
+        """How many processes of each kind a system has; see `harness.runs.disturbed.processes`."""
+        return processes(self.conditions)
 
 
 def load_run(folder: Path) -> RunData:

@@ -118,7 +118,7 @@ def _best(run: RunData, name: str, rows: Mapping[str, Record]) -> str | None:
         return order[0] if _beats_all(run, name, order) else None
     if kind.exact:
         return order[0] if first.value != second.value else None
-    if kind.timed and not all(settled(run, c, s) for c in run.collections() for s in order[:2]):
+    if kind.timed and not all(settled(run, c, s, name) for c in run.collections() for s in order[:2]):
         return None
     if first.ci_high is None or second.ci_low is None or first.ci_low is None or second.ci_high is None:
         return None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.runs.disturbed import kinds
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,7 +53,7 @@ def best(run: RunData, collection: str, name: str) -> str | None:
     first, second = cells[collection, order[0], name], cells[collection, order[1], name]
     if run.metric(name).exact:
         return order[0] if first.value != second.value else None
-    if run.metric(name).timed and not all(settled(run, collection, system) for system in order[:2]):
+    if run.metric(name).timed and not all(settled(run, collection, system, name) for system in order[:2]):
         return None
     ends = (first.ci_low, first.ci_high, second.ci_low, second.ci_high)
     if None in ends:
@@ -113,7 +115,15 @@ def _pairs(run: RunData, collection: str, name: str) -> Pairs | None:
     return Pairs(tuple(systems), np.minimum(p, p.T), -better if kind.direction == "lower" else better)
 
 
-def settled(run: RunData, collection: str, system: str) -> bool:
-    """Whether several processes timed the system and none was disturbed; one process says nothing about the next."""
-    times = run.latency.get((collection, system))
-    return times is not None and len(times["total"]) > 1 and (collection, system) not in run.disturbed
+def settled(run: RunData, collection: str, system: str, name: str = "latency_total") -> bool:
+    """Whether several processes measured the metric and none was disturbed; one process says nothing about the next.
+
+    Of a metric that no watch observes the latency processes tell.
+    """
+    measured = [(collection, system, kind) for kind in kinds(name, run.metric(name)) or ("latency",)]
+    if (collection, system, "latency") in measured:
+        times = run.latency.get((collection, system))
+        several = times is not None and len(times["total"]) > 1
+    else:
+        several = sum(run.processes.get(kind, 0) for kind in measured) > 1
+    return several and not any(kind in run.disturbances for kind in measured)

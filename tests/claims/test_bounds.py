@@ -301,7 +301,7 @@ def test_times_are_judged_by_their_samples(part):
 @pytest.mark.parametrize("side", ["a", "b"])
 def test_disturbed_times_settle_nothing_and_bytes_do_not_mind(side):
     latency = {("c1", name): {"total": np.full((3, 10, 2), value)} for name, value in (("a", 1.0), ("b", 2.0))}
-    disturbed = {("c1", side): "load 7"}
+    disturbed = {("c1", side, "latency"): "load 7"}
     timed = evidence([(1.0, 2.0)], "latency_total/p50", latency=latency, disturbed=disturbed)
     (verdict,) = judge(claim("latency_total/p50", ratio_at_most=1), timed)
     assert (verdict.word, verdict.value) == ("not comparable", 0.5)

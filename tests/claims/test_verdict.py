@@ -171,7 +171,7 @@ def test_processor_time_of_one_process_or_of_a_disturbed_one_settles_nothing():
     (verdict,) = judge(claim("search_cpu", ratio_at_most=0.8), evidence(1e-3, 2e-3, "search_cpu", latency=latency))
     assert verdict.word == "inconclusive"
     assert "in one process, and processes differ (measure.processes asks for more), so nothing" in verdict.sentence
-    disturbed = {("c", "a"): "2 of 2 processes, it waited"}
+    disturbed = {("c", "a", "latency"): "2 of 2 processes, it waited"}
     found = evidence(1e-3, 2e-3, "search_cpu", (9e-4, 2.1e-3), disturbed=disturbed)
     (verdict,) = judge(claim("search_cpu", ratio_at_most=0.8), found)
     assert verdict.word == "not comparable"
@@ -196,6 +196,42 @@ def test_ratios_without_samples_rest_on_both_intervals_at_their_worst(bound, wor
     assert "of 0.95 confidence (measure.confidence), less than the claim's, so nothing is settled" in verdict.sentence
 
 
+@pytest.mark.parametrize(
+    ("metric", "kind", "holds"),
+    [
+        ("throughput_search/all", "throughput/all", True),
+        ("throughput_search/all", "throughput", True),  # of runs in which one kind served all components
+        ("throughput_search/all", "throughput/1", False),
+        ("throughput_search/all", "latency", False),
+        ("throughput_encode/1", "throughput/1", True),
+        ("cold_load_seconds", "cold", True),
+        ("cold_first_query_seconds", "cold", True),
+        ("cold_first_query_seconds", "latency", False),
+        ("highest_load", "load", True),
+        ("load_seconds", "latency", True),
+        ("load_seconds", "load", False),
+        ("build_seconds", "build", False),  # no sentinel watches a build
+        ("search_engine/p50", "latency", True),
+    ],
+)
+def test_a_claim_is_held_up_by_what_disturbed_the_processes_of_its_metric(metric, kind, holds):
+    disturbed = {("c", "b", kind): "1 of 3 processes, it waited"}
+    found = evidence(1.0, 2.0, metric, (0.9, 2.1), disturbed=disturbed)
+    (verdict,) = judge(claim(metric, difference_at_most=3), found)
+    assert verdict.word == ("not comparable" if holds else "supported")
+    assert ("disturbed (b: 1 of 3 processes, it waited)" in verdict.sentence) == holds
+
+
+@pytest.mark.parametrize(("count", "word"), [({}, "supported"), (1, "inconclusive"), (2, "supported")])
+def test_an_interval_over_passes_of_one_process_settles_nothing(count, word):
+    """Runs of before had such an interval of throughput; how many processes there were is in their conditions."""
+    processes = {("c", name, "throughput"): count for name in "ab"} if count else {}
+    found = evidence(1.0, 2.0, "throughput_search/1", (0.9, 2.1), processes=processes)
+    (verdict,) = judge(claim("throughput_search/1", difference_at_most=3), found)
+    assert verdict.word == word
+    assert ("in one process" in verdict.sentence) == (word == "inconclusive")
+
+
 def test_failed_missing_and_zero_are_not_comparable():
     found = evidence(1, 0)
     assert judge(claim(ratio_at_most=1), found)[0].word == "not comparable"
@@ -217,7 +253,7 @@ def test_ratio_of_quality_bears_queries_that_score_nothing():
 
 
 def test_disturbed_timing_is_not_comparable_and_what_was_found_is_said():
-    disturbed = {("c", "b"): "1 of 2 processes, it waited"}
+    disturbed = {("c", "b", "latency"): "1 of 2 processes, it waited"}
     found = evidence(1.0, 2.0, "latency_total/p50", (0.9, 2.1), disturbed=disturbed)
     (verdict,) = judge(claim("latency_total/p50", difference_at_most=3), found)
     assert verdict.word == "not comparable"

@@ -17,7 +17,6 @@ from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index
 from harness.pipeline.steps.observed_result import ObservedResult
 from harness.pipeline.steps.prepare import read_texts
-from harness.pipeline.steps.result import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +37,7 @@ class WatchedResult(ObservedResult):
 
 
 @dataclass(frozen=True)
-class ColdTimes(StepResult):
+class ColdTimes(WatchedResult):
     """A start with a cold page cache.
 
     Attributes:
@@ -58,7 +57,7 @@ class ColdTimes(StepResult):
 
 @dataclass(frozen=True)
 class BatchTimes(WatchedResult):
-    """All queries as one batch, several times.
+    """All queries as one batch, several times in one process.
 
     Attributes:
         encode: Seconds of each pass.
@@ -169,22 +168,26 @@ def cold_start(
         UserError: Parts of the index are in other processes, of whose page cache nothing is known.
     """
     from harness.measure.machine.page_cache import drop_cache
+    from harness.measure.machine.watch import watched
 
     text = query_texts(collection, 1)[0]
     dropped = drop_cache([Path(system["model"]), Path(system["index"])])
     report(0, 1, "starting cold")
-    served = open_system(**system)
-    if served.elsewhere:
-        raise UserError(
-            "a cold start cannot be measured: other processes opened the shards, perhaps from a page cache",
-            key="index.on",
-            remedy='set on = "here", or leave "cold" out of measure.also',
-        )
-    started = time.perf_counter()
-    served.answer(text)
-    first = time.perf_counter() - started
+
+    def start(turn: Turn) -> tuple[Served, float]:
+        served = open_system(**system)
+        if served.elsewhere:
+            raise UserError(
+                "a cold start cannot be measured: other processes opened the shards, perhaps from a page cache",
+                key="index.on",
+                remedy='set on = "here", or leave "cold" out of measure.also',
+            )
+        return served, _seconds(lambda: served.answer(text))
+
+    measured = watched(start, threads=system["threads"])
+    served, first = measured.value
     report(1, 1, "answered")
-    return ColdTimes(dropped.size, dropped.before, dropped.after, served.seconds, first)
+    return ColdTimes(served.conditions(measured), dropped.size, dropped.before, dropped.after, served.seconds, first)
 
 
 def throughput(
@@ -195,6 +198,7 @@ def throughput(
     repeats: int,
     attempts: int,
     component: str,
+    process: int,
     report: Progress,
     **system: Unpack[ServedSystem],
 ) -> BatchTimes:

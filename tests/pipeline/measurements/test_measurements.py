@@ -49,12 +49,14 @@ def test_a_cold_start_says_how_cold_it_was(system):
     assert found.cached_after <= found.cached_before <= found.size
     assert found.size > 1000
     assert min(found.load_seconds, found.first_query_seconds) > 0
+    assert len(found.conditions.sentinel) == 2
+    assert found.conditions.repeated == ()
 
 
 def test_throughput_has_a_time_for_each_pass_and_side(system):
     from harness.pipeline.steps.serving import throughput
 
-    found = throughput(queries=2, repeats=3, attempts=1, component="1", **system)
+    found = throughput(queries=2, repeats=3, attempts=1, component="1", process=0, **system)
     assert found.queries == 2
     assert len(found.encode) == len(found.search) == 3
     assert min(found.encode + found.search) > 0
@@ -71,7 +73,7 @@ def test_shards_in_other_processes_are_told_of(system, monkeypatch):
         return engine
 
     monkeypatch.setattr(serving, "open_index", spread)
-    found = serving.throughput(queries=2, repeats=1, attempts=1, component="1", **system)
+    found = serving.throughput(queries=2, repeats=1, attempts=1, component="1", process=0, **system)
     assert "2 other processes searched" in found.conditions.violation
     with pytest.raises(UserError, match="other processes opened the shards"):
         serving.cold_start(process=0, **system)
@@ -122,6 +124,11 @@ def test_an_encoder_of_known_size_is_weighed(tmp_path, monkeypatch):
     assert (found["batch"], found["tokens"]) == (4, 4)
 
 
+def batch(encode, search):
+    """What one process of 10 queries and one thread gives."""
+    return BatchTimes(step_results.conditions(), encode, search, queries=10, threads=1, component="1")
+
+
 def pattern(**also):
     arguments = {"encoder_type": "bm25", "encoder_params": {}, "index_type": "inverted", "k": 3, "seed": 1}
     function = "harness.pipeline.steps.timing:latency"
@@ -137,7 +144,8 @@ def test_nothing_else_is_measured_unless_it_is_asked_for():
     assert pattern()[1] == {}
     asked = pattern(also=["cold", "throughput", "load", "encoder-memory"])[1]
     kinds = [stage.kind for stages in asked.values() for stage in stages]
-    assert kinds == ["cold", "cold", "throughput", "throughput", "load", "encoder-memory"]
+    both = ["throughput/1", "throughput/all"]
+    assert kinds == ["cold", "cold", *both, *both, "load", "encoder-memory"]
 
 
 def test_each_has_a_key_of_its_own_and_is_timed():
@@ -145,9 +153,10 @@ def test_each_has_a_key_of_its_own_and_is_timed():
     stages = [stage for each in by_name.values() for stage in each]
     assert len({stage.key for stage in stages}) == len(stages)
     assert all(stage.timed for stage in stages)
-    one, many = (stage for stage in stages if stage.kind == "throughput")
-    assert (one.threads, one.arguments["threads"]) == (1, 1)
-    assert many.threads == many.arguments["threads"] >= 1
+    one, many = ([s for s in stages if s.kind == f"throughput/{threads}"] for threads in ("1", "all"))
+    assert [(stage.threads, stage.arguments["threads"]) for stage in one] == [(1, 1), (1, 1)]
+    assert all(stage.threads == stage.arguments["threads"] >= 1 for stage in many)
+    assert [stage.arguments["process"] for stage in many] == [0, 1]
 
 
 def results(first, stages, **by_kind):
@@ -169,8 +178,8 @@ def test_records_are_worked_out_from_the_results_and_a_failure_is_noted():
         latency,
         stages,
         latency=step_results.latency(load_seconds=2.0, first_query_seconds=0.5),
-        cold=ColdTimes(100, 100, 3, load_seconds=4.0, first_query_seconds=1.0),
-        throughput=BatchTimes(step_results.conditions(), (2.0, 2.0), (0.5, 0.5), queries=10, threads=1, component="1"),
+        cold=ColdTimes(step_results.conditions(), 100, 100, 3, load_seconds=4.0, first_query_seconds=1.0),
+        **{"throughput/1": batch((2.0, 2.0), (0.5, 0.5))},
     )
     rows = {row.metric: row for row in extra_records("r", one, done)}
     values = {name: row.value for name, row in rows.items()}
@@ -181,4 +190,10 @@ def test_records_are_worked_out_from_the_results_and_a_failure_is_noted():
     }  # fmt: skip
     assert "3.0% of the files' bytes stayed" in rows["cold_load_seconds"].method
     assert rows["load_seconds"].ci_low is None
-    assert extra_notes([one], done) == ["highest load of s / c: timeout: too long."]
+    assert rows["throughput_search/1"].n == 2  # processes, of two passes each
+    failed = [note.partition(":")[0] for note in extra_notes([one], done)]
+    assert failed == [
+        "throughput at all thread(s), process 1, of s / c",
+        "throughput at all thread(s), process 2, of s / c",
+        "highest load of s / c",
+    ]

@@ -11,7 +11,6 @@ from harness.claims.judge_run import verdicts
 from harness.errors import UserError
 from harness.metrics import METRICS, Metric
 from harness.records import record, write_records
-from harness.runs.disturbed import disturbed
 from harness.runs.read import load_run
 from reports.formatting import interval, number
 from reports.pages.run_page import write_report
@@ -48,7 +47,7 @@ def test_times_are_best_only_where_undisturbed_processes_say_so(run_folder):
     run = load_run(run_folder)
     assert best(run, "alpha", "latency_total/p50") is None  # dense_1, the second, was disturbed
     run.conditions.clear()
-    run.__dict__.pop("disturbed")
+    run.__dict__.pop("disturbances")
     assert best(run, "alpha", "latency_total/p50") == "sparse & co"
     times = run.latency["alpha", "sparse & co"]
     run.latency["alpha", "sparse & co"] = {side: values[:1] for side, values in times.items()}
@@ -88,7 +87,7 @@ def test_means_over_all_collections(run_folder):
     }  # fmt: skip
     assert rows["<script>alert(1)</script>"].cells[2].text == "–"  # not timed on beta
     run.conditions.clear()
-    run.__dict__.pop("disturbed")
+    run.__dict__.pop("disturbances")
     again = {row.system["name"]: row for row in overview(run).means.rows}
     assert again["sparse & co"].cells[2].best
 
@@ -165,7 +164,7 @@ def test_processor_times_stand_with_the_latencies(run_folder):
     assert "Other metrics" not in groups
     assert best(run, "alpha", "search_cpu") is None  # dense_1 was disturbed
     run.conditions.clear()
-    run.__dict__.pop("disturbed")
+    run.__dict__.pop("disturbances")
     assert best(run, "alpha", "search_cpu") == "sparse & co"
 
 
@@ -249,7 +248,7 @@ def test_values_read_well(run_folder):
 
 def test_conditions_are_shown_and_the_disturbed_system_says_why(run_folder):
     run = load_run(run_folder)
-    found = disturbed(run.conditions)
+    found = run.disturbed
     assert list(found) == [("alpha", "dense_1")]
     assert found["alpha", "dense_1"].startswith("1 of 1 processes, it waited")
     _, loud = conditions.table(run.conditions)
