@@ -99,7 +99,7 @@ def test_a_metric_of_another_package(site, spec):
     shares = {line["query"]: line["value"] for line in per_query if line["metric"] == "judged@10"}
     assert shares == {"q0": 0.5, "q1": 0.5, "q2": 0.5}
     assert (row["value"], row["n"], row["unit"], row["direction"]) == (0.5, 3, "fraction", "higher")
-    assert row["method"] == "count of judged documents, BCa bootstrap over queries"
+    assert row["method"] == "count of judged documents, Student's t over queries"
     assert "Judged@10" in report
     assert "Share of the first 10 documents that have a judgement" in report
 

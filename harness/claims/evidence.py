@@ -23,7 +23,7 @@ Cell: TypeAlias = tuple[str, str]
 
 PROCESSES = 2
 """Processes that a verdict on times needs: what differs between two processes cannot be seen in one."""
-SEARCHED = ("flops_search", "postings_touched", "documents_scored", "bounds_evaluated")
+SEARCHED = ("flops_search", "flops_query", "postings_touched", "documents_scored", "bounds_evaluated")
 """Metrics that depend on the number of documents that a search returns."""
 
 

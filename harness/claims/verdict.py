@@ -60,8 +60,8 @@ def judge(claim: ClaimSpec, evidence: Evidence, baseline: Evidence | None = None
     Supported: the whole interval satisfies the relation. Contradicted: none of it does. Inconclusive: neither, or a
     value that varies from run to run was measured once or in one process, or the bound lies nearer to the value than
     the null control could have shown. Not comparable: a side failed or lacks the metric, the claim is about another
-    codec, data or settings differ or are not known, the times are of two runs, or the timing was disturbed. Counts
-    (bytes, FLOPs, postings) have no interval.
+    codec, data or settings differ or are not known, the times are of two runs, or the timing was disturbed. Sizes
+    have no interval; counts that are means over queries (FLOPs, postings) have one.
 
     Args:
         claim: From a spec.

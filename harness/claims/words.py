@@ -66,6 +66,8 @@ def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     if is_foreign(claim.metric):
         return "No installed package defines this metric, and the run states no interval of that confidence"
     if any(row is None or row.ci_low is None or row.ci_high is None for row in rows):
+        if any(row is not None and metric_of(row).sampled for row in rows):
+            return "It is a mean over queries, and the run states no interval of it"
         return "It was measured once and varies from run to run"
     known = min(side.evidence.confidence for side in (ours, theirs))
     if claim.confidence > known:

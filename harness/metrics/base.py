@@ -30,17 +30,24 @@ class Metric:
     definition: str
     """Whole sentences; the report prints them."""
     exact: bool = False
-    """Counted or computed: the same system on the same data gives the same value every time."""
+    """Counted or computed of everything that it is about, so that it has no interval."""
     decides: bool = True
     """A claim may rest on it."""
     process: str = ""
     """Kind of the watched processes that it is measured in, such as latency or throughput; empty where no watch says
     whether it was disturbed."""
+    sampled: bool = False
+    """Counted or computed as a mean over the test queries, which are a sample: its interval is over queries."""
+
+    @property
+    def repeats(self) -> bool:
+        """The same system on the same data gives the same value every time."""
+        return self.exact or self.sampled
 
     @property
     def timed(self) -> bool:
         """It depends on the machine and the way of measuring: it is neither counted nor a share of documents found."""
-        return not self.exact and (self.unit, self.direction) != ("fraction", "higher")
+        return not self.repeats and (self.unit, self.direction) != ("fraction", "higher")
 
     @property
     def clocked(self) -> bool:

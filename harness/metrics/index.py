@@ -77,7 +77,7 @@ define(
     "count",
     "neither",
     "Mean number of non-zero weights of a query vector.",
-    exact=True,
+    sampled=True,
 )
 define("dimensions", "Dimensions", "count", "neither", "Width of a dense vector.", exact=True)
 define(

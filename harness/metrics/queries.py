@@ -98,7 +98,7 @@ define(
         "Analytic floating point operations (2 per multiply-add) of the encoder's forward pass, mean over"
         " the queries at their own lengths, padding not counted."
     ),
-    exact=True,
+    sampled=True,
 )
 define(
     "flops_encode_document",
@@ -114,7 +114,7 @@ define(
     "flops",
     "lower",
     ("2 x the multiply-adds that the engine really does for a query, mean over the queries, counted by the engine."),
-    exact=True,
+    sampled=True,
 )
 define(
     "flops_query",
@@ -122,7 +122,7 @@ define(
     "flops",
     "lower",
     "The sum of FLOPs to encode a query and FLOPs to search.",
-    exact=True,
+    sampled=True,
 )
 define(
     "postings_touched",
@@ -130,7 +130,7 @@ define(
     "count",
     "lower",
     "Postings that the engine visits for a query, mean over the queries.",
-    exact=True,
+    sampled=True,
 )
 define("model_parameters", "Encoder parameters", "count", "neither", "Number of weights of the encoder.", exact=True)
 define(
@@ -150,7 +150,7 @@ define(
     "count",
     "lower",
     "Documents whose score the engine computes for a query, mean over the queries.",
-    exact=True,
+    sampled=True,
 )
 define(
     "bounds_evaluated",
@@ -158,7 +158,7 @@ define(
     "count",
     "lower",
     "Upper bounds of blocks or lists that the engine evaluates for a query to skip the rest, mean over the queries.",
-    exact=True,
+    sampled=True,
 )
 define(
     "expected_overlap",
@@ -170,6 +170,6 @@ define(
         "queries that have a term times the share of documents that have it (Formal and others, 2021). It belongs to "
         "the vectors; what an engine really does is in FLOPs to search."
     ),
-    exact=True,
+    sampled=True,
 )
 define("train_seconds", "Training time", "seconds", "lower", "Wall time of training, evaluation not counted.")

@@ -72,6 +72,7 @@ def define(
     exact: bool = False,
     decides: bool = True,
     process: str = "",
+    sampled: bool = False,
 ) -> Metric:
     """Add a metric that is not computed from a run, such as a time or a size.
 
@@ -83,6 +84,7 @@ def define(
         definition: Whole sentences; the report prints them.
         exact: See `Metric`.
         decides: See `Metric`.
+        sampled: See `Metric`.
         process: Kind of the stages whose processes take it under `harness.measure.machine.watch`. Where such a process
             was disturbed, no claim rests on the metric.
 
@@ -91,7 +93,7 @@ def define(
     """
     if name in METRICS._metrics:
         raise ValueError(f"metric {name!r} is defined twice")
-    METRICS[name] = Metric(name, label, unit, direction, definition, exact, decides, process)
+    METRICS[name] = Metric(name, label, unit, direction, definition, exact, decides, process, sampled)
     return METRICS._metrics[name]
 
 

@@ -126,7 +126,7 @@ def judge(
         if old.value == new.value:
             return plain
         return replace(plain, word="not comparable", note="it changed, and neither direction is better")
-    if kind.exact:
+    if kind.repeats:
         return replace(plain, word=word(old.value, new.value, limit, kind.direction))
     pair = base.quality.get(key), head.quality.get(key)
     if pair[0] and pair[1]:

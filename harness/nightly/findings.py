@@ -62,7 +62,7 @@ def suspects(history: Mapping[Key, Sequence[Night]], given: Mapping[str, Thresho
     systems = set()
     for key, nights in history.items():
         limit = threshold(key[2], given)
-        if limit is None or metric_of(key[2]).exact or key[1].endswith(AGAIN):
+        if limit is None or metric_of(key[2]).repeats or key[1].endswith(AGAIN):
             continue
         values, twice = _alike(nights)
         earlier = steps(values[:-1], twice=twice[:-1])
@@ -87,7 +87,7 @@ def of_history(
     findings = []
     for key, nights in history.items():
         limit = threshold(key[2], given)
-        if limit is None or metric_of(key[2]).exact or key[1].endswith(AGAIN) or metric_of(key[2]).unit == "fraction":
+        if limit is None or metric_of(key[2]).repeats or key[1].endswith(AGAIN) or metric_of(key[2]).unit == "fraction":
             continue
         finding = _step(key, nights, limit, accepted) or _drift(key, nights, limit, accepted)
         if finding is not None:
@@ -102,7 +102,7 @@ def against(
     findings = []
     for change in changes(base, head, given):
         kind = metric_of(change.key[2])
-        if change.word != "regressed" or change.head is None or not (kind.exact or kind.unit == "fraction"):
+        if change.word != "regressed" or change.head is None or not (kind.repeats or kind.unit == "fraction"):
             continue
         first, last = (str(run.facts["provenance"].get("git revision", "")) for run in (head, base))
         reason = reason_for(change.key, change.head, accepted)

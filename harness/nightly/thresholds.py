@@ -38,7 +38,7 @@ def threshold(metric: str, given: Mapping[str, ThresholdSpec]) -> ThresholdSpec 
         kind = METRICS.get(base)
         if base in PARTS and part not in PARTS[base]:
             return None
-        limit = EXACT if kind is not None and kind.exact else DEFAULTS.get(base)
+        limit = EXACT if kind is not None and kind.repeats else DEFAULTS.get(base)
     return limit if limit is not None and limit.watch else None
 
 

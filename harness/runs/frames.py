@@ -31,7 +31,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "collection": "name of the collection",
         "system": "name of the system",
         "query": "the query's identifier",
-        "metric": "name of the metric of quality",
+        "metric": "name of the metric of quality or of counted work",
         "value": "its value for this query",
     },
     "latencies": {

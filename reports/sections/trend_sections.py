@@ -137,7 +137,7 @@ def _change_cell(change: Difference | str) -> Cell:
 
 
 def _exact(key: Key) -> bool:
-    return metric(key[2]).exact or metric(key[2]).unit == "fraction"
+    return metric(key[2]).repeats or metric(key[2]).unit == "fraction"
 
 
 def _noise(key: Key, nights: Sequence[Night], changes: Sequence[Step]) -> str:

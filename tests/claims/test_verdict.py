@@ -1,5 +1,7 @@
 """Verdicts on evidence whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from paired_tests import tost
@@ -78,6 +80,7 @@ def test_the_claim_is_about_a_pair_of_codecs(codecs, word):
         ("index_bytes", "k", False),
         ("index_bytes", "machine", False),
         ("flops_search", "k", True),
+        ("flops_query", "k", True),
         ("flops_search", "machine", False),
         ("latency_total/p50", "k", True),
         ("latency_total/p50", "machine", True),
@@ -106,6 +109,53 @@ def test_other_queries_are_not_comparable():
     (verdict,) = judge(claim("ndcg@10", difference_at_least=0), evidence(0.55, 0.3, "ndcg@10", quality=quality))
     assert verdict.word == "not comparable"
     assert "different queries (2 and 3, of which 1 are the same)" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit"), [("flops_search", 1000), ("postings_touched", 100), ("recall_vs_exact@10", 1)]
+)
+def test_a_mean_over_sampled_queries_is_judged_by_pairs(metric, unit):
+    """Both systems grow with the query alike, so pairs settle what two intervals of their own could not."""
+    rng = np.random.default_rng(8)
+    base = rng.uniform(0.3, 0.9, 40) * unit
+    ours = base * rng.uniform(0.7, 0.8, 40)
+    quality = {("c", n, metric): {str(i): float(v) for i, v in enumerate(x)} for n, x in (("a", ours), ("b", base))}
+    found = evidence(ours.mean(), base.mean(), metric, quality=quality)
+    (verdict,) = judge(claim(metric, ratio_at_most=0.8), found)
+    assert verdict.word == "supported"
+    assert verdict.value == pytest.approx(ours.mean() / base.mean())
+    assert verdict.low < verdict.value < verdict.high
+    assert "(95% interval " in verdict.sentence
+    (near,) = judge(claim(metric, ratio_at_most=verdict.value), found)
+    assert near.word == "inconclusive"
+
+
+def test_a_mean_over_queries_without_values_by_query_needs_its_intervals():
+    found = evidence(90.0, 100.0, "postings_touched")
+    (verdict,) = judge(claim("postings_touched", ratio_at_most=0.95), found)
+    assert verdict.word == "inconclusive"
+    assert "a mean over queries, and the run states no interval of it" in verdict.sentence
+    rows = {
+        ("c", n, "postings_touched"): record("r", "c", n, "postings_touched", v, method="m", interval=(v - 1, v + 1))
+        for n, v in (("a", 90.0), ("b", 100.0))
+    }
+    (verdict,) = judge(claim("postings_touched", ratio_at_most=0.95), replace(found, records=rows))
+    assert (verdict.word, verdict.low) == ("supported", pytest.approx(89 / 101))
+
+
+def test_equal_work_of_two_samples_is_seldom_a_difference():
+    """Two systems whose postings a query have the same mean over all queries: 2.5 % on each side is asked for."""
+    rng = np.random.default_rng(21)
+    wrong = 0
+    for _ in range(400):
+        base, ours = rng.gamma(2.0, 500.0, 50), rng.gamma(2.0, 500.0, 50)
+        own = (("a", ours), ("b", base))
+        quality = {
+            ("c", n, "postings_touched"): dict(zip(map(str, range(50)), x.tolist(), strict=True)) for n, x in own
+        }
+        found = evidence(ours.mean(), base.mean(), "postings_touched", quality=quality)
+        wrong += judge(claim("postings_touched", ratio_at_most=1.0), found)[0].word == "supported"
+    assert wrong <= 20  # of 400, of which 10 are expected: more than 20 come once in a thousand times
 
 
 def test_equivalence_is_decided_as_by_two_one_sided_tests():

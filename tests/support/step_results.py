@@ -37,7 +37,9 @@ ENCODED = Encoded(
     query=EncodedSide(10, 80, seconds=0.1, tokens=6.0, flops=2e5),
 )
 BUILT = Built(ProcessConditions(**QUIET), 1.25, 4096, {"postings": 600, "offsets": 400}, 1040)
-WORK = CountedWork(10, 100, Work(multiply_adds=5000, postings=6000, documents=700, bounds=None), 1.5)
+ENDS = {"flops_search": (900.0, 1100.0), "active_terms_query": (7.0, 9.0)}
+"""Intervals of means over queries."""
+WORK = CountedWork(10, 100, Work(multiply_adds=5000, postings=6000, documents=700, bounds=None), 1.5, ENDS)
 MEMORY = ServedMemory(anonymous=50, file=900, pss=700, elsewhere=0, all_files=-10, baseline=10_000, queries=10)
 THREE = {"mean": (0.02, 0.01, 0.03), "p50": (0.015, 0.01, 0.02)}
 SUMMARY = LatencySummary(THREE, THREE, THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)

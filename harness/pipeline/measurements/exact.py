@@ -36,7 +36,7 @@ class AgainstExact(MeasurementBase):
             "exact",
             f"compare {subject.label} with exact results",
             f"{STEPS}.exact:compare",
-            {},
+            {"confidence": subject.measure.confidence},
             {"truth": truth, "hits": subject.search, "collection": subject.prepare},
             libraries=("ir-measures", "pytrec_eval-terrier", "numpy"),
         )
@@ -45,8 +45,9 @@ class AgainstExact(MeasurementBase):
     def records(self, results: Results, add: Add) -> None:
         """Recall at each cut-off, and nDCG@10 of the exact results."""
         for comparison in results_of(results, "exact", ExactComparison):
-            queries = comparison.queries
+            queries, ends = comparison.queries, comparison.intervals
             for k, value in comparison.recall.items():
-                method = "against brute force over the float32 vectors"
-                add(f"recall_vs_exact@{k}", value, method, n=queries)
-            add("ndcg_exact@10", comparison.ndcg_at_10, "ir_measures over the results of brute force", n=queries)
+                method, name = "against brute force over the float32 vectors", f"recall_vs_exact@{k}"
+                add(name, value, method, n=queries, interval=ends.get(name))
+            method, name = "ir_measures over the results of brute force", "ndcg_exact@10"
+            add(name, comparison.ndcg_at_10, method, n=queries, interval=ends.get(name))

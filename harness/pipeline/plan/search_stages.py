@@ -96,14 +96,15 @@ class SearchPlan:
             threads=measure.work_threads,
         )
 
-    def work(self, encode: Stage, build: Stage) -> Stage:
-        """Count what the searches do."""
+    def work(self, prepare: Stage, encode: Stage, build: Stage) -> Stage:
+        """Count what each search does."""
+        measure = self.spec.head.measure
         return Stage(
             "work",
             f"count work of {self.label}",
             f"{STEPS}.index:count_work",
-            {"type": self.system.index.type, "k": self.spec.head.measure.k, **self.searched_with},
-            {"vectors": encode, "index": build},
+            {"type": self.system.index.type, "k": measure.k, "confidence": measure.confidence, **self.searched_with},
+            {"vectors": encode, "index": build, "collection": prepare},
             self.modules,
             self.libraries,
         )

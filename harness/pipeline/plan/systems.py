@@ -95,7 +95,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     plan = SearchPlan(spec, system, collection, machine)
     build = once(plan.build(encode))
     search = once(plan.search(encode, build))
-    work = once(plan.work(encode, build))
+    work = once(plan.work(prepare, encode, build))
     memory = once(plan.memory(encode, build))
     latency = tuple(once(plan.latency(number, fit, build, prepare)) for number in range(measure.processes))
     quality = once(plan.quality(prepare, encode, search))

@@ -11,12 +11,13 @@ from harness.pipeline.steps.evaluate import LatencySummary, Quality
 from harness.pipeline.steps.fit import Fitted
 from harness.pipeline.steps.footprint import ServedMemory
 from harness.pipeline.steps.index import Built, CountedWork
+from harness.pipeline.steps.per_query import read_per_query
 from harness.pipeline.steps.prepare import Prepared
 from harness.pipeline.steps.timing import TimedLatency
 from harness.pipeline.stored_result import stored_result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from harness.pipeline.plan.system_stages import SystemStages
@@ -92,6 +93,13 @@ class FinishedSystem:
     def quality(self) -> Quality:
         """Every metric of quality."""
         return self._result(self.stages.quality, Quality)
+
+    def by_query(self) -> Iterator[tuple[str, dict[str, float]]]:
+        """(metric, {query: value}) of everything that a step or a measurement left by query."""
+        for stage in (self.stages.quality, self.stages.work, *self.stages.extras):
+            artefact = self.done[stage.key].artefact
+            if artefact is not None:  # a measurement may have failed
+                yield from read_per_query(artefact.files).items()
 
     @property
     def quality_files(self) -> Path:

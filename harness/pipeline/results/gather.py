@@ -204,9 +204,8 @@ def _training(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> Iter
 
 
 def _per_query(system: FinishedSystem) -> Iterator[JsonTable]:
-    text = (system.quality_files / "per_query.json").read_text(encoding="utf-8", errors="surrogatepass")
     about = {"collection": system.collection, "system": system.name}
-    for name, by_query in json.loads(text).items():
+    for name, by_query in system.by_query():
         for query, value in by_query.items():
             yield {**about, "query": query, "metric": name, "value": value}
 

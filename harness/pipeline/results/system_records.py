@@ -81,13 +81,17 @@ class SystemRecords:
         rate = documents / max(encoded.document.seconds, 1e-9)
         yield self._row("encode_documents_per_second", rate, "one pass, wall time")
         for name, side in (("query", encoded.query), ("document", encoded.document)):
-            yield self._row(f"flops_encode_{name}", side.flops, "formula", source="analytic", n=side.rows)
+            ends = self.system.work.intervals.get(f"flops_encode_{name}")  # of the queries alone
+            yield self._row(
+                f"flops_encode_{name}", side.flops, "formula", source="analytic", n=side.rows, interval=ends
+            )
         if encoded.kind == "sparse":
             method = "stored weights x (2 bytes of a number + 1 byte of a weight)"
             yield self._row("index_plain_bytes", encoded.document.stored * 3, method, source="analytic")
             for name, side in (("document", encoded.document), ("query", encoded.query)):
                 mean = side.stored / max(side.rows, 1)
-                yield self._row(f"active_terms_{name}", mean, "mean over all vectors", n=side.rows)
+                ends = self.system.work.intervals.get(f"active_terms_{name}")
+                yield self._row(f"active_terms_{name}", mean, "mean over all vectors", n=side.rows, interval=ends)
         else:
             method = "documents x dimensions x 4 bytes"
             yield self._row("index_plain_bytes", documents * encoded.width * 4, method, source="analytic")
@@ -95,12 +99,12 @@ class SystemRecords:
 
     def _work(self) -> Iterator[Record]:
         counted, encoded = self.system.work, self.system.encoded
-        work, n = counted.work, counted.queries
+        work, n, ends = counted.work, counted.queries, counted.intervals
         if work is not None:
             searched = 2 * work.multiply_adds / n
-            yield self._row("flops_search", searched, COUNTED_METHOD, n=n)
+            yield self._row("flops_search", searched, COUNTED_METHOD, n=n, interval=ends.get("flops_search"))
             both, method = encoded.query.flops + searched, "formula and the engine's count"
-            yield self._row("flops_query", both, method, source="analytic", n=n)
+            yield self._row("flops_query", both, method, source="analytic", n=n, interval=ends.get("flops_query"))
             counts = {
                 "postings_touched": work.postings,
                 "documents_scored": work.documents,
@@ -108,9 +112,10 @@ class SystemRecords:
             }
             for name, count in counts.items():
                 if count is not None:
-                    yield self._row(name, count / n, COUNTED_METHOD, n=n)
+                    yield self._row(name, count / n, COUNTED_METHOD, n=n, interval=ends.get(name))
         if counted.expected_overlap is not None:
-            yield self._row("expected_overlap", counted.expected_overlap, "formula", source="analytic")
+            overlap, interval = counted.expected_overlap, ends.get("expected_overlap")
+            yield self._row("expected_overlap", overlap, "formula", source="analytic", n=n, interval=interval)
 
     def _training(self) -> Iterator[Record]:
         fitted, parameters = self.system.fitted, self.system.encoded.parameters

@@ -30,6 +30,8 @@ BLOCK = 1024
 TERMS = "terms.json"
 RESULT = "encoded.json"
 """What `encode` returned of a shard, for `join`."""
+QUERY_FLOPS = "query_flops.npy"
+"""Floating point operations of each query by formula: float64, one a query."""
 ROLES: dict[Role, str] = {"document": "documents", "query": "queries"}
 
 
@@ -150,6 +152,7 @@ def join(*, out: str, report: Progress, **shards: str) -> Encoded:
         document=join_side("document", [result.document for result in results]),
         query=join_side("query", [result.query for result in results]),
     )
+    np.save(Path(out) / QUERY_FLOPS, np.concatenate([np.load(folder / QUERY_FLOPS) for folder in folders]))
     if kind == "sparse":
         named = {
             column: term
@@ -189,7 +192,8 @@ def _encode_side(
     total = min(last * BLOCK, texts) - first * BLOCK
     writer = VectorsWriter(target, encoder.kind, encoder.width)
     flops_of = cache(encoder.count_flops)
-    seconds, tokens, flops = 0.0, 0, 0.0
+    seconds, tokens = 0.0, 0
+    flops, by_query = 0.0, []
     for block in _one_ahead(islice(read_blocks(source, BLOCK), first, last), encoder, role):
         started = time.perf_counter()
         vectors = encoder.encode_documents(block) if role == "document" else encoder.encode_queries(block)
@@ -199,9 +203,14 @@ def _encode_side(
         writer.append(vectors)
         counts = encoder.count_tokens(block, role)
         tokens += sum(counts)
-        flops += sum(flops_of(count) for count in counts)
+        of_block = [flops_of(count) for count in counts]
+        flops += sum(of_block)
+        if role == "query":
+            by_query += of_block
         report(writer.rows, total, plural)
     info = writer.close()
+    if role == "query":
+        np.save(out / QUERY_FLOPS, np.asarray(by_query, np.float64))
     return EncodedSide(info.rows, info.stored, seconds, tokens / max(info.rows, 1), flops / max(info.rows, 1))
 
 

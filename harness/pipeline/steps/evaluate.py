@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.pipeline.steps.explain import explain
+from harness.pipeline.steps.per_query import intervals, write_per_query
 from harness.pipeline.steps.prepare import read_qrels, read_texts
 from harness.pipeline.steps.result import StepResult
 
@@ -101,7 +101,6 @@ def quality(
     """
     from harness.measure.quality import evaluate, read_trec, write_trec
     from harness.metrics import quality_metrics
-    from harness.stats.means import FRACTION, mean_interval
 
     texts, folder = Path(collection), Path(hits)
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
@@ -111,17 +110,13 @@ def quality(
     write_trec(path, queries, documents, ids, np.load(folder / "scores.npy"), tag)
     explain(Path(out), texts, Path(vectors), ids, qrels)
     values = evaluate(qrels, read_trec(path), list(metrics))
-    (Path(out) / "per_query.json").write_text(
-        json.dumps(values, ensure_ascii=False), encoding="utf-8", errors="surrogatepass"
-    )
+    write_per_query(Path(out), values)
+    ends = intervals({name: list(by_query.values()) for name, by_query in values.items()}, confidence)
     result = {}
     for name, by_query in values.items():
         numbers = list(by_query.values())
-        kind = quality_metrics.get(name)
-        limits = FRACTION if kind.definition.unit == "fraction" else None
-        ends = mean_interval(numbers, confidence=confidence, limits=limits)
-        low, high = ends if np.isfinite(ends).all() else (None, None)
-        method = f"{kind.method}, Student's t over queries"
+        low, high = ends.get(name, (None, None))
+        method = f"{quality_metrics.get(name).method}, Student's t over queries"
         result[name] = MetricValue(float(np.mean(numbers)), low, high, len(numbers), method)
     report(1, 1, "evaluated")
     return Quality(result)

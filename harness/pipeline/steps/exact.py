@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from harness.pipeline.steps.per_query import intervals, write_per_query
 from harness.pipeline.steps.prepare import read_qrels, read_texts
 from harness.pipeline.steps.result import StepResult
 from harness.vectors import load_vectors
@@ -39,11 +40,13 @@ class ExactComparison(StepResult):
         recall: Share of the exact top k that the index returns, by k; mean over the queries that have results.
         ndcg_at_10: nDCG@10 of the exact results.
         queries: How many.
+        intervals: Of the means over queries, by the name of the metric.
     """
 
     recall: dict[str, float]
     ndcg_at_10: float
     queries: int
+    intervals: dict[str, tuple[float, float]]
 
 
 def truth(*, out: str, vectors: str, depth: int, report: Progress) -> ExactSearch:
@@ -69,8 +72,19 @@ def truth(*, out: str, vectors: str, depth: int, report: Progress) -> ExactSearc
     return ExactSearch(int(queries.shape[0]), depth)
 
 
-def compare(*, out: str, truth: str, hits: str, collection: str, report: Progress) -> ExactComparison:
-    """Recall of an index against the exact results, and the quality that the exact results have."""
+def compare(
+    *, out: str, truth: str, hits: str, collection: str, confidence: float, report: Progress
+) -> ExactComparison:
+    """Recall of an index against the exact results, and the quality that these have; write ``per_query.json``.
+
+    Args:
+        out: Folder to write to.
+        truth: Folder of the exact results.
+        hits: Folder of the results of the index.
+        collection: Folder of the prepared collection.
+        confidence: Of the intervals.
+        report: Called with progress.
+    """
     from harness.measure.quality import evaluate, read_trec, write_trec
 
     exact, got = np.load(Path(truth) / "ids.npy"), np.load(Path(hits) / "ids.npy")
@@ -78,29 +92,36 @@ def compare(*, out: str, truth: str, hits: str, collection: str, report: Progres
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
     queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
     write_trec(path, queries, documents, exact, np.load(Path(truth) / "scores.npy"), "exact")
-    values = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), ["ndcg@10"])["ndcg@10"]
+    ndcg = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), ["ndcg@10"])["ndcg@10"]
+    shares = {
+        k: {queries[row]: share for row, share in recalls(got[:, :k], exact[:, :k]).items()}
+        for k in CUTS
+        if k <= min(exact.shape[1], got.shape[1])
+    }
+    by_query = {f"recall_vs_exact@{k}": values for k, values in shares.items()} | {"ndcg_exact@10": ndcg}
+    write_per_query(Path(out), by_query)
     report(1, 1, "compared")
-    cuts = [k for k in CUTS if k <= min(exact.shape[1], got.shape[1])]
     return ExactComparison(
-        {str(k): recall(got[:, :k], exact[:, :k]) for k in cuts},
-        float(np.mean(list(values.values()))),
+        {str(k): float(np.mean(list(values.values()))) if values else 1.0 for k, values in shares.items()},
+        float(np.mean(list(ndcg.values()))),
         int(exact.shape[0]),
+        intervals({name: list(values.values()) for name, values in by_query.items() if values}, confidence),
     )
 
 
-def recall(hits: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
-    """Share of the exact results that are among the hits, mean over the queries that have exact results.
+def recalls(hits: NDArray[np.int64], exact: NDArray[np.int64]) -> dict[int, float]:
+    """Share of the exact results that are among the hits, by row; queries without exact results are left out.
 
     Args:
         hits: Numbers of documents, queries x k, -1 for none.
         exact: The same of the exact search.
     """
-    shares = []
-    for got, wanted in zip(hits, exact, strict=True):
+    shares = {}
+    for row, (got, wanted) in enumerate(zip(hits, exact, strict=True)):
         there = wanted[wanted >= 0]
         if len(there):
-            shares.append(float(np.isin(there, got).mean()))
-    return float(np.mean(shares)) if shares else 1.0
+            shares[row] = float(np.isin(there, got).mean())
+    return shares
 
 
 def _top(values: NDArray[np.float32], depth: int) -> NDArray[np.intp]:

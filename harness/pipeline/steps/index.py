@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,18 @@ from scipy import sparse
 
 from harness.indexes.base import Work
 from harness.measure.machine.conditions import ProcessConditions
+from harness.pipeline.steps.encode import QUERY_FLOPS
 from harness.pipeline.steps.observed_result import ObservedResult
+from harness.pipeline.steps.per_query import intervals, write_per_query
+from harness.pipeline.steps.prepare import read_texts
 from harness.pipeline.steps.result import StepResult
 from harness.vectors import load_csr, load_vectors, vectors_info
 
 OVERLAP_BLOCK = 1 << 22
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.encoders.base import Progress
     from harness.indexes.base import Index
     from harness.jsonvalue import JsonTable
@@ -53,7 +59,7 @@ class Searched(StepResult):
 
 @dataclass(frozen=True)
 class CountedWork(StepResult):
-    """What an engine did for all queries; exact, not timed.
+    """What an engine did for all queries; counted, not timed.
 
     Attributes:
         queries: How many.
@@ -61,12 +67,14 @@ class CountedWork(StepResult):
         work: Counts over all queries; None where the engine does not count.
         expected_overlap: Terms that a query and a document are expected to share (see `expected_overlap`); None for
             dense vectors.
+        intervals: Of the means over queries, by the name of the metric; none with too few queries.
     """
 
     queries: int
     k: int
     work: Work | None
     expected_overlap: float | None
+    intervals: dict[str, tuple[float, float]]
 
 
 def build(*, out: str, type: str, params: JsonTable, vectors: str, report: Progress) -> Built:
@@ -130,18 +138,45 @@ def count_work(
     type: str,
     vectors: str,
     index: str,
+    collection: str,
     k: int,
+    confidence: float,
     report: Progress,
     index_search: JsonTable | None = None,
 ) -> CountedWork:
-    """Count what the engine does for all queries at the timed k."""
+    """Count what each query makes the engine do at the timed k; write ``per_query.json``.
+
+    Args:
+        out: Folder to write to.
+        type: Of the index.
+        vectors: Folder of the vectors.
+        index: Folder of the index.
+        collection: Folder of the prepared collection, which names the queries.
+        k: Results of each query.
+        confidence: Of the intervals.
+        report: Called with progress.
+        index_search: See `open_index`.
+    """
     queries = load_vectors(Path(vectors) / "queries")
-    work = open_index(type, index, index_search).work(queries, k)
-    report(1, 1, "counted")
+    engine = open_index(type, index, index_search)
+    works = [engine.work(queries[row : row + 1], k) for row in range(queries.shape[0])]
+    counted = [work for work in works if work is not None]
+    total = sum(counted[1:], counted[0]) if counted and len(counted) == len(works) else None
+    values: dict[str, NDArray[np.float64]] = {"flops_encode_query": np.load(Path(vectors) / QUERY_FLOPS)}
+    if total is not None:
+        values |= _counts(counted)
+        values["flops_query"] = values["flops_encode_query"] + values["flops_search"]
     overlap = None
     if not isinstance(queries, np.ndarray):
-        overlap = expected_overlap(queries, load_csr(Path(vectors) / "documents"))
-    return CountedWork(int(queries.shape[0]), k, work, overlap)
+        documents = load_csr(Path(vectors) / "documents")
+        overlap = expected_overlap(queries, documents)
+        values["expected_overlap"] = overlaps(queries, documents)
+        values["active_terms_query"] = overlaps(queries, None)
+    by_metric = {name: numbers.tolist() for name, numbers in values.items()}
+    names = [name for name, _ in read_texts(Path(collection) / "queries.jsonl")]
+    write_per_query(Path(out), {name: dict(zip(names, row, strict=True)) for name, row in by_metric.items()})
+    report(1, 1, "counted")
+    return CountedWork(int(queries.shape[0]), k, total, overlap, intervals(by_metric, confidence))
 
 
 def expected_overlap(queries: sparse.csr_matrix, documents: sparse.csr_matrix) -> float:
@@ -151,13 +186,39 @@ def expected_overlap(queries: sparse.csr_matrix, documents: sparse.csr_matrix) -
         queries: CSR.
         documents: CSR of the same width.
     """
-    shares = [np.zeros(queries.shape[1]) for _ in range(2)]
-    for share, rows in zip(shares, (queries, documents), strict=True):
-        for begin in range(0, rows.nnz, OVERLAP_BLOCK):  # indices may be mapped and large
-            part = slice(begin, begin + OVERLAP_BLOCK)
-            share += np.bincount(rows.indices[part][rows.data[part] != 0], minlength=len(share))
-        share /= max(rows.shape[0], 1)
-    return float(shares[0] @ shares[1])
+    return float(_shares(queries) @ _shares(documents))
+
+
+def overlaps(queries: sparse.csr_matrix, documents: sparse.csr_matrix | None) -> NDArray[np.float64]:
+    """Terms that each query is expected to share with a document; their mean is `expected_overlap`.
+
+    Args:
+        queries: CSR.
+        documents: CSR of the same width; None for a document that has every term.
+    """
+    shares = np.ones(queries.shape[1]) if documents is None else _shares(documents)
+    there = np.where(queries.data != 0, shares[queries.indices], 0.0)
+    return np.asarray([there[begin:end].sum() for begin, end in pairwise(queries.indptr)], np.float64)
+
+
+def _shares(rows: sparse.csr_matrix) -> NDArray[np.float64]:
+    """The share of rows that have each term."""
+    share = np.zeros(rows.shape[1])
+    for begin in range(0, rows.nnz, OVERLAP_BLOCK):  # indices may be mapped and large
+        part = slice(begin, begin + OVERLAP_BLOCK)
+        share += np.bincount(rows.indices[part][rows.data[part] != 0], minlength=len(share))
+    return np.asarray(share / max(rows.shape[0], 1), np.float64)
+
+
+def _counts(works: list[Work]) -> dict[str, NDArray[np.float64]]:
+    """What the engine counted, one value a query, by the name of the metric."""
+    columns: dict[str, list[int | None]] = {
+        "flops_search": [2 * work.multiply_adds for work in works],
+        "postings_touched": [work.postings for work in works],
+        "documents_scored": [work.documents for work in works],
+        "bounds_evaluated": [work.bounds for work in works],
+    }
+    return {name: np.asarray(column, np.float64) for name, column in columns.items() if None not in column}
 
 
 def open_index(type: str, directory: str, index_search: JsonTable | None = None) -> Index:

@@ -46,6 +46,8 @@ def ended(stage, folder, **results):
     if stage.kind == "summary":
         rows = {"process": [0, 1], "query": [0, 0], "repeat": [0, 0], "encode": [0.1, 0.2], "search": [0.3, 0.4]}
         np.savez(directory / "files" / "samples.npz", **{name: np.asarray(values) for name, values in rows.items()})
+    if stage.kind == "work":
+        (directory / "files" / "per_query.json").write_text('{"flops_search": {"q1": 900.0, "q3": 1100.0}}')
     if stage.kind == "quality":
         (directory / "files" / "per_query.json").write_text('{"ndcg@10": {"q1": 0.5, "q2": 1.0}}')
         (directory / "files" / "explain.jsonl").write_text(
@@ -80,9 +82,11 @@ def test_a_run_holds_what_every_stage_gave(world, tmp_path):
     records = {(row["system"], row["metric"]): row["value"] for row in lines(tmp_path / "run" / "records.jsonl")}
     assert records["first", "ndcg@10"] == records["second", "ndcg@10"] == 0.5
     assert records["first", "encode_cpu"] == pytest.approx(0.15)
-    assert lines(tmp_path / "run" / "per_query.jsonl")[:2] == [
+    assert lines(tmp_path / "run" / "per_query.jsonl")[:4] == [
         {"collection": "mine", "system": "first", "query": "q1", "metric": "ndcg@10", "value": 0.5},
         {"collection": "mine", "system": "first", "query": "q2", "metric": "ndcg@10", "value": 1.0},
+        {"collection": "mine", "system": "first", "query": "q1", "metric": "flops_search", "value": 900.0},
+        {"collection": "mine", "system": "first", "query": "q3", "metric": "flops_search", "value": 1100.0},
     ]
     with np.load(tmp_path / "run" / "latency.npz") as arrays:
         assert arrays["1/encode"].tolist() == [0.1, 0.2]

@@ -9,6 +9,7 @@ import step_results
 from step_results import ENCODED, MEMORY, WORK, stored
 
 from harness.indexes.base import Work
+from harness.metrics import metric
 from harness.pipeline.results.finished_system import FinishedSystem
 from harness.pipeline.results.system_records import SystemRecords, samples_of
 from harness.pipeline.steps.fit import fitted
@@ -67,6 +68,15 @@ def test_an_engine_that_does_not_count_has_no_work():
     found = values(work=replace(WORK, work=None))
     assert "expected_overlap" in found
     assert not {"flops_search", "flops_query", "postings_touched", "documents_scored"} & found.keys()
+
+
+def test_counts_over_queries_have_an_interval_and_sizes_none():
+    found = rows()
+    assert (found["flops_search"].ci_low, found["flops_search"].ci_high) == (900.0, 1100.0)
+    assert (found["active_terms_query"].ci_low, found["active_terms_query"].ci_high) == (7.0, 9.0)
+    exact = [name for name in found if metric(name).exact]
+    assert {"index_bytes", "active_terms_document", "flops_encode_document"} <= {*exact}
+    assert all(found[name].ci_low is None for name in exact)
 
 
 def test_a_training_has_its_operations_by_part_and_their_sum():

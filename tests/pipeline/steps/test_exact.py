@@ -15,6 +15,7 @@ from harness.pipeline.results.optional_records import extra_records
 from harness.pipeline.stage import Stage
 from harness.pipeline.stage_outcome import Done
 from harness.pipeline.steps import exact
+from harness.pipeline.steps.per_query import read_per_query
 from harness.spec.models import MeasureSpec
 
 
@@ -58,10 +59,20 @@ def test_an_index_is_held_against_it(tmp_path):
     hits = wanted.copy()
     hits[0, :3] = -1
     np.save(paths["hits"] / "ids.npy", hits)
-    result = exact.compare(report=quiet, **at)
+    result = exact.compare(report=quiet, confidence=0.95, **at)
     assert result.recall == {"10": pytest.approx((count - 0.5) / count)}
     assert 0 < result.ndcg_at_10 <= 1
     assert result.queries == count
+    by_query = read_per_query(paths["out"])
+    assert list(by_query["recall_vs_exact@10"].values()) == [0.5] + [1.0] * (count - 1)
+    assert np.mean(list(by_query["ndcg_exact@10"].values())) == result.ndcg_at_10
+    low, high = result.intervals["recall_vs_exact@10"]
+    assert 0 <= low < result.recall["10"] < high <= 1
+
+
+def test_queries_without_exact_results_have_no_recall():
+    hits, exact_ids = np.asarray([[1, 2], [3, -1], [5, 6]]), np.asarray([[2, 9], [-1, -1], [6, 5]])
+    assert exact.recalls(hits, exact_ids) == {0: 0.5, 2: 1.0}
 
 
 def test_its_stages_and_records():
@@ -78,10 +89,11 @@ def test_its_stages_and_records():
         collection, system, latency = "c", type("S", (), {"name": "s"}), ()
         measurements: ClassVar = {"exact": (truth, held)}
 
-    results = [(truth, exact.ExactSearch(4, 100)), (held, exact.ExactComparison({"10": 0.5}, 0.25, 4))]
+    ends = {"recall_vs_exact@10": (0.4, 0.6)}
+    results = [(truth, exact.ExactSearch(4, 100)), (held, exact.ExactComparison({"10": 0.5}, 0.25, 4, ends))]
     done = {stage.key: Done(stage, "ok", stored(result)) for stage, result in results}
-    rows = {row.metric: (row.value, row.n) for row in extra_records("run", One, done)}
-    assert rows == {"recall_vs_exact@10": (0.5, 4), "ndcg_exact@10": (0.25, 4)}
+    rows = {row.metric: (row.value, row.n, row.ci_low, row.ci_high) for row in extra_records("run", One, done)}
+    assert rows == {"recall_vs_exact@10": (0.5, 4, 0.4, 0.6), "ndcg_exact@10": (0.25, 4, None, None)}
 
 
 def test_only_an_index_that_is_not_exact_gets_it_unasked():

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -11,8 +12,11 @@ from vector_folders import write_vectors
 
 from harness.errors import UserError
 from harness.pipeline.steps import index
+from harness.pipeline.steps.encode import QUERY_FLOPS
 from harness.pipeline.steps.index import Built, CountedWork, Searched, expected_overlap
+from harness.pipeline.steps.per_query import intervals, read_per_query
 from harness.typed_json import from_json, to_json
+from harness.vectors import load_vectors
 
 
 def quiet(*_):
@@ -81,18 +85,49 @@ def test_all_queries_are_searched_as_brute_force_does(made):
         np.testing.assert_allclose(scores[row], best, rtol=0.02, err_msg=kind)
 
 
+def counted_over(folder, at, encoder_flops=tuple(range(10, 80, 10))):
+    """The work of all queries, and what was left of each."""
+    for name in ("collection", "work"):
+        (folder / name).mkdir()
+    lines = [json.dumps({"id": f"q{row}", "text": ""}) for row in range(7)]
+    (folder / "collection" / "queries.jsonl").write_text("".join(line + "\n" for line in lines))
+    np.save(folder / "vectors" / QUERY_FLOPS, np.asarray(encoder_flops, np.float64))
+    more = {"collection": str(folder / "collection"), "confidence": 0.95}
+    return index.count_work(out=str(folder / "work"), k=5, **more, **at), read_per_query(folder / "work")
+
+
 def test_work_is_counted_over_all_queries_and_overlap_for_sparse_vectors_alone(made):
-    kind, _, at, rows, _ = made
-    counted = index.count_work(out="", k=5, **at)
+    kind, _, at, rows, folder = made
+    counted, by_query = counted_over(folder, at)
     assert (counted.queries, counted.k) == (7, 5)
     assert from_json(CountedWork, json.loads(json.dumps(to_json(counted)))) == counted
-    shared = [[np.sum((q > 0) & (d > 0)) for d in rows["documents"]] for q in rows["queries"]]
+    assert counted.work == index.open_index(at["type"], at["index"]).work(load_vectors(folder / "vectors/queries"), 5)
+    shared = np.asarray([[np.sum((q > 0) & (d > 0)) for d in rows["documents"]] for q in rows["queries"]])
+    own = {name: list(values.values()) for name, values in by_query.items()}
+    assert list(by_query["flops_search"]) == [f"q{row}" for row in range(7)]
     if kind == "sparse":
         assert counted.expected_overlap == pytest.approx(np.mean(shared))
         assert counted.work.multiply_adds == np.sum(shared)
+        assert own["flops_search"] == (2 * shared.sum(axis=1)).tolist()
+        assert own["postings_touched"] == shared.sum(axis=1).tolist()
+        assert own["expected_overlap"] == pytest.approx(shared.mean(axis=1))
+        assert own["active_terms_query"] == (rows["queries"] > 0).sum(axis=1).tolist()
     else:
         assert counted.expected_overlap is None
         assert counted.work.multiply_adds == 7 * 40 * 16
+        assert own["flops_search"] == [2 * 40 * 16] * 7
+        assert not {"postings_touched", "expected_overlap", "active_terms_query"} & own.keys()
+    assert own["flops_encode_query"] == [10, 20, 30, 40, 50, 60, 70]
+    assert own["flops_query"] == [a + b for a, b in zip(own["flops_encode_query"], own["flops_search"], strict=True)]
+    assert counted.intervals == {}, "seven queries are too few"
+
+
+def test_counts_have_the_interval_of_their_mean_over_queries():
+    rng = np.random.default_rng(4)
+    values = rng.lognormal(5, 1, 60)
+    low, high = scipy.stats.t.interval(0.9, 59, loc=values.mean(), scale=scipy.stats.sem(values))
+    given = {"postings_touched": values.tolist(), "flops_search": values[:9].tolist()}
+    assert intervals(given, 0.9) == {"postings_touched": (pytest.approx(low), pytest.approx(high))}
 
 
 def test_an_engine_that_is_not_there_is_refused(tmp_path):
