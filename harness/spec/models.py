@@ -105,7 +105,8 @@ class MeasureSpec(Params):
     also: list[str] = Field(default_factory=list)
     """What else is measured, by name: cold (starting with a cold page cache), throughput (batches at one and at all
     threads), load (the highest bearable load), encoder-memory, exact (results against brute force over the float32
-    vectors; engines that are not exact get it in any case), or what an installed package adds."""
+    vectors; engines that are not exact get it in any case, and all engines do where a spec has a sweep), or what an
+    installed package adds."""
     load_bound: float = Field(default=0.1, gt=0)
     """Seconds that the 99th percentile of latency must keep under for a load to be bearable."""
     load_queries: int = Field(default=500, ge=500)

@@ -1,4 +1,4 @@
-"""What a family of systems costs where it is as good as another system."""
+"""What a family of systems costs where it is as good as asked, and how good it is for a cost."""
 
 from __future__ import annotations
 
@@ -41,6 +41,28 @@ def cost_at_gain(costs: ArrayLike, gains: ArrayLike, target: float) -> float:
         The cheapest member's cost where even that reaches the target; infinity where none does.
     """
     return float(_reached(np.asarray(costs, np.float64), np.asarray(gains, np.float64)[None], np.asarray([target]))[0])
+
+
+def gain_at_cost(costs: ArrayLike, gains: ArrayLike, budget: float) -> float:
+    """The highest gain that a family reaches for a cost: the inverse of `cost_at_gain`.
+
+    Args:
+        costs: One a member, positive.
+        gains: One a member.
+        budget: The cost that may be spent, positive.
+
+    Returns:
+        The best member's gain where the budget pays for it; minus infinity where it pays for no member.
+    """
+    prices, values = np.asarray(costs, np.float64), np.asarray(gains, np.float64)
+    order = np.lexsort((-values, prices))
+    raises = [
+        place for place, best in zip(order, np.maximum.accumulate(values[order]), strict=True) if values[place] == best
+    ]
+    front = [place for number, place in enumerate(raises) if not number or values[place] > values[raises[number - 1]]]
+    if not front or budget < prices[front[0]]:
+        return -math.inf
+    return float(np.interp(math.log(budget), np.log(prices[front]), values[front]))
 
 
 def matched_cost(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from reports.figures import distributions, trade_off
+from reports.figures import distributions, recall_speed, trade_off
 from reports.formatting import interval, label, number
-from reports.sections import null_control, queries, significance, takeaways
+from reports.sections import at_recall, null_control, queries, significance, takeaways
 from reports.sections.ranking import best
 
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ class CollectionPart:
     groups: Sequence[tuple[str, Sequence[tuple[str, Table]]]]
     against: significance.AgainstBest | None
     equal: Sequence[significance.EqualQuality]
+    at_recall: at_recall.AtRecall | None
     queries: Sequence[queries.ComparedPair]
     figures: Mapping[str, Sequence[Figure]]
 
@@ -188,6 +189,7 @@ def part(run: RunData, name: str, place: int) -> CollectionPart:
         groups=[(title, _tables(run, name, parts)) for title, parts in (*GROUPS, *_others(run, name))],
         against=against,
         equal=significance.at_equal_quality(run, name),
+        at_recall=at_recall.section(run, name),
         queries=[pair for pair in pairs if pair is not None],
         figures={
             title: [figure for figure in drawn if figure is not None] for title, drawn in _figures(run, name).items()
@@ -271,7 +273,8 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
 
     work = "flops_query" if counted("flops_query") else "flops_encode_query"
     exact = "recall_vs_exact@100", "What an index keeps of the exact 100"
-    loses = any(row.value < WHOLE for row in run.records_with(name, exact[0]))
+    swept = recall_speed.engines(run, name)
+    loses = not swept and any(row.value < WHOLE for row in run.records_with(name, exact[0]))
     return {
         "Summary": [against("index_bytes_per_document", "index bytes per document")],
         "Equal": [
@@ -282,6 +285,7 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
             against("latency_search/p50", "the median latency of a search", *exact) if loses else None,
             against("index_bytes_per_document", "index bytes per document", *exact) if loses else None,
         ],
+        "Recall": [recall_speed.figure(swept)] if swept else [],
         "Memory": [
             trade_off.memory_bars(run, name, "Index bytes by component."),
             terms("document", "a document"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.stats.levels import drawn_percentiles
-from harness.stats.matching import cost_at_gain, matched_cost
+from harness.stats.matching import cost_at_gain, gain_at_cost, matched_cost
 
 
 def test_by_hand():
@@ -34,6 +34,33 @@ def test_more_gain_never_costs_less(members, first, second):
     assert cost_at_gain(costs, gains, low) <= cost_at_gain(costs, gains, high) * (1 + 1e-9)
     reached = cost_at_gain(costs, gains, low)
     assert reached == np.inf or min(costs) * (1 - 1e-9) <= reached <= max(costs) * (1 + 1e-9)
+
+
+def test_the_gain_of_a_budget_by_hand():
+    costs, gains = [100, 400, 1600], [0.2, 0.4, 0.5]
+    assert gain_at_cost(costs, gains, 200) == pytest.approx(0.3)  # half way on the logarithm
+    assert gain_at_cost(costs, gains, 400) == pytest.approx(0.4)
+    assert gain_at_cost(costs, gains, 5000) == pytest.approx(0.5)
+    assert gain_at_cost(costs, gains, 99) == -np.inf
+    assert gain_at_cost([], [], 99) == -np.inf
+    assert gain_at_cost([100, 200, 400, 400], [0.2, 0.1, 0.1, 0.4], 200) == pytest.approx(0.3)
+
+
+@given(
+    st.lists(st.tuples(st.floats(1, 1e6), st.floats(0, 1)), min_size=1, max_size=8, unique_by=lambda p: p[0]),
+    st.floats(0.5, 2e6),
+)
+def test_the_gain_of_a_budget_is_the_most_that_costs_no_more(members, budget):
+    costs, gains = zip(*members, strict=True)
+    gain = gain_at_cost(costs, gains, budget)
+    affordable = [g for c, g in members if c <= budget]
+    if not affordable:
+        assert gain == -np.inf
+        return
+    assert max(affordable) <= gain <= max(gains)
+    assert cost_at_gain(costs, gains, gain - 1e-12) <= budget * (1 + 1e-6)
+    if gain + 1e-6 <= max(gains):
+        assert cost_at_gain(costs, gains, gain + 1e-6) > budget * (1 - 1e-9)
 
 
 def test_interval_covers_as_often_as_it_says():

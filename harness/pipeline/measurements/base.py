@@ -43,6 +43,7 @@ class Subject:
         search: Its artefact holds the results of all queries.
         prepare: Its artefact holds texts and qrels.
         exact: Whether the index gives the true top k of the vectors as it stores them.
+        beside_sweep: Whether the spec sweeps a search: then recall against exact results is compared over all engines.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Subject:
     search: Stage
     prepare: Stage
     exact: bool
+    beside_sweep: bool = False
 
     def timed_stage(
         self,

@@ -19,8 +19,8 @@ class AgainstExact(MeasurementBase):
     libraries: ClassVar[tuple[str, ...]] = ("ir-measures", "pytrec_eval-terrier", "numpy", "scipy")
 
     def implied(self, subject: Subject) -> bool:
-        """For every engine that is not exact."""
-        return not subject.exact
+        """For every engine that is not exact; beside a sweep for exact ones, too, whose codec may still lose some."""
+        return not subject.exact or subject.beside_sweep
 
     def stages(self, subject: Subject) -> list[Stage]:
         """The exact results, which all systems over these vectors share, and the comparison of one index with them."""

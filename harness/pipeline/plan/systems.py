@@ -100,7 +100,8 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     latency = tuple(once(plan.latency(number, fit, build, prepare)) for number in range(measure.processes))
     quality = once(plan.quality(prepare, encode, search))
     summary = once(plan.summary(latency))
-    subject = Subject(plan.label, measure, latency[0], encode, search, prepare, plan.engine.supports.exact)
+    swept = any(other.curve for other in spec.systems)
+    subject = Subject(plan.label, measure, latency[0], encode, search, prepare, plan.engine.supports.exact, swept)
     measurements = {
         name: measurement
         for name in REGISTRIES.measurements.names()

@@ -1,7 +1,7 @@
 """Stages of systems that differ in how one index is searched: it is built once."""
 
 import pytest
-from small_specs import ONCE, load_small, system
+from small_specs import FLAT, ONCE, load_small, system
 
 from harness.pipeline.plan.systems import system_stages
 
@@ -40,3 +40,18 @@ def test_an_engine_without_such_parameters_is_opened_as_it_is(tmp_path):
     (plain,) = system_stages(load_small(tmp_path), "machine")
     assert "index_search" not in plain.search.arguments
     assert "index_search" not in plain.latency[0].arguments
+
+
+def test_beside_a_sweep_exact_engines_are_compared_with_exact_results_too(tmp_path):
+    tables = {
+        "encoders": DENSE, "measure": ONCE,
+        "systems": [system("IVF", "random", "ivf"), system("flat", "random", "flat")],
+    }  # fmt: skip
+    compared = {}
+    for how in ("sweep", "matrix"):
+        ivf = {"type": "faiss", "factory": "IVF2,Flat", how: {"nprobe": [1, 2]}}
+        (tmp_path / how).mkdir()
+        planned = system_stages(load_small(tmp_path / how, indexes={**FLAT, "ivf": ivf}, **tables), "machine")
+        compared[how] = {one.system.name for one in planned if "exact" in one.measurements}
+    assert compared["matrix"] == {"IVF[nprobe=1]", "IVF[nprobe=2]"}
+    assert compared["sweep"] == {"IVF (nprobe=1)", "IVF (nprobe=2)", "flat"}

@@ -1,0 +1,64 @@
+"""Recall against queries a second: which systems are on the picture, and where."""
+
+import json
+
+import pytest
+from swept_runs import swept_run
+
+from reports.figures.recall_speed import engines, figure
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return swept_run(tmp_path_factory.mktemp("run"))
+
+
+def test_a_sweep_is_one_engine_and_every_other_system_is_one_too(run):
+    shown = engines(run, "alpha")
+    assert [(engine.name, engine.swept, len(engine.settings)) for engine in shown] == [
+        ("IVF", True, 4), ("flat", False, 1),
+    ]  # fmt: skip
+    assert [setting.recall.metric for setting in shown[0].settings] == ["recall_vs_exact@100"] * 4
+
+
+def test_a_run_without_a_sweep_has_no_picture(run):
+    for system in run.systems:
+        kept, system["curve"] = system["curve"], ""
+        assert (engines(run, "alpha") == []) is all(not other["curve"] for other in run.systems)
+        system["curve"] = kept
+    assert engines(run, "another collection") == []
+
+
+def test_the_recall_is_that_of_the_timed_depth(tmp_path):
+    run = swept_run(tmp_path, k=20)
+    assert {setting.recall.metric for engine in engines(run, "alpha") for setting in engine.settings} == {
+        "recall_vs_exact@10"
+    }
+    assert engines(swept_run(tmp_path / "few", k=5), "alpha") == []
+
+
+def test_the_table_has_the_numbers_of_the_drawing(run):
+    drawn = figure(engines(run, "alpha"))
+    rows = {row[0]: row[1:] for row in drawn.rows}
+    assert rows["IVF (nprobe=1)"] == ("0.700 [0.680, 0.720]", "10,000", "0.100 ms [0.090 ms, 0.110 ms]", "")
+    assert rows["IVF (nprobe=4)"][-1] == "dominated"  # slower than nprobe=8, and no better
+    assert rows["flat"] == ("1.000", "500", "2.00 ms [1.80 ms, 2.20 ms]", "")
+    assert [text for _, text in drawn.legend] == ["IVF", "flat"]
+
+
+def test_the_line_joins_what_is_not_dominated(run):
+    drawn = figure(engines(run, "alpha"))
+    paths = [part for part in drawn.svg.split("<path ") if 'class="line s0"' in part]
+    assert len(paths) == 1
+    assert paths[0].count("l") >= 1
+    assert drawn.svg.count('class="mark s0 hollow"') == 1
+    assert drawn.svg.count('class="mark s0"') == 3
+    assert "IVF (nprobe=8): 0.950, 2,500 queries a second" in drawn.svg
+
+
+def test_runs_of_before_say_nothing_of_sweeps(tmp_path):
+    run = swept_run(tmp_path)
+    for system in run.systems:
+        del system["curve"]
+    assert engines(run, "alpha") == []
+    assert "curve" not in json.dumps(run.facts)
