@@ -13,13 +13,14 @@ from harness.markdown import markdown_table
 from reports.figures.figure import Figure
 from reports.figures.svg import Axis, Plot, colour, swatch
 from reports.formatting import number
-from reports.sections import memory_claim
+from reports.sections import memory_budget, memory_claim
 from reports.sections.measured_memory import MeasuredPart, Shade, measured, shade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.runs.read import RunData
+    from reports.sections.memory_budget import MemoryBudget
 
 FORMS = ("markdown", "csv", "json")
 CURVES = ("fp32", "fp16", "int8", "pq4", "binary")
@@ -68,6 +69,7 @@ class MemoryGrid:
     readings: Sequence[ReadingRow]
     against: Sequence[str]
     measured: Sequence[MeasuredPart]
+    budgets: Sequence[MemoryBudget]
 
 
 def section(run: RunData) -> MemoryGrid | None:
@@ -95,6 +97,11 @@ def section(run: RunData) -> MemoryGrid | None:
         readings=_readings(bound),
         against=[memory.DENSE[name].label for name in AGAINST],
         measured=parts,
+        budgets=[
+            table
+            for name in run.collections()
+            if (table := memory_budget.budget(run, name, bound, baselines)) is not None
+        ],
     )
 
 
