@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from harness.errors import UserError
-from harness.indexes import Hits, IndexBase, Searcher, Supports, register
+from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._faiss import FaissSearcher, checked_rows
+from harness.indexes._faiss_work import work_of
 from harness.indexes._files import Header, seal, unseal_header
 from harness.indexes._peers import hits
 from harness.spec.params import Params
@@ -151,6 +152,12 @@ class Faiss(IndexBase[FaissParams]):
         check_k(k)
         index = built(self.index)
         return FaissSearcher(index, ENGINE, k, k, lambda query: self.search(query, k, threads=threads), threads)
+
+    def work(self, queries: Vectors, k: int) -> Work | None:
+        """Documents scored and multiply-adds; None for a factory string whose work FAISS does not count."""
+        index = built(self.index)
+        check_k(k)
+        return work_of(index, checked_rows(queries, ENGINE, index.d, what="queries"), k)
 
     def save(self, directory: Path) -> None:
         """FAISS' own format."""
