@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from step_results import stored
 from typer.testing import CliRunner
 
 from harness.cli import app as cli
@@ -16,6 +17,7 @@ from harness.encoders.weights.pretrained import Backbone
 from harness.errors import UserError
 from harness.pipeline.plan.pins import moving
 from harness.pipeline.results.gather import _revision
+from harness.pipeline.steps.fit import fitted
 
 
 @pytest.fixture(scope="module")
@@ -182,10 +184,11 @@ def test_a_model_of_the_hub_says_which_commits_it_was(cached, published, tmp_pat
     np.testing.assert_array_equal(found, vectors(tmp_path / "again", texts, **folders))
     encoder = SimpleNamespace(name="mine", type="laconic", params=maker.params)
     stages = SimpleNamespace(system=SimpleNamespace(encoder=encoder), fit=SimpleNamespace(key="k"))
-    done = {"k": SimpleNamespace(artefact=SimpleNamespace(result={"facts": facts}))}
+    made = fitted(facts, 1.0)
+    done = {"k": SimpleNamespace(artefact=stored(made))}
     notes = moving([stages], done)
     assert [commit in note for note, commit in zip(notes, COMMITS.values(), strict=True)] == [True] * 3
-    assert _revision(encoder, SimpleNamespace(result={"facts": facts})) == COMMITS["base"]
+    assert _revision(encoder, made) == COMMITS["base"]
     encoder.params = LaconicParams(backbone={**names, "revision": "a", "adapter_revision": "c"})
     assert len(moving([stages], done)) == 1
     encoder.params = LaconicParams(backbone={**names, "revision": COMMITS["base"]})
