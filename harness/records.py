@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
 from harness.errors import UserError
 from harness.metrics import Direction, metric
+from harness.typed_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 Source: TypeAlias = Literal["measured", "analytic", "estimated"]
+_DIRECTIONS = list(get_args(Direction))  # a list, because what a file has there may have no hash
+_SOURCES = list(get_args(Source))
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def read_records(path: Path) -> list[Record]:
     """Read records from JSON lines.
 
     Raises:
-        UserError: The file is missing, or a line is not a record; file and line are named.
+        UserError: The file is missing, a line is not a record, or a field holds another type than `Record` declares;
+            file, line and field are named.
     """
     known = {field.name for field in fields(Record)}
     try:
@@ -87,20 +91,39 @@ def read_records(path: Path) -> list[Record]:
         raise UserError(f"not UTF-8 (byte {error.start})", file=path, remedy="run the experiment again") from None
     # Not splitlines: it would cut a name at U+2028 and its like, which JSON leaves as they are.
     lines = text.split("\n") if text else []
-    try:  # all at once, which takes a third of the time
+    try:  # all at once, which takes a sixth of the time
         rows = json.loads(f"[{','.join(lines)}]")
-        return [Record(**(row if row.keys() == known else _only(row, known))) for row in rows]
+        records = [Record(**(row if row.keys() == known else _only(row, known))) for row in rows]
     except (ValueError, TypeError, AttributeError):
-        return [_parsed(line, known, path, number) for number, line in enumerate(lines, start=1)]
+        records = []
+    if len(records) == len(lines) and all(map(_is_sound, records)):
+        return records
+    return [_parsed(line, known, path, number) for number, line in enumerate(lines, start=1)]
 
 
 def _only(row: dict[str, V], known: set[str]) -> dict[str, V]:
     return {key: value for key, value in row.items() if key in known}
 
 
+def _is_sound(row: Record) -> bool:
+    """Whether each field surely holds what it declares; where this is not certain, `_parsed` decides."""
+    texts = (row.run, row.collection, row.system, row.metric, row.unit, row.method)
+    return (
+        all(type(text) is str for text in texts)
+        and type(row.value) is float
+        and type(row.n) is int
+        and row.direction in _DIRECTIONS
+        and row.source in _SOURCES
+        and all(end is None or (type(end) is float and math.isfinite(end)) for end in (row.ci_low, row.ci_high))
+    )
+
+
 def _parsed(line: str, known: set[str], path: Path, number: int) -> Record:
     """One line, which is named where it is at fault."""
     try:
-        return Record(**_only(json.loads(line), known))
+        row = from_json(Record, {"ci_low": None, "ci_high": None, **_only(json.loads(line), known)})
+        if not all(end is None or math.isfinite(end) for end in (row.ci_low, row.ci_high)):
+            raise ValueError("ci_low and ci_high must be finite")
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"not a record: {error}", file=path, line=number, remedy="run the experiment again") from None
+    return row
