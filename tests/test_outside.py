@@ -261,7 +261,8 @@ def in_the_reference():
 def imported_in_documents():
     """Modules that define the classes and functions which the documents import from this project."""
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for name, names in re.findall(r"^ *from (harness[\w.]*) import ([\w, ]+)$", page.read_text(), flags=re.MULTILINE):
+        text = page.read_text()
+        for name, names in re.findall(r"^ *from (harness[\w.]*) import ([\w, ]+)$", text, flags=re.MULTILINE):
             module = importlib.import_module(name)
             things = [getattr(module, part) for part in names.split(", ")]
             yield from (thing.__module__ for thing in things if hasattr(thing, "__module__"))

@@ -168,10 +168,10 @@ class Bm25Encoder(EncoderBase):
         indices: list[int] = []
         indptr = [0]
         for text in texts:
-            found = self.analyse(text)
-            counted = sorted((self.columns[t], n) for t, n in Counter(found).items() if t in self.columns)
+            stems = self.analyse(text)
+            counted = sorted((self.columns[t], n) for t, n in Counter(stems).items() if t in self.columns)
             indices += [column for column, _ in counted]
-            data += [weight(column, n, len(found)) for column, n in counted]
+            data += [weight(column, n, len(stems)) for column, n in counted]
             indptr.append(len(indices))
         parts = (np.asarray(data, np.float32), np.asarray(indices, np.int32), np.asarray(indptr, np.int64))
         return sparse.csr_matrix(parts, shape=(len(texts), self.width))

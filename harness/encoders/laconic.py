@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @register("laconic")
 class Laconic(LlamaEncoderType):
-    """Largest logit of each term over a text's tokens, log(1 + ReLU), largest terms kept."""
+    """Largest logit of each term over a text's tokens, log(1 + ReLU), and the terms with the largest weights."""
 
     Params: ClassVar[type[Params]] = LaconicParams
     kind: ClassVar[Kind] = "sparse"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class DenseParams(SourceParams):
-    """A dense model, and how many of its dimensions are kept."""
+    """A dense model, and how many of its dimensions are used."""
 
     dimensions: int | None = Field(default=None, ge=1)
     """Keep the first dimensions only, made unit length again where the model's are; all where it is left out."""
@@ -103,7 +103,7 @@ class DenseEncoder(Loaded):
 
 
 def kept_dimensions(wanted: int, available: int) -> int:
-    """The number of dimensions that are kept.
+    """The number of dimensions that are used.
 
     Raises:
         UserError: More are wanted than there are.

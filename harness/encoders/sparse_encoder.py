@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class SparseParams(SourceParams):
-    """A learned sparse model, and how many of its terms are kept."""
+    """A learned sparse model, and how many active terms a vector may have."""
 
     query_terms: int | None = Field(default=None, ge=1)
-    """Largest weights of a query that are kept; what the model itself says where it is left out."""
+    """Active terms of a query at most, those with the largest weights; the model's own limit where it is left out."""
     document_terms: int | None = Field(default=None, ge=1)
     """The same of a document."""
 

@@ -28,8 +28,8 @@ def backward(
 
     Vectors are made apart from the loss, which gives the gradient of each; these are then carried into the weights. So
     the loss may look at vectors of other processes, and at more of them than there is memory for activations: with a
-    `size`, vectors are first made without a graph, and a second time, so many texts at a time, for the backward pass.
-    The result is that of one large pass but for the order of additions.
+    `size`, vectors are first made without a graph, and a second time, `size` texts at a time, for the backward pass.
+    The result differs from that of one large pass only by the order of additions.
 
     Returns:
         The loss, operations (a second pass over the texts counts as backward) and parts.

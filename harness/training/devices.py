@@ -18,7 +18,7 @@ class Devices:
 
     Each process holds the whole model and the same order of batches, and makes the vectors of its share of a batch's
     texts. These are gathered, so that every query has the passages of all processes as negatives, and the gradients
-    are summed: the step is that of one process but for the order of additions.
+    are summed: the step differs from that of one process only by the order of additions.
 
     Args:
         device: Of this process.
@@ -102,5 +102,5 @@ def find(device: str = "cpu") -> Devices:
 
 
 def writes() -> bool:
-    """Whether this process writes what several processes have made together."""
+    """Whether this process writes what several processes made."""
     return os.environ.get("RANK", "0") == "0"

@@ -90,7 +90,7 @@ def training_memory(shape: Shape, phase: TrainingParams, *, sparse: bool = True)
     """
     number = 2 if phase.precision == "bfloat16" else 4
     trained = shape.adapters(phase.lora_rank) if phase.lora_rank else shape.parameters
-    # Frozen weights are cast for each product and not kept twice; one layer's copy lives at a time.
+    # Frozen weights are cast for each product; the copy of one layer lives at a time.
     copy = sum(a * b for a, b in shape.maps) * number if phase.precision == "bfloat16" else 0
     texts = phase.pairs_per_step * (2 + phase.negatives)
     alive = min(texts, phase.cached_texts or texts)
@@ -98,11 +98,11 @@ def training_memory(shape: Shape, phase: TrainingParams, *, sparse: bool = True)
     # Inputs of a layer's products: twice the norms, query, key, value, attention's output, gate, up, their product.
     kv = shape.key_value_heads * shape.head_width
     layer = tokens * number * (4 * shape.hidden + 2 * kv + 3 * shape.intermediate)
-    kept = tokens * number * shape.hidden
-    activations = shape.layers * kept + layer if phase.recompute_layers else shape.layers * layer
+    layer_input = tokens * number * shape.hidden
+    activations = shape.layers * layer_input + layer if phase.recompute_layers else shape.layers * layer
     if phase.lora_rank:
         activations += shape.layers * PROJECTIONS * tokens * number * phase.lora_rank
     width = shape.vocabulary if sparse else shape.hidden
     rows = 2 * texts * width * 4  # all vectors of the batch and their gradients, float32
-    streamed = 2 * alive * width * 4  # running maximum and where it was found, while the head goes over tokens
+    streamed = 2 * alive * width * 4  # running maximum and its token, while the head goes over tokens
     return Memory(shape.parameters * 4 + copy, trained * 4 * 3, activations, rows + (streamed if sparse else 0))

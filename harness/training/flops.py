@@ -54,7 +54,7 @@ def operations(run: Callable[[int], object], step: int) -> Operations:
 
     Args:
         run: Calls the network on one text of this many tokens.
-        step: Tokens; counted are one, two and three times so many.
+        step: Tokens; the three lengths are one, two and three times this number.
     """
     import torch
 

@@ -72,12 +72,12 @@ def train(
         lora_scale: Factor on alpha by name of the projection, where a projection's output was scaled.
         progress: Called after each step.
         factors: Gets the adapters before they are merged: ``NAME.down`` and ``NAME.up``, alpha / rank in the latter.
-        checkpoints: A folder of this training alone. What is found there is gone on from, to the same weights bit by
-            bit.
+        checkpoints: A folder of this training alone. Training goes on from a checkpoint there, to the same weights bit
+            by bit.
         terms: Size of the vocabulary of a sparse model.
         held: Pairs to validate on; where left out, they are held out of `pairs`.
         devices: Where to train, and which of several processes this is. All of them return the same weights and curve;
-            the first alone writes checkpoints and tells its progress.
+            the first alone writes checkpoints and reports progress.
 
     Returns:
         Rows of step, loss, learning_rate, floating point operations (forward, backward), the parts of the objective,
@@ -198,13 +198,13 @@ def hold_out(pairs: Sequence[Example], count: int, seed: int) -> tuple[list[Exam
     order = list(range(len(pairs)))
     random.Random(f"held out {seed}").shuffle(order)  # noqa: S311 - an order, not a secret
     held: list[Example] = []
-    seen: set[str] = set()
+    taken: set[str] = set()
     for place in order:
         query, passage = pairs[place][0], pairs[place][1]
-        if len(held) < count and not {query, passage} & seen:
+        if len(held) < count and not {query, passage} & taken:
             held.append((query, passage))
-            seen |= {query, passage}
-    return [pair for pair in pairs if not {pair[0], pair[1]} & seen], held
+            taken |= {query, passage}
+    return [pair for pair in pairs if not {pair[0], pair[1]} & taken], held
 
 
 def rate(step: int, params: TrainingParams) -> float:
@@ -216,7 +216,7 @@ def rate(step: int, params: TrainingParams) -> float:
 
 
 def negatives_of(example: Example) -> Sequence[str]:
-    """Hard negatives that an example brings."""
+    """Hard negatives of an example."""
     return example[2] if len(example) == 3 else ()
 
 
@@ -224,14 +224,15 @@ def batches(pairs: Sequence[Example], params: TrainingParams, seed: int) -> Iter
     """`params.steps` batches, the pairs shuffled anew for each pass; no text stands twice in a batch.
 
     A passage that answers two queries of one batch would be a negative of both. Of a pair's own hard negatives,
-    `params.negatives` are drawn. With `params.topics`, a batch's pairs are of one topic, but for the last of a pass.
+    `params.negatives` are drawn. With `params.topics`, a batch's pairs are of one topic, except in the last batches of
+    a pass.
     """
     drawn = random.Random(seed)  # noqa: S311 - an order, not a secret
     labels = None if params.topics is None else topics([" ".join(pair[:2]) for pair in pairs], params.topics, seed)
     waiting: list[int] = []
     for _ in range(params.steps):
         batch: list[Example] = []
-        seen: set[str] = set()
+        taken: set[str] = set()
         later: list[int] = []
         while len(batch) < params.pairs_per_step:
             if not waiting:
@@ -249,16 +250,16 @@ def batches(pairs: Sequence[Example], params: TrainingParams, seed: int) -> Iter
                 waiting = [place for place in waiting if place not in aside]
             example = pairs[place := waiting.pop()]
             query, passage = example[0], example[1]
-            if query in seen or passage in seen:
+            if query in taken or passage in taken:
                 later.append(place)
                 continue
-            seen |= {query, passage}
+            taken |= {query, passage}
             if not params.negatives:
                 batch.append((query, passage))
                 continue
-            fresh = [text for text in dict.fromkeys(negatives_of(example)) if text not in seen]
+            fresh = [text for text in dict.fromkeys(negatives_of(example)) if text not in taken]
             chosen = drawn.sample(fresh, min(params.negatives, len(fresh)))
-            seen |= set(chosen)
+            taken |= set(chosen)
             batch.append((query, passage, chosen))
         waiting += reversed(later)
         yield batch

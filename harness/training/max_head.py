@@ -51,7 +51,7 @@ def max_logits(
     """
     rows = padded_rows(lengths).to(hidden.device)
     tokens = hidden if min(lengths) == max(lengths) else hidden[rows.flatten()]
-    found = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
+    largest = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
     whole = hidden.dtype == torch.bfloat16 and hidden.device.type == "cpu" and bool(hidden.isfinite().all())
     size = terms_at_a_time(tokens)
     # Added before logits are rounded to bfloat16: a bias takes most of a logit away, and leaves its rounding error.
@@ -60,10 +60,10 @@ def max_logits(
         part = weight[begin : begin + size]
         logits = functional.linear(tokens, part, None if inside is None else inside[begin : begin + size])
         logits = logits.view(*rows.shape, -1)
-        found[:, begin : begin + size] = _largest_bfloat16(logits) if whole else logits.amax(1)
+        largest[:, begin : begin + size] = _largest_bfloat16(logits) if whole else logits.amax(1)
     if bias is None:
-        return found
-    return found.add_(bias.float() if inside is None else bias.float() - inside.float())
+        return largest
+    return largest.add_(bias.float() if inside is None else bias.float() - inside.float())
 
 
 def _largest_bfloat16(logits: torch.Tensor) -> torch.Tensor:
@@ -82,8 +82,8 @@ def _largest_bfloat16(logits: torch.Tensor) -> torch.Tensor:
 class MaxHead(torch.autograd.Function):
     """ReLU of `max_logits` with a backward pass over the active terms alone.
 
-    A term's maximum has one token as its source, and an inactive term has no gradient; so the products of the backward
-    pass are as many as there are active terms, not tokens x terms.
+    A term's maximum has one token as its source, and an inactive term has no gradient; so the backward
+    pass takes one product for each active term, not tokens x terms.
     """
 
     @staticmethod
@@ -144,5 +144,5 @@ def active_terms(
     scale: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """log(1 + scale * ReLU(largest logit + bias)) of each term, texts x terms, with gradients."""
-    found = MaxHead.apply(hidden, lengths, weight, bias)
-    return torch.log1p(found if scale is None else found * scale)
+    positive = MaxHead.apply(hidden, lengths, weight, bias)
+    return torch.log1p(positive if scale is None else positive * scale)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def choose(
-    found: Sequence[int],
+    ranking: Sequence[int],
     scores: Sequence[float],
     positives: Collection[int],
     positive_score: float,
@@ -21,15 +21,15 @@ def choose(
     """The best-ranked passages that are likely wrong.
 
     Most of what stands near a positive in a ranking answers the query too. A passage that scores more than `share` of
-    the positive is taken for such a one and left out (arXiv 2407.15831, "TopK-PercPos").
+    the positive probably does, too, and is left out (arXiv 2407.15831, "TopK-PercPos").
 
     Args:
-        found: Passages by falling score.
+        ranking: Passages by falling score.
         scores: Of each.
         positives: Passages known to answer the query.
-        positive_score: Score of the pair's own passage, whether it was found or not.
-        count: At most so many are chosen.
-        skip: Leave out so many of the best ranks besides.
+        positive_score: Score of the pair's own passage, whether it is in the ranking or not.
+        count: Passages to choose at most.
+        skip: Ranks from the top that are left out besides.
         share: See above; 1 leaves out only what scores higher than the positive. Scores are taken as not negative.
 
     Returns:
@@ -38,7 +38,7 @@ def choose(
     bound = share * max(positive_score, 0.0)
     chosen = [
         passage
-        for passage, score in list(zip(found, scores, strict=True))[skip:]
+        for passage, score in list(zip(ranking, scores, strict=True))[skip:]
         if passage >= 0 and passage not in positives and score <= bound
     ]
     return chosen[:count]

@@ -124,8 +124,8 @@ class SparseObjective:
 
     def parameters(self) -> list[tuple[torch.nn.Parameter, float]]:
         """The bias and the scale of the terms."""
-        found = [] if self.bias is None else [(self.bias, self.params.bias_learning_rate)]
-        return found if self.log_scale is None else [*found, (self.log_scale, self.params.scale_learning_rate)]
+        bias = [] if self.bias is None else [(self.bias, self.params.bias_learning_rate)]
+        return bias if self.log_scale is None else [*bias, (self.log_scale, self.params.scale_learning_rate)]
 
     def to(self, device: torch.device) -> None:
         """The head, and what is trained of it; the sample is drawn on the processor."""

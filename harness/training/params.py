@@ -50,17 +50,17 @@ class TrainingParams(Params):
     scale_learning_rate: float = Field(default=20.0, ge=0)
     """Factor on the learning rate for the logarithm of the terms' scale where there is one; sparse only."""
     only: Literal["all", "with negatives", "without negatives"] = "all"
-    """Which of the pairs this phase trains on; LACONIC's first phase has pairs without hard negatives, its second one
-    others that bring some."""
+    """Which of the pairs this phase trains on; LACONIC's first phase has pairs without hard negatives, its second
+    phase pairs with hard negatives."""
     negatives: int = Field(default=0, ge=0)
-    """Hard negatives a pair, of those that it brings, in the batch besides the other pairs' passages; LACONIC's second
+    """Hard negatives a pair that join the other pairs' passages in the batch, drawn from its own; LACONIC's second
     phase has 15."""
     topics: int | None = Field(default=None, ge=2)
-    """Sort the pairs into so many topics and make each batch of one, so that its other passages are harder negatives
-    (arXiv 2104.06967); batches of all topics where it is left out, as in LACONIC."""
+    """Number of topics that pairs are sorted into. Each batch is of one topic, so its other passages are harder
+    negatives (arXiv 2104.06967); batches of all topics where it is left out, as in LACONIC."""
     cached_texts: int | None = Field(default=None, ge=1)
-    """Gradient caching: hold the activations of so many texts at a time, whatever the batch is; of all where it is left
-    out. The same gradients for a third more arithmetic."""
+    """Gradient caching: hold the activations of this number of texts at a time, whatever the batch is; of all where it
+    is left out. The same gradients for a third more arithmetic."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the products while training; weights and their updates stay float32."""
     recompute_layers: bool = False
@@ -74,6 +74,6 @@ class TrainingParams(Params):
     stop_on_collapse: bool = True
     """Stop when all terms died, all fire, or all texts have the same vector."""
     collapse_patience: int = Field(default=10, ge=1)
-    """Steps in a row that a collapse must be seen."""
+    """Steps in a row with the same sign of collapse before training stops."""
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines; dense only. Dot products of sparse vectors are taken as they are."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COLUMNS = 1 << 15
-"""Words are hashed into so many columns."""
+"""Columns that words are hashed into."""
 DIMENSIONS = 32
 """Of the latent space in which texts are near or far."""
 ITERATIONS = 6
@@ -47,7 +47,7 @@ def topics(texts: Sequence[str], count: int, seed: int) -> list[int]:
     weights /= np.repeat(norms, np.diff(indptr))
     table = sparse.csr_matrix((weights, indices, indptr), (len(texts), COLUMNS))
     generator = np.random.default_rng(seed)
-    # Subspace iteration: the leading right singular vectors but for a rotation, which changes no distance.
+    # Subspace iteration: the leading right singular vectors up to a rotation, which changes no distance.
     basis = generator.standard_normal((COLUMNS, DIMENSIONS))
     for _ in range(ITERATIONS):
         basis, _ = np.linalg.qr(table.T @ (table @ basis))

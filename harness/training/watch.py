@@ -1,4 +1,4 @@
-"""Collapse while training: the usual end of a causal language model that is made sparse, told apart and told early."""
+"""Collapse while training: how a causal language model that is made sparse usually fails. Three signs show it early."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Watch:
         """Take in the figures of a step (counted from 1).
 
         Raises:
-            UserError: The same collapse was seen for so many steps in a row as the settings allow.
+            UserError: The same sign of collapse came in `collapse_patience` steps in a row.
         """
         signs = self._signs(step / self.params.steps, parts)
         self.since = {sign: self.since.get(sign, 0) + 1 for sign in signs}
@@ -46,19 +46,19 @@ class Watch:
                 )
 
     def _signs(self, done: float, parts: Mapping[str, float]) -> dict[str, str]:
-        found: dict[str, str] = {}
+        signs: dict[str, str] = {}
         least = min(parts.get("active_query", 1.0), parts.get("active_document", 1.0))
         if least < 0.5:
-            found["dead"] = f"texts have {least:.2g} active terms: the ReLU died"
+            signs["dead"] = f"texts have {least:.2g} active terms: the ReLU died"
         if self.terms is not None and done > min(self.params.regularise_warmup + 0.25, 0.9):
             share = parts.get("active_document", 0.0) / self.terms
             if share > EVERYWHERE:
-                found["everywhere"] = f"{share:.0%} of all terms are active in every passage"
+                signs["everywhere"] = f"{share:.0%} of all terms are active in every passage"
         alike = parts.get("similarity", 0.0)
         # A language model begins with vectors that are much alike; after the warm-up they must have come apart.
-        if alike > ALIKE and done > self.params.warmup and "dead" not in found:
-            found["alike"] = f"the vectors of different passages have a mean cosine of {alike:.3f}: the same everywhere"
-        return found
+        if alike > ALIKE and done > self.params.warmup and "dead" not in signs:
+            signs["alike"] = f"the vectors of different passages have a mean cosine of {alike:.3f}: the same everywhere"
+        return signs
 
 
 REMEDIES = {

@@ -42,17 +42,17 @@ class Tokeniser:
         prefix = self.contract.query_prefix if query else self.contract.document_prefix
         limit = length or (self.contract.query_length if query else self.contract.document_length)
         self.tokenizer.enable_truncation(limit)
-        found = self.tokenizer.encode_batch_fast(
+        encodings = self.tokenizer.encode_batch_fast(
             [prefix + text for text in texts], add_special_tokens=self.contract.special_tokens
         )
-        return [encoding.ids for encoding in found]
+        return [encoding.ids for encoding in encodings]
 
 
 class Ahead:
-    """A tokeniser that may be told what comes next, and does it in a thread of its own while other texts are encoded.
+    """A tokeniser that tokenises the next texts in its own thread while other texts are encoded.
 
-    The library lets go of the interpreter while it works. Ids of what was expected last stay, so that counting the
-    tokens of what was just encoded costs nothing; texts that were not expected are tokenised where they are asked for.
+    The library releases the interpreter while it works. Ids of the texts expected last stay, so that counting the
+    tokens of what was just encoded costs nothing. `ids` tokenises texts that were not expected.
 
     Args:
         tokeniser: Does the work.
@@ -64,7 +64,7 @@ class Ahead:
         self._expected: list[tuple[Sequence[str], Role, Future[list[list[int]]]]] = []
 
     def expect(self, texts: Sequence[str], role: Role) -> None:
-        """Begin with these, which must not be changed any more; those expected before the last ones are forgotten."""
+        """Begin with these texts, which must not change any more; of earlier ones only the last call's stay."""
         self._pool = self._pool or ThreadPoolExecutor(1, "tokeniser")
         self._expected = [*self._expected[-1:], (texts, role, self._pool.submit(self.tokeniser.ids, texts, role))]
 

@@ -62,7 +62,7 @@ class Model:
         tokenizer: Text of tokenizer.json.
         contract: How texts are encoded.
         config: Keys of config.json.
-        commits: What of it was taken from the Hub, and in which commit; said after it was made.
+        commits: What of it was taken from the Hub, and in which commit.
     """
 
     backbone: torch.nn.Module
@@ -134,8 +134,8 @@ class PackedEncoder(EncoderBase):
 
         @torch.inference_mode()
         def states(ids: Sequence[int]) -> NDArray[np.float32]:
-            found = model.backbone(torch.tensor(list(ids), device=model.head.device), [len(ids)])
-            return np.asarray(found.float().cpu().numpy(), np.float32)
+            hidden = model.backbone(torch.tensor(list(ids), device=model.head.device), [len(ids)])
+            return np.asarray(hidden.float().cpu().numpy(), np.float32)
 
         # A configuration without the key is a BERT's, which is bidirectional by nature.
         causal = model.config.get("is_causal", False)
@@ -163,7 +163,7 @@ class PackedEncoder(EncoderBase):
 
 
 class PackedSparse(PackedEncoder):
-    """Texts to CSR float32 rows over the vocabulary; no more than one batch's largest logits is held besides."""
+    """Texts to CSR float32 rows over the vocabulary; besides these it holds the largest logits of one batch."""
 
     kind: Kind = "sparse"
 
@@ -206,10 +206,10 @@ class PackedSparse(PackedEncoder):
                 yield self.columns[places], weights
 
         nothing = (np.zeros(0, np.int32), np.zeros(0, np.float32))
-        found = self.rows(texts, role, of_batch, nothing)
-        indptr = np.cumsum([0, *(len(columns) for columns, _ in found)], dtype=np.int64)
-        indices = np.concatenate([nothing[0], *(columns for columns, _ in found)])
-        data = np.concatenate([nothing[1], *(weights for _, weights in found)])
+        rows = self.rows(texts, role, of_batch, nothing)
+        indptr = np.cumsum([0, *(len(columns) for columns, _ in rows)], dtype=np.int64)
+        indices = np.concatenate([nothing[0], *(columns for columns, _ in rows)])
+        data = np.concatenate([nothing[1], *(weights for _, weights in rows)])
         return sparse.csr_matrix((data, indices, indptr), shape=(len(texts), self.width))
 
     def probe(self) -> Probe:
@@ -250,8 +250,8 @@ class PackedDense(PackedEncoder):
             rows = np.asarray(pool(states.float(), lengths, self.model.contract).cpu().numpy(), np.float32)
             return rounded(rows, self.model.contract.output)
 
-        found = self.rows(texts, role, of_batch, np.zeros(self.width, np.float32))
-        return np.stack(found) if found else np.zeros((0, self.width), np.float32)
+        rows = self.rows(texts, role, of_batch, np.zeros(self.width, np.float32))
+        return np.stack(rows) if rows else np.zeros((0, self.width), np.float32)
 
 
 def _useful(model: Model) -> tuple[NDArray[np.int32], torch.Tensor, torch.Tensor | None]:
@@ -261,9 +261,9 @@ def _useful(model: Model) -> tuple[NDArray[np.int32], torch.Tensor, torch.Tensor
         never = (model.head == 0).all(1) & (model.bias <= 0)
     if not never.any():
         return np.arange(len(model.head), dtype=np.int32), model.head, model.bias
-    kept = (~never).nonzero().squeeze(1)
-    bias = None if model.bias is None else model.bias.detach()[kept]
-    return kept.cpu().numpy().astype(np.int32), model.head[kept], bias
+    useful = (~never).nonzero().squeeze(1)
+    bias = None if model.bias is None else model.bias.detach()[useful]
+    return useful.cpu().numpy().astype(np.int32), model.head[useful], bias
 
 
 def pool(states: torch.Tensor, lengths: Sequence[int], contract: Contract) -> torch.Tensor:

@@ -1,9 +1,9 @@
-"""The float32 head's largest terms at nearly the price of bfloat16: bounds that are proven say what need not be exact.
+"""The float32 head's largest terms at nearly the price of bfloat16: proven bounds say which terms must be exact.
 
 A product in bfloat16 is several times as fast where the processor has it. For a state h = h' + dh and a term's row
 w = w' + dw (h' and w' rounded to bfloat16), the rough logit h'w' is off by no more than |dh| |w| + |h'| |dw|
-(Cauchy-Schwarz), plus the rounding of sum, bias and result. Terms whose upper bound lies below the lower bound of the
-last one kept cannot be among those kept; the others, a few in a hundred, are computed in float32.
+(Cauchy-Schwarz), plus the rounding of sum, bias and result. A term is not among the `keep` largest if its upper bound
+lies below `keep` lower bounds. The other terms, a few in a hundred, are computed in float32.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ class Decoder(nn.Module):
         padded, mask = ids.new_zeros(size), ids.new_zeros(size)
         padded[layout.slots], mask[layout.slots] = ids, 1
         rows = (layout.texts, layout.longest)
-        found = self.model(input_ids=padded.view(rows), attention_mask=mask.view(rows), use_cache=False)
-        return found.last_hidden_state.flatten(0, 1)[layout.slots]
+        outputs = self.model(input_ids=padded.view(rows), attention_mask=mask.view(rows), use_cache=False)
+        return outputs.last_hidden_state.flatten(0, 1)[layout.slots]
 
     @property
     def embed_tokens(self) -> nn.Embedding:

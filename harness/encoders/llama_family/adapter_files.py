@@ -70,7 +70,7 @@ def save(
         folder: Made if it is missing.
         kind: ``sparse`` or ``dense``.
         params: Of the model that was trained.
-        backbone: What `mark` said of it before training.
+        backbone: What `mark` returned for it before training.
         factors: ``NAME.down`` and ``NAME.up``.
         terms: ``scale`` and ``bias``, one for each term.
         facts: More for a reader.

@@ -172,9 +172,9 @@ def train_model(
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
     curve: list[dict[str, float]] = []
     flops: dict[str, float] = {}
-    started, seen, steps = time.perf_counter(), 0, sum(phase.steps for phase in phases)
+    started, pairs_seen, steps = time.perf_counter(), 0, sum(phase.steps for phase in phases)
     adapters: list[dict[str, torch.Tensor]] = []
-    # The same for all phases: what validates one must not have trained another.
+    # The same for all phases: a pair that validates one phase must not have trained another.
     learned, held = hold_out(
         [(p.query, p.positive, p.negatives) for p in pairs], max(phase.validation_pairs for phase in phases), seed
     )
@@ -211,16 +211,16 @@ def train_model(
         )
         adapters.append(merged)
         curve += [{**row, "step": before + row["step"]} for row in rows]
-        seen += len(rows) * phase.pairs_per_step
+        pairs_seen += len(rows) * phase.pairs_per_step
         for part in ("forward", "backward"):
             flops[f"phase {number} {part}" if len(phases) > 1 else part] = sum(row[part] for row in rows)
     if factors is not None and all(adapters):
         for name in adapters[0]:
-            factors[name] = torch.cat([one[name] for one in adapters], dim=0 if name.endswith(".down") else 1)
+            factors[name] = torch.cat([tensors[name] for tensors in adapters], dim=0 if name.endswith(".down") else 1)
     return {
         "steps": len(curve),
         "pairs": len(pairs),
-        "pairs_seen": seen,
+        "pairs_seen": pairs_seen,
         "train_seconds": time.perf_counter() - started,
         "train_flops": flops,
         "curve": curve,

@@ -17,10 +17,10 @@ class LlamaParams(Params):
     backbone: Backbone
     """The pretrained model: a folder, a .gguf file, a Hub name, or a table with `wheel` and `file`."""
     layers: int | None = Field(default=None, ge=1)
-    """Keep only so many of the first layers; all where it is left out. A departure from LACONIC."""
+    """Number of first layers to use; all where it is left out. A departure from LACONIC."""
     embedding_scale: float = Field(default=1.0, gt=0)
-    """Weigh the token's own embedding so much more against what the layers add to it; a truncated backbone's head
-    knows its own tokens again with about 30. A departure from LACONIC."""
+    """Factor on the token's own embedding, against what the layers add to it. With about 30, the head of a truncated
+    backbone recognises its own tokens again. A departure from LACONIC."""
     attention: Literal["bidirectional", "causal"] = "bidirectional"
     """Whether a token sees the tokens after it, as in LACONIC, or not."""
     query_prefix: str = "query: "
@@ -72,34 +72,34 @@ class LlamaParams(Params):
 
     def departures(self) -> dict[str, float]:
         """Switches that are not as in LACONIC, by what a report says of them."""
-        found: dict[str, float] = {}
+        switched: dict[str, float] = {}
         if self.layers is not None:
-            found["layers kept of the backbone"] = float(self.layers)
+            switched["layers kept of the backbone"] = float(self.layers)
         if self.embedding_scale != 1.0:
-            found["scale of the input embedding"] = self.embedding_scale
+            switched["scale of the input embedding"] = self.embedding_scale
         if self.attention == "causal":
-            found["causal attention"] = 1.0
+            switched["causal attention"] = 1.0
         if self.lowercase:
-            found["lower case"] = 1.0
+            switched["lower case"] = 1.0
         if self.special_tokens:
-            found["special tokens"] = 1.0
+            switched["special tokens"] = 1.0
         if self.training is not None and self.training.sampled_terms is not None:
-            found["terms sampled in the loss"] = float(self.training.sampled_terms)
+            switched["terms sampled in the loss"] = float(self.training.sampled_terms)
         if self.training is not None and self.training.topics is not None:
-            found["topics that batches are drawn from"] = float(self.training.topics)
-        return found
+            switched["topics that batches are drawn from"] = float(self.training.topics)
+        return switched
 
 
 class LaconicParams(LlamaParams):
     """LACONIC: what the paper encodes with, and the departures of small models."""
 
     query_terms: int = Field(default=512, ge=1)
-    """Largest weights of a query that are kept."""
+    """Active terms of a query at most: those with the largest weights."""
     document_terms: int = Field(default=512, ge=1)
-    """Largest weights of a document that are kept."""
+    """Active terms of a document at most: those with the largest weights."""
     term_bias: float | None = Field(default=None, ge=0)
-    """Give each term the bias -(mean + so many standard deviations) of its largest logit in passages of the training
-    pairs, so that none fires everywhere; no bias where it is left out. A departure from LACONIC."""
+    """Give each term the bias -(mean + `term_bias` standard deviations) of its largest logit in passages of the
+    training pairs, so that none fires everywhere; no bias where it is left out. A departure from LACONIC."""
     bias_passages: int = Field(default=256, ge=2)
     """Passages that the bias is computed from."""
     term_weight: float | None = Field(default=None, gt=0)
@@ -107,7 +107,7 @@ class LaconicParams(LlamaParams):
     square root of its inverse document frequency; no scale where it is left out. Needs `term_bias`. A departure from
     LACONIC."""
     terms: int | None = Field(default=None, ge=1)
-    """Use only so many terms, those that most training passages hold; all where it is left out. Needs `term_weight`. A
+    """Number of terms to use, those that most training passages hold; all where it is left out. Needs `term_weight`. A
     departure from LACONIC."""
 
     @model_validator(mode="after")
@@ -120,15 +120,15 @@ class LaconicParams(LlamaParams):
 
     def departures(self) -> dict[str, float]:
         """See the base."""
-        found = super().departures()
+        switched = super().departures()
         for what, value in (
             ("bias of terms, standard deviations", self.term_bias),
             ("scale of terms, times the root of their inverse document frequency", self.term_weight),
             ("terms used", self.terms),
         ):
             if value is not None:
-                found[what] = float(value)
-        return found
+                switched[what] = float(value)
+        return switched
 
 
 class DenseTwinParams(LlamaParams):

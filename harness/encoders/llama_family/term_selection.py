@@ -47,16 +47,16 @@ class Terms:
 
     def tensors(self, size: int) -> dict[str, torch.Tensor]:
         """`bias` and `scale` of a whole vocabulary, as far as there are any; 0 for terms not in use."""
-        found: dict[str, torch.Tensor] = {}
+        by_name: dict[str, torch.Tensor] = {}
         rows = torch.arange(size) if self.rows is None else self.rows
         for name, value in (("bias", self.bias), ("scale", None if self.log_scale is None else self.log_scale.exp())):
             if value is not None:
-                found[name] = torch.zeros(size).index_copy(0, rows, value.detach().float())
-        return found
+                by_name[name] = torch.zeros(size).index_copy(0, rows, value.detach().float())
+        return by_name
 
 
 def spread(items: Sequence[str], size: int) -> list[str]:
-    """So many of the items, evenly spaced."""
+    """`size` of the items, evenly spaced; all where there are no more."""
     return [items[place * len(items) // size] for place in range(size)] if size < len(items) else list(items)
 
 
@@ -111,9 +111,10 @@ def weighted(
     mean = total / count.clamp(min=1)
     deviation = (squares / count.clamp(min=1) - mean.square()).clamp(min=1e-6).sqrt()
     begins = mean + deviations * deviation
-    seen = held >= 2
-    usual = ((held_sum / held.clamp(min=1) - mean) / deviation)[seen].median() if seen.any() else torch.tensor(9.0)
-    # Two more passages at the usual distance keep a term that is rarely seen from an accidental scale.
+    frequent = held >= 2
+    distances = ((held_sum / held.clamp(min=1) - mean) / deviation)[frequent]
+    usual = distances.median() if len(distances) else torch.tensor(9.0)
+    # Two more passages at the usual distance keep a rare term from an accidental scale.
     own = (held_sum + 2 * (mean + usual * deviation)) / (held + 2)
     scale = torch.expm1(weight * inverse.double().sqrt()) / torch.maximum(own - begins, 0.5 * deviation)
     bias, log_scale = (torch.nn.Parameter(t.float()) for t in (-begins, scale.clamp(min=1e-6).log()))

@@ -97,19 +97,19 @@ def class_names(model_type: str) -> tuple[str, str] | None:
 
 def _unreadable(error: Exception, file: Path, key: str) -> UserError:
     """What transformers says, in one line, with what a user can do about it."""
-    said = " ".join(str(error).split())
-    field = re.search(r"(?:for field|Field) '(\w+)'|required keys in `(\w+)`", said)
-    if "custom code" in said:
-        what, remedy = "the model needs code of its own, which is not run here", "use a model that transformers has"
-    elif "does not recognize this architecture" in said:
-        name = re.search(r"model type `(.*?)`", said)
+    message = " ".join(str(error).split())
+    field = re.search(r"(?:for field|Field) '(\w+)'|required keys in `(\w+)`", message)
+    if "custom code" in message:
+        what, remedy = "the model needs its own code, which is not run here", "use a model that transformers has"
+    elif "does not recognize this architecture" in message:
+        name = re.search(r"model type `(.*?)`", message)
         what = f"transformers has no model of type {name[1] if name else 'unknown'!r}"
         remedy = "use another model, or a version of transformers that has it"
-    elif "not a valid JSON file" in said:
+    elif "not a valid JSON file" in message:
         what, remedy = "this is no valid JSON", "get the file again"
-    elif "`model_type`" in said:
+    elif "`model_type`" in message:
         what, remedy = "the configuration has no model_type", "use the config.json that belongs to the weights"
     else:
-        what = f"transformers does not read the configuration: {said[:300]}"
+        what = f"transformers does not read the configuration: {message[:300]}"
         remedy = "use the config.json that belongs to the weights"
     return UserError(what, file=file, key=field[1] or field[2] if field else key, remedy=remedy)

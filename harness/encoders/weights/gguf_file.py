@@ -99,7 +99,7 @@ class GgufFile:
 
         heads = self._integer("llama.attention.head_count")
         key_heads = self._integer("llama.attention.head_count_kv", heads)
-        found: dict[str, NDArray[np.float32]] = {}
+        arrays: dict[str, NDArray[np.float32]] = {}
         for tensor in self.reader.tensors:
             name = _name(tensor.name, layers)
             if name is None:
@@ -109,8 +109,8 @@ class GgufFile:
                 values = _unpermute(values, heads)
             elif name.endswith("k_proj.weight"):
                 values = _unpermute(values, key_heads)
-            found[name] = values
-        return found
+            arrays[name] = values
+        return arrays
 
     def tokenizer(self) -> str:
         """The tokenizer as the text of a ``tokenizer.json``.

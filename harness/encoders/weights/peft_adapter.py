@@ -44,7 +44,7 @@ def merge(weights: dict[str, torch.Tensor], folder: Path, layers: int) -> dict[s
     Args:
         weights: By transformers' names, ``model.layers.0.self_attn.q_proj.weight``.
         folder: Holds adapter_config.json and adapter_model.safetensors.
-        layers: The first ones that are kept; what the adapter has for others is left out.
+        layers: The first layers of the backbone that are used; the adapter's tensors for others are left out.
 
     Raises:
         UserError: No adapter there, a kind that is not a plain LoRA, or one of another backbone.
@@ -62,10 +62,10 @@ def merge(weights: dict[str, torch.Tensor], folder: Path, layers: int) -> dict[s
         raise _refused(f"has damaged weights: {error}", file) from None
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for stored, tensor in tensors.items():
-        found = re.fullmatch(r"(?:base_model\.model\.)?(?:model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight", stored)
-        if found is None:
+        match = re.fullmatch(r"(?:base_model\.model\.)?(?:model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight", stored)
+        if match is None:
             raise _refused(f"holds {stored!r}, which is no part of a plain LoRA", file)
-        parts.setdefault(found[1], {})[found[2]] = tensor
+        parts.setdefault(match[1], {})[match[2]] = tensor
     merged = dict(weights)
     for module, pair in parts.items():
         place = re.match(r"layers\.(\d+)\.", module)

@@ -132,7 +132,7 @@ class Backbone(Source):
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A found model.
+    """A model whose files were located.
 
     Attributes:
         config: All keys that transformers has for its type, or those that a GGUF file has.
@@ -165,12 +165,12 @@ def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
         raise UserError(
             "the folder has no .safetensors", file=folder, key="backbone", remedy="convert the weights to safetensors"
         )
-    found: dict[str, torch.Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
     for file in files:
         with safe_open(str(file), framework="pt") as opened:
             for stored in opened.keys():  # noqa: SIM118 - not a mapping
                 name = stored if stored.startswith(("model.", "lm_head.")) else f"model.{stored}"
                 parts = name.split(".")
                 if parts[1] != "layers" or int(parts[2]) < layers:
-                    found[name] = opened.get_tensor(stored)
-    return found
+                    tensors[name] = opened.get_tensor(stored)
+    return tensors

@@ -36,7 +36,7 @@ FOREIGN = ("quantization_config", "_name_or_path", "transformers_version", "torc
 
 @dataclass(frozen=True)
 class Contract:
-    """How texts must be encoded; breaking it gives silent garbage, so it is kept with the weights."""
+    """How texts must be encoded. Breaking it gives wrong vectors and no error, so it is saved with the weights."""
 
     kind: Literal["sparse", "dense"]
     query_prefix: str
@@ -88,11 +88,11 @@ def write(folder: Path, contract: Contract, config: Configuration, tokenizer: st
         "tie_word_embeddings": weights.head is None,
         "use_cache": False,
     }
-    kept = {key: value for key, value in saved.items() if key not in FOREIGN}
+    own = {key: value for key, value in saved.items() if key not in FOREIGN}
     tensors = {f"model.{name}": _plain(tensor) for name, tensor in weights.layers.items()}
     if sparse and not own_head and weights.head is not None:
         tensors["lm_head.weight"] = _plain(weights.head)
-    kept["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    own["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     from tokenizers import Tokenizer
@@ -106,7 +106,7 @@ def write(folder: Path, contract: Contract, config: Configuration, tokenizer: st
             key="backbone.tokenizer",
             remedy="use the tokenizer of the backbone, and a config.json with its eos_token_id",
         )
-    _json(folder / "config.json", kept)
+    _json(folder / "config.json", own)
     _json(
         folder / "tokenizer_config.json",
         {

