@@ -70,7 +70,7 @@ def test_it_is_what_the_file_says(tmp_path_factory, heads, size, layers, tied, k
         (SMALL | {"hidden_size": "many"}, "hidden_size", "expected int, got str"),
         (SMALL | {"hidden_size": 33}, "backbone", "not a multiple of the number of attention heads"),
         (SMALL | {"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters", "factor"),
-        ({"model_type": "mine", "auto_map": {"AutoConfig": "own.Mine"}}, "backbone", "code of its own"),
+        ({"model_type": "mine", "auto_map": {"AutoConfig": "own.Mine"}}, "backbone", "its own code"),
     ],
 )
 def test_a_bad_file_is_named_with_its_key_and_a_remedy(tmp_path, content, key, message):
