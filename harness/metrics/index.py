@@ -26,12 +26,13 @@ define(
 define("index_file_bytes", "Index on disk", "bytes", "lower", "Bytes of the files of the saved index.", exact=True)
 define(
     "index_plain_bytes",
-    "Uncompressed, on paper",
+    "Index, on paper",
     "bytes",
     "lower",
     (
-        "Arithmetic, not a measurement: documents x dimensions x 4 bytes (dense), or stored weights x 3 bytes, of a "
-        "16-bit document number and an 8-bit weight (sparse). An index that compresses takes less."
+        "Arithmetic, not a measurement: vectors in the codec that the index has, with the tables that they cannot be "
+        "read without (offsets, scales, code books). What an engine adds or compresses is not in it. Codecs that the "
+        "arithmetic does not have give no value."
     ),
     exact=True,
 )

@@ -38,6 +38,7 @@ class SystemRecords:
         yield from self._quality()
         yield from self._index()
         yield from self._vectors()
+        yield from self._on_paper()
         yield from self._work()
         yield from self._training()
 
@@ -86,16 +87,32 @@ class SystemRecords:
                 f"flops_encode_{name}", side.flops, "formula", source="analytic", n=side.rows, interval=ends
             )
         if encoded.kind == "sparse":
-            method = "stored weights x (2 bytes of a number + 1 byte of a weight)"
-            yield self._row("index_plain_bytes", encoded.document.stored * 3, method, source="analytic")
             for name, side in (("document", encoded.document), ("query", encoded.query)):
                 mean = side.stored / max(side.rows, 1)
                 ends = self.system.work.intervals.get(f"active_terms_{name}")
                 yield self._row(f"active_terms_{name}", mean, "mean over all vectors", n=side.rows, interval=ends)
         else:
-            method = "documents x dimensions x 4 bytes"
-            yield self._row("index_plain_bytes", documents * encoded.width * 4, method, source="analytic")
             yield self._row("dimensions", encoded.width, "width of the vectors")
+
+    def _on_paper(self) -> Iterator[Record]:
+        """The index by arithmetic; nothing where the arithmetic has no such codec."""
+        from harness.claims.memory import DenseCodec
+        from harness.claims.stored_codec import stored_codec
+        from harness.indexes import codec
+        from harness.indexes.sharded import ShardedParams
+
+        index, encoded = self.system.stages.system.index, self.system.encoded
+        params, documents = index.params, encoded.document.rows
+        engine = str(params.index["type"]) if isinstance(params, ShardedParams) else index.type
+        arithmetic = stored_codec(engine, codec(index.type, params.model_dump(mode="json")), encoded.width)
+        if arithmetic is None or documents == 0:
+            return
+        if isinstance(arithmetic, DenseCodec):
+            size, tables = arithmetic.size(documents, encoded.width), "tables of the codec"
+        else:
+            size = arithmetic.size(documents, encoded.document.stored / documents, encoded.width)
+            tables = "offsets and scales"
+        yield self._row("index_plain_bytes", size, f"arithmetic: {arithmetic.label}, {tables}", source="analytic")
 
     def _work(self) -> Iterator[Record]:
         counted, encoded = self.system.work, self.system.encoded

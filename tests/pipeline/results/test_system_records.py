@@ -8,15 +8,27 @@ import pytest
 import step_results
 from step_results import ENCODED, MEMORY, WORK, stored
 
+from harness.claims import Evidence, judge
+from harness.indexes import registry as indexes
 from harness.indexes.base import Work
 from harness.metrics import metric
 from harness.pipeline.results.finished_system import FinishedSystem
 from harness.pipeline.results.system_records import SystemRecords, samples_of
 from harness.pipeline.steps.fit import fitted
 from harness.pipeline.store.manifest import DamagedError
+from harness.spec.claim import ClaimSpec
+from harness.spec.models import Part
 
 
-def finished(latencies=(), folder=None, **results):
+def part(type, **params):
+    """An index of a spec."""
+    return Part(type, type, type, indexes.get(type).Params(**params))
+
+
+INVERTED = part("inverted")
+
+
+def finished(latencies=(), folder=None, index=INVERTED, **results):
     """A system with these results in place of those above."""
     given = {**step_results.RESULTS, **results}
     stages = {name: SimpleNamespace(key=name) for name in given}
@@ -25,7 +37,7 @@ def finished(latencies=(), folder=None, **results):
     done |= {f"latency {n}": SimpleNamespace(artefact=stored(result)) for n, result in enumerate(latencies)}
     if folder is not None:
         done["summary"].artefact.files = folder
-    system = SimpleNamespace(name="s")
+    system = SimpleNamespace(name="s", index=index)
     return FinishedSystem(SimpleNamespace(system=system, collection="c", latency=tuple(timed), **stages), done)
 
 
@@ -48,7 +60,7 @@ def test_every_figure_of_a_sparse_system():
         "index_file_bytes": 1040, "identifier_bytes": 350, "build_seconds": 1.25, "build_peak_bytes": 4096,
         "resident_bytes": 950, "resident_bytes/anonymous": 50, "resident_bytes/file": 900, "resident_bytes/pss": 700,
         "encode_documents_per_second": 25.0, "flops_encode_query": 2e5, "flops_encode_document": 1e6,
-        "index_plain_bytes": 9000, "active_terms_document": 30.0, "active_terms_query": 8.0,
+        "index_plain_bytes": 3000 * 3 + 5001 * 4 + 5000 * 4, "active_terms_document": 30.0, "active_terms_query": 8.0,
         "flops_search": 1000.0, "flops_query": 201_000.0, "postings_touched": 600.0, "documents_scored": 70.0,
         "expected_overlap": 1.5, "model_parameters": 1000.0,
     }  # fmt: skip
@@ -57,11 +69,63 @@ def test_every_figure_of_a_sparse_system():
 def test_a_dense_system_has_dimensions_and_neither_terms_nor_postings():
     dense = replace(ENCODED, kind="dense", width=64, parameters={})
     work = replace(WORK, work=Work(multiply_adds=64_000, documents=1000), expected_overlap=None)
-    found = values(encode=dense, work=work)
+    found = values(encode=dense, work=work, index=part("faiss-flat"))
     assert (found["dimensions"], found["index_plain_bytes"]) == (64, 100 * 64 * 4)
     assert found["flops_search"] == 12_800
     absent = {"active_terms_document", "active_terms_query", "postings_touched", "expected_overlap", "model_parameters"}
     assert not absent & found.keys()
+
+
+SHARDED = {"type": "sharded", "index": {"type": "inverted", "weights": "u4"}}
+
+
+@pytest.mark.parametrize(
+    ("index", "size", "label"),
+    [
+        ({"type": "inverted", "weights": "u4"}, 3000 * 2.5 + 5001 * 4 + 5000 * 4, "16-bit numbers, 4-bit weights"),
+        (
+            {"type": "inverted", "weights": "u16"},
+            3000 * 4 + 5001 * 4 + 5000 * 4,
+            "16-bit numbers, 16-bit integer weights",
+        ),
+        ({"type": "inverted", "weights": "float32"}, 3000 * 6 + 5001 * 4, "16-bit numbers, float32 weights"),
+        ({"type": "scipy"}, 3000 * 8 + 5001 * 8, "32-bit numbers, float32 weights"),
+        (SHARDED, 3000 * 2.5 + 5001 * 4 + 5000 * 4, "16-bit numbers, 4-bit weights"),
+        ({"type": "bmp"}, None, ""),
+    ],
+)
+def test_an_index_on_paper_has_its_own_codec(index, size, label):
+    row = rows(index=part(**index)).get("index_plain_bytes")
+    assert (row is None) == (size is None)
+    if row is not None:
+        assert (row.value, row.method) == (size, f"arithmetic: {label}, offsets and scales")
+
+
+def test_float32_weights_are_not_less_than_half_precision_vectors():
+    """128 terms of 32 + 16 bits are as much as 384 dimensions of 16 bits, and the offsets come on top."""
+    one = replace(ENCODED.document, rows=1000, stored=128_000)
+    sparse = replace(ENCODED, document=one)
+    dense = replace(ENCODED, kind="dense", width=384, document=replace(one, stored=384_000))
+    made = [
+        rows(encode=sparse, index=part("inverted", weights="float32"))["index_plain_bytes"],
+        rows(encode=dense, index=part("faiss", factory="SQfp16"))["index_plain_bytes"],
+    ]
+    assert [row.value for row in made] == [128_000 * 6 + 5001 * 4, 1000 * 384 * 2]
+    cells = {("c", name, row.metric): row for name, row in zip("ab", made, strict=True)}
+    codecs = {("c", "a"): "float32", ("c", "b"): "SQfp16"}
+    found = Evidence(cells, {("c", name): ("ok", "") for name in "ab"}, codecs=codecs)
+    asked = {
+        "name": "n",
+        "metric": "index_plain_bytes",
+        "system": "a",
+        "baseline": "b",
+        "codecs": ("float32", "SQfp16"),
+    }
+    (verdict,) = judge(ClaimSpec(**asked, reduction_at_least=0.71), found)
+    assert verdict.word == "contradicted"
+    assert "16-bit numbers, float32 weights" in verdict.sentence
+    (verdict,) = judge(ClaimSpec(**asked, reduction_at_least=0.71), replace(found, records={}))
+    assert verdict.word == "not comparable"
 
 
 def test_an_engine_that_does_not_count_has_no_work():
