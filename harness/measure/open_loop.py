@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 Floats: TypeAlias = "NDArray[np.float64]"
 Ints: TypeAlias = "NDArray[np.int32]"
 
+QUANTILE = 0.99
+"""Share of the latencies that must keep under the bound."""
+CONFIDENCE = 0.99
+"""Of that; loadgen's."""
+BOUNDS = 100.0
+"""A rate is offered for at least so many times the bound: a queue that grows needs time to show it."""
+NEAR = 0.99
+"""The highest utilisation that is tried: a queue of random arrivals grows for ever from 1 on."""
 SPIN_SECONDS = 2e-4
 """The last part of a wait is spun away: sleep() alone comes back 50 to 100 microseconds late."""
 
@@ -37,14 +45,34 @@ class OpenLoop:
 
 
 @dataclass(frozen=True)
-class Load:
-    """The highest rate (queries a second) whose percentile kept under the bound; 0 where none did.
+class Offered:
+    """One rate that was tried.
 
-    `tried` has every rate with its percentile, in the order tried.
+    Attributes:
+        rate: Arrivals a second.
+        arrivals: How many were to come.
+        answered: How many were answered until it was certain that the rate is not bearable; else all.
+        late: How many of them took longer than the bound.
+        percentiles: Name -> seconds, of the latencies answered: p50, p99, and p99.9 where as many could support it.
+        utilisation: Share of the servers' time that answering took, at this rate.
+        bearable: Whether the bound held.
     """
 
     rate: float
-    tried: tuple[tuple[float, float], ...]
+    arrivals: int
+    answered: int
+    late: int
+    percentiles: dict[str, float]
+    utilisation: float
+    bearable: bool
+
+
+@dataclass(frozen=True)
+class Load:
+    """The highest bearable rate (queries a second), 0 where none was, and every rate in the order tried."""
+
+    rate: float
+    tried: tuple[Offered, ...]
 
 
 def arrivals(rate: float, count: int, seed: int) -> Floats:
@@ -61,6 +89,7 @@ def serve(
     *,
     seed: int,
     servers: int = 1,
+    give_up: tuple[float, int] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> OpenLoop:
@@ -72,6 +101,7 @@ def serve(
         intended: Times of arrival, ascending, seconds from the start.
         seed: Of the choice.
         servers: Threads that answer. They help only where `answer` lets go of Python's lock.
+        give_up: (seconds, count): stop once more than `count` latencies were longer than this; the rows end there.
         clock: Seconds.
         sleep: Waits; takes seconds.
     """
@@ -79,10 +109,12 @@ def serve(
     begun, ended = np.empty(len(intended)), np.empty(len(intended))
     numbers, lock = itertools.count(), threading.Lock()
     errors: list[BaseException] = []
+    bound, most = give_up or (np.inf, 0)
+    late: list[int] = []
     start = clock()
 
     def work() -> None:
-        while not errors:
+        while not errors and len(late) <= most:
             with lock:
                 number = next(numbers)
             if number >= len(intended):
@@ -93,6 +125,8 @@ def serve(
             begun[number] = clock()
             answer(int(asked[number]))
             ended[number] = clock()
+            if ended[number] - due > bound:
+                late.append(number)
 
     def careful() -> None:
         try:
@@ -108,36 +142,118 @@ def serve(
         helper.join()
     if errors:
         raise errors[0]
-    return OpenLoop(asked, intended, ended - start - intended, ended - begun)
+    answered = min(next(numbers), len(intended))  # whoever has taken a number has answered it
+    rows = slice(answered)
+    return OpenLoop(asked[rows], intended[rows], (ended - start - intended)[rows], (ended - begun)[rows])
 
 
-def highest_load(
-    percentile_at: Callable[[float], float], bound: float, *, lowest: float, highest: float, steps: int = 8
-) -> Load:
-    """The highest load whose percentile of latency keeps under a bound, by halving on the logarithm of the rate.
+def most_late(count: int, quantile: float = QUANTILE, confidence: float = CONFIDENCE) -> int:
+    """How many of `count` latencies may be longer than a bound where this share of all latencies keeps under it.
+
+    The criterion of early stopping in MLPerf's loadgen (Reddi et al. 2020; `loadgen/early_stopping.cc`): if more than
+    1 - `quantile` of all latencies were late, so few of the sample would be with a chance of at most 1 - `confidence`.
+    It takes latencies for independent. Neighbours in a queue are not, so a single try errs more often than that; the
+    interval over processes covers it.
+
+    Returns:
+        -1 where the sample is too small for any; p99 needs 459, p99.9 4,603.
+    """
+    from scipy.special import bdtr
+
+    share = 1 - quantile
+    late = np.arange(int(np.ceil(count * share)) + 1, dtype=np.float64)
+    return int(np.searchsorted(bdtr(late, count, share), 1 - confidence, side="right")) - 1
+
+
+def offer(
+    answer: Callable[[int], object],
+    queries: int,
+    rate: float,
+    bound: float,
+    *,
+    least: int,
+    seed: int,
+    servers: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Offered, OpenLoop]:
+    """Offer a rate of arrivals and see whether the bound holds for `QUANTILE` of the latencies.
+
+    It lasts `BOUNDS` times the bound and at least `least` arrivals. It ends sooner where so many latencies were longer
+    than the bound that none of those to come could change the answer (`most_late`). A rate at which the servers have
+    no time left is not bearable either, whatever the latencies of its first arrivals.
 
     Args:
-        percentile_at: Runs the load at a rate and gives, say, the p99 of the latencies, in seconds.
+        answer: See `serve`.
+        queries: See `serve`.
+        rate: Arrivals a second.
         bound: Seconds.
-        lowest: Rate that must keep under the bound for there to be an answer.
-        highest: Rate not gone beyond; the reciprocal of the mean service time is a limit by nature.
+        least: Arrivals.
+        seed: Of arrivals and queries.
+        servers: See `serve`.
+        clock: See `serve`.
+        sleep: See `serve`.
+
+    Raises:
+        ValueError: `least` is too small to say anything of the quantile.
+    """
+    count = max(least, int(np.ceil(rate * BOUNDS * bound)))
+    allowed = most_late(count)
+    if allowed < 0:
+        raise ValueError(f"{count} arrivals cannot support a percentile of {QUANTILE:.0%}")
+    load = serve(
+        answer,
+        queries,
+        arrivals(rate, count, seed),
+        seed=seed,
+        servers=servers,
+        give_up=(bound, allowed),
+        clock=clock,
+        sleep=sleep,
+    )
+    late = int((load.latency > bound).sum())
+    levels = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+    answered = len(load.latency)
+    utilisation = float(load.service.mean()) * rate / servers
+    return (
+        Offered(
+            rate,
+            count,
+            answered,
+            late,
+            {name: float(np.quantile(load.latency, q)) for name, q in levels.items() if most_late(answered, q) >= 0},
+            utilisation,
+            late <= allowed and utilisation < 1,
+        ),
+        load,
+    )
+
+
+def highest_load(offer_rate: Callable[[float], Offered], *, capacity: float, steps: int = 8) -> Load:
+    """The highest bearable rate of arrivals, by halving on the logarithm of the rate.
+
+    Args:
+        offer_rate: Offers a rate, such as `offer`.
+        capacity: Queries a second that are answered without a pause. Rates from a fifth of it to `NEAR` are tried: at
+            all of it no queue of random arrivals would be stable.
         steps: How often to halve.
     """
-    if not 0 < lowest < highest:
-        raise ValueError("rates must be positive, the lowest below the highest")
-    tried: list[tuple[float, float]] = []
+    if capacity <= 0:
+        raise ValueError("the rate of answering must be positive")
+    lowest, highest = capacity / 5, NEAR * capacity
+    tried: list[Offered] = []
 
-    def fits(rate: float) -> bool:
-        tried.append((rate, percentile_at(rate)))
-        return tried[-1][1] <= bound
+    def bearable(rate: float) -> bool:
+        tried.append(offer_rate(rate))
+        return tried[-1].bearable
 
-    if not fits(lowest):
+    if not bearable(lowest):
         return Load(0.0, tuple(tried))
-    if fits(highest):
+    if bearable(highest):
         return Load(highest, tuple(tried))
     for _ in range(steps):
         middle = float(np.sqrt(lowest * highest))
-        if fits(middle):
+        if bearable(middle):
             lowest = middle
         else:
             highest = middle

@@ -108,9 +108,10 @@ class MeasureSpec(Params):
     vectors; engines that are not exact get it in any case, and all engines do where a spec has a sweep), or what an
     installed package adds."""
     load_bound: float = Field(default=0.1, gt=0)
-    """Seconds that the 99th percentile of latency must keep under for a load to be bearable."""
-    load_queries: int = Field(default=500, ge=500)
-    """Queries that arrive at each rate tried; fewer cannot support a 99th percentile."""
+    """Seconds that the 99th percentile of latency must keep under for a load to be bearable. Each rate is offered for
+    at least a hundred times as long."""
+    load_queries: int = Field(default=1000, ge=500)
+    """Queries that arrive at each rate tried, at least; fewer cannot support a 99th percentile."""
     batch: int = Field(default=32, ge=1)
     """Documents encoded at once for the encoder's peak memory."""
     invalid_models: Literal["refuse", "report"] = "refuse"

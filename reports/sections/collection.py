@@ -73,7 +73,7 @@ GROUPS: tuple[Group, ...] = (
                 "Batches and load",
                 (
                     "throughput_encode/1", "throughput_encode/all", "throughput_search/1", "throughput_search/all",
-                    "highest_load",
+                    "highest_load", "loaded_latency/p50", "loaded_latency/p99", "loaded_latency/p99.9",
                 ),
             ),
         ),

@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.measure.machine.watch import WatchedConditions
+from harness.measure.open_loop import Offered
 from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index
 from harness.pipeline.steps.observed_result import ObservedResult
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from harness.measure.machine.watch import Turn, Watched
 
 T = TypeVar("T")
+_SEEDS = 1000
+"""Seeds from one process to the next; a process uses one for each rate that it tries."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +79,19 @@ class BatchTimes(WatchedResult):
 
 @dataclass(frozen=True)
 class LoadSearch(WatchedResult):
-    """The highest rate of arrivals that kept latency under a bound.
+    """The highest rate of arrivals that kept latency under a bound, in one process.
 
     Attributes:
         rate: Queries a second; 0 where the lowest rate that was tried was too high.
-        tried: Each rate with its 99th percentile in seconds, in the order tried.
-        bound: Seconds that the percentile was to keep under.
-        arrivals: Queries at each rate.
+        capacity: Queries a second that the process answered without a pause.
+        tried: Each rate, in the order tried.
+        bound: Seconds that the 99th percentile was to keep under.
     """
 
     rate: float
-    tried: tuple[tuple[float, float], ...]
+    capacity: float
+    tried: tuple[Offered, ...]
     bound: float
-    arrivals: int
 
 
 class ServedSystem(TypedDict):
@@ -239,13 +242,15 @@ def open_loop(
     arrivals: int,
     warmup: int,
     seed: int,
+    process: int,
     report: Progress,
     **system: Unpack[ServedSystem],
 ) -> LoadSearch:
     """Find the highest rate of arrivals at which the 99th percentile of latency keeps under a bound.
 
-    One process answers, one query after the other; the rates tried lie between a fifth of what it answers without a
-    pause and all of that. ``intended.npy``, ``latency.npy``, ... have a row for each rate tried.
+    One process answers, one query after the other. ``latency.npy`` and ``service.npy`` (float32, seconds) have the
+    answers of all rates tried, one after the other; ``tried.npy`` (int32) numbers their rates. Each process has
+    arrivals of its own.
     """
     from harness.measure import open_loop
     from harness.measure.machine.watch import watched
@@ -253,27 +258,33 @@ def open_loop(
     served, texts = open_system(**system), query_texts(collection, queries)
     for number in range(max(warmup, 1)):
         served.answer(texts[number % len(texts)])
-    mean = sum(_seconds(partial(served.answer, text)) for text in texts) / len(texts)
+    capacity = len(texts) / sum(_seconds(partial(served.answer, text)) for text in texts)
     loads: list[open_loop.OpenLoop] = []
 
-    def percentile(rate: float, turn: Turn) -> float:
+    def offer(rate: float, turn: Turn) -> Offered:
         turn(len(loads))
         report(len(loads), None, f"at {rate:.1f} queries a second")
-        due = open_loop.arrivals(rate, arrivals, seed + len(loads))
-        loads.append(open_loop.serve(lambda number: served.answer(texts[number]), len(texts), due, seed=seed))
-        return float(np.quantile(loads[-1].latency, 0.99))
+        offered, load = open_loop.offer(
+            lambda number: served.answer(texts[number]),
+            len(texts),
+            rate,
+            bound,
+            least=arrivals,
+            seed=seed + len(loads) + _SEEDS * process,
+        )
+        loads.append(load)
+        return offered
 
     measured = watched(
-        lambda turn: open_loop.highest_load(
-            lambda rate: percentile(rate, turn), bound, lowest=0.2 / mean, highest=1.0 / mean, steps=4
-        ),
+        lambda turn: open_loop.highest_load(lambda rate: offer(rate, turn), capacity=capacity, steps=7),
         threads=served.threads,
     )
-    fields = ("query", "intended", "latency", "service")
-    for name in fields:
-        np.save(Path(out) / f"{name}.npy", np.stack([getattr(load, name) for load in loads]))
+    for name, columns in (("latency", [x.latency for x in loads]), ("service", [x.service for x in loads])):
+        np.save(Path(out) / f"{name}.npy", np.concatenate(columns).astype(np.float32))
+    tried = np.repeat(np.arange(len(loads), dtype=np.int32), [len(load.latency) for load in loads])
+    np.save(Path(out) / "tried.npy", tried)
     load = measured.value
-    return LoadSearch(served.conditions(measured), rate=load.rate, tried=load.tried, bound=bound, arrivals=arrivals)
+    return LoadSearch(served.conditions(measured), rate=load.rate, capacity=capacity, tried=load.tried, bound=bound)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -7,15 +7,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import step_results
+from scipy import stats
 from step_results import stored
 from tests_support import write_collection
 
 from harness.errors import UserError
+from harness.measure.open_loop import Offered
 from harness.measure.workers.isolated import run_isolated
 from harness.pipeline.measurements import Subject, registry
 from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.pipeline.stage import Stage
-from harness.pipeline.steps.serving import BatchTimes, ColdTimes
+from harness.pipeline.steps.serving import BatchTimes, ColdTimes, LoadSearch
 from harness.spec.models import MeasureSpec
 
 MIB = 1 << 20
@@ -79,18 +81,91 @@ def test_shards_in_other_processes_are_told_of(system, monkeypatch):
         serving.cold_start(process=0, **system)
 
 
-def test_the_highest_load_keeps_all_samples(system):
+def test_the_highest_load_keeps_all_samples(system, monkeypatch):
     from pathlib import Path
 
-    from harness.pipeline.steps.serving import open_loop
+    from harness.measure import open_loop
+    from harness.pipeline.steps import serving
 
-    found = open_loop(queries=None, bound=10.0, arrivals=50, warmup=2, seed=1, **system)
-    assert found.rate == found.tried[-1][0] > found.tried[0][0] > 0
-    latency, service = (np.load(Path(system["out"]) / f"{name}.npy") for name in ("latency", "service"))
-    assert latency.shape == (2, 50)
-    assert (latency >= service).all()
-    assert np.quantile(latency[0], 0.99) == pytest.approx(found.tried[0][1])
-    assert open_loop(queries=None, bound=1e-9, arrivals=50, warmup=2, seed=1, **system).rate == 0
+    asked = {"queries": None, "arrivals": 500, "warmup": 2, "seed": 1, "process": 0}
+    monkeypatch.setattr(open_loop, "BOUNDS", 1e-9)  # a bound that no machine is too busy for, and short tries
+    found = serving.open_loop(bound=1000.0, **asked, **system)
+    assert 0 <= found.rate < found.capacity
+    first = found.tried[0]
+    assert (first.rate, first.late, first.answered) == (pytest.approx(found.capacity / 5), 0, 500)
+    latency, service, tried = (np.load(Path(system["out"]) / f"{n}.npy") for n in ("latency", "service", "tried"))
+    assert np.bincount(tried).tolist() == [offered.answered for offered in found.tried]
+    assert len(latency) == len(service) == len(tried)
+    assert (latency >= service * (1 - 1e-6)).all()
+    assert np.quantile(latency[tried == 0], 0.99) == pytest.approx(first.percentiles["p99"], rel=1e-5)
+    impossible = serving.open_loop(bound=1e-9, **asked, **system)
+    assert (impossible.rate, len(impossible.tried), impossible.tried[0].answered) == (0, 1, 1)
+
+
+def test_each_process_has_arrivals_of_its_own(system, monkeypatch):
+    from harness.measure import open_loop
+    from harness.pipeline.steps import serving
+
+    seeds = []
+
+    def offer(*given, seed, real=open_loop.offer, **more):
+        seeds.append(seed)
+        return real(*given, seed=seed, **more)
+
+    monkeypatch.setattr(open_loop, "BOUNDS", 1e-9)
+    monkeypatch.setattr(open_loop, "offer", offer)
+    for process in (0, 1):
+        serving.open_loop(queries=2, arrivals=500, warmup=0, seed=1, process=process, bound=1e-9, **system)
+    assert len(seeds) == len(set(seeds)) == 2
+
+
+def load_search(*rates, bound=0.1):
+    """What processes give that bore these rates."""
+    percentiles = {"p50": 0.01, "p99": 0.08}
+    return [
+        LoadSearch(
+            step_results.conditions(),
+            rate,
+            capacity=100.0,
+            tried=(
+                Offered(20.0, 1000, 1000, 0, percentiles, 0.2, rate >= 20),
+                *((Offered(rate, 1000, 1000, 2, {"p50": 0.02, "p99": 0.09}, rate / 100, True),) if rate else ()),
+            ),
+            bound=bound,
+        )
+        for rate in rates
+    ]
+
+
+def recorded_load(*rates):
+    rows = {}
+    registry.get("load")().records(
+        {"load": load_search(*rates)}, lambda name, value, method, **more: rows.update({name: (value, method, more)})
+    )
+    return rows
+
+
+def test_the_highest_load_is_a_mean_over_processes_with_an_interval():
+    rows = recorded_load(70.0, 80.0, 75.0)
+    value, method, more = rows["highest_load"]
+    assert value == pytest.approx(75)
+    low, high = more["interval"]
+    half = stats.t.ppf(0.975, 2) * np.std(np.log([70, 80, 75]), ddof=1) / np.sqrt(3)
+    assert (low, high) == pytest.approx((75 * np.exp(-half), 75 * np.exp(half)))
+    assert more["n"] == 3
+    assert "at most 100 ms" in method
+    assert "at least 1,000 arrivals" in method
+    assert rows["loaded_latency/p99"][0] == pytest.approx(0.09)
+    assert "loaded_latency/p99.9" not in rows
+    assert recorded_load(70.0)["highest_load"][2]["interval"] is None
+
+
+def test_a_process_that_bore_nothing_leaves_the_highest_load_without_an_interval():
+    rows = recorded_load(0.0, 80.0)
+    assert rows["highest_load"][0] == 40
+    assert rows["highest_load"][2] == {"n": 2}
+    assert rows.keys() == {"highest_load"}
+    assert recorded_load(0.0, 0.0)["highest_load"][0] == 0
 
 
 def test_an_encoder_of_known_size_is_weighed(tmp_path, monkeypatch):
@@ -145,7 +220,7 @@ def test_nothing_else_is_measured_unless_it_is_asked_for():
     asked = pattern(also=["cold", "throughput", "load", "encoder-memory"])[1]
     kinds = [stage.kind for stages in asked.values() for stage in stages]
     both = ["throughput/1", "throughput/all"]
-    assert kinds == ["cold", "cold", *both, *both, "load", "encoder-memory"]
+    assert kinds == ["cold", "cold", *both, *both, "load", "load", "encoder-memory"]
 
 
 def test_each_has_a_key_of_its_own_and_is_timed():
@@ -195,5 +270,6 @@ def test_records_are_worked_out_from_the_results_and_a_failure_is_noted():
     assert failed == [
         "throughput at all thread(s), process 1, of s / c",
         "throughput at all thread(s), process 2, of s / c",
-        "highest load of s / c",
+        "highest load, process 1, of s / c",
+        "highest load, process 2, of s / c",
     ]
