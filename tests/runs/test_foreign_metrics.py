@@ -43,7 +43,7 @@ def folders(tmp_path):
         folder = write_run(
             tmp_path / name, day=day, name=name, quality=quality, values=values, collections={"alpha": ABOUT},
             claims=[
-                claim("judged@10", difference_at_least=0.1),
+                claim("judged@10", difference_at_least=0.05),
                 claim("judged@10", difference_at_least=0.3) | {"name": "too much"},
                 claim("widgets", ratio_at_most=0.5),
             ],
