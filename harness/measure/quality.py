@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics import quality_metrics
+from harness.metrics import quality_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,7 +99,7 @@ def evaluate(
     Args:
         qrels: {query: {document: relevance}}.
         run: {query: {document: score}}.
-        metrics: Names of metrics of quality; see `harness.metrics.QualityMetric`.
+        metrics: Names of metrics of quality; see `harness.metrics.quality_metric`.
 
     Returns:
         {metric: {query: value}}.
@@ -108,7 +108,7 @@ def evaluate(
         UserError: A metric is not known, or gives no finite value for one of the queries.
     """
     judged = {query: dict(grades) for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
-    kinds = {name: quality_metrics.get(name) for name in metrics}
+    kinds = {name: quality_metric(name) for name in metrics}
     computed = _by_ir_measures(judged, run, {name: kind.measure for name, kind in kinds.items() if kind.measure})
     for name, kind in kinds.items():
         if not kind.measure:
@@ -125,10 +125,13 @@ def _by_ir_measures(
     if answered and measures:
         import ir_measures
 
-        wanted = {ir_measures.parse_measure(measure): name for name, measure in measures.items()}
+        wanted: dict[ir_measures.Measure, list[str]] = {}
+        for name, measure in measures.items():
+            wanted.setdefault(ir_measures.parse_measure(measure), []).append(name)
         for value in ir_measures.iter_calc(list(wanted), judged, answered):
-            values[wanted[value.measure]][value.query_id] = float(value.value)
-    return values
+            for name in wanted[value.measure]:
+                values[name][value.query_id] = float(value.value)
+    return {name: _checked(name, judged, by_query) for name, by_query in values.items()}
 
 
 def _checked(name: str, judged: Mapping[str, object], values: Mapping[str, float]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from harness.metrics import index as _index  # noqa: F401
 from harness.metrics import queries as _queries  # noqa: F401
 from harness.metrics import serving as _serving  # noqa: F401
 from harness.metrics.base import Direction, Metric, Qrels, QualityMetric, QualityMetricBase, Run
-from harness.metrics.registry import METRICS, define, metric, quality_metrics, register
+from harness.metrics.registry import METRICS, define, metric, quality_metric, quality_metrics, register
 
 __all__ = [
     "METRICS",
@@ -20,6 +20,7 @@ __all__ = [
     "Run",
     "define",
     "metric",
+    "quality_metric",
     "quality_metrics",
     "register",
 ]

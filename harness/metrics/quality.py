@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from harness.metrics.base import Metric, QualityMetricBase
+from harness.metrics.named_measures import LIBRARIES
 from harness.metrics.registry import METRICS, define, register
-
-LIBRARIES = ("ir-measures", "pytrec_eval-terrier")
 
 
 @register("ndcg@10")

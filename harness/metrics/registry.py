@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 from harness.errors import UserError, allowed
 from harness.metrics.base import Direction, Metric, QualityMetric
+from harness.metrics.named_measures import named_measure, nearest_measure
 from harness.registry import Registry, hooks_of
 
 quality_metrics: Registry[type[QualityMetric]] = Registry(
@@ -20,7 +21,8 @@ class MetricTable(MutableMapping[str, Metric]):
     """All metrics by name: those that this package defines, and those that other distributions add.
 
     Others add metrics of quality, and metrics that their measurements record. These are looked for when the table is
-    first read.
+    first read. A name of ir_measures (``P@5``) can be looked up too; an iteration leaves these out, as they are without
+    number.
     """
 
     def __init__(self) -> None:
@@ -28,7 +30,10 @@ class MetricTable(MutableMapping[str, Metric]):
         self._complete = False
 
     def __getitem__(self, name: str) -> Metric:
-        return self._all()[name]
+        table = self._all()
+        if name not in table and (kind := named_measure(name)) is not None:
+            return kind.definition
+        return table[name]
 
     def __setitem__(self, name: str, value: Metric) -> None:
         self._metrics[name] = value
@@ -60,6 +65,24 @@ class MetricTable(MutableMapping[str, Metric]):
 
 
 METRICS = MetricTable()
+
+
+def quality_metric(name: str) -> type[QualityMetric]:
+    """The metric of quality of this name: a registered one, or a measure that ir_measures computes.
+
+    Raises:
+        UserError: There is neither; with the nearest name.
+    """
+    registered = quality_metrics.names()
+    if name in registered:
+        return quality_metrics.get(name)
+    if (kind := named_measure(name)) is not None:
+        return kind
+    near = nearest_measure(name)
+    remedy = f"{allowed(name, registered)}, or a measure of ir_measures that can be computed here, such as AP or P@5"
+    raise UserError(
+        f"there is no metric of quality {name!r}", remedy=f"{remedy}; did you mean {near!r}?" if near else remedy
+    )
 
 
 def define(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics import metric
+from harness.metrics import METRICS, metric
 from harness.records import Record, read_records
 from harness.runs import large_files, layout
 from harness.runs.disturbed import disturbances, processes
@@ -139,6 +139,13 @@ class RunData:
             UserError: Neither an installed package nor this run has such a metric.
         """
         return self.foreign.get(name.partition("/")[0]) or metric(name)
+
+    @cached_property
+    def beside_table(self) -> list[str]:
+        """Metrics of this run that the table does not list: measures that ir_measures names, and foreign ones."""
+        listed = set(METRICS)
+        bases = dict.fromkeys(row.metric.partition("/")[0] for row in self.records)
+        return [name for name in bases if name not in listed]
 
     @cached_property
     def foreign(self) -> dict[str, Metric]:

@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from harness.errors import allowed
+from harness.spec.checks import check_claims, check_measurements, check_nightly, check_quality
 from harness.spec.models import Part, Spec, SpecHead, System, SystemSpec
 from harness.spec.registries import AXES, SINGULAR
 from harness.spec.source import Source, validate
@@ -54,12 +55,13 @@ def spec_of(
     source = Source(file, text)
     tables = {axis: content.pop(axis, {}) for axis in AXES}
     head = validate(source, SpecHead, content, (), also=AXES)
-    _check_measurements(source, head, registries.measurements)
+    check_measurements(source, head, registries.measurements)
+    check_quality(source, head)
     parts = _all_parts(source, tables, registries)
     _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
-    _check_claims(source, head, systems, parts)
-    _check_nightly(source, head)
+    check_claims(source, head, systems, parts)
+    check_nightly(source, head)
     by_name = {axis: {part.name: part for group in parts[axis].values() for part in group} for axis in AXES}
     return Spec(
         file,
@@ -137,13 +139,6 @@ def _pairs(source: Source, name: str, given: TomlValue | None, collections: Sequ
     raise source.error(
         f"found {given!r}: the name of a collection is needed", ("encoders", name, "pairs"), f"one of {collections}"
     )
-
-
-def _check_measurements(source: Source, head: SpecHead, registry: Axis[object]) -> None:
-    for place, name in enumerate(head.measure.also):
-        if name not in registry.names():
-            path = ("measure", "also", place)
-            raise source.error(f"there is no measurement {name!r}", path, allowed(name, registry.names()))
 
 
 def _check_pairs(source: Source, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries) -> None:
@@ -252,49 +247,3 @@ def _check_pair(source: Source, path: KeyPath, encoder: Part, index: Part, regis
             (*path, "index"),
             "use an index without this bound",
         )
-
-
-def _check_claims(
-    source: Source, head: SpecHead, systems: Sequence[System], parts: Mapping[str, Mapping[str, list[Part]]]
-) -> None:
-    from harness.metrics import METRICS
-
-    names = [system.name for system in systems]
-    collections = [part.name for group in parts["collections"].values() for part in group]
-    titles: set[str] = set()
-    for number, claim in enumerate(head.claims):
-        path = ("claims", number)
-        for key in ("system", "baseline"):
-            if (system := getattr(claim, key)) not in names:
-                raise source.error(f"there is no system {system!r} in this spec", (*path, key), allowed(system, names))
-        if claim.metric.partition("/")[0] not in METRICS:
-            raise source.error(
-                f"there is no metric {claim.metric!r}",
-                (*path, "metric"),
-                allowed(claim.metric.partition("/")[0], METRICS),
-            )
-        if not METRICS[claim.metric.partition("/")[0]].decides:
-            raise source.error(
-                f"a claim cannot use {claim.metric}: it is an estimate or measures more than the system",
-                (*path, "metric"),
-                "claim something about latency, FLOPs or bytes",
-            )
-        if claim.collection is not None and claim.collection not in collections:
-            raise source.error(
-                f"there is no collection {claim.collection!r} in this spec",
-                (*path, "collection"),
-                allowed(claim.collection, collections),
-            )
-        if claim.name in titles:
-            raise source.error(f"two claims have the name {claim.name!r}", path, "give one of them another name")
-        titles.add(claim.name)
-
-
-def _check_nightly(source: Source, head: SpecHead) -> None:
-    from harness.metrics import METRICS
-
-    for name in head.nightly.thresholds:
-        base = name.partition("/")[0]
-        if base not in METRICS:
-            path = ("nightly", "thresholds", name)
-            raise source.error(f"there is no metric {base!r}", path, allowed(base, METRICS))

@@ -107,6 +107,8 @@ class MeasureSpec(Params):
     threads), load (the highest bearable load), encoder-memory, exact (results against brute force over the float32
     vectors; engines that are not exact get it in any case, and all engines do where a spec has a sweep), or what an
     installed package adds."""
+    quality: list[str] = Field(default_factory=list)
+    """Measures of quality besides the usual ones, by their names in ir_measures: AP, P@5, nDCG@20, Judged@10."""
     load_bound: float = Field(default=0.1, gt=0)
     """Seconds that the 99th percentile of latency must keep under for a load to be bearable. Each rate is offered for
     at least a hundred times as long."""

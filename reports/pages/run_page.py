@@ -56,6 +56,6 @@ def page(run: RunData) -> str:
         training=training.curves(run),
         conditions={"columns": conditions.COLUMNS, "rows": conditions.table(run.conditions)},
         stages=stages.section(run.facts["stages"]),
-        metrics=[*METRICS.values(), *run.foreign.values()],
+        metrics=[*METRICS.values(), *(run.metric(name) for name in run.beside_table)],
         number=number,
     )

@@ -186,7 +186,7 @@ def part(run: RunData, name: str, place: int) -> CollectionPart:
             {key: best(run, name, key) for key, *_ in takeaways.HIGHLIGHTS},
         ),
         null=null_control.sentences(run.records, name),
-        groups=[(title, _tables(run, name, parts)) for title, parts in (*GROUPS, *_others(run, name))],
+        groups=[(title, _tables(run, name, parts)) for title, parts in _groups(run, name)],
         against=against,
         equal=significance.at_equal_quality(run, name),
         at_recall=at_recall.section(run, name),
@@ -251,12 +251,16 @@ def _tables(run: RunData, name: str, parts: tuple[tuple[str, tuple[str, ...]], .
     return [(title, data) for title, data in tables if data.columns]
 
 
-def _others(run: RunData, name: str) -> list[Group]:
-    """A table of the metrics that no other table names, such as those of an extension."""
+def _groups(run: RunData, name: str) -> list[Group]:
+    """The parts of the page, with this run's further measures of quality, and all that no other table names."""
     listed = {metric for _, parts in GROUPS for _, wanted in parts for metric in wanted}
     bases = {metric.partition("/")[0] for metric in listed} | ELSEWHERE
     more = dict.fromkeys(row.metric for row in run.records_of(name) if row.metric.partition("/")[0] not in bases)
-    return [("Other metrics", (("", tuple(more)),))] if more else []
+    judged = {metric for collection, _, metric in run.quality if collection == name}
+    added = tuple(metric for metric in more if metric in judged)
+    others = tuple(metric for metric in more if metric not in judged)
+    groups = [(title, (*parts, ("More measures", added)) if title == "Quality" else parts) for title, parts in GROUPS]
+    return [*groups, ("Other metrics", (("", others),))] if others else groups
 
 
 def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:

@@ -52,7 +52,9 @@ def test_a_number_of_the_measurement_is_no_text_list_or_table(tmp_path, key, val
     assert type(value).__name__ in error.what
 
 
-@pytest.mark.parametrize("key", [row[0] for row in MEASURE] + ["pin", "also", "invalid_models", "power", "price"])
+@pytest.mark.parametrize(
+    "key", [row[0] for row in MEASURE] + ["pin", "also", "quality", "invalid_models", "power", "price"]
+)
 def test_a_mistyped_key_of_the_measurement_names_the_nearest(tmp_path, key):
     wrong = f"{key}x"
     text = f"{HEAD}{TABLES}[measure]\n{wrong} = 1\n"
@@ -66,7 +68,7 @@ def test_a_mistyped_key_of_the_measurement_names_the_nearest(tmp_path, key):
 def test_every_key_of_the_measurement_is_covered_here():
     from harness.spec.models import MeasureSpec
 
-    others = {"pin", "also", "invalid_models", "power", "price"}
+    others = {"pin", "also", "quality", "invalid_models", "power", "price"}
     assert {row[0] for row in MEASURE} | others == set(MeasureSpec.model_fields)
 
 
@@ -81,6 +83,8 @@ def test_pinning_is_switched(tmp_path, value):
         ("also", ["cold", "warm"], "measure.also[1]"),
         ("also", "cold", "measure.also"),
         ("also", [1], "measure.also[0]"),
+        ("quality", ["AP", "APP"], "measure.quality[1]"),
+        ("quality", "AP", "measure.quality"),
         ("invalid_models", "ignore", "measure.invalid_models"),
         ("pin", "perhaps", "measure.pin"),
     ],

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.measure.machine.environment import usable_cores
-from harness.metrics import quality_metrics
+from harness.metrics import quality_metric, quality_metrics
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.shared_stages import build_settings, encoder_type, search_settings, settings_of
 from harness.pipeline.stage import STEPS, VECTORS, Stage
@@ -165,8 +165,9 @@ class SearchPlan:
         )
 
     def quality(self, prepare: Stage, encode: Stage, search: Stage) -> Stage:
-        """Evaluate the results by every metric of quality."""
-        metrics = {name: quality_metrics.get(name) for name in quality_metrics.names()}
+        """Evaluate the results by every metric of quality that is registered, and by those that the spec names."""
+        asked = self.spec.head.measure.quality
+        metrics = {name: quality_metric(name) for name in dict.fromkeys((*quality_metrics.names(), *asked))}
         measures = {name: kind.measure for name, kind in metrics.items()}
         return Stage(
             "quality",

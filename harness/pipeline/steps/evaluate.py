@@ -100,7 +100,7 @@ def quality(
         report: Called with progress.
     """
     from harness.measure.quality import evaluate, read_trec, write_trec
-    from harness.metrics import quality_metrics
+    from harness.metrics import quality_metric
 
     texts, folder = Path(collection), Path(hits)
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
@@ -116,7 +116,7 @@ def quality(
     for name, by_query in values.items():
         numbers = list(by_query.values())
         low, high = ends.get(name, (None, None))
-        method = f"{quality_metrics.get(name).method}, Student's t over queries"
+        method = f"{quality_metric(name).method}, Student's t over queries"
         result[name] = MetricValue(float(np.mean(numbers)), low, high, len(numbers), method)
     report(1, 1, "evaluated")
     return Quality(result)

@@ -1,0 +1,89 @@
+"""Metrics of quality by the names that ir_measures gives them, such as ``AP`` or ``P@5``."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.metrics.base import Metric, QualityMetricBase
+
+if TYPE_CHECKING:
+    from ir_measures import Measure
+
+    from harness.metrics.base import Direction, QualityMetric
+
+LIBRARIES = ("ir-measures", "pytrec_eval-terrier")
+COUNTED = ("NumQ", "NumRel", "NumRet")
+"""Measures that count; all others are shares from 0 to 1."""
+
+
+@cache
+def named_measure(name: str) -> type[QualityMetric] | None:
+    """The metric of a name of ir_measures; None where it knows no such measure, or cannot compute it here.
+
+    Args:
+        name: A measure as ir_measures writes it, without a slash.
+    """
+    measure = _parsed(name)
+    if measure is None or "/" in name or not _computable(measure):
+        return None
+    unit, direction = _unit(measure)
+
+    class NamedMeasure(QualityMetricBase):
+        """A measure that ir_measures computes."""
+
+        definition: ClassVar[Metric] = Metric(
+            name,
+            name,
+            unit,
+            direction,
+            f"{measure} as ir_measures defines and computes it, mean over queries; a query without results counts 0.",
+            sampled=True,
+        )
+        libraries: ClassVar[tuple[str, ...]] = LIBRARIES
+        method: ClassVar[str] = f"ir_measures {measure}"
+
+    NamedMeasure.measure = str(measure)
+    return NamedMeasure
+
+
+def nearest_measure(name: str) -> str:
+    """The name of ir_measures nearest to one that it does not know, with the same cut-off; empty where none is near."""
+    from ir_measures import measures
+
+    known = [spelling for spelling in measures.registry if spelling.isascii()]
+    base = name.partition("@")[0].partition("(")[0]
+    folded = {spelling.casefold(): spelling for spelling in known}
+    near = difflib.get_close_matches(base.casefold(), folded, n=1, cutoff=0.5)
+    found = f"{folded[near[0]]}{name[len(base) :]}" if near else ""
+    return found if found and named_measure(found) else ""
+
+
+def cut_off(name: str) -> int | None:
+    """How many documents of a query a measure looks at; None where it has no cut-off or is not known."""
+    measure = _parsed(name)
+    cut = None if measure is None else measure.params.get("cutoff")
+    return cut if isinstance(cut, int) else None
+
+
+def _parsed(name: str) -> Measure | None:
+    import ir_measures
+
+    try:
+        return ir_measures.parse_measure(name)
+    except (NameError, ValueError, AssertionError, TypeError, AttributeError, KeyError, RecursionError, MemoryError):
+        return None
+
+
+def _computable(measure: Measure) -> bool:
+    """Whether a provider that is installed here computes it."""
+    from ir_measures import DefaultPipeline
+
+    return bool(DefaultPipeline.supports(measure))
+
+
+def _unit(measure: Measure) -> tuple[str, Direction]:
+    if measure.NAME in COUNTED:
+        return "count", "higher" if measure.NAME == "NumRet" and "rel" in measure.params else "neither"
+    return "fraction", "neither" if measure.NAME == "Judged" else "higher"

@@ -1,0 +1,108 @@
+"""Checks of a spec's names: measurements, metrics, claims and thresholds of the nightly run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError, allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.spec.models import Part, SpecHead, System
+    from harness.spec.registries import Axis
+    from harness.spec.source import Source
+    from harness.spec.toml import KeyPath
+
+
+def check_measurements(source: Source, head: SpecHead, registry: Axis[object]) -> None:
+    """Refuse measurements that are not registered.
+
+    Raises:
+        UserError: A name is wrong; with the nearest one.
+    """
+    for place, name in enumerate(head.measure.also):
+        if name not in registry.names():
+            path = ("measure", "also", place)
+            raise source.error(f"there is no measurement {name!r}", path, allowed(name, registry.names()))
+
+
+def check_quality(source: Source, head: SpecHead) -> None:
+    """Refuse measures of quality that are not known, or that look deeper than the runs are.
+
+    Raises:
+        UserError: A name is wrong; with the nearest one.
+    """
+    from harness.metrics import quality_metric
+    from harness.metrics.named_measures import cut_off
+
+    for place, name in enumerate(head.measure.quality):
+        path: KeyPath = ("measure", "quality", place)
+        try:
+            quality_metric(name)
+        except UserError as error:
+            raise source.error(error.what, path, error.remedy) from None
+        deepest = cut_off(name)
+        if deepest is not None and deepest > head.measure.depth:
+            raise source.error(
+                f"{name} looks at {deepest} documents of a query, and runs have {head.measure.depth}",
+                path,
+                f"set measure.depth to {deepest} or more",
+            )
+
+
+def check_claims(
+    source: Source, head: SpecHead, systems: Sequence[System], parts: Mapping[str, Mapping[str, list[Part]]]
+) -> None:
+    """Refuse claims on what the experiment does not have: systems, metrics and collections.
+
+    Raises:
+        UserError: A name is wrong, a metric is not measured or decides nothing, or two claims have one name.
+    """
+    from harness.metrics import METRICS
+
+    names, measured = [system.name for system in systems], {*METRICS, *head.measure.quality}
+    collections = [part.name for group in parts["collections"].values() for part in group]
+    titles: set[str] = set()
+    for number, claim in enumerate(head.claims):
+        path = ("claims", number)
+        for key in ("system", "baseline"):
+            if (system := getattr(claim, key)) not in names:
+                raise source.error(f"there is no system {system!r} in this spec", (*path, key), allowed(system, names))
+        base = claim.metric.partition("/")[0]
+        if base not in METRICS:
+            raise source.error(f"there is no metric {claim.metric!r}", (*path, "metric"), allowed(base, METRICS))
+        if base not in measured:
+            raise source.error(
+                f"this experiment does not measure {base}", (*path, "metric"), f"add {base!r} to measure.quality"
+            )
+        if not METRICS[base].decides:
+            raise source.error(
+                f"a claim cannot use {claim.metric}: it is an estimate or measures more than the system",
+                (*path, "metric"),
+                "claim something about latency, FLOPs or bytes",
+            )
+        if claim.collection is not None and claim.collection not in collections:
+            raise source.error(
+                f"there is no collection {claim.collection!r} in this spec",
+                (*path, "collection"),
+                allowed(claim.collection, collections),
+            )
+        if claim.name in titles:
+            raise source.error(f"two claims have the name {claim.name!r}", path, "give one of them another name")
+        titles.add(claim.name)
+
+
+def check_nightly(source: Source, head: SpecHead) -> None:
+    """Refuse thresholds of metrics that do not exist.
+
+    Raises:
+        UserError: A name is wrong; with the nearest one.
+    """
+    from harness.metrics import METRICS
+
+    for name in head.nightly.thresholds:
+        base = name.partition("/")[0]
+        if base not in METRICS:
+            path = ("nightly", "thresholds", name)
+            raise source.error(f"there is no metric {base!r}", path, allowed(base, METRICS))
