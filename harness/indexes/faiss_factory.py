@@ -54,6 +54,8 @@ class FaissParams(Params):
     """Inverted lists that a query visits."""
     ef_search: int | None = Field(default=None, ge=1)
     """Breadth of a search in a graph."""
+    k_factor: int | None = Field(default=None, ge=1)
+    """Hits of the first search, as a multiple of k, that a refinement ("RaBitQ,Refine(SQ8)") ranks again."""
     ef_construction: int | None = Field(default=None, ge=1)
     """Breadth of the search that builds a graph."""
     training_rows: int = Field(default=65536, ge=1)
@@ -77,7 +79,7 @@ class Faiss(IndexBase[FaissParams]):
     Params: ClassVar[type[Params]] = FaissParams
     supports: ClassVar[Supports] = Supports("dense", exact=False, weights=("by the factory string",))
     libraries: ClassVar[tuple[str, ...]] = ("faiss-cpu", "numpy")
-    search_params: ClassVar[tuple[str, ...]] = ("nprobe", "ef_search")
+    search_params: ClassVar[tuple[str, ...]] = ("nprobe", "ef_search", "k_factor")
 
     def __init__(self, params: FaissParams) -> None:
         self.params = params
@@ -130,6 +132,7 @@ class Faiss(IndexBase[FaissParams]):
     def _set_search(self, index: faiss.Index) -> None:
         self._set(index, "nprobe", self.params.nprobe)
         self._set(index, "efSearch", self.params.ef_search)
+        self._set(index, "k_factor_rf", self.params.k_factor)
 
     @classmethod
     def codec(cls, params: FaissParams) -> str:

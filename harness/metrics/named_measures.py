@@ -53,6 +53,7 @@ def nearest_measure(name: str) -> str:
     from ir_measures import measures
 
     known = [spelling for spelling in measures.registry if spelling.isascii()]
+    known.sort(key=lambda spelling: spelling == measures.registry[spelling].NAME)  # the usual spelling wins
     base = name.partition("@")[0].partition("(")[0]
     folded = {spelling.casefold(): spelling for spelling in known}
     near = difflib.get_close_matches(base.casefold(), folded, n=1, cutoff=0.5)
@@ -71,9 +72,11 @@ def _parsed(name: str) -> Measure | None:
     import ir_measures
 
     try:
-        return ir_measures.parse_measure(name)
+        measure = ir_measures.parse_measure(name)
+        measure.validate_params()
     except (NameError, ValueError, AssertionError, TypeError, AttributeError, KeyError, RecursionError, MemoryError):
         return None
+    return measure
 
 
 def _computable(measure: Measure) -> bool:

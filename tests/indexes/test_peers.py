@@ -1,5 +1,8 @@
 """Engines of other people: what they return is held against brute force."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -104,6 +107,11 @@ FACTORIES = {
     "OPQ4_8,IVF4,PQ4x4": ({"nprobe": 4}, 0.15),
     "PQ8x4": ({}, 0.3),
     "RaBitQ": ({}, 0.2),
+    "RaBitQ4": ({}, 0.6),
+    "PQ8x4fs": ({}, 0.3),
+    "RaBitQ,Refine(SQ8)": ({"k_factor": 4}, 0.5),
+    "PQ8x4fs,Refine(SQ8)": ({"k_factor": 8}, 0.6),
+    "SQ8,Refine(Flat)": ({"k_factor": 4}, 0.999),
 }
 
 
@@ -132,6 +140,40 @@ def test_faiss_family(factory, tmp_path):
     assert min(index.memory().values()) >= 0
 
 
+def test_more_candidates_for_a_refinement_lose_less():
+    rng = np.random.default_rng(4)
+    documents, queries = rng.standard_normal((600, 16), np.float32), rng.standard_normal((20, 16), np.float32)
+    exact = np.argsort(-(queries @ documents.T), axis=1)[:, :10]
+    index = create("faiss", factory="RaBitQ,Refine(Flat)", k_factor=1)
+    index.build(documents)
+    shares = []
+    for factor in (1, 4, 60):
+        index.search_with({"k_factor": factor})
+        shares.append(recall(index.search(queries, 10)[0], exact))
+    assert shares[0] < shares[1] < shares[2] == 1.0
+
+
+SPEC = Path(__file__).parents[2] / "experiments" / "memory_claim.toml"
+RIVALS = [
+    (name, factory)
+    for name, table in tomllib.loads(SPEC.read_text(encoding="utf-8"))["indexes"].items()
+    if table["type"] == "faiss"
+    for factory in table.get("matrix", {}).get("factory", [table.get("factory")])
+]
+
+
+@pytest.mark.parametrize(("name", "factory"), RIVALS)
+def test_every_dense_rival_of_the_memory_claim_builds_and_takes_the_bytes_of_its_codes(name, factory):
+    rows = np.random.default_rng(2).standard_normal((2000, 384), np.float32)
+    index = create("faiss", factory=factory, **({"k_factor": 4} if name == "refined" else {}))
+    index.build(rows)
+    ids, _ = index.search(rows[:5], 3)
+    assert (ids[:, 0] >= 0).all()
+    sizes = {"SQfp16": 768, "SQ8": 384, "RaBitQ4": 212, "RaBitQ": 56, "PQ96x4fs": 48, "Flat)": 1536, "SQ8)": 384}
+    wanted = sum(sizes[part.removeprefix("Refine(")] for part in factory.split(","))
+    assert index.memory()["codes"] == pytest.approx(2000 * wanted, rel=0.01)
+
+
 @pytest.mark.parametrize("factory", ["IVF8,Flat", "PQ4x4", "OPQ4_8,IVF4,PQ4x4"])
 @pytest.mark.filterwarnings("ignore")
 def test_the_seed_decides_what_faiss_trains(factory, tmp_path):
@@ -155,6 +197,8 @@ def test_faiss_says_what_does_not_fit():
         create("faiss", factory="Nonsense").build(rows)
     with pytest.raises(UserError, match="no nprobe"):
         create("faiss", factory="SQ8", nprobe=3).build(rows)
+    with pytest.raises(UserError, match="no k_factor"):
+        create("faiss", factory="SQ8", k_factor=3).build(rows)
     with pytest.raises(UserError, match="dense"):
         create("faiss", factory="SQ8").build(sparse.csr_matrix(rows))
 

@@ -26,6 +26,7 @@ MEASURE = [
     ("batch", 1, 10**6, 0, None),
     ("confidence", 0.501, 0.999, 0.5, 1.0),
 ]
+OTHERS = {"pin", "also", "quality", "invalid_models", "power", "price"}
 
 
 @pytest.mark.parametrize(("key", "least", "most", "below", "above"), MEASURE)
@@ -68,8 +69,7 @@ def test_a_mistyped_key_of_the_measurement_names_the_nearest(tmp_path, key):
 def test_every_key_of_the_measurement_is_covered_here():
     from harness.spec.models import MeasureSpec
 
-    others = {"pin", "also", "quality", "invalid_models", "power", "price"}
-    assert {row[0] for row in MEASURE} | others == set(MeasureSpec.model_fields)
+    assert {row[0] for row in MEASURE} | OTHERS == set(MeasureSpec.model_fields)
 
 
 @pytest.mark.parametrize("value", [True, False])
