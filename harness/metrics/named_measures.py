@@ -39,7 +39,7 @@ def named_measure(name: str) -> type[QualityMetric] | None:
             unit,
             direction,
             f"{measure} as ir_measures defines and computes it, mean over queries; a query without results counts 0.",
-            sampled=True,
+            sampled=direction == "neither" or unit == "count",
         )
         libraries: ClassVar[tuple[str, ...]] = LIBRARIES
         method: ClassVar[str] = f"ir_measures {measure}"

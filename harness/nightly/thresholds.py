@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.metrics import METRICS
+from harness.metrics.named_measures import named_measure
 from harness.spec.nightly import ThresholdSpec
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def threshold(metric: str, given: Mapping[str, ThresholdSpec]) -> ThresholdSpec 
         if base in PARTS and part not in PARTS[base]:
             return None
         limit = EXACT if kind is not None and kind.repeats else DEFAULTS.get(base)
+        if limit is None and named_measure(base) is not None:
+            limit = ROUNDING
     return limit if limit is not None and limit.watch else None
 
 

@@ -10,6 +10,7 @@ from harness.errors import UserError
 from harness.measure.quality import evaluate
 from harness.metrics import METRICS, quality_metric
 from harness.metrics.named_measures import cut_off, named_measure, nearest_measure
+from harness.nightly.thresholds import EXACT, ROUNDING, threshold
 from harness.records import record
 from harness.runs.metrics import is_foreign
 
@@ -110,6 +111,12 @@ def test_what_cannot_be_computed_here_is_no_metric(name):
 def test_any_text_is_a_measure_or_none(name):
     kind = named_measure(name)
     assert kind is None or (kind.definition.name == name and kind.measure)
+
+
+def test_the_nightly_run_judges_them_as_it_judges_other_quality():
+    assert threshold("AP", {}) == threshold("ndcg@10", {}) == ROUNDING
+    assert threshold("NumRet", {}) == EXACT
+    assert threshold("build_seconds", {}) is None
 
 
 def test_cut_offs_are_read_from_names():
