@@ -38,7 +38,8 @@ def folders(tmp_path):
     """Two runs: system a is 0.2 better in the foreign metric judged@10, and uses fewer widgets."""
     made = []
     for name, day in (("first", 1), ("second", 2)):
-        quality = {"a": dict.fromkeys(QUERIES, 0.7), "b": dict.fromkeys(QUERIES, 0.5)}
+        varied = {query: 0.7 + (0.01 if number % 2 else -0.01) for number, query in enumerate(QUERIES)}
+        quality = {"a": varied, "b": dict.fromkeys(QUERIES, 0.5)}
         values = {(system, "index_bytes"): size for system, size in SIZES.items()}
         folder = write_run(
             tmp_path / name, day=day, name=name, quality=quality, values=values, collections={"alpha": ABOUT},
