@@ -155,4 +155,4 @@ def _settings(row: Record) -> tuple[str, ...]:
         return ("data", "machine", "threads", "k", "timed queries")
     if base in SEARCHED:
         return ("data", "k")
-    return ("data", "depth") if kind.unit == "fraction" else ("data",)
+    return ("data", "depth", "k") if kind.unit == "fraction" else ("data",)

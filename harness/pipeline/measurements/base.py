@@ -44,6 +44,7 @@ class Subject:
         prepare: Its artefact holds texts and qrels.
         exact: Whether the index gives the true top k of the vectors as it stores them.
         beside_sweep: Whether the spec sweeps a search: then recall against exact results is compared over all engines.
+        timed_search: Its artefact holds the results with the timed k; None where they are the first of `search`.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Subject:
     prepare: Stage
     exact: bool
     beside_sweep: bool = False
+    timed_search: Stage | None = None
 
     def timed_stage(
         self,

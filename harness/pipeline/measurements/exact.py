@@ -37,7 +37,8 @@ class AgainstExact(MeasurementBase):
             f"compare {subject.label} with exact results",
             f"{STEPS}.exact:compare",
             {"confidence": subject.measure.confidence},
-            {"truth": truth, "hits": subject.search, "collection": subject.prepare},
+            {"truth": truth, "hits": subject.search, "collection": subject.prepare}
+            | ({} if subject.timed_search is None else {"timed": subject.timed_search}),
             libraries=("ir-measures", "pytrec_eval-terrier", "numpy"),
         )
         return [truth, comparison]

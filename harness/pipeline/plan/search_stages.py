@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -96,6 +96,17 @@ class SearchPlan:
             threads=measure.work_threads,
         )
 
+    def timed_search(self, search: Stage) -> Stage | None:
+        """Search all queries with the k that is timed; None where these results are the first of `search`.
+
+        An engine that re-ranks, or that skips by the score of the last result, answers a smaller k otherwise.
+        """
+        measure = self.spec.head.measure
+        if self.engine.supports.exact or measure.k == measure.depth:
+            return None
+        arguments = {**search.arguments, "depth": measure.k}
+        return replace(search, label=f"search {self.label} with the timed k", arguments=arguments)
+
     def work(self, prepare: Stage, encode: Stage, build: Stage) -> Stage:
         """Count what each search does."""
         measure = self.spec.head.measure
@@ -164,7 +175,7 @@ class SearchPlan:
             round=f"{self.collection} {number}",
         )
 
-    def quality(self, prepare: Stage, encode: Stage, search: Stage) -> Stage:
+    def quality(self, prepare: Stage, encode: Stage, search: Stage, timed: Stage | None) -> Stage:
         """Evaluate the results by every metric of quality that is registered, and by those that the spec names."""
         asked = self.spec.head.measure.quality
         metrics = {name: quality_metric(name) for name in dict.fromkeys((*quality_metrics.names(), *asked))}
@@ -174,7 +185,7 @@ class SearchPlan:
             f"evaluate {self.label}",
             f"{STEPS}.evaluate:quality",
             {"tag": self.system.name, "metrics": measures, "confidence": self.spec.head.measure.confidence},
-            {"collection": prepare, "vectors": encode, "hits": search},
+            {"collection": prepare, "vectors": encode, "hits": search} | ({} if timed is None else {"timed": timed}),
             tuple(sorted({kind.__module__ for kind in metrics.values() if not kind.measure})),
             tuple(sorted({"numpy", "scipy", *(name for kind in metrics.values() for name in kind.libraries)})),
         )

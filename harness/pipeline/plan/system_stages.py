@@ -42,6 +42,7 @@ class SystemStages:
     def all(self) -> tuple[Stage, ...]:
         """Every stage of the system in an order that respects what needs what."""
         pairs = tuple(stage for name, stage in self.fit.inputs.items() if name == "pairs")
+        timed = tuple(stage for name, stage in self.quality.inputs.items() if name == "timed")
         shards = tuple(stage for name, stage in self.encode.inputs.items() if name.startswith("shard"))
         return (
             self.prepare,
@@ -52,6 +53,7 @@ class SystemStages:
             self.encode,
             self.build,
             self.search,
+            *timed,
             self.work,
             self.memory,
             *self.latency,

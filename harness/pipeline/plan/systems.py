@@ -95,13 +95,16 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     plan = SearchPlan(spec, system, collection, machine)
     build = once(plan.build(encode))
     search = once(plan.search(encode, build))
+    timed_search = plan.timed_search(search)
+    timed_search = once(timed_search) if timed_search else None
     work = once(plan.work(prepare, encode, build))
     memory = once(plan.memory(encode, build))
     latency = tuple(once(plan.latency(number, fit, build, prepare)) for number in range(measure.processes))
-    quality = once(plan.quality(prepare, encode, search))
+    quality = once(plan.quality(prepare, encode, search, timed_search))
     summary = once(plan.summary(latency))
     swept = any(other.curve for other in spec.systems)
-    subject = Subject(plan.label, measure, latency[0], encode, search, prepare, plan.engine.supports.exact, swept)
+    exact = plan.engine.supports.exact
+    subject = Subject(plan.label, measure, latency[0], encode, search, prepare, exact, swept, timed_search)
     measurements = {
         name: measurement
         for name in REGISTRIES.measurements.names()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from harness.encoders.base import Progress
 
+TIMED_RUN = "timed.trec.gz"
+"""Results of the search with the timed k, where an engine answers that otherwise."""
 SAMPLES = ("query", "repeat", "encode", "search", "engine")
 
 
@@ -84,6 +86,7 @@ def quality(
     metrics: dict[str, str],
     confidence: float,
     report: Progress,
+    timed: str | None = None,
 ) -> Quality:
     """Write ``run.trec.gz`` and ``per_query.json`` ({metric: {query: value}}); evaluate the run as it was written.
 
@@ -98,8 +101,10 @@ def quality(
         metrics: {name of a metric of quality: its name in ir_measures, empty where it computes itself}.
         confidence: Of the intervals.
         report: Called with progress.
+        timed: Folder of the hits with the timed k, which metrics with a cut-off up to k rest on; None where they are
+            the first of `hits`.
     """
-    from harness.measure.quality import evaluate, read_trec, write_trec
+    from harness.measure.quality import cut_off, evaluate, read_trec, write_trec
     from harness.metrics import quality_metric
 
     texts, folder = Path(collection), Path(hits)
@@ -109,7 +114,15 @@ def quality(
     ids, qrels = np.load(folder / "ids.npy"), read_qrels(texts / "qrels.tsv")
     write_trec(path, queries, documents, ids, np.load(folder / "scores.npy"), tag)
     explain(Path(out), texts, Path(vectors), ids, qrels)
-    values = evaluate(qrels, read_trec(path), list(metrics))
+    near: list[str] = []
+    values: dict[str, dict[str, float]] = {}
+    if timed is not None:
+        short = np.load(Path(timed) / "ids.npy")
+        near = [name for name, measure in metrics.items() if cut_off(measure or name) <= short.shape[1]]
+        write_trec(Path(out) / TIMED_RUN, queries, documents, short, np.load(Path(timed) / "scores.npy"), tag)
+        values = evaluate(qrels, read_trec(Path(out) / TIMED_RUN), near)
+    values |= evaluate(qrels, read_trec(path), [name for name in metrics if name not in near])
+    values = {name: values[name] for name in metrics}
     write_per_query(Path(out), values)
     ends = intervals({name: list(by_query.values()) for name, by_query in values.items()}, confidence)
     result = {}

@@ -73,7 +73,14 @@ def truth(*, out: str, vectors: str, depth: int, report: Progress) -> ExactSearc
 
 
 def compare(
-    *, out: str, truth: str, hits: str, collection: str, confidence: float, report: Progress
+    *,
+    out: str,
+    truth: str,
+    hits: str,
+    collection: str,
+    confidence: float,
+    report: Progress,
+    timed: str | None = None,
 ) -> ExactComparison:
     """Recall of an index against the exact results, and the quality that these have; write ``per_query.json``.
 
@@ -84,19 +91,25 @@ def compare(
         collection: Folder of the prepared collection.
         confidence: Of the intervals.
         report: Called with progress.
+        timed: Folder of its results with the timed k, which recall up to k rests on; None where they are the first of
+            `hits`.
     """
     from harness.measure.quality import evaluate, read_trec, write_trec
 
     exact, got = np.load(Path(truth) / "ids.npy"), np.load(Path(hits) / "ids.npy")
+    short = got if timed is None else np.load(Path(timed) / "ids.npy")
     texts, path = Path(collection), Path(out) / "exact.trec.gz"
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
     queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
     write_trec(path, queries, documents, exact, np.load(Path(truth) / "scores.npy"), "exact")
     ndcg = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), ["ndcg@10"])["ndcg@10"]
     shares = {
-        k: {queries[row]: share for row, share in recalls(got[:, :k], exact[:, :k]).items()}
+        k: {
+            queries[row]: share
+            for row, share in recalls((short if k <= short.shape[1] else got)[:, :k], exact[:, :k]).items()
+        }
         for k in CUTS
-        if k <= min(exact.shape[1], got.shape[1])
+        if k <= min(exact.shape[1], max(got.shape[1], short.shape[1]))
     }
     by_query = {f"recall_vs_exact@{k}": values for k, values in shares.items()} | {"ndcg_exact@10": ndcg}
     write_per_query(Path(out), by_query)

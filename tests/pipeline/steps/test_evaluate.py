@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 from vector_folders import write_vectors
 
+from harness.measure.quality import cut_off
 from harness.metrics import quality_metrics
 from harness.pipeline.steps.evaluate import latencies, quality
 
@@ -82,6 +83,39 @@ def test_the_run_keeps_the_order_of_the_hits_and_the_name_of_the_system(evaluate
     assert {row[5] for row in rows} == {"a%20system"}
     assert (out / "explain.jsonl").is_file()
     assert (out / "active.npz").is_file()
+
+
+def test_metrics_up_to_the_timed_k_come_from_the_timed_search(evaluated, tmp_path):
+    deep, _, _, ids = evaluated
+    for name in ("timed", "both", "short"):
+        (tmp_path / name).mkdir()
+    np.save(tmp_path / "timed" / "ids.npy", ids[:, 10:20])
+    np.save(tmp_path / "timed" / "scores.npy", np.tile(np.arange(10, 0, -1, dtype=np.float32), (12, 1)))
+    metrics = {name: quality_metrics.get(name).measure for name in deep.metrics}
+
+    def result(out, hits, **more):
+        given = {"collection": str(tmp_path / "texts"), "vectors": str(tmp_path / "vectors"), "tag": "a system"}
+        return quality(
+            out=str(tmp_path / out), hits=str(tmp_path / hits), metrics=metrics, confidence=0.95, report=quiet, **given,
+            **more,
+        )  # fmt: skip
+
+    both, short = result("both", "hits", timed=str(tmp_path / "timed")), result("short", "timed")
+    assert list(both.metrics) == list(deep.metrics)
+    for name, metric in both.metrics.items():
+        wanted, other = (short, deep) if name.endswith("@10") else (deep, short)
+        assert metric == wanted.metrics[name]
+        assert metric != other.metrics[name]
+    with gzip.open(tmp_path / "both" / "run.trec.gz", "rt") as lines:
+        assert len(lines.readlines()) == 12 * 20, "the run is that of the deep search"
+
+
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [("nDCG@10", 10), ("ndcg@1000", 1000), ("nDCG(dcg='exp-log2')@20", 20), ("AP", np.inf), ("a@b", np.inf)],
+)
+def test_a_metric_looks_at_as_many_documents_as_its_name_says(name, cut):
+    assert cut_off(name) == cut
 
 
 def samples(folder, seed, queries=20, repeats=3, *, engine=True):

@@ -70,6 +70,30 @@ def test_an_index_is_held_against_it(tmp_path):
     assert 0 <= low < result.recall["10"] < high <= 1
 
 
+def test_recall_up_to_the_timed_k_is_that_of_the_timed_search(tmp_path):
+    from harness.pipeline.steps import prepare
+
+    paths = {name: tmp_path / name for name in ("collection", "truth", "hits", "timed", "out")}
+    for path in paths.values():
+        path.mkdir()
+    at = {name: str(path) for name, path in paths.items()}
+    source = {"path": str(write_collection(tmp_path))}
+    prepare.prepare(out=at["collection"], type="beir", params=source, report=quiet)
+    count = len((paths["collection"] / "queries.jsonl").read_text().splitlines())
+    wanted = np.full((count, 100), -1)
+    wanted[:, :5] = np.arange(5)
+    np.save(paths["truth"] / "ids.npy", wanted)
+    np.save(paths["truth"] / "scores.npy", np.tile(np.arange(100, 0, -1, dtype=np.float32), (count, 1)))
+    np.save(paths["hits"] / "ids.npy", wanted)
+    short = wanted[:, :10].copy()
+    short[:, 0] = 5
+    np.save(paths["timed"] / "ids.npy", short)
+    result = exact.compare(report=quiet, confidence=0.95, **at)
+    assert result.recall == {"10": pytest.approx(0.8), "100": 1.0}
+    del at["timed"]
+    assert exact.compare(report=quiet, confidence=0.95, **at).recall == {"10": 1.0, "100": 1.0}
+
+
 def test_queries_without_exact_results_have_no_recall():
     hits, exact_ids = np.asarray([[1, 2], [3, -1], [5, 6]]), np.asarray([[2, 9], [-1, -1], [6, 5]])
     assert exact.recalls(hits, exact_ids) == {0: 0.5, 2: 1.0}
@@ -80,6 +104,9 @@ def test_its_stages_and_records():
     measurement, latency = registry.get("exact")(), Stage("latency", "latency", "m:f", {})
     subject = Subject("a system", MeasureSpec(), latency, vectors, search, prepare, exact=True)
     truth, held = measurement.stages(subject)
+    assert "timed" not in held.inputs
+    _, at_k = measurement.stages(replace(subject, timed_search=Stage("search", "s", "m:f", {"depth": 10})))
+    assert at_k.inputs["timed"].arguments == {"depth": 10}
     different = Stage("search", "other", "m:f", {"depth": 100, "x": 1})
     other = measurement.stages(replace(subject, label="another", search=different))
     assert truth.key == other[0].key
