@@ -19,6 +19,7 @@ from harness.spec.nightly import ThresholdSpec
 from reports.exports.export import export
 from reports.exports.paper_tables import table
 from reports.pages.run_page import write_report, write_several
+from reports.sections.all_collections import overview
 from reports.sections.ranking import best, ranked, superiors
 
 QUERIES = [f"q{number}" for number in range(40)]
@@ -98,6 +99,36 @@ def test_the_report_shows_and_defines_them_and_every_link_has_its_end(folders):
     ids = {part.split('"')[0] for part in text.split(' id="')[1:]}
     assert {name for name in anchors if name.startswith("metric-")} <= ids
     assert "Other metrics" in text
+
+
+@pytest.fixture
+def over_two(folders):
+    """The first run with all of its collection alpha a second time as beta."""
+    folder = folders[0]
+    for name in ("records.jsonl", "per_query.jsonl"):
+        text = (folder / name).read_text()
+        (folder / name).write_text(text + text.replace('"alpha"', '"beta"'))
+    facts = json.loads((folder / "run.json").read_text())
+    facts["collections"]["beta"] = facts["collections"]["alpha"]
+    facts["systems"] += [system | {"collection": "beta"} for system in facts["systems"]]
+    facts["claims"] = []
+    (folder / "run.json").write_text(json.dumps(facts))
+    return folder
+
+
+def test_the_report_of_several_collections_shows_them_with_each_collection(folders, over_two):
+    alone, run = write_report(folders[1]).read_text(), load_run(over_two)
+    assert list(run.collections()) == ["alpha", "beta"]
+    assert best(run, "beta", "judged@10") is None
+    page = overview(run)
+    assert page.count == 2
+    assert [name for name, *_ in page.means.columns] == ["ndcg@10"]
+    assert [(row.system["name"], row.cells[0].text) for row in page.means.rows] == [("a", "0.700"), ("b", "0.500")]
+    text = write_report(over_two).read_text()
+    assert text.count('id="metric-judged@10"') == 1
+    assert text.count(">Other metrics<") == 2 * alone.count(">Other metrics<") > 0
+    anchors = {part.split('"')[0] for part in text.split('href="#')[1:]}
+    assert anchors <= {part.split('"')[0] for part in text.split(' id="')[1:]}
 
 
 def test_no_system_is_marked_best_by_a_metric_that_nobody_here_defines(run):
