@@ -120,12 +120,9 @@ def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
         if first != second:
             return f"{name} differs: {first or 'unknown'} for {ours.name}, {second or 'unknown'} for {theirs.name}"
         if first is None and ours.evidence is not theirs.evidence:
-            return f"{name} is not known of either run"
+            return f"{name} is unknown for both runs"
     if clocked and ours.evidence is not theirs.evidence:
-        return (
-            "the times are of two runs, and a machine is faster on one day than on another (one run of both systems "
-            "compares them)"
-        )
+        return "the times are of two runs, and a machine is faster on one day than on another (measure both in one run)"
     ours_asked, theirs_asked = ours.quality(claim.metric).keys(), theirs.quality(claim.metric).keys()
     if ours_asked != theirs_asked:
         shared = len(ours_asked & theirs_asked)

@@ -59,24 +59,24 @@ def finding(
 
 
 def unsettled(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
-    """Why a value that varies has no interval that a verdict could rest on, without a full stop."""
+    """Why a value that varies has no interval for a verdict, without a full stop."""
     if in_one_process(claim, ours, theirs):
-        return "It was measured in one process, and processes differ (measure.processes asks for more)"
+        return "It was measured in one process, and processes differ (raise measure.processes)"
     rows = [side.record(claim.metric) for side in (ours, theirs)]
     if is_foreign(claim.metric):
-        return "No installed package defines this metric, and the run states no interval of that confidence"
+        return "No installed package defines this metric, and the run states no interval with the claim's confidence"
     if any(row is None or row.ci_low is None or row.ci_high is None for row in rows):
         if any(row is not None and metric_of(row).sampled for row in rows):
             return "It is a mean over queries, and the run states no interval of it"
         return "It was measured once and varies from run to run"
     known = min(side.evidence.confidence for side in (ours, theirs))
     if claim.confidence > known:
-        return f"The intervals of this run are of {known:.3g} confidence (measure.confidence), less than the claim's"
+        return f"The intervals of this run have a confidence of {known:.3g} (measure.confidence), less than the claim's"
     return "Its interval reaches down to 0"
 
 
 def smallest(claim: ClaimSpec, ours: Side, theirs: Side) -> float | None:
-    """The smallest share by which the times of a claim could differ and be seen; None where no null control says so."""
+    """The smallest share of difference in a claim's times that a null control can show; None without a null control."""
     base, _, part = claim.metric.partition("/")
     if not base.startswith("latency_"):
         return None
@@ -86,8 +86,8 @@ def smallest(claim: ClaimSpec, ours: Side, theirs: Side) -> float | None:
 
 
 def hidden(effect: float) -> str:
-    """That the bound is too near, without a full stop."""
-    return f"The claim's bound is nearer than {effect:.1%}, and nearer differences cannot be shown here (null control)"
+    """That the value is too near the bound, without a full stop."""
+    return f"The value is within {effect:.1%} of the claim's bound, and the null control cannot show such a difference"
 
 
 def floor(claim: ClaimSpec, effect: float | None = None) -> str:

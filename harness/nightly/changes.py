@@ -193,7 +193,7 @@ def _of_times(
             return replace(plain, word="within noise", note="measured once in each run")
         return replace(plain, word=word(plain.base, plain.head, limit, direction), note="measured once in each run")
     if min(len(old), len(new)) < PROCESSES:
-        note = "timed in one process, and processes differ (measure.processes asks for more)"
+        note = "timed in one process, and processes differ (raise measure.processes)"
         return replace(plain, word="inconclusive", note=note)
     if old.shape[1] != new.shape[1]:
         return replace(plain, word="not comparable", note="the runs timed different numbers of queries")

@@ -220,7 +220,7 @@ def test_processor_time_of_one_process_or_of_a_disturbed_one_settles_nothing():
     latency = {("c", "a"): {"search_cpu": one}, ("c", "b"): {"search_cpu": 2 * one}}
     (verdict,) = judge(claim("search_cpu", ratio_at_most=0.8), evidence(1e-3, 2e-3, "search_cpu", latency=latency))
     assert verdict.word == "inconclusive"
-    assert "in one process, and processes differ (measure.processes asks for more), so nothing" in verdict.sentence
+    assert "in one process, and processes differ (raise measure.processes), so nothing" in verdict.sentence
     disturbed = {("c", "a", "latency"): "2 of 2 processes, it waited"}
     found = evidence(1e-3, 2e-3, "search_cpu", (9e-4, 2.1e-3), disturbed=disturbed)
     (verdict,) = judge(claim("search_cpu", ratio_at_most=0.8), found)
@@ -243,7 +243,10 @@ def test_ratios_without_samples_rest_on_both_intervals_at_their_worst(bound, wor
     assert verdict.word == word
     (verdict,) = judge(claim("load_seconds", ratio_at_most=bound, confidence=0.99), found)
     assert verdict.word == "inconclusive"
-    assert "of 0.95 confidence (measure.confidence), less than the claim's, so nothing is settled" in verdict.sentence
+    assert (
+        "have a confidence of 0.95 (measure.confidence), less than the claim's, so nothing is settled"
+        in verdict.sentence
+    )
 
 
 @pytest.mark.parametrize(
@@ -337,7 +340,7 @@ def timed(processes, factor=0.5, spread=0.01, **more):
 def test_times_of_one_process_settle_nothing(relation):
     (verdict,) = judge(claim("latency_search/p50", **relation), timed(1))
     assert verdict.word == "inconclusive"
-    assert "measured in one process, and processes differ (measure.processes asks for more)" in verdict.sentence
+    assert "measured in one process, and processes differ (raise measure.processes)" in verdict.sentence
     (verdict,) = judge(claim("latency_search/p50", **relation), timed(2))
     assert verdict.word == "supported"
 
@@ -367,7 +370,10 @@ def test_a_bound_within_what_the_null_control_hides_settles_nothing():
     assert against(0.04, 1.0).word == "supported"
     hidden = against(0.08, 1.0)
     assert hidden.word == "inconclusive"
-    assert "bound is nearer than 8.0%, and nearer differences cannot be shown here (null control)" in hidden.sentence
+    assert (
+        "within 8.0% of the claim's bound, and the null control cannot show such a difference, so nothing"
+        in hidden.sentence
+    )
     assert "Differences below 8.0% cannot" in against(0.08, 1.1).sentence
     assert against(0.08, 1.1).word == "supported"
     assert against(0.08, 0.8).word == "contradicted"
@@ -410,7 +416,7 @@ def test_times_of_two_runs_are_not_compared():
 def test_what_is_not_known_of_two_runs_is_not_equal():
     (verdict,) = judge(claim(reduction_at_least=0.7), evidence(29, 100), evidence(29, 100))
     assert verdict.word == "not comparable"
-    assert "data is not known of either run" in verdict.sentence
+    assert "data is unknown for both runs" in verdict.sentence
     assert judge(claim(reduction_at_least=0.7), evidence(29, 100))[0].word == "supported"
 
 

@@ -58,7 +58,7 @@ def test_times_of_one_process_settle_nothing(run):
     found = compare_runs(base, slow)
     one = only(found, "latency_total/p50")
     assert one.word == "inconclusive"
-    assert "timed in one process, and processes differ (measure.processes asks for more)" in one.sentence
+    assert "timed in one process, and processes differ (raise measure.processes)" in one.sentence
     assert exit_code(found) == 2
     assert "1 inconclusive" in "\n".join(lines([one]))
 

@@ -60,7 +60,7 @@ def _quota() -> Finding:
             limits,
             "a quota stops a process for milliseconds at a time: give whole cores (cpuset) instead",
         )
-    return Finding("ok", "quota", limits or "none seen")
+    return Finding("ok", "quota", limits or "none")
 
 
 def _host() -> Finding:
@@ -71,7 +71,7 @@ def _host() -> Finding:
             "yes",
             "frequency and neighbours cannot be seen from inside: use more processes, and look at the null control",
         )
-    return Finding("ok", "virtual machine", "none seen")
+    return Finding("ok", "virtual machine", "no sign of one")
 
 
 def _load() -> Finding:
@@ -104,7 +104,10 @@ def _siblings() -> Finding:
     reading = env.environment()["Machine"]["simultaneous multithreading"]
     if reading == "on":
         return Finding(
-            "warn", "threads of a core", "simultaneous multithreading on", "neighbouring threads slow each other: nosmt"
+            "warn",
+            "threads of a core",
+            "simultaneous multithreading on",
+            "they slow each other: boot with nosmt",
         )
     return Finding("ok", "threads of a core", f"simultaneous multithreading {reading}")
 
@@ -113,7 +116,7 @@ def _clock() -> Finding:
     reading = env.environment()["Machine"]["clock"]
     if reading in {"hpet", "acpi_pm", "jiffies", "refined-jiffies"}:
         return Finding(
-            "warn", "clock", reading, "reading the time costs microseconds: boot with clocksource=tsc if stable"
+            "warn", "clock", reading, "reading the time costs microseconds: boot with clocksource=tsc if it is stable"
         )
     return Finding("ok", "clock", reading)
 

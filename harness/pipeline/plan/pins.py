@@ -28,8 +28,8 @@ def moving(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[st
         for hub in _names(encoder):
             if hub.revision is None and hub.name in taken:
                 notes.append(
-                    f"{encoder.name}: {hub.name} is named without a commit and moves; here it was "
-                    f"{taken[hub.name]} (to pin it: {hub.key})."
+                    f"{encoder.name}: {hub.name} is named without a commit and may change; this run "
+                    f"used {taken[hub.name]} (to pin it: {hub.key})."
                 )
     return notes
 
