@@ -55,8 +55,8 @@ def engines(run: RunData, collection: str) -> list[Engine]:
         latency = cells.get((collection, name, LATENCY))
         if system["collection"] == collection and recall and latency and latency.value > 0:
             grouped.setdefault((curve or name, bool(curve)), []).append(Setting(name, recall, latency))
-    found = [Engine(name, swept, settings) for (name, swept), settings in grouped.items()]
-    return found if any(engine.swept for engine in found) else []
+    shown = [Engine(name, swept, settings) for (name, swept), settings in grouped.items()]
+    return shown if any(engine.swept for engine in shown) else []
 
 
 def figure(shown: Sequence[Engine]) -> Figure:

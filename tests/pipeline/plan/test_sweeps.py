@@ -3,6 +3,8 @@
 import pytest
 from small_specs import FLAT, ONCE, load_small, system
 
+from harness.measure.null_control import doubled
+from harness.pipeline.plan.shared_stages import build_settings, search_settings
 from harness.pipeline.plan.systems import system_stages
 
 DENSE = {"random": {"type": "synthetic-dense"}}
@@ -40,6 +42,24 @@ def test_an_engine_without_such_parameters_is_opened_as_it_is(tmp_path):
     (plain,) = system_stages(load_small(tmp_path), "machine")
     assert "index_search" not in plain.search.arguments
     assert "index_search" not in plain.latency[0].arguments
+
+
+def test_the_null_control_of_a_point_is_on_no_curve(tmp_path):
+    ivf = {"type": "faiss", "factory": "IVF2,Flat", "sweep": {"nprobe": [1, 2]}}
+    spec = load_small(
+        tmp_path, encoders=DENSE, indexes={"ivf": ivf}, systems=[system("IVF", "random", "ivf")],
+    )  # fmt: skip
+    curves = {one.name: one.curve for one in doubled(spec, ["IVF (nprobe=2)"]).systems}
+    assert curves == {"IVF (nprobe=1)": "IVF", "IVF (nprobe=2)": "IVF", "IVF (nprobe=2) (again)": ""}
+
+
+def test_settings_are_those_of_the_build_or_those_of_the_search(tmp_path):
+    (point,) = stages(tmp_path, {"sweep": {"nprobe": [3]}, "ef_construction": 8})
+    index = point.system.index
+    built, searched = build_settings(index)["params"], search_settings(index)
+    assert searched == {"nprobe": 3, "ef_search": None}
+    assert {**built, **searched} == index.params.model_dump(mode="json")
+    assert not built.keys() & searched.keys()
 
 
 def test_beside_a_sweep_exact_engines_are_compared_with_exact_results_too(tmp_path):

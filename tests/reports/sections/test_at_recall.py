@@ -54,10 +54,10 @@ def test_the_recall_in_a_latency(rows):
 
 @given(st.lists(st.floats(1e-7, 100), min_size=1, max_size=6))
 def test_latencies_of_the_heads_are_round_and_within_the_measured_ones(seconds):
-    found = round_latencies(seconds)
-    assert len(found) <= 3
-    assert found == sorted(set(found))
-    for value in found:
+    steps = round_latencies(seconds)
+    assert len(steps) <= 3
+    assert steps == sorted(set(steps))
+    for value in steps:
         assert min(seconds) * (1 - 1e-9) <= value <= max(seconds) * (1 + 1e-9)
         assert f"{value:.0e}"[0] in "125"
         assert value == pytest.approx(float(f"{value:.0e}"))
