@@ -25,7 +25,7 @@ def test_one_index_is_searched_with_each_value(tmp_path, how):
     for part in ("search", "work", "memory", "quality", "summary"):
         assert getattr(first, part).key != getattr(second, part).key
     assert first.latency[0].key != second.latency[0].key
-    wanted = {"nprobe": 1, "ef_search": None}
+    wanted = {"nprobe": 1, "ef_search": None, "k_factor": None}
     opening = [first.search, first.work, first.memory, *first.latency]
     opening += [*first.measurements["throughput"], *first.measurements["cold"]]
     assert all(first.measurements[name] for name in ("throughput", "cold"))
@@ -57,7 +57,7 @@ def test_settings_are_those_of_the_build_or_those_of_the_search(tmp_path):
     (point,) = stages(tmp_path, {"sweep": {"nprobe": [3]}, "ef_construction": 8})
     index = point.system.index
     built, searched = build_settings(index)["params"], search_settings(index)
-    assert searched == {"nprobe": 3, "ef_search": None}
+    assert searched == {"nprobe": 3, "ef_search": None, "k_factor": None}
     assert {**built, **searched} == index.params.model_dump(mode="json")
     assert not built.keys() & searched.keys()
 
