@@ -48,6 +48,19 @@ define(
         "processes map too by halves, thirds, ..."
     ),
 )
+define(
+    "service_bytes",
+    "Memory of the service",
+    "bytes",
+    "lower",
+    (
+        "Resident memory that a whole service adds to a fresh worker process: the encoder (loaded, one query "
+        "encoded), the index (opened, all query vectors searched), the documents' identifiers (UTF-8 and 8 bytes a "
+        "document), and the peak (VmHWM) of answering queries from their text one by one. Libraries are loaded before "
+        "and not counted, nor is the memory of a GPU. Components: each of the four. A part can be smaller than the "
+        "same alone, as it uses again what an earlier part has freed."
+    ),
+)
 define("build_seconds", "Index build time", "seconds", "lower", "Wall time of building the index from stored vectors.")
 define(
     "build_peak_bytes",

@@ -1,4 +1,4 @@
-"""Quality against cost, and the bytes of an index by component."""
+"""Quality against cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.stats.pareto import pareto_front
 from reports.figures.figure import Figure
-from reports.figures.svg import Axis, Plot, shortened, square, swatch
+from reports.figures.svg import Axis, Plot, shortened, swatch
 from reports.formatting import label, number
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from harness.records import Record
     from harness.runs.read import RunData
 
-MEBI = 2.0**20
 _BRACKETS = re.compile(r"\[(.*)\]")
 LABELLED = 12
 """Up to this many points have their names beside them; more points get a legend."""
@@ -89,33 +88,6 @@ def briefly(names: Sequence[str]) -> list[str]:
     ]
     short = [shortened(name.replace(",  ", ", "), 26) for name in shorter]
     return short if len(set(short)) == len(names) else [shortened(name, 26) for name in names]
-
-
-def memory_bars(run: RunData, collection: str, caption: str) -> Figure | None:
-    """Bytes of the index by component, stacked, one bar a system."""
-    parts: dict[str, dict[str, float]] = {}
-    for row in run.records_of(collection):
-        base, _, part = row.metric.partition("/")
-        if base == "index_bytes" and part and row.value:
-            parts.setdefault(part, {})[row.system] = row.value
-    systems = [s for s in run.names(collection) if any(s in values for values in parts.values())]
-    if not systems:
-        return None
-    totals = [sum(values.get(system, 0.0) for values in parts.values()) / MEBI for system in systems]
-    plot = Plot(Axis.around("MiB", totals, zero=True), rows=systems)
-    for line, system in enumerate(systems):
-        start = 0.0
-        for place, (part, values) in enumerate(parts.items()):
-            size = values.get(system, 0.0)
-            if size:
-                plot.bar(line, start, start + size / MEBI, place, f"{system}, {part}: {number(size, 'bytes')}")
-                start += size / MEBI
-    rows = [
-        (s, *(number(values[s], "bytes") if s in values else "–" for values in parts.values()), f"{total:.2f} MiB")
-        for s, total in zip(systems, totals, strict=True)
-    ]
-    legend = [(square(place), part) for place, part in enumerate(parts)]
-    return Figure(caption, plot.svg(), legend, ("System", *parts, "Sum"), rows)
 
 
 def _scale(unit: str) -> tuple[float, str]:

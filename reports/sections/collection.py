@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from reports.figures import distributions, recall_speed, trade_off
+from reports.figures import distributions, recall_speed, stacked, trade_off
 from reports.formatting import interval, label, number
-from reports.sections import at_recall, null_control, queries, significance, takeaways
+from reports.sections import at_recall, null_control, queries, service, significance, takeaways
 from reports.sections.ranking import best
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ GROUPS: tuple[Group, ...] = (
     (
         "Memory",
         (
+            (
+                "The whole service",
+                ("service_bytes", *(f"service_bytes/{part}" for part in stacked.SERVICE)),
+            ),
             (
                 "The index",
                 (
@@ -148,7 +152,8 @@ class Table:
 class CollectionPart:
     """All that the page shows of one collection.
 
-    `tag` is its anchor; `groups` holds (heading, [(title, table)]); `figures` are by the heading that they stand under.
+    `tag` is its anchor; `groups` holds (heading, [(title, table)]); `figures` and `openings`
+    are by the heading that they stand under.
     """
 
     name: str
@@ -164,6 +169,7 @@ class CollectionPart:
     at_recall: at_recall.AtRecall | None
     queries: Sequence[queries.ComparedPair]
     figures: Mapping[str, Sequence[Figure]]
+    openings: Mapping[str, service.Opening]
 
 
 def part(run: RunData, name: str, place: int) -> CollectionPart:
@@ -194,6 +200,7 @@ def part(run: RunData, name: str, place: int) -> CollectionPart:
         figures={
             title: [figure for figure in drawn if figure is not None] for title, drawn in _figures(run, name).items()
         },
+        openings=service.openings(run, name),
     )
 
 
@@ -291,7 +298,7 @@ def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
         ],
         "Recall": [recall_speed.figure(swept)] if swept else [],
         "Memory": [
-            trade_off.memory_bars(run, name, "Index bytes by component."),
+            stacked.index_memory(run, name),
             terms("document", "a document"),
             terms("query", "a query"),
         ],

@@ -13,6 +13,7 @@ from harness.pipeline.steps.fit import fitted
 from harness.pipeline.steps.footprint import ServedMemory
 from harness.pipeline.steps.index import Built, CountedWork, Searched
 from harness.pipeline.steps.prepare import Prepared
+from harness.pipeline.steps.service_memory import ServiceMemory
 from harness.pipeline.steps.timing import MeteredEnergy, TimedLatency
 from harness.typed_json import to_json
 
@@ -41,12 +42,13 @@ ENDS = {"flops_search": (900.0, 1100.0), "active_terms_query": (7.0, 9.0)}
 """Intervals of means over queries."""
 WORK = CountedWork(10, 100, Work(multiply_adds=5000, postings=6000, documents=700, bounds=None), 1.5, ENDS)
 MEMORY = ServedMemory(anonymous=50, file=900, pss=700, elsewhere=0, all_files=-10, baseline=10_000, queries=10)
+SERVICE = ServiceMemory(encoder=70, index=50, identifiers=20, query=60, documents=100, queries=10)
 THREE = {"mean": (0.02, 0.01, 0.03), "p50": (0.015, 0.01, 0.02)}
 SUMMARY = LatencySummary(THREE, THREE, THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)
 QUALITY = Quality({"ndcg@10": MetricValue(0.5, 0.4, 0.6, 10, "ir_measures")})
 RESULTS = {
     "prepare": PREPARED, "fit": fitted({}, 1.0), "encode": ENCODED, "build": BUILT, "search": Searched(10, 1000, 0.5),
-    "work": WORK, "memory": MEMORY, "summary": SUMMARY, "quality": QUALITY,
+    "work": WORK, "memory": MEMORY, "service-memory": SERVICE, "summary": SUMMARY, "quality": QUALITY,
 }  # fmt: skip
 """Of each part of a system that is timed by no process."""
 

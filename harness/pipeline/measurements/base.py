@@ -42,6 +42,7 @@ class Subject:
         encode: Its artefact holds the vectors of documents and queries.
         search: Its artefact holds the results of all queries.
         prepare: Its artefact holds texts and qrels.
+        memory: It measures the resident memory of the index; its arguments have the index's parameters.
         exact: Whether the index gives the true top k of the vectors as it stores them.
         beside_sweep: Whether the spec sweeps a search: then recall against exact results is compared over all engines.
         timed_search: Its artefact holds the results with the timed k; None where they are the first of `search`.
@@ -53,6 +54,7 @@ class Subject:
     encode: Stage
     search: Stage
     prepare: Stage
+    memory: Stage
     exact: bool
     beside_sweep: bool = False
     timed_search: Stage | None = None

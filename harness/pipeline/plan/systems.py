@@ -102,9 +102,8 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     latency = tuple(once(plan.latency(number, fit, build, prepare)) for number in range(measure.processes))
     quality = once(plan.quality(prepare, encode, search, timed_search))
     summary = once(plan.summary(latency))
-    swept = any(other.curve for other in spec.systems)
-    exact = plan.engine.supports.exact
-    subject = Subject(plan.label, measure, latency[0], encode, search, prepare, exact, swept, timed_search)
+    swept, exact = any(other.curve for other in spec.systems), plan.engine.supports.exact
+    subject = Subject(plan.label, measure, latency[0], encode, search, prepare, memory, exact, swept, timed_search)
     measurements = {
         name: measurement
         for name in REGISTRIES.measurements.names()

@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from harness.measure.workers.isolated import run_isolated
 from harness.pipeline.measurements import Subject, registry
 from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.pipeline.stage import Stage
+from harness.pipeline.steps.service_memory import ServiceMemory
 from harness.pipeline.steps.serving import BatchTimes, ColdTimes, LoadSearch
 from harness.spec.models import MeasureSpec
 
@@ -168,6 +170,18 @@ def test_a_process_that_bore_nothing_leaves_the_highest_load_without_an_interval
     assert recorded_load(0.0, 0.0)["highest_load"][0] == 0
 
 
+def test_a_service_is_opened_part_by_part_and_answers(system, tmp_path):
+    from harness.pipeline.steps import encode
+    from harness.pipeline.steps.service_memory import service_memory
+
+    of_encoder = {"type": "bm25", "params": {}, "model": system["model"], "threads": 1}
+    encode.encode(out=str(tmp_path), collection=system["collection"], report=system["report"], **of_encoder)
+    measured = service_memory(index_params={}, vectors=str(tmp_path), queries=None, process=0, **system)
+    assert measured.documents == 6
+    assert measured.queries >= 2
+    assert measured.query >= 0
+
+
 def test_an_encoder_of_known_size_is_weighed(tmp_path, monkeypatch):
     (tmp_path / "heavy_library.py").write_text("import numpy\nHELD = numpy.ones(60 << 20, numpy.uint8)\n")
     (tmp_path / "weigh_functions.py").write_text(
@@ -204,19 +218,26 @@ def batch(encode, search):
     return BatchTimes(step_results.conditions(), encode, search, queries=10, threads=1, component="1")
 
 
-def pattern(**also):
+def subject_of(**also):
     arguments = {"encoder_type": "bm25", "encoder_params": {}, "index_type": "inverted", "k": 3, "seed": 1}
     function = "harness.pipeline.steps.timing:latency"
     make = Stage("make", "make", function, {})
     inputs = dict.fromkeys(("model", "index", "collection"), make)
     latency = Stage("latency", "latency", function, arguments, inputs, timed=True)
+    memory = Stage("memory", "memory", function, {"type": "inverted", "params": {}}, about={"machine": "m"})
     measure = MeasureSpec(processes=2, **also)
-    subject = Subject("s / c", measure, latency, make, make, make, exact=True)
-    return latency, {name: registry.get(name)().stages(subject) for name in measure.also}
+    subject = Subject("s / c", measure, latency, make, make, make, memory, exact=True)
+    return subject, latency
+
+
+def pattern(**also):
+    subject, latency = subject_of(**also)
+    return latency, {name: registry.get(name)().stages(subject) for name in subject.measure.also}
 
 
 def test_nothing_else_is_measured_unless_it_is_asked_for():
     assert pattern()[1] == {}
+    assert [name for name in registry.names() if registry.get(name)().implied(subject_of()[0])] == ["service-memory"]
     asked = pattern(also=["cold", "throughput", "load", "encoder-memory"])[1]
     kinds = [stage.kind for stages in asked.values() for stage in stages]
     both = ["throughput/1", "throughput/all"]
@@ -273,3 +294,30 @@ def test_records_are_worked_out_from_the_results_and_a_failure_is_noted():
         "highest load, process 1, of s / c",
         "highest load, process 2, of s / c",
     ]
+
+
+def test_a_service_takes_what_its_parts_take():
+    latency, stages = pattern(also=["service-memory"])
+    one, done = results(latency, stages)
+    sizes = iter([(100, 30, -4, 10), (120, 30, 0, 10)])
+    for stage in stages["service-memory"]:
+        result = ServiceMemory(*next(sizes), documents=6, queries=2)
+        done[stage.key] = SimpleNamespace(artefact=stored(result), status="ok", reason="")
+    rows = {row.metric: row for row in extra_records("r", one, done)}
+    assert {name.partition("/")[2]: row.value for name, row in rows.items()} == {
+        "": 150.0, "encoder": 110.0, "index": 30.0, "identifiers": 0.0, "query": 10.0,
+    }  # fmt: skip
+    whole = rows["service_bytes"]
+    assert (whole.n, whole.source, whole.unit) == (2, "measured", "bytes")
+    assert whole.ci_low < 140 < 160 < whole.ci_high
+    assert rows["service_bytes/identifiers"].ci_low is None
+
+
+def test_a_service_is_measured_once_for_systems_that_differ_in_name_alone():
+    subject, latency = subject_of()
+    named = replace(latency, about={"machine": "m", "system": "other"})
+    measurement = registry.get("service-memory")()
+    first, second = measurement.stages(subject)
+    assert first.key != second.key
+    assert [stage.key for stage in measurement.stages(replace(subject, latency=named))] == [first.key, second.key]
+    assert first.inputs.keys() == {"model", "index", "collection", "vectors"}

@@ -102,7 +102,7 @@ def test_queries_without_exact_results_have_no_recall():
 def test_its_stages_and_records():
     vectors, search, prepare = (Stage(kind, kind, "m:f", {"depth": 100}) for kind in ("encode", "search", "prepare"))
     measurement, latency = registry.get("exact")(), Stage("latency", "latency", "m:f", {})
-    subject = Subject("a system", MeasureSpec(), latency, vectors, search, prepare, exact=True)
+    subject = Subject("a system", MeasureSpec(), latency, vectors, search, prepare, latency, exact=True)
     truth, held = measurement.stages(subject)
     assert "timed" not in held.inputs
     _, at_k = measurement.stages(replace(subject, timed_search=Stage("search", "s", "m:f", {"depth": 10})))
@@ -125,7 +125,7 @@ def test_its_stages_and_records():
 
 def test_only_an_index_that_is_not_exact_gets_it_unasked():
     stage = Stage("s", "s", "m:f", {"depth": 10})
-    subject = Subject("a", MeasureSpec(), stage, stage, stage, stage, exact=True)
+    subject = Subject("a", MeasureSpec(), stage, stage, stage, stage, stage, exact=True)
     assert not registry.get("exact")().implied(subject)
     assert registry.get("exact")().implied(replace(subject, exact=False))
     assert not any(registry.get(name)().implied(replace(subject, exact=False)) for name in ("cold", "load"))
