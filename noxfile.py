@@ -82,6 +82,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def kernels(session: nox.Session) -> None:
+    """Time the inner loops by pyperf into kernels.json, or with the options of pyperf that are given; takes minutes."""
+    install(session, "test")
+    session.run("python", "tests/bench/kernels.py", *(session.posargs or ["-o", "kernels.json"]))
+
+
+@nox.session
 def drills(session: nox.Session) -> None:
     """Kill, interrupt, fill, damage and fuzz a small experiment, all or the files named; takes an hour."""
     install(session, "test")

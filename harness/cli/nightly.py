@@ -116,8 +116,8 @@ def prune(
 
 @app.command()
 def compare(
-    base: Annotated[str, typer.Argument(help="Folder of the earlier finished run, or the earlier revision.")],
-    head: Annotated[str, typer.Argument(help="Folder of the later finished run, or the later revision.")],
+    base: Annotated[str, typer.Argument(help="Earlier finished run (folder), file of pyperf, or revision.")],
+    head: Annotated[str, typer.Argument(help="Later finished run (folder), file of pyperf, or revision.")],
     spec_file: Annotated[
         Path | None, typer.Option("--spec", help="The experiment, a TOML file; only for revisions.")
     ] = None,
@@ -135,12 +135,15 @@ def compare(
 ) -> None:
     """Say how each metric changed; exit 0 if nothing regressed, 1 if something regressed, 2 if not known.
 
-    BASE and HEAD are folders of finished runs, or (with --spec) revisions that are measured in turns: NAME==VERSION, a
-    wheel, a folder of Python packages, a git revision of --repo, or key=value of the spec.
+    BASE and HEAD are folders of finished runs, files of pyperf, or (with --spec) revisions that are measured in turns:
+    NAME==VERSION, a wheel, a folder of Python packages, a git revision of --repo, or key=value of the spec.
     """
+    from harness.nightly.compare_pyperf import compare_pyperf
     from harness.nightly.compare_runs import compare_runs
 
-    if spec_file is None:
+    if spec_file is None and (Path(base).is_file() or Path(head).is_file()):
+        changes = compare_pyperf(Path(base), Path(head), force=force)
+    elif spec_file is None:
         changes = compare_runs(Path(base), Path(head), force=force)
     else:
         from harness.nightly.compare_revisions import compare_revisions

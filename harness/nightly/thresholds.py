@@ -16,6 +16,8 @@ ROUNDING = ThresholdSpec(absolute=1e-6)
 """Quality of the same model on the same data has no noise; what differs less is the order of additions."""
 IN_TURNS = ThresholdSpec(relative=0.025)
 """Of processor time where two revisions were timed in turns; from run to run it varies too much to be judged."""
+BENCHMARKS = ThresholdSpec(relative=0.025)
+"""Of the mean of a benchmark in a file of pyperf."""
 DEFAULTS: dict[str, ThresholdSpec] = {
     **dict.fromkeys(("ndcg@10", "recall@10", "recall@100", "mrr@10"), ROUNDING),
     **dict.fromkeys(("latency_encode", "latency_search", "latency_total"), ThresholdSpec(relative=0.025)),
