@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import math
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, unquote
@@ -115,12 +114,6 @@ def evaluate(
         if not kind.measure:
             computed[name] = _checked(name, judged, kind.per_query(judged, run))
     return {name: computed[name] for name in metrics}
-
-
-def cut_off(name: str) -> float:
-    """How many documents of a query a metric looks at, by the end of its name (``@10``); infinite without one."""
-    _, at, count = name.rpartition("@")
-    return int(count) if at and count.isdecimal() else math.inf
 
 
 def _by_ir_measures(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -61,11 +62,10 @@ def nearest_measure(name: str) -> str:
     return found if found and named_measure(found) else ""
 
 
-def cut_off(name: str) -> int | None:
-    """How many documents of a query a measure looks at; None where it has no cut-off or is not known."""
-    measure = _parsed(name)
-    cut = None if measure is None else measure.params.get("cutoff")
-    return cut if isinstance(cut, int) else None
+def cut_off(name: str) -> float:
+    """How many documents of a query a metric looks at, by the end of its name (``@10``); infinite without one."""
+    _, at, count = name.rpartition("@")
+    return int(count) if at and count.isdecimal() else math.inf
 
 
 def _parsed(name: str) -> Measure | None:

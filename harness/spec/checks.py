@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError, allowed
@@ -39,11 +40,11 @@ def check_quality(source: Source, head: SpecHead) -> None:
     for place, name in enumerate(head.measure.quality):
         path: KeyPath = ("measure", "quality", place)
         try:
-            quality_metric(name)
+            kind = quality_metric(name)
         except UserError as error:
             raise source.error(error.what, path, error.remedy) from None
-        deepest = cut_off(name)
-        if deepest is not None and deepest > head.measure.depth:
+        deepest = cut_off(kind.measure or name)
+        if head.measure.depth < deepest < math.inf:
             raise source.error(
                 f"{name} looks at {deepest} documents of a query, and runs have {head.measure.depth}",
                 path,

@@ -1,5 +1,7 @@
 """Measures of quality by their names in ir_measures: what they are taken for, and that they are what it computes."""
 
+import math
+
 import ir_measures
 import numpy as np
 import pytest
@@ -120,4 +122,6 @@ def test_the_nightly_run_judges_them_as_it_judges_other_quality():
 
 
 def test_cut_offs_are_read_from_names():
-    assert [cut_off(name) for name in ("P@5", "R@1000", "AP", "nonsense", "nDCG(cutoff=7)")] == [5, 1000, None, None, 7]
+    names = ("P@5", "R@1000", "AP", "nonsense", "IPrec@0.1", "recall@10")
+    assert [cut_off(name) for name in names] == [5, 1000, math.inf, math.inf, math.inf, 10]
+    assert cut_off(quality_metric("nDCG(cutoff=7)").measure) == 7

@@ -104,8 +104,9 @@ def quality(
         timed: Folder of the hits with the timed k, which metrics with a cut-off up to k rest on; None where they are
             the first of `hits`.
     """
-    from harness.measure.quality import cut_off, evaluate, read_trec, write_trec
+    from harness.measure.quality import evaluate, read_trec, write_trec
     from harness.metrics import quality_metric
+    from harness.metrics.named_measures import cut_off
 
     texts, folder = Path(collection), Path(hits)
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]

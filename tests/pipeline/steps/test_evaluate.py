@@ -9,8 +9,8 @@ import pytest
 from scipy import sparse
 from vector_folders import write_vectors
 
-from harness.measure.quality import cut_off
 from harness.metrics import quality_metrics
+from harness.metrics.named_measures import cut_off
 from harness.pipeline.steps.evaluate import latencies, quality
 
 
