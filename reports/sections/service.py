@@ -52,7 +52,7 @@ def time_sentence(run: RunData, collection: str) -> str:
     slow = {system: share for system, share in shares.items() if share > HALF}
     if not slow:
         return ""
-    count = f"all {len(slow)}" if len(slow) == len(shares) else f"{len(slow)} of {len(shares)}"
+    count = f"any of the {len(slow)}" if len(slow) == len(shares) else f"{len(slow)} of {len(shares)}"
     where = "" if len(shares) == 1 else f" in {count} systems"
     return f"The search is not where the time goes{where}: encoding takes {_range(slow)} of the mean time of a query."
 
