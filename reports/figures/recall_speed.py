@@ -64,8 +64,10 @@ def figure(shown: Sequence[Engine]) -> Figure:
     every = [setting for engine in shown for setting in engine.settings]
     metric = label(every[0].recall.metric)
     x = Axis.around(metric, [end for setting in every for end in _ends(setting.recall)])
-    speeds = [end for setting in every for end in _speeds(setting.latency)]
-    scale = 1e3 if max(speeds) >= 1e3 else 1.0  # numbers on the axis have room for four characters
+    least, most = (1 / end(setting.latency.value for setting in every) for end in (max, min))
+    # Intervals of two processes can span decades; the axis shows them up to three times beyond the values.
+    speeds = [min(max(end, least / 3), most * 3) for setting in every for end in _speeds(setting.latency)]
+    scale = 1e3 if most >= 1e3 else 1.0  # numbers on the axis have room for four characters
     unit = "thousand queries a second" if scale > 1 else "queries a second"
     y = Axis.around(unit, [speed / scale for speed in speeds], log=True)
     plot, legend, rows = Plot(x, y), [], []

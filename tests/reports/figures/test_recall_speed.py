@@ -1,6 +1,7 @@
 """Recall against queries a second: which systems are on the picture, and where."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from swept_runs import swept_run
@@ -62,3 +63,16 @@ def test_runs_of_before_say_nothing_of_sweeps(tmp_path):
         del system["curve"]
     assert engines(run, "alpha") == []
     assert "curve" not in json.dumps(run.facts)
+
+
+def test_a_wide_interval_does_not_take_the_axis(tmp_path):
+    run = swept_run(tmp_path)
+    narrow = figure(engines(run, "alpha")).svg
+    wide = [
+        replace(row, ci_low=row.value / 1e5, ci_high=row.value * 1e5) if row.metric == "latency_search/mean" else row
+        for row in run.records
+    ]
+    drawn = figure(engines(replace(run, records=wide), "alpha")).svg
+    assert "1e-" not in drawn
+    assert "thousand queries a second" in drawn
+    assert drawn != narrow
