@@ -161,7 +161,7 @@ def test_a_surer_claim_than_the_run_settles_nothing():
     assert word(found, claim(VARIES, ratio_at_most=1, confidence=0.9)) == "supported"
     (verdict,) = judge(claim(VARIES, ratio_at_most=1, confidence=0.95), found)
     assert verdict.word == "inconclusive"
-    assert "of 0.9 confidence" in verdict.sentence
+    assert "a confidence of 0.9 " in verdict.sentence
 
 
 @pytest.mark.parametrize("relation", ["ratio_at_most", "ratio_at_least", "reduction_at_least"])
