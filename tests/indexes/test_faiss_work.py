@@ -124,6 +124,8 @@ def test_a_transform_multiplies_each_query():
 
 def test_candidates_are_scored_again_and_counted_again():
     assert built("PQ8x4,RFlat").work(QUERIES, K) == Work(Q * (TABLE + N * 8 + K * D), documents=Q * (N + K))
+    thrice = built("PQ8x4,RFlat", k_factor=3).work(QUERIES, K)
+    assert thrice == Work(Q * (TABLE + N * 8 + 3 * K * D), documents=Q * (N + 3 * K))
     few = built(f"IVF{LISTS},SQ8,RFlat")  # nprobe = 1: a list holds fewer than the N candidates asked for
     scored = visited(faiss.downcast_index(few.index).base_index, 1)
     assert few.work(QUERIES, N) == Work(Q * LISTS * D + 2 * scored * D, documents=2 * scored)
