@@ -152,12 +152,12 @@ def test_a_slower_and_larger_revision_of_a_package_is_found_and_named(tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-c", "from harness.cli.app import main; main()"),
-            *("compare", base, head, "--spec", "toy.toml", "--pairs", "2", "--rounds", "3", "--json"),
+            *("compare", base, head, "--spec", "toy.toml", "--pairs", "8", "--rounds", "1", "--json"),
         ],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": here}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
-    assert "toy on mine: 2 pairs of processes in turns" in done.stderr
+    assert "toy on mine: 8 pairs of processes in turns" in done.stderr
     found = {one["key"][2]: one for one in json.loads(done.stdout)}
     assert found["index_bytes"]["word"] == found["search_cpu"]["word"] == "regressed"
     assert found["ndcg@10"]["word"] == "no change"

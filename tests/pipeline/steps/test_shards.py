@@ -86,7 +86,7 @@ def test_what_uses_an_accelerator_asks_for_one_and_its_key_does_not_tell(tmp_pat
     tiny = {"type": "laconic", "backbone": {"model": str(folder)}, "device": device}
     spec = load_small(tmp_path, encoders={**BM25, "tiny": tiny}, systems=[system(), system("tiny", "tiny")])
     stages = in_order(system_stages(spec, "machine", ["tiny"]), 1)
-    users = ("fit", "check", "encode", "latency")
+    users = ("fit", "check", "encode", "latency", "service-memory")
     assert {one.gpus for one in stages if one.kind in users} == gpus
     assert {one.gpus for one in stages if one.kind not in users} == {0}
     assert all("gpus" not in one.recipe for one in stages)
