@@ -55,7 +55,7 @@ def number(value: float, unit: str) -> str:
 
 
 def interval(row: Record) -> str:
-    """``[low, high]``, empty where there is none."""
-    if row.ci_low is None or row.ci_high is None:
+    """``[low, high]``, empty where there is none or every query has the same value."""
+    if row.ci_low is None or row.ci_high is None or row.ci_low == row.ci_high:  # the same for every query
         return ""
     return f"[{number(row.ci_low, row.unit)}, {number(row.ci_high, row.unit)}]"

@@ -86,3 +86,4 @@ def test_an_interval_has_both_ends_or_is_empty():
     row = record("r", "c", "s", "ndcg@10", 0.5, method="m", n=9, interval=(0.4, 0.6))
     assert interval(row) == "[0.400, 0.600]"
     assert interval(record("r", "c", "s", "ndcg@10", 0.5, method="m")) == ""
+    assert interval(record("r", "c", "s", "flops_search", 8.0, method="m", interval=(8.0, 8.0))) == ""
