@@ -235,5 +235,6 @@ def _samples(path: Path) -> Iterator[NpzFile]:
     try:
         with np.load(path, allow_pickle=False) as samples:
             yield samples
+    # NotImplementedError: damage to an archive may name a compression that zipfile does not have.
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, NotImplementedError) as error:
         raise UserError(f"the samples cannot be read: {error}", file=path, remedy="run the experiment again") from None

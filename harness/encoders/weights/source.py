@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -193,12 +194,12 @@ class Source(Params):
         return str(self.model_dump(include={self.inside})[self.inside])
 
 
-class SourcedType(EncoderTypeBase):
+class SourcedType(EncoderTypeBase, ABC):
     """The hooks that follow from a `Source`, for encoder types that take a model from one."""
 
+    @abstractmethod
     def source(self) -> Source:
         """Where the model comes from."""
-        raise NotImplementedError
 
     def fingerprint(self) -> str:
         """Of the source's files."""
