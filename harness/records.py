@@ -26,7 +26,8 @@ class Record:
     """One measured, computed or estimated value of one system on one collection.
 
     `metric` is a name of `METRICS`, with a component after a slash where one applies (``index_bytes/impacts``).
-    `ci_low` and `ci_high` bound the 95 % interval, None where there is no sampling (counts, bytes).
+    `ci_low` and `ci_high` bound the interval at the spec's confidence (`measure.confidence`), None where there is no
+    sampling (counts, bytes).
     `n` is how many observations the value rests on.
     """
 

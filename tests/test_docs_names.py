@@ -14,6 +14,7 @@ from harness.cli import app as cli
 from harness.metrics.registry import METRICS
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.spec.load import load_spec
+from harness.spec.models import MeasureSpec
 from harness.spec.schema import json_schema
 
 ROOT = Path(__file__).parents[1]
@@ -254,6 +255,12 @@ def test_files_that_sessions_name_exist():
     text = (ROOT / "noxfile.py").read_text()
     for name in re.findall(r'"((?:tests|experiments|\.ci)/[\w./]+)"', text):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("name", REGISTRIES.measurements.names())
+def test_every_measurement_is_in_the_guide_to_specs_and_in_the_schema(name):
+    assert name in spans(ROOT / "docs/specs.md")
+    assert re.search(rf"\b{name}\b", MeasureSpec.model_json_schema()["properties"]["also"]["description"])
 
 
 def test_every_command_is_on_some_page():

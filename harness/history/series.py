@@ -29,7 +29,7 @@ class Night:
         revision: Git revision of the program, "" where there was none.
         label: Machine, data and definition: values with different labels are not compared.
         value: In the metric's unit.
-        low: Lower end of the 95 % interval; None where there is no sampling.
+        low: Lower end of the interval, at the spec's confidence; None where there is no sampling.
         high: Upper end.
         folder: Of the run.
         state: The verdict on the run: good, regressed, incomplete, or "" where nobody judged it.

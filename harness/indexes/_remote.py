@@ -16,8 +16,8 @@ from scipy import sparse
 from harness.cluster import connect, require
 from harness.errors import UserError
 from harness.indexes._checks import built
-from harness.indexes._files import digest_of
 from harness.indexes._shard_engine import ShardEngine, shard_engine
+from harness.indexes.files import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

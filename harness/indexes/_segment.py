@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from harness.indexes._files import map_array
+from harness.indexes.files import map_array
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -136,7 +136,7 @@ class Index(Protocol):
 
         Raises:
             UserError: The index has no such parameter.
-            pydantic.ValidationError: A value is out of bounds.
+            pydantic.ValidationError: A value is out of bounds, or the index has no part that it applies to.
         """
         ...
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, cast
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._faiss import FaissSearcher, checked_rows
 from harness.indexes._faiss_work import work_of
-from harness.indexes._files import Header, seal, unseal_header
 from harness.indexes._peers import hits
+from harness.indexes.files import Header, seal, unseal_header
 from harness.spec.params import Params
 from harness.vectors import matrices_of
 
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
 
     import faiss
     from numpy.typing import NDArray
+    from pydantic import ValidationInfo
 
     from harness.jsonvalue import JsonValue
     from harness.vectors import Vectors
 
 ENGINE, VERSION = "faiss", 1
+PARTS = {
+    "nprobe": ("IVF", "inverted lists (IVF)"),
+    "ef_search": ("HNSW", "a graph (HNSW)"),
+    "ef_construction": ("HNSW", "a graph (HNSW)"),
+    "k_factor": ("RFlat|Refine", "a refinement (RFlat, Refine)"),
+}
+"""Parameters that need a part of the index: how a factory string names the part, and how a message does."""
 
 
 class FaissVector(Protocol):
@@ -64,6 +73,16 @@ class FaissParams(Params):
     """Of the draw, and of FAISS' clustering."""
     build_threads: int = Field(default=1, ge=1)
     """Threads of the build; a graph built by more than one differs from build to build."""
+
+    @field_validator(*PARTS)
+    @classmethod
+    def _has_the_part(cls, value: int | None, info: ValidationInfo) -> int | None:
+        """Refuse what the index has no part for, before anything is built."""
+        pattern, part = PARTS[str(info.field_name)]
+        factory = info.data.get("factory")
+        if value is not None and factory is not None and not re.search(pattern, factory):
+            raise ValueError(f"{factory!r} has no {info.field_name}, which needs {part}")
+        return value
 
 
 class FaissHeader(Header):

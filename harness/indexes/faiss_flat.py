@@ -9,8 +9,8 @@ import numpy as np
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._faiss import FaissSearcher, checked_rows
-from harness.indexes._files import seal, unseal
 from harness.indexes._peers import hits
+from harness.indexes.files import seal, unseal
 from harness.spec.params import Params
 from harness.vectors import matrices_of
 

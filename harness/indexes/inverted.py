@@ -14,8 +14,8 @@ from scipy import sparse
 
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import check_k
-from harness.indexes._files import Header, save_array, seal, unseal_header
 from harness.indexes._rows import blocks_of, rows_of
+from harness.indexes.files import Header, save_array, seal, unseal_header
 from harness.spec.params import Params
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from scipy import sparse
 
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import built, check_k
-from harness.indexes._files import Header, map_array, save_array, seal, unseal_header
 from harness.indexes._peers import PeerSearcher, hits
 from harness.indexes._rows import rows_of, tidy_csr
+from harness.indexes.files import Header, map_array, save_array, seal, unseal_header
 from harness.spec.params import Params
 from harness.vectors import csr_over
 

@@ -15,9 +15,9 @@ from pydantic import Field
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Searcher, Supports, register
 from harness.indexes._checks import built, check_k
-from harness.indexes._files import Header, seal, unseal_header
 from harness.indexes._peers import PeerSearcher, hits, require
 from harness.indexes._rows import rows_of, tidy_csr
+from harness.indexes.files import Header, seal, unseal_header
 from harness.spec.params import Params
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, _remote, register, registry
-from harness.indexes._files import Header, digest_of, seal, unseal_header
 from harness.indexes._shard_engine import shard_engine
+from harness.indexes.files import Header, digest_of, seal, unseal_header
 from harness.spec.params import Params
 from harness.vectors import Kind, csr_over, matrices_of
 

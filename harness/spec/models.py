@@ -105,8 +105,8 @@ class MeasureSpec(Params):
     also: list[str] = Field(default_factory=list)
     """What else is measured, by name: cold (starting with a cold page cache), throughput (batches at one and at all
     threads), load (the highest bearable load), encoder-memory, exact (results against brute force over the float32
-    vectors; engines that are not exact get it in any case, and all engines do where a spec has a sweep), or what an
-    installed package adds."""
+    vectors; engines that are not exact get it in any case, and all engines do where a spec has a sweep), service-memory
+    (encoder, index, identifiers and a query in one process; taken in any case), or what an installed package adds."""
     quality: list[str] = Field(default_factory=list)
     """Measures of quality besides the usual ones, by their names in ir_measures: AP, P@5, nDCG@20, Judged@10."""
     load_bound: float = Field(default=0.1, gt=0)

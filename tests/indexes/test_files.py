@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.indexes._files import digest_of, map_array, save_array, seal, unseal
+from harness.indexes.files import digest_of, map_array, save_array, seal, unseal
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from harness.errors import UserError
 from harness.indexes import create, registry
-from harness.indexes._files import Header, map_array, save_array, seal, unseal, unseal_header
+from harness.indexes.files import Header, map_array, save_array, seal, unseal, unseal_header
 
 ROWS = np.eye(6, dtype=np.float32)
 ENGINES = {

@@ -1,10 +1,11 @@
 """Parameters of the search alone: an index that was built without them finds what one built with them finds."""
 
+import faiss
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import sparse
 
-from harness.errors import UserError
 from harness.indexes import create, registry
 
 CASES = {
@@ -63,8 +64,37 @@ def test_a_saved_index_takes_them_when_it_is_opened(name, tmp_path):
 def test_an_index_without_such_a_parameter_says_so():
     index = create("faiss", factory="Flat")
     index.build(vectors("dense", 50, 1))
-    with pytest.raises(UserError, match="has no nprobe"):
+    with pytest.raises(ValidationError, match="'Flat' has no nprobe, which needs inverted lists"):
         index.search_with({"nprobe": 4})
+
+
+FACTORIES = [
+    "Flat", "SQ8", "PQ8x4fs", "RaBitQ", "L2norm,HNSW8", "HNSW8,SQ8", "IVF8,Flat", "IVF8_HNSW4,Flat", "IVF8(HNSW4),Flat",
+    "OPQ8,IVF8,PQ8x4fs", "IDMap2,IVF8,Flat", "NSG8", "IVF8_NSG8,Flat", "RaBitQ4,Refine(SQ8)", "HNSW8,RFlat", "RQ4x4",
+]  # fmt: skip
+NAMES = {"nprobe": "nprobe", "ef_search": "efSearch", "ef_construction": "efConstruction", "k_factor": "k_factor_rf"}
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_what_a_factory_string_has_no_part_for_is_known_before_anything_is_built(factory):
+    """FAISS itself says which parameters an index of this string has."""
+
+    def taken(name):
+        index = faiss.index_factory(16, factory, faiss.METRIC_INNER_PRODUCT)
+        try:
+            faiss.ParameterSpace().set_index_parameter(index, name, 3)
+        except RuntimeError:
+            return False
+        return True
+
+    def accepted(name):
+        try:
+            registry.get("faiss").Params(factory=factory, **{name: 3})
+        except ValidationError:
+            return False
+        return True
+
+    assert {ours: accepted(ours) for ours in NAMES} == {ours: taken(name) for ours, name in NAMES.items()}
 
 
 def test_no_values_change_nothing():

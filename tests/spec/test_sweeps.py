@@ -36,7 +36,8 @@ def test_a_system_without_a_sweep_is_on_no_curve(tmp_path):
 
 
 def test_two_parameters_are_swept_over_their_product(tmp_path):
-    systems = load(tmp_path, spec({"sweep": {"nprobe": [1, 2], "ef_search": [16, 32]}})).systems
+    index = {"factory": "IVF4_HNSW4,Flat", "sweep": {"nprobe": [1, 2], "ef_search": [16, 32]}}
+    systems = load(tmp_path, spec(index)).systems
     assert [one.name for one in systems] == [
         "IVF (nprobe=1, ef_search=16)", "IVF (nprobe=1, ef_search=32)",
         "IVF (nprobe=2, ef_search=16)", "IVF (nprobe=2, ef_search=32)",
@@ -75,6 +76,13 @@ def test_a_sweep_can_be_set_for_one_run(tmp_path):
         ({"sweep": {"nprobes": [2]}}, "indexes.ivf.sweep.nprobes", "faiss has no nprobes"),
         ({"sweep": {"seed": [2]}}, "indexes.ivf.sweep.seed", "decides how faiss builds its index"),
         ({"sweep": {"nprobe": [0]}}, "indexes.ivf.nprobe", "greater than or equal to 1"),
+        ({"sweep": {"ef_search": [8]}}, "indexes.ivf.ef_search", "'IVF4,Flat' has no ef_search, which needs a graph"),
+        ({"k_factor": 4}, "indexes.ivf.k_factor", "'IVF4,Flat' has no k_factor, which needs a refinement"),
+        (
+            {"matrix": {"factory": ["IVF4,Flat", "SQ8"]}, "nprobe": 2},
+            "indexes.ivf.nprobe",
+            "'SQ8' has no nprobe, which needs inverted lists",
+        ),
         ({"sweep": {"nprobe": ["many"]}}, "indexes.ivf.nprobe", "valid integer"),
         ({"sweep": {"nprobe": [2]}, "nprobe": 3}, "indexes.ivf.nprobe", "given twice"),
         ({"sweep": {"nprobe": [2]}, "matrix": {"nprobe": [3]}}, "indexes.ivf.nprobe", "given twice"),

@@ -102,6 +102,11 @@ class Subject:
 class Add(Protocol):
     """Adds a record to the run."""
 
+    @property
+    def confidence(self) -> float:
+        """What the spec asks of all intervals."""
+        ...
+
     def __call__(
         self,
         name: str,
@@ -119,7 +124,7 @@ class Add(Protocol):
             value: Finite, in the metric's unit.
             method: How it was measured or computed, one phrase.
             n: How many observations it rests on.
-            interval: Bounds of the 95 % interval; None where there is no sampling.
+            interval: Its bounds, at `confidence`; None where there is no sampling.
             source: Whether it was measured, computed by formula (analytic) or estimated.
         """
         ...
@@ -181,10 +186,11 @@ def add_mean(add: Add, name: str, values: Sequence[float], method: str) -> None:
     """Add the mean over processes; from two processes on with an interval by Student's t over the logarithms.
 
     Args:
-        add: Adds a record.
+        add: Adds a record; it knows the confidence of the interval.
         name: Of the metric.
         values: One a process; positive.
         method: How they were measured, one phrase.
     """
-    value, low, high = hierarchical(np.asarray(values, np.float64)[:, None], {})["mean"]
+    table = np.asarray(values, np.float64)[:, None]
+    value, low, high = hierarchical(table, {}, confidence=add.confidence)["mean"]
     add(name, value, method, n=len(values), interval=(low, high) if len(values) > 1 else None)

@@ -60,7 +60,7 @@ def write_run(
     for number, system in finished.items():
         own = SystemRecords(run, system)
         records += own.all()
-        records += extra_records(run, system.stages, done)
+        records += extra_records(run, system.stages, done, spec.head.measure.confidence)
         records += own.latency()
         seconds = system.summary.total["mean"][0]
         records += cost_records(run, system.collection, system.name, seconds, system.latencies, spec.head.measure)

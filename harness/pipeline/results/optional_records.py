@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
     from harness.records import Source
 
 
-def extra_records(run: str, stages: SystemStages, done: Mapping[str, Done]) -> list[Record]:
-    """What the finished measurements of a system give.
+@dataclass(frozen=True)
+class _Adder:
+    """Adds to the records of one system; see `harness.pipeline.measurements.Add`."""
 
-    Starting, first answers and processor time come from the latency processes.
-    """
-    records: list[Record] = []
+    about: tuple[str, str, str]
+    confidence: float
+    records: list[Record] = field(default_factory=list)
 
-    def add(
+    def __call__(
+        self,
         name: str,
         value: float,
         method: str,
@@ -37,13 +40,25 @@ def extra_records(run: str, stages: SystemStages, done: Mapping[str, Done]) -> l
         interval: tuple[float, float] | None = None,
         source: Source = "measured",
     ) -> None:
-        about = (run, stages.collection, stages.system.name)
-        records.append(record(*about, name, value, method=method, n=n, interval=interval, source=source))
+        self.records.append(record(*self.about, name, value, method=method, n=n, interval=interval, source=source))
 
+
+def extra_records(run: str, stages: SystemStages, done: Mapping[str, Done], confidence: float) -> list[Record]:
+    """What the finished measurements of a system give.
+
+    Starting, first answers and processor time come from the latency processes.
+
+    Args:
+        run: Name of the run.
+        stages: Of the system.
+        done: How every stage of the run ended, by key.
+        confidence: Of all intervals, as the spec says.
+    """
+    add = _Adder((run, stages.collection, stages.system.name), confidence)
     _warm(results_of(_results(stages.latency, done), "latency", TimedLatency), add)
     for name, own in stages.measurements.items():
         registry.get(name)().records(_results(own, done), add)
-    return records
+    return add.records
 
 
 def _results(stages: Sequence[Stage], done: Mapping[str, Done]) -> Results:

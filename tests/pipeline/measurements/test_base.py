@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from added import Added
 from scipy import stats
 
 from harness.pipeline.measurements import MeasurementBase, add_mean, results_of
@@ -20,11 +21,6 @@ class Other(StepResult):
     ratio: float
 
 
-class Added(list):
-    def __call__(self, name, value, method, *, n=1, interval=None, source="measured"):
-        self.append((name, value, method, n, interval, source))
-
-
 def test_results_are_those_of_their_kind_in_order():
     results = {"ratio": [Ratio(1.0), Ratio(2.0)], "other": [Other(3.0)]}
     assert results_of(results, "ratio", Ratio) == [Ratio(1.0), Ratio(2.0)]
@@ -37,14 +33,15 @@ def test_a_result_of_another_type_is_a_mistake_of_the_measurement(wrong):
         results_of({"ratio": [Ratio(1.0), wrong]}, "ratio", Ratio)
 
 
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
 @pytest.mark.parametrize("values", [[1.0, 2.0], [3.0, 3.5, 1.0, 2.0]])
-def test_a_mean_over_processes_has_student_s_interval_of_the_logarithms(values):
-    added = Added()
+def test_a_mean_over_processes_has_student_s_interval_of_the_logarithms(values, confidence):
+    added = Added(confidence)
     add_mean(added, "load_seconds", values, "how")
     ((name, value, method, n, interval, source),) = added
     assert (name, method, n, source) == ("load_seconds", "how", len(values), "measured")
     assert value == pytest.approx(np.mean(values))
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(np.log(values))
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(np.log(values))
     assert interval == pytest.approx((value * np.exp(-half), value * np.exp(half)))
 
 

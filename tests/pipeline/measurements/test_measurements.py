@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import step_results
+from added import Added
 from scipy import stats
 from step_results import stored
 from tests_support import write_collection
@@ -140,34 +141,31 @@ def load_search(*rates, bound=0.1):
 
 
 def recorded_load(*rates):
-    rows = {}
-    registry.get("load")().records(
-        {"load": load_search(*rates)}, lambda name, value, method, **more: rows.update({name: (value, method, more)})
-    )
-    return rows
+    added = Added()
+    registry.get("load")().records({"load": load_search(*rates)}, added)
+    return added.by_name()
 
 
 def test_the_highest_load_is_a_mean_over_processes_with_an_interval():
     rows = recorded_load(70.0, 80.0, 75.0)
-    value, method, more = rows["highest_load"]
-    assert value == pytest.approx(75)
-    low, high = more["interval"]
+    highest = rows["highest_load"]
+    assert highest.value == pytest.approx(75)
+    low, high = highest.interval
     half = stats.t.ppf(0.975, 2) * np.std(np.log([70, 80, 75]), ddof=1) / np.sqrt(3)
     assert (low, high) == pytest.approx((75 * np.exp(-half), 75 * np.exp(half)))
-    assert more["n"] == 3
-    assert "at most 100 ms" in method
-    assert "at least 1,000 arrivals" in method
-    assert rows["loaded_latency/p99"][0] == pytest.approx(0.09)
+    assert highest.n == 3
+    assert "at most 100 ms" in highest.method
+    assert "at least 1,000 arrivals" in highest.method
+    assert rows["loaded_latency/p99"].value == pytest.approx(0.09)
     assert "loaded_latency/p99.9" not in rows
-    assert recorded_load(70.0)["highest_load"][2]["interval"] is None
+    assert recorded_load(70.0)["highest_load"].interval is None
 
 
 def test_a_process_that_bore_nothing_leaves_the_highest_load_without_an_interval():
     rows = recorded_load(0.0, 80.0)
-    assert rows["highest_load"][0] == 40
-    assert rows["highest_load"][2] == {"n": 2}
+    assert (rows["highest_load"].value, rows["highest_load"].n, rows["highest_load"].interval) == (40, 2, None)
     assert rows.keys() == {"highest_load"}
-    assert recorded_load(0.0, 0.0)["highest_load"][0] == 0
+    assert recorded_load(0.0, 0.0)["highest_load"].value == 0
 
 
 def test_a_service_is_opened_part_by_part_and_answers(system, tmp_path):
@@ -277,7 +275,7 @@ def test_records_are_worked_out_from_the_results_and_a_failure_is_noted():
         cold=ColdTimes(step_results.conditions(), 100, 100, 3, load_seconds=4.0, first_query_seconds=1.0),
         **{"throughput/1": batch((2.0, 2.0), (0.5, 0.5))},
     )
-    rows = {row.metric: row for row in extra_records("r", one, done)}
+    rows = {row.metric: row for row in extra_records("r", one, done, 0.95)}
     values = {name: row.value for name, row in rows.items()}
     assert values == {
         "load_seconds": 2.0, "first_query_seconds": 0.5, "timer_overhead": 60e-9,
@@ -303,7 +301,7 @@ def test_a_service_takes_what_its_parts_take():
     for stage in stages["service-memory"]:
         result = ServiceMemory(*next(sizes), documents=6, queries=2)
         done[stage.key] = SimpleNamespace(artefact=stored(result), status="ok", reason="")
-    rows = {row.metric: row for row in extra_records("r", one, done)}
+    rows = {row.metric: row for row in extra_records("r", one, done, 0.95)}
     assert {name.partition("/")[2]: row.value for name, row in rows.items()} == {
         "": 150.0, "encoder": 110.0, "index": 30.0, "identifiers": 0.0, "query": 10.0,
     }  # fmt: skip
@@ -311,6 +309,8 @@ def test_a_service_takes_what_its_parts_take():
     assert (whole.n, whole.source, whole.unit) == (2, "measured", "bytes")
     assert whole.ci_low < 140 < 160 < whole.ci_high
     assert rows["service_bytes/identifiers"].ci_low is None
+    surer = {row.metric: row for row in extra_records("r", one, done, 0.99)}["service_bytes"]
+    assert surer.ci_low < whole.ci_low < whole.ci_high < surer.ci_high
 
 
 def test_a_service_is_measured_once_for_systems_that_differ_in_name_alone():

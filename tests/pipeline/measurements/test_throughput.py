@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import step_results
+from added import Added
 from scipy import stats
 
 from harness.claims import Evidence, judge
@@ -22,15 +23,13 @@ def measured(rng, system, processes, passes=3, seconds=0.5):
         level = seconds * np.exp(rng.normal(0, BETWEEN))
         times = tuple((level * np.exp(rng.normal(0, WITHIN, passes))).tolist())
         batches.append(BatchTimes(step_results.conditions(), times, times, queries=100, threads=1, component="1"))
-    rows = {}
-
-    def add(name, value, method, *, n=1, interval=None, source="measured"):
-        rows["c", system, name] = record(
-            "r", "c", system, name, value, method=method, n=n, interval=interval, source=source
-        )
-
-    Throughput().records({"throughput/1": batches}, add)
-    return rows
+    added = Added()
+    Throughput().records({"throughput/1": batches}, added)
+    return {
+        ("c", system, row.name): record("r", "c", system, row.name, row.value, method=row.method, n=row.n,
+                                        interval=row.interval)
+        for row in added
+    }  # fmt: skip
 
 
 def apart(first, second):
@@ -76,7 +75,8 @@ def test_a_process_counts_once_however_many_passes_it_made():
         BatchTimes(step_results.conditions(), (1.0,) * passes, (seconds,) * passes, 10, threads=1, component="1")
         for passes, seconds in ((2, 1.0), (8, 2.0))
     ]
-    rates = {}
-    Throughput().records({"throughput/1": batches}, lambda name, value, *_, **more: rates.update({name: (value, more)}))
-    assert rates["throughput_search/1"][0] == pytest.approx((10 + 5) / 2)
-    assert rates["throughput_search/1"][1]["n"] == 2
+    added = Added()
+    Throughput().records({"throughput/1": batches}, added)
+    rate = added.by_name()["throughput_search/1"]
+    assert rate.value == pytest.approx((10 + 5) / 2)
+    assert rate.n == 2

@@ -54,7 +54,7 @@ def test_the_null_control_of_a_point_is_on_no_curve(tmp_path):
 
 
 def test_settings_are_those_of_the_build_or_those_of_the_search(tmp_path):
-    (point,) = stages(tmp_path, {"sweep": {"nprobe": [3]}, "ef_construction": 8})
+    (point,) = stages(tmp_path, {"factory": "IVF2_HNSW4,Flat", "sweep": {"nprobe": [3]}, "ef_construction": 8})
     index = point.system.index
     built, searched = build_settings(index)["params"], search_settings(index)
     assert searched == {"nprobe": 3, "ef_search": None, "k_factor": None}

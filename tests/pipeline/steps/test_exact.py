@@ -119,7 +119,7 @@ def test_its_stages_and_records():
     ends = {"recall_vs_exact@10": (0.4, 0.6)}
     results = [(truth, exact.ExactSearch(4, 100)), (held, exact.ExactComparison({"10": 0.5}, 0.25, 4, ends))]
     done = {stage.key: Done(stage, "ok", stored(result)) for stage, result in results}
-    rows = {row.metric: (row.value, row.n, row.ci_low, row.ci_high) for row in extra_records("run", One, done)}
+    rows = {row.metric: (row.value, row.n, row.ci_low, row.ci_high) for row in extra_records("run", One, done, 0.95)}
     assert rows == {"recall_vs_exact@10": (0.5, 4, 0.4, 0.6), "ndcg_exact@10": (0.25, 4, None, None)}
 
 

@@ -13,7 +13,7 @@ from harness.metrics import METRICS, Metric
 from harness.records import record, write_records
 from harness.runs.read import load_run
 from reports.formatting import interval, number
-from reports.pages.run_page import write_report
+from reports.pages.run_page import page, write_report
 from reports.sections import conditions, null_control, takeaways
 from reports.sections.all_collections import overview
 from reports.sections.collection import ELSEWHERE, GROUPS, part
@@ -206,6 +206,13 @@ def test_page_is_whole_escaped_and_self_contained(run_folder):
         }, address
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(("confidence", "text"), [(0.9, "90 %"), (0.999, "99.9 %"), (None, "95 %")])
+def test_the_page_says_how_sure_its_intervals_are(run_folder, confidence, text):
+    run = load_run(run_folder)
+    run.facts["measure"] = {} if confidence is None else {"confidence": confidence}
+    assert f"In brackets the {text} interval" in page(run)
 
 
 def test_page_is_the_same_every_time(run_folder):
