@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 CQADUPSTACK = tuple(
     f"CQADupstack{part}Retrieval"
     for part in (
@@ -10,18 +15,24 @@ CQADUPSTACK = tuple(
     )
 )  # fmt: skip
 """mteb's CQADupstackRetrieval is the mean of these."""
-BEIR = (
-    "ArguAna", "ClimateFEVER", *CQADUPSTACK, "DBPedia", "FEVER", "FiQA2018", "HotpotQA", "MSMARCO", "NFCorpus", "NQ",
-    "QuoraRetrieval", "SCIDOCS", "SciFact", "Touche2020", "TRECCOVID",
+
+
+def _tasks(*names: str) -> dict[str, tuple[str, ...]]:
+    return {name: CQADUPSTACK if name == "CQADupstackRetrieval" else (name,) for name in names}
+
+
+BEIR = _tasks(
+    "ArguAna", "ClimateFEVER", "CQADupstackRetrieval", "DBPedia", "FEVER", "FiQA2018", "HotpotQA", "MSMARCO",
+    "NFCorpus", "NQ", "QuoraRetrieval", "SCIDOCS", "SciFact", "Touche2020", "TRECCOVID",
 )  # fmt: skip
-SUITES: dict[str, tuple[str, ...]] = {
+SUITES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "MTEB(eng, v1)": BEIR,
-    "MTEB(eng, v2)": (
+    "MTEB(eng, v2)": _tasks(
         "ArguAna", "CQADupstackGamingRetrieval", "CQADupstackUnixRetrieval", "ClimateFEVERHardNegatives",
         "FEVERHardNegatives", "FiQA2018", "HotpotQAHardNegatives", "SCIDOCS", "TRECCOVID", "Touche2020Retrieval.v3",
     ),
     "BEIR": BEIR,
-    "NanoBEIR": (
+    "NanoBEIR": _tasks(
         "NanoArguAnaRetrieval", "NanoClimateFeverRetrieval", "NanoDBPediaRetrieval", "NanoFEVERRetrieval",
         "NanoFiQA2018Retrieval", "NanoHotpotQARetrieval", "NanoMSMARCORetrieval", "NanoNFCorpusRetrieval",
         "NanoNQRetrieval", "NanoQuoraRetrieval", "NanoSCIDOCSRetrieval", "NanoSciFactRetrieval",

@@ -126,6 +126,19 @@ class Collection(Protocol):
         ...
 
     @classmethod
+    def suite_task(cls, settings: TomlTable, params: Any) -> tuple[str, str] | None:
+        """The suite that a table of a spec names, and the task of it that one of its collections is, or is a part of.
+
+        Args:
+            settings: The table as it is written.
+            params: Of the collection.
+
+        Returns:
+            Names of suite and task; None where the table names no suite. Default: None.
+        """
+        ...
+
+    @classmethod
     def modules(cls, params: Any) -> tuple[str, ...]:
         """Modules whose code decides the content. Default: the module of the class."""
         ...
@@ -166,6 +179,11 @@ class CollectionBase:
     def expanded(cls, settings: TomlTable, matrix: TomlTable) -> tuple[TomlTable, TomlTable]:
         """Both as they are."""
         return settings, matrix
+
+    @classmethod
+    def suite_task(cls, settings: TomlTable, params: Any) -> tuple[str, str] | None:
+        """None."""
+        return None
 
     @classmethod
     def modules(cls, params: Any) -> tuple[str, ...]:

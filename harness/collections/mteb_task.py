@@ -95,7 +95,14 @@ class MtebTask(CollectionBase):
         if not isinstance(suite, str) or suite not in SUITES or "task" in settings or "task" in matrix:
             return settings, matrix
         rest = {name: value for name, value in settings.items() if name != "suite"}
-        return rest, {"task": list(SUITES[suite]), **matrix}
+        return rest, {"task": [part for parts in SUITES[suite].values() for part in parts], **matrix}
+
+    @classmethod
+    def suite_task(cls, settings: TomlTable, params: MtebParams) -> tuple[str, str] | None:
+        """The suite of the table and the task of it; the parts of CQADupstack are one task where the suite says so."""
+        suite = str(settings.get("suite"))
+        tasks = [task for task, parts in SUITES.get(suite, {}).items() if params.task in parts]
+        return (suite, tasks[0]) if tasks else None
 
     def fingerprint(self) -> str:
         """The task's name and the version of mteb, which pins the revision of the data; nothing is imported."""

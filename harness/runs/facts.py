@@ -87,7 +87,10 @@ class MeasureFacts(TypedDict, total=False):
 
 
 class Facts(TypedDict, total=False):
-    """What ``run.json`` holds; `several` names the runs where several are merged into one."""
+    """What ``run.json`` holds; `several` names the runs where several are merged into one.
+
+    `suites` are the collections of each task of each suite.
+    """
 
     schema: int
     run: str
@@ -104,6 +107,7 @@ class Facts(TypedDict, total=False):
     measure: MeasureFacts
     environment: dict[str, dict[str, str]]
     collections: dict[str, CollectionFacts]
+    suites: dict[str, dict[str, list[str]]]
     systems: list[SystemFacts]
     stages: list[StageFacts]
     claims: list[ClaimFacts]

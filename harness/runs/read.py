@@ -15,6 +15,7 @@ from harness.records import Record, read_records
 from harness.runs import large_files, layout
 from harness.runs.disturbed import disturbances, processes
 from harness.runs.metrics import is_foreign, metric_of
+from harness.spec.suite import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -73,6 +74,11 @@ class RunData:
     def systems(self) -> list[SystemFacts]:
         """Every system on every collection, with status and reason."""
         return self.facts["systems"]
+
+    @cached_property
+    def suites(self) -> list[Suite]:
+        """The suites of the spec; none where an older version wrote the folder."""
+        return [Suite(name, tasks) for name, tasks in self.facts.get("suites", {}).items()]
 
     def collections(self) -> list[str]:
         """Names in order."""

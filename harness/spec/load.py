@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.errors import allowed
 from harness.spec.checks import check_claims, check_measurements, check_nightly, check_quality
 from harness.spec.models import Part, Spec, SpecHead, System, SystemSpec
+from harness.spec.named_suites import suites_of
 from harness.spec.registries import AXES, SINGULAR
 from harness.spec.source import Source, validate
 from harness.spec.toml import apply_overrides, read_toml
@@ -60,6 +62,7 @@ def spec_of(
     parts = _all_parts(source, tables, registries)
     _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
+    suites = suites_of(source, head.suites, parts["collections"])
     check_claims(source, head, systems, parts)
     check_nightly(source, head)
     by_name = {axis: {part.name: part for group in parts[axis].values() for part in group} for axis in AXES}
@@ -72,6 +75,7 @@ def spec_of(
         by_name["indexes"],
         systems,
         tuple(overrides),
+        suites,
     )
 
 
@@ -125,11 +129,13 @@ def _tables(source: Source, axis: str, given: TomlValue, registry: Axis[PartType
 def _collection(source: Source, name: str, table: TomlTable, registry: Axis[CollectionType]) -> list[Part]:
     """A collection, or those that a suite or a matrix makes of its table."""
     kind, matrix = str(table["type"]), table.pop("matrix", {})
+    written = {key: value for key, value in table.items() if key != "type"}
+    source_type = registry.get(kind)
     if isinstance(matrix, dict):
-        settings = {key: value for key, value in table.items() if key != "type"}
-        settings, matrix = registry.get(kind).expanded(settings, matrix)
+        settings, matrix = source_type.expanded(written, matrix)
         table = {"type": kind, **settings}
-    return variants(source, ("collections", name), table, matrix, registry)
+    parts = variants(source, ("collections", name), table, matrix, registry)
+    return [replace(part, suite=source_type.suite_task(written, part.params)) for part in parts]
 
 
 def _pairs(source: Source, name: str, given: TomlValue | None, collections: Sequence[str]) -> str | None:

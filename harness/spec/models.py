@@ -10,9 +10,13 @@ from pydantic import Field, field_validator, model_validator
 from harness.spec.claim import ClaimSpec
 from harness.spec.nightly import NightlySpec
 from harness.spec.params import Params
+from harness.spec.suite import SuiteSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from harness.spec.suite import Suite
 
 Name = str
 
@@ -144,6 +148,8 @@ class SpecHead(Params):
     """How it is measured."""
     claims: list[ClaimSpec] = Field(default_factory=list)
     """What is to be settled."""
+    suites: dict[str, SuiteSpec] = Field(default_factory=dict)
+    """Collections whose mean over tasks is one number, by the suite's name."""
     nightly: NightlySpec = Field(default_factory=NightlySpec)
     """What the nightly run alarms on."""
 
@@ -153,7 +159,8 @@ class Part:
     """One collection, encoder or index of a spec, a matrix and a sweep already expanded.
 
     `base` is the name in the spec, `name` that with the varied parameters in brackets and the swept ones of the search
-    in parentheses. `pairs` is the collection that an encoder trains on.
+    in parentheses. `pairs` is the collection that an encoder trains on. `suite` is the suite that a collection's table
+    names, and the task of it that the collection is or is a part of.
     """
 
     base: str
@@ -163,6 +170,7 @@ class Part:
     pairs: str | None = None
     varied: tuple[tuple[str, str], ...] = ()
     swept: tuple[tuple[str, str], ...] = ()
+    suite: tuple[str, str] | None = None
 
     @property
     def swept_text(self) -> str:
@@ -201,6 +209,7 @@ class Spec:
     indexes: dict[str, Part]
     systems: tuple[System, ...]
     overrides: tuple[str, ...] = field(default=())
+    suites: Mapping[str, Suite] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

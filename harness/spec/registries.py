@@ -30,6 +30,10 @@ class CollectionType(PartType, Protocol):
         """A table of a spec and its matrix as they are meant."""
         ...
 
+    def suite_task(self, settings: TomlTable, params: Settings) -> tuple[str, str] | None:
+        """The suite that a table names, and which task of it these parameters are."""
+        ...
+
 
 class EncoderType(Protocol):
     """A kind of encoder. It is made from its settings alone; a model comes later."""

@@ -17,8 +17,6 @@ import numpy as np
 from harness.stats.bootstrap import Floats, Interval, checked, differences
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
 FEWEST = 10
@@ -140,28 +138,6 @@ def equivalence(values: ArrayLike, margin: float, *, limits: tuple[float, float]
     return float(stdtr(count - 1, (abs(mean) - margin) / error))
 
 
-def stratified(strata: Sequence[ArrayLike]) -> tuple[float, float]:
-    """Mean of the means of several collections, and its two-sided p-value (Welch 1947).
-
-    Args:
-        strata: For each collection one value a query, at least 2.
-
-    Returns:
-        (mean, p-value); p = 1 where no query of any collection differs from another one of its collection, or where
-        fewer than `FEWEST` queries in all are not 0.
-    """
-    from scipy.special import stdtr
-
-    tables = [checked(values) for values in strata]
-    mean = float(np.mean([data.mean() for data in tables]))
-    parts = [(float(data.var(ddof=1)) / len(data) if len(data) > 1 else math.inf, len(data) - 1) for data in tables]
-    variance = sum(part for part, _ in parts)
-    if sum(int(np.count_nonzero(data)) for data in tables) < FEWEST or not 0 < variance < math.inf:
-        return mean, 1.0
-    freedom = variance**2 / sum(part**2 / left for part, left in parts)
-    return mean, min(1.0, 2 * float(stdtr(freedom, -abs(mean) * len(tables) / math.sqrt(variance))))
-
-
 def difference(
     first: ArrayLike,
     second: ArrayLike,
@@ -224,6 +200,11 @@ def ratio(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95, frac
         return value, *EVERYTHING
     root = math.sqrt(max(b * b - a * c, 0.0))
     return value, min((b - root) / a, value), max((b + root) / a, value)
+
+
+def few_differ(data: Floats) -> bool:
+    """Whether fewer than `FEWEST` queries have another value than the most common one: Student's t would err."""
+    return _common(data) is not None
 
 
 def _common(data: Floats) -> float | None:

@@ -128,8 +128,8 @@ def _best(run: RunData, name: str, rows: Mapping[str, Record]) -> str | None:
 
 def _beats_all(run: RunData, name: str, order: list[str]) -> bool:
     """The mean over the collections, each with the same weight; Holm's correction over all pairs of systems."""
-    from harness.stats.means import stratified
     from harness.stats.paired import holm
+    from harness.stats.strata import stratified
 
     tables = [run.shared(collection, name, order)[1] for collection in run.collections()]
     known = [table for table in tables if table is not None and table.size]

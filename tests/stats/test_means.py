@@ -20,7 +20,6 @@ from harness.stats.means import (
     p_value,
     p_values,
     ratio,
-    stratified,
 )
 
 fractions = st.floats(0, 1, width=32)
@@ -213,34 +212,3 @@ def test_p_values_hardly_differ_from_those_of_randomisations():
     for shift in (0.0, 0.02, 0.05):
         row = rng.normal(shift, 0.2, 200) * (rng.random(200) < 0.6)
         assert p_value(row, limits=DIFFERENCE) == pytest.approx(paired_randomisation(row, row * 0), abs=0.02)
-
-
-def test_one_collection_is_no_stratum_of_its_own():
-    row = np.random.default_rng(4).normal(0.1, 0.3, 80)
-    assert stratified([row]) == pytest.approx((row.mean(), p_value(row)))
-
-
-def test_two_collections_are_compared_as_welch_compares_two_samples():
-    rng = np.random.default_rng(5)
-    first, second = rng.normal(0.2, 0.3, 40), rng.normal(0.1, 0.05, 300)
-    mean, p = stratified([first, -second])
-    assert mean == pytest.approx((first.mean() - second.mean()) / 2)
-    assert p == pytest.approx(stats.ttest_ind(first, second, equal_var=False).pvalue)
-
-
-def test_equal_systems_on_several_collections_differ_in_one_of_twenty():
-    rng = np.random.default_rng(6)
-    wrong = 0
-    for _ in range(600):
-        strata = [rng.normal(0, spread, count) for spread, count in ((0.3, 20), (0.1, 300), (0.2, 60))]
-        wrong += stratified(strata)[1] < 0.05
-    assert stats.binom.ppf(0.001, 600, 0.05) <= wrong <= stats.binom.ppf(0.999, 600, 0.05)
-
-
-@pytest.mark.parametrize(
-    "strata", [[[0.0] * 40, [0.0] * 40], [[0.5], [0.1] * 40], [[0.1] * 40], [[0.3, 0.2], [0.4] * 3]]
-)
-def test_collections_that_cannot_tell_have_p_one(strata):
-    mean, p = stratified(strata)
-    assert mean == pytest.approx(np.mean([np.mean(values) for values in strata]))
-    assert p == 1

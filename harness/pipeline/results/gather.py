@@ -115,6 +115,9 @@ def _facts_of_run(
             for prepared in (_result(done, system.prepare, Prepared),)
             if prepared is not None
         },
+        "suites": {
+            suite.name: {task: list(parts) for task, parts in suite.tasks.items()} for suite in spec.suites.values()
+        },
         "systems": [_described(system, done) for system in systems],
         "stages": [
             {
