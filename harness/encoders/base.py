@@ -127,6 +127,10 @@ class Encoder(Protocol):
         """
         ...
 
+    def count_query_flops(self, tokens: int) -> float:
+        """The same of a query. Default: `count_flops`, one model encodes both sides."""
+        ...
+
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Names of columns that a reader understands. Default: none, as of dense vectors.
 
@@ -259,6 +263,10 @@ class EncoderBase:
     def count_flops(self, tokens: int) -> float:
         """0.0: nothing that is worth counting."""
         return 0.0
+
+    def count_query_flops(self, tokens: int) -> float:
+        """As of a document: one model encodes both sides."""
+        return self.count_flops(tokens)
 
     def terms(self, columns: Sequence[int]) -> list[str]:
         """No names, as of dense vectors."""

@@ -191,7 +191,7 @@ def _encode_side(
     first, last = blocks * shard // shards, blocks * (shard + 1) // shards
     total = min(last * BLOCK, texts) - first * BLOCK
     writer = VectorsWriter(target, encoder.kind, encoder.width)
-    flops_of = cache(encoder.count_flops)
+    flops_of = cache(encoder.count_flops if role == "document" else encoder.count_query_flops)
     seconds, tokens = 0.0, 0
     flops, by_query = 0.0, []
     for block in _one_ahead(islice(read_blocks(source, BLOCK), first, last), encoder, role):

@@ -99,6 +99,15 @@ def test_both_sides_are_counted_and_averaged_over_their_texts(encode, tmp_path):
     assert json.loads((tmp_path / "out" / "terms.json").read_text()) == [[1, "of 1"], [2, "of 2"], [3, "of 3"]]
 
 
+def test_queries_may_cost_otherwise_than_documents(encode):
+    class Asymmetric(Words):
+        def count_query_flops(self, tokens):
+            return 0.0
+
+    result = encode(Maker(Asymmetric()))
+    assert (result.document.flops, result.query.flops) == (6.5, 0.0)
+
+
 def test_dense_vectors_have_no_names_of_terms(encode, tmp_path):
     result = encode(Maker(Dense()))
     assert (result.kind, result.document.stored) == ("dense", 4 * 12)
