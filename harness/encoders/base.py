@@ -65,7 +65,8 @@ class Declared:
     Attributes:
         attention: Which tokens a token sees; None where the settings do not say.
         special_tokens: Whether texts carry the tokenizer's special tokens; None where the settings do not say.
-        dtype: Of the arithmetic: float32, bfloat16, float16 or auto. It decides how much rounding is allowed.
+        dtype: Of the arithmetic: float32, bfloat16, float16 or auto. It decides how much rounding is allowed where the
+            encoder's `Probe` does not name the dtype that was loaded.
     """
 
     attention: Attention | None = None
@@ -85,6 +86,7 @@ class Probe:
         attention: What the model's own settings say.
         specials_wanted: Whether texts are meant to carry special tokens.
         on_left: Documents to vectors with the padding on the left.
+        dtype: The dtype that the weights were loaded in and are computed with.
     """
 
     ids: Callable[[str, Role], list[int]]
@@ -94,6 +96,7 @@ class Probe:
     attention: Attention | None = None
     specials_wanted: bool | None = None
     on_left: Callable[[Sequence[str]], Vectors] | None = None
+    dtype: str | None = None
 
 
 @runtime_checkable
@@ -138,8 +141,8 @@ class Encoder(Protocol):
         """
         ...
 
-    def parameters(self) -> Mapping[str, float]:
-        """Facts for the report: parameters, bytes of weights, layers, hidden size, ... Default: none."""
+    def parameters(self) -> Mapping[str, float | str]:
+        """Facts for the report: parameters, bytes of weights, dtype, device, layers, hidden size, ... Default: none."""
         ...
 
     def expect(self, texts: Sequence[str], role: Role) -> None:
@@ -272,7 +275,7 @@ class EncoderBase:
         """No names, as of dense vectors."""
         return []
 
-    def parameters(self) -> Mapping[str, float]:
+    def parameters(self) -> Mapping[str, float | str]:
         """No facts."""
         return {}
 

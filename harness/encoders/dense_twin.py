@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.encoders import Progress, register
+from harness.encoders import Encoder, Progress, register
 from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import DenseTwinParams
+from harness.encoders.replicas import on_devices
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     import torch
 
     from harness.collections.base import Pair
-    from harness.encoders.backbones.packed_encoder import PackedDense
     from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
     from harness.training.params import TrainingParams
@@ -85,8 +85,11 @@ class DenseTwin(LlamaEncoderType):
             model.save(directory)
         return facts
 
-    def load(self, directory: Path, *, threads: int = 1) -> PackedDense:
+    def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open what `fit` wrote."""
         from harness.encoders.backbones.packed_encoder import PackedDense
 
-        return PackedDense(self._opened(directory, threads), self.params.batch_size, self.params.facts())
+        def on(device: str) -> PackedDense:
+            return PackedDense(self._opened(directory, device), self.params, self.params.facts())
+
+        return on_devices(self.params, threads, on)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.encoders import FitInput, Progress, register
+from harness.encoders import Encoder, FitInput, Progress, register
 from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import LaconicParams
+from harness.encoders.replicas import on_devices
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from harness.collections.base import Pair
-    from harness.encoders.backbones.packed_encoder import Model, PackedSparse
+    from harness.encoders.backbones.packed_encoder import Model
     from harness.encoders.llama_family.term_selection import Terms
     from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
@@ -86,11 +87,14 @@ class Laconic(LlamaEncoderType):
             model.save(directory)
         return facts
 
-    def load(self, directory: Path, *, threads: int = 1) -> PackedSparse:
+    def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open what `fit` wrote."""
         from harness.encoders.backbones.packed_encoder import PackedSparse
 
-        return PackedSparse(self._opened(directory, threads), self.params.batch_size, self.params.facts())
+        def on(device: str) -> PackedSparse:
+            return PackedSparse(self._opened(directory, device), self.params, self.params.facts())
+
+        return on_devices(self.params, threads, on)
 
 
 def _terms(model: Model, passages: list[str], params: LaconicParams) -> Terms:

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from harness.encoders import Encoder, register
-from harness.encoders.backbones.sentence_transformers_model import LIBRARIES, Loaded, ReadyMade
+from harness.encoders.backbones.sentence_transformers_model import LIBRARIES, Loaded, ReadyMade, open_model
+from harness.encoders.replicas import on_devices
 from harness.encoders.weights.source import SourceParams
 from harness.errors import UserError
 
@@ -49,23 +50,22 @@ class SentenceTransformerType(ReadyMade):
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
-        import torch
+        return on_devices(self.params, threads, lambda device: self._on(directory / "model", device))
 
+    def _on(self, folder: Path, device: str) -> Encoder:
         from harness.encoders.backbones.bert import open_bert
 
-        torch.set_num_threads(threads)
-        plain = open_bert(directory / "model", self.params)
+        plain = open_bert(folder, self.params, device)
         if plain is not None:
             if self.params.dimensions is not None:
                 width = kept_dimensions(self.params.dimensions, plain.contract.dimensions or plain.shape.hidden)
                 plain.contract = replace(plain.contract, dimensions=width)
             from harness.encoders.backbones.packed_encoder import PackedDense
 
-            return PackedDense(plain, self.params.batch_size)
+            return PackedDense(plain, self.params)
         from sentence_transformers import SentenceTransformer
 
-        model = SentenceTransformer(str(directory / "model"), device="cpu", local_files_only=True)
-        return DenseEncoder(model, self.params)
+        return DenseEncoder(open_model(SentenceTransformer, folder, self.params.dtype, device), self.params)
 
 
 class DenseEncoder(Loaded):
@@ -89,14 +89,17 @@ class DenseEncoder(Loaded):
         return self._encode(texts, "query")
 
     def _encode(self, texts: Sequence[str], role: Literal["document", "query"]) -> NDArray[np.float32]:
-        vectors = self.model.encode(
-            list(texts),
-            batch_size=self.params.batch_size,
-            prompt=self.prefix(role),
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        )
-        rows = np.asarray(vectors, np.float32).reshape(len(texts), self.full)[:, : self.width]
+        whole = np.zeros((len(texts), self.full), np.float32)
+        for places in self.batches(texts, role):
+            vectors = self.model.encode(
+                [texts[place] for place in places],
+                batch_size=len(places),
+                prompt=self.prefix(role),
+                convert_to_tensor=True,
+                show_progress_bar=False,
+            )
+            whole[places] = vectors.float().cpu().numpy()
+        rows = whole[:, : self.width]
         if self.unit and self.width < self.full:
             rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return np.ascontiguousarray(rows)

@@ -10,7 +10,8 @@ from pydantic import Field
 from scipy import sparse
 
 from harness.encoders import Encoder, register
-from harness.encoders.backbones.sentence_transformers_model import LIBRARIES, Loaded, ReadyMade
+from harness.encoders.backbones.sentence_transformers_model import LIBRARIES, Loaded, ReadyMade, open_model
+from harness.encoders.replicas import on_devices
 from harness.encoders.weights.source import SourceParams
 
 if TYPE_CHECKING:
@@ -43,22 +44,21 @@ class SparseEncoderType(ReadyMade):
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
-        import torch
+        return on_devices(self.params, threads, lambda device: self._on(directory / "model", device))
 
+    def _on(self, folder: Path, device: str) -> Encoder:
         from harness.encoders.backbones.bert import open_bert
 
-        torch.set_num_threads(threads)
-        plain = open_bert(directory / "model", self.params)
+        plain = open_bert(folder, self.params, device)
         if plain is not None:
             limits = self.params.model_dump(include={"query_terms", "document_terms"}, exclude_none=True)
             plain.contract = replace(plain.contract, **limits)
             from harness.encoders.backbones.packed_encoder import PackedSparse
 
-            return PackedSparse(plain, self.params.batch_size)
+            return PackedSparse(plain, self.params)
         from sentence_transformers import SparseEncoder
 
-        model = SparseEncoder(str(directory / "model"), device="cpu", local_files_only=True)
-        return SparseTextEncoder(model, self.params)
+        return SparseTextEncoder(open_model(SparseEncoder, folder, self.params.dtype, device), self.params)
 
 
 class SparseTextEncoder(Loaded):
@@ -85,19 +85,19 @@ class SparseTextEncoder(Loaded):
 
     def _encode(self, texts: Sequence[str], role: Literal["document", "query"]) -> sparse.csr_matrix:
         # The library returns COO at 20 bytes a weight; batch by batch that never adds up.
-        order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+        order: list[int] = []
         blocks = []
-        for begin in range(0, len(order), self.params.batch_size):
-            batch = [texts[place] for place in order[begin : begin + self.params.batch_size]]
+        for places in self.batches(texts, role):
+            order += places
             rows = self.model.encode(
-                batch,
-                batch_size=len(batch),
+                [texts[place] for place in places],
+                batch_size=len(places),
                 prompt=self.prefix(role),
                 **self._limit(role),
                 convert_to_sparse_tensor=False,
                 show_progress_bar=False,
             )
-            blocks.append(sparse.csr_matrix(np.asarray(rows.cpu(), np.float32)))
+            blocks.append(sparse.csr_matrix(rows.float().cpu().numpy()))
         if not blocks:
             return sparse.csr_matrix(np.zeros((0, self.width), np.float32))
         return sparse.csr_matrix(sparse.vstack(blocks, format="csr")[np.argsort(order)])

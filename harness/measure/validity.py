@@ -108,7 +108,8 @@ def check_encoder(encoder: Encoder, declared: Declared = UNDECLARED, texts: Sequ
         checks += _attention(inside, declared.attention or inside.attention, texts)
         wanted = inside.specials_wanted if declared.special_tokens is None else declared.special_tokens
         checks += _special_tokens(inside, wanted, texts)
-    checks += _padding(encoder, inside, batch, PADDING.get(declared.dtype, 0.1), texts)
+    loaded = declared.dtype if inside is None or inside.dtype is None else inside.dtype
+    checks += _padding(encoder, inside, batch, PADDING.get(loaded, max(PADDING.values())), texts)
     checks.append(_cosine(batch, COSINE[encoder.kind]))
     if encoder.kind == "sparse":
         terms = sparse.csr_matrix(batch)

@@ -59,17 +59,18 @@ def settings(asked, **more):
 def ours(folder: Path, asked, pairs, marks: list, **more):
     from functools import partial
 
+    import torch
+
     from harness.encoders.backbones.batching import Tokeniser
     from harness.encoders.laconic import LaconicParams
     from harness.encoders.llama_family.make import open_model
     from harness.training.loop import train
     from harness.training.objectives import Batch, SparseObjective
 
-    model = open_model(folder, "sparse", LaconicParams(backbone="."), asked["threads"])
+    torch.set_num_threads(asked["threads"])
+    model = open_model(folder, "sparse", LaconicParams(backbone="."), "cpu")
     tokeniser = Tokeniser(model.tokenizer, model.contract)
     ids = partial(tokeniser.ids, length=asked["length"])
-    import torch
-
     params = settings(asked, **more)
     objective = SparseObjective(model.head, torch.nn.Parameter(model.bias), params, 0)
 

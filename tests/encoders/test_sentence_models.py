@@ -1,6 +1,7 @@
 """Models of sentence-transformers: plain BERT pipelines in our own BERT, all others in the library; equal vectors."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -191,3 +192,82 @@ def test_operations_of_unknown_architectures_are_counted(tmp_path):
     config.model_type = "bert"
     pooler = 2 * 16 * 16  # computed by the library, used by nothing
     assert counted == pytest.approx(found.count_flops(20) + pooler, rel=1e-6)
+
+
+def in_dtype(tmp_path, made, dtype):
+    """The model saved again with its weights in another dtype."""
+    made.to(dtype)
+    shutil.rmtree(tmp_path / "model")
+    made.save(str(tmp_path / "model"))
+
+
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("kind", "own"), [("dense", True), ("dense", False), ("sparse", True), ("sparse", False)])
+def test_weights_in_half_precision_are_computed_in_the_dtype_that_is_asked_for(
+    tmp_path, monkeypatch, stored, kind, own
+):
+    import sentence_transformers
+
+    from harness.encoders import hardware
+    from harness.measure.validity import check_encoder
+
+    if kind == "dense":
+        in_dtype(tmp_path, dense(tmp_path, mode="mean" if own else "max"), stored)
+        type, library = "sentence-transformer", sentence_transformers.SentenceTransformer
+    else:
+        in_dtype(tmp_path, splade(tmp_path, "bare", "BertForMaskedLM" if own else "DistilBertForMaskedLM"), stored)
+        type, library = "sparse-encoder", sentence_transformers.SparseEncoder
+    monkeypatch.setattr(hardware, "multiplies_bfloat16", lambda: True)
+    name = str(stored).removeprefix("torch.")
+    auto = name if stored == torch.bfloat16 else "float32"  # no processor multiplies float16 by itself
+    for asked, dtype in (("float32", "float32"), (name, name), ("auto", auto)):
+        encoder = ours(type, tmp_path, dtype=asked, max_length=30)
+        shutil.rmtree(tmp_path / "out")
+        theirs = library(
+            str(tmp_path / "model"), device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}, local_files_only=True
+        )
+        more = {} if kind == "dense" else {"convert_to_sparse_tensor": False}
+        theirs.max_seq_length = 30
+        expected = theirs.encode(TEXTS, convert_to_tensor=True, **more).float().numpy()
+        rows = encoder.encode_documents(TEXTS)
+        rows = rows if kind == "dense" else rows.toarray()
+        close = 2e-6 if dtype == "float32" else 0.05
+        np.testing.assert_allclose(rows, expected, atol=close * max(1.0, expected.max()))
+        facts = encoder.parameters()
+        assert (facts["dtype"], facts["device"]) == (dtype, "cpu")
+        assert facts["weight bytes"] == facts["parameters"] * (4 if dtype == "float32" else 2)
+        assert encoder.probe().dtype == dtype
+        padding = next(check for check in check_encoder(encoder) if check.name == "alone against in a batch")
+        assert padding.passed and padding.high == {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02}[dtype]
+
+
+@pytest.mark.parametrize(("kind", "own"), [("dense", True), ("dense", False), ("sparse", True), ("sparse", False)])
+def test_batches_have_no_more_tokens_than_the_spec_allows(tmp_path, kind, own):
+    if kind == "dense":
+        dense(tmp_path, mode="mean" if own else "max")
+        type = "sentence-transformer"
+    else:
+        splade(tmp_path, "modules", "BertForMaskedLM" if own else "DistilBertForMaskedLM")
+        type = "sparse-encoder"
+    texts = [text for text in TEXTS * 3 if text]
+    whole = ours(type, tmp_path, max_length=30).encode_documents(texts)
+    shutil.rmtree(tmp_path / "out")
+    encoder = ours(type, tmp_path, max_length=30, batch_tokens=33)
+    sizes = []
+
+    def note(module, args):
+        ids = args[0] if own else args[0]["input_ids"]
+        sizes.append(ids.numel())
+
+    handle = (encoder.model.backbone if own else encoder.model).register_forward_pre_hook(note)
+    rows = encoder.encode_documents(texts)
+    handle.remove()
+    assert len(sizes) > 3 and max(sizes) <= 33
+    assert abs(rows - whole).max() < 1e-5
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    dense(tmp_path)
+    with pytest.raises(UserError, match="no device 'cuda:1' here"):
+        ours("sentence-transformer", tmp_path, device=["cpu", "cuda:1"])

@@ -16,7 +16,9 @@ from torch.nn import functional
 
 from harness.encoders.backbones.packed_attention import Layout
 from harness.encoders.backbones.packed_encoder import Model
+from harness.encoders.hardware import arithmetic
 from harness.encoders.weights.sentence_transformers_folder import Contract, read_modules
+from harness.encoders.weights.stored import stored_dtype
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ class Layer(nn.Module):
         return result
 
 
-def open_bert(folder: Path, params: SourceParams) -> Model | None:
+def open_bert(folder: Path, params: SourceParams, device: str = "cpu") -> Model | None:
     """The model of a folder of sentence-transformers, ready for encoding; None for all but plain BERT pipelines.
 
     Plain: BERT with mean or first-token pooling and optional normalisation, or BERT's masked-language model with SPLADE
@@ -180,7 +182,7 @@ def open_bert(folder: Path, params: SourceParams) -> Model | None:
         eps=config.get("layer_norm_eps", 1e-12),
         transform=sparse,
     )
-    loaded = _weights(folder, shape)
+    loaded = _weights(folder, shape, device, arithmetic(params.dtype, device, stored_dtype(folder)))
     if loaded is None:
         return None
     backbone, head, bias = loaded
@@ -238,14 +240,16 @@ def _contract(
     return Contract("dense", *common, pooling=mode, normalise=bool(names[2:]), special_tokens=True)  # type: ignore[arg-type]
 
 
-def _weights(folder: Path, shape: BertShape) -> tuple[Bert, torch.Tensor, torch.Tensor | None] | None:
+def _weights(
+    folder: Path, shape: BertShape, device: str, dtype: torch.dtype
+) -> tuple[Bert, torch.Tensor, torch.Tensor | None] | None:
     from safetensors.torch import load_file
 
     files = sorted(folder.glob("*.safetensors"))
     stored: dict[str, torch.Tensor] = {}
     for file in files:
         stored |= load_file(str(file))
-    tensors = {name.removeprefix("bert."): tensor.float() for name, tensor in stored.items()}
+    tensors = {name.removeprefix("bert."): tensor.to(device, dtype) for name, tensor in stored.items()}
     head = tensors.pop("cls.predictions.decoder.weight", None)
     biases = [tensors.pop(f"cls.predictions.{name}", None) for name in ("bias", "decoder.bias")]
     # The oldest checkpoints name a norm's parts as TensorFlow did.

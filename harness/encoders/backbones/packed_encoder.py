@@ -10,8 +10,9 @@ import torch
 from scipy import sparse
 
 from harness.encoders.backbones.batching import Ahead, Tokeniser, by_length, pack
-from harness.encoders.backbones.screened_head import Screen, multiplies_bfloat16
+from harness.encoders.backbones.screened_head import Screen
 from harness.encoders.base import EncoderBase, Probe
+from harness.encoders.hardware import Hardware, described, multiplies_bfloat16
 from harness.encoders.weights.configuration import Configuration
 from harness.encoders.weights.sentence_transformers_folder import Contract, Weights, write
 from harness.training.max_head import max_logits
@@ -29,6 +30,8 @@ Row = TypeVar("Row")
 
 TOKENS = 2048
 """Tokens of a batch on a processor: what one step writes, the next finds in the cache, and no memory is mapped anew."""
+MANY_TOKENS = 16_384
+"""Tokens of a batch on an accelerator, which is slow with little work; its memory holds the states of that many."""
 
 
 class Shape(Protocol):
@@ -83,10 +86,16 @@ class Model:
 
     @torch.inference_mode()
     def states(
-        self, ids: Sequence[Sequence[int]], batch_size: int
+        self, ids: Sequence[Sequence[int]], batch_size: int, batch_tokens: int | None = None
     ) -> Iterator[tuple[list[int], torch.Tensor, list[int]]]:
-        """Places, packed states and lengths of one batch after the other; empty texts are left out."""
-        most = TOKENS if self.head.device.type == "cpu" else None
+        """Places, packed states and lengths of one batch after the other; empty texts are left out.
+
+        Args:
+            ids: Of each text.
+            batch_size: Texts a batch.
+            batch_tokens: Tokens a batch, at most; as suits the device where it is None.
+        """
+        most = batch_tokens or (TOKENS if self.head.device.type == "cpu" else MANY_TOKENS)
         for places in by_length([len(text) for text in ids], batch_size, most):
             tokens, lengths = pack(ids, places)
             yield places, self.backbone(tokens.to(self.head.device), lengths), lengths
@@ -97,12 +106,12 @@ class PackedEncoder(EncoderBase):
 
     Args:
         model: Ready for encoding.
-        batch_size: Texts a batch.
+        batches: How large they are.
         facts: More for the report.
     """
 
-    def __init__(self, model: Model, batch_size: int, facts: Mapping[str, float] | None = None) -> None:
-        self.model, self.batch_size, self.facts = model, batch_size, facts or {}
+    def __init__(self, model: Model, batches: Hardware, facts: Mapping[str, float] | None = None) -> None:
+        self.model, self.batches, self.facts = model, batches, facts or {}
         self.tokeniser = Ahead(Tokeniser(model.tokenizer, model.contract))
 
     def expect(self, texts: Sequence[str], role: Role) -> None:
@@ -113,8 +122,8 @@ class PackedEncoder(EncoderBase):
         """Tokens after prefix and truncation."""
         return [len(ids) for ids in self.tokeniser.ids(texts, role)]
 
-    def parameters(self) -> Mapping[str, float]:
-        """Number and bytes of the weights as loaded, sizes, and what else there is to say."""
+    def parameters(self) -> Mapping[str, float | str]:
+        """Number, bytes, dtype and device of the weights as loaded, sizes, and what else there is to say."""
         model = self.model
         weights = list(model.backbone.parameters())
         if model.contract.kind == "sparse":
@@ -123,10 +132,17 @@ class PackedEncoder(EncoderBase):
         return {
             "parameters": float(sum(w.numel() for w in weights)),
             "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
+            "dtype": self.dtype,
+            "device": described(str(model.head.device)),
             "layers": float(model.shape.layers),
             "hidden size": float(model.shape.hidden),
             **self.facts,
         }
+
+    @property
+    def dtype(self) -> str:
+        """Of weights and arithmetic, by name."""
+        return str(self.model.head.dtype).removeprefix("torch.")
 
     def probe(self) -> Probe:
         """Its tokens and states, and what its settings say."""
@@ -145,6 +161,7 @@ class PackedEncoder(EncoderBase):
             states=states,
             attention="causal" if causal else "bidirectional",
             specials_wanted=model.contract.special_tokens,
+            dtype=self.dtype,
         )
 
     def rows(
@@ -156,10 +173,13 @@ class PackedEncoder(EncoderBase):
     ) -> list[Row]:
         """One result a text, in the order of `texts`; `of_batch` makes those of a batch, `empty` is an empty text's."""
         rows = [empty] * len(texts)
-        for places, states, lengths in self.model.states(self.tokeniser.ids(texts, role), self.batch_size):
+        for places, states, lengths in self._batches(self.tokeniser.ids(texts, role)):
             for place, row in zip(places, of_batch(states, lengths), strict=True):
                 rows[place] = row
         return rows
+
+    def _batches(self, ids: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], torch.Tensor, list[int]]]:
+        yield from self.model.states(ids, self.batches.batch_size, self.batches.batch_tokens)
 
 
 class PackedSparse(PackedEncoder):
@@ -167,8 +187,8 @@ class PackedSparse(PackedEncoder):
 
     kind: Kind = "sparse"
 
-    def __init__(self, model: Model, batch_size: int, facts: Mapping[str, float] | None = None) -> None:
-        super().__init__(model, batch_size, facts)
+    def __init__(self, model: Model, batches: Hardware, facts: Mapping[str, float] | None = None) -> None:
+        super().__init__(model, batches, facts)
         self.width = int(model.head.shape[0])
         self.columns, self.head, self.bias = _useful(model)
         exact = self.head.dtype == torch.float32 and self.head.device.type == "cpu"
@@ -219,7 +239,7 @@ class PackedSparse(PackedEncoder):
     @torch.inference_mode()
     def _fired(self, texts: Sequence[str]) -> NDArray[np.int64]:
         counts = np.zeros(len(texts), np.int64)
-        for places, packed, lengths in self.model.states(self.tokeniser.ids(texts, "document"), self.batch_size):
+        for places, packed, lengths in self._batches(self.tokeniser.ids(texts, "document")):
             counts[places] = (max_logits(packed, lengths, self.head, self.bias) > 0).sum(1).cpu().numpy()
         return counts
 
@@ -229,8 +249,8 @@ class PackedDense(PackedEncoder):
 
     kind: Kind = "dense"
 
-    def __init__(self, model: Model, batch_size: int, facts: Mapping[str, float] | None = None) -> None:
-        super().__init__(model, batch_size, facts)
+    def __init__(self, model: Model, batches: Hardware, facts: Mapping[str, float] | None = None) -> None:
+        super().__init__(model, batches, facts)
         self.width = model.contract.dimensions or model.shape.hidden
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:

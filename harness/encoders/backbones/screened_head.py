@@ -8,7 +8,6 @@ lies below `keep` lower bounds. The other terms, a few in a hundred, are compute
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,13 +25,6 @@ ROWS = 1 << 14
 """Terms at a time while the head is prepared."""
 MANY = 0.25
 """Share of the terms above which a text is computed whole."""
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for products in bfloat16 (Linux; False elsewhere)."""
-    info = Path("/proc/cpuinfo")
-    flags = info.read_text(encoding="utf-8") if info.exists() else ""
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 class Screen:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import shutil
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
-from harness.encoders.base import EncoderBase, Probe
+from harness.encoders.base import Declared, EncoderBase, Probe
+from harness.encoders.hardware import arithmetic, described
 from harness.encoders.weights.configuration import FILE as CONFIG
 from harness.encoders.weights.configuration import read_configuration
 from harness.encoders.weights.sentence_transformers_folder import read_modules
 from harness.encoders.weights.source import SourcedType, commit_of
+from harness.encoders.weights.stored import stored_dtype
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
 
     from harness.collections.base import Pair
     from harness.encoders.base import Progress, Role
+    from harness.encoders.hardware import Dtype
     from harness.encoders.weights.source import Source, SourceParams
     from harness.training.flops import Operations
     from harness.vectors import Kind, Vectors
+
+Opened = TypeVar("Opened", "SentenceTransformer", "SparseEncoder")
 
 BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
 SPARSE_MODULES = {"SpladePooling", "SparseAutoEncoder", "SparseStaticEmbedding", "CSRSparsity"}
@@ -45,6 +50,14 @@ class ReadyMade(SourcedType):
     def source(self) -> Source:
         """The model."""
         return self.params
+
+    def gpus(self) -> int:
+        """Those among its devices."""
+        return self.params.gpus
+
+    def declared(self) -> Declared:
+        """The dtype alone."""
+        return Declared(dtype=self.params.dtype)
 
     def fit(
         self,
@@ -100,6 +113,21 @@ def kind_of(folder: Path) -> Kind:
     )
 
 
+def open_model(kind: type[Opened], folder: Path, dtype: Dtype, device: str) -> Opened:
+    """A model of the library on this device, its weights in this dtype once.
+
+    Args:
+        kind: SentenceTransformer or SparseEncoder.
+        folder: That `copy_model` wrote.
+        dtype: As the spec names it.
+        device: By torch's name.
+    """
+    wanted = arithmetic(dtype, device, stored_dtype(folder))
+    model = kind(str(folder), device=device, local_files_only=True, model_kwargs={"dtype": wanted})
+    # Modules that are no model of transformers do not take the argument.
+    return model.to(wanted)
+
+
 class Loaded(EncoderBase, ABC):
     """A model of sentence-transformers with its prefixes and lengths.
 
@@ -117,6 +145,14 @@ class Loaded(EncoderBase, ABC):
     @abstractmethod
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Documents to rows."""
+
+    def batches(self, texts: Sequence[str], role: Role) -> Iterator[list[int]]:
+        """Places of the texts, longest first, in batches as the spec has them; by tokens where it limits these."""
+        from harness.encoders.backbones.batching import by_length
+
+        most = self.params.batch_tokens
+        lengths = list(map(len, texts)) if most is None else self.count_tokens(texts, role)
+        return by_length([max(length, 1) for length in lengths], self.params.batch_size, most)
 
     def prefix(self, role: Role) -> str:
         """The spec's, or else the model's own prompt."""
@@ -146,12 +182,19 @@ class Loaded(EncoderBase, ABC):
         head = 2 * tokens * (hidden * hidden + hidden * self.head) if self.head else 0
         return float(layers * per_layer + head)
 
-    def parameters(self) -> Mapping[str, float]:
-        """Number and bytes of the weights."""
+    @property
+    def dtype(self) -> str:
+        """Of the weights, by name."""
+        return str(self.model.dtype).removeprefix("torch.")
+
+    def parameters(self) -> Mapping[str, float | str]:
+        """Number, bytes, dtype and device of the weights."""
         weights = list(self.model.parameters())
         return {
             "parameters": float(sum(w.numel() for w in weights)),
             "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
+            "dtype": self.dtype,
+            "device": described(str(self.model.device)),
         }
 
     def probe(self) -> Probe:
@@ -185,6 +228,7 @@ class Loaded(EncoderBase, ABC):
             states=states if first is not None else None,
             # Absolute places are counted from the left edge: there, padding on the left is another input.
             on_left=on_left if rotary else None,
+            dtype=self.dtype,
         )
 
     @cached_property
@@ -194,7 +238,7 @@ class Loaded(EncoderBase, ABC):
         from harness.training.flops import operations
 
         def run(length: int) -> None:
-            mask = torch.ones((1, length), dtype=torch.long)
+            mask = torch.ones((1, length), dtype=torch.long, device=self.model.device)
             self.model({"input_ids": mask, "attention_mask": mask})
 
         return operations(run, max(min(16, self.model.max_seq_length // 3), 1))

@@ -78,8 +78,8 @@ class LlamaEncoderType(SourcedType, ABC):
         return {name: training_memory(shape, phase, sparse=self.kind == "sparse") for name, phase in phases.items()}
 
     def gpus(self) -> int:
-        """One on cuda."""
-        return int(self.params.device.startswith("cuda"))
+        """Those among its devices."""
+        return self.params.gpus
 
     def processes(self) -> int:
         """As the spec says; a model that is not trained is made in one."""
@@ -100,10 +100,10 @@ class LlamaEncoderType(SourcedType, ABC):
         model = prepare(self.params, self.contract())
         return model, {"departures": self.params.departures(), "commits": dict(model.commits)}
 
-    def _opened(self, directory: Path, threads: int) -> Model:
+    def _opened(self, directory: Path, device: str) -> Model:
         from harness.encoders.llama_family.make import open_model
 
-        return open_model(directory, "sparse" if self.kind == "sparse" else "dense", self.params, threads)
+        return open_model(directory, "sparse" if self.kind == "sparse" else "dense", self.params, device)
 
     def _shared_contract(self) -> Contract:
         """What the contracts of both kinds say alike."""
@@ -118,5 +118,5 @@ class LlamaEncoderType(SourcedType, ABC):
             params.document_length,
             special_tokens=params.special_tokens,
             dtype=params.dtype,
-            device=params.device,
+            device=", ".join(params.devices),
         )

@@ -11,7 +11,7 @@ import torch
 from harness.encoders.backbones.batching import Tokeniser
 from harness.encoders.backbones.llama import Llama, Shape
 from harness.encoders.backbones.packed_encoder import Model
-from harness.encoders.backbones.screened_head import multiplies_bfloat16
+from harness.encoders.hardware import arithmetic, present
 from harness.encoders.weights.sentence_transformers_folder import Contract, read
 from harness.errors import UserError
 
@@ -103,26 +103,24 @@ def lower(tokenizer: str) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
-def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaParams, threads: int) -> Model:
-    """Open what `Model.save` wrote, for encoding, in the spec's dtype and on its device.
+def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaParams, device: str) -> Model:
+    """Open what `Model.save` wrote, for encoding, in the spec's dtype and on this device.
 
     Raises:
         UserError: No such folder, or a model of the other kind.
     """
-    torch.set_num_threads(threads)
     contract, config, weights = read(folder)
     if contract.kind != kind:
         raise UserError(f"the folder holds a {contract.kind} model, not a {kind} one", file=folder)
-    dtype = _dtype(params)
-    if params.device != "cpu" and not getattr(torch, params.device.partition(":")[0]).is_available():
-        raise UserError(f"there is no device {params.device!r} here", key="device", remedy='use device = "cpu"')
+    # What auto means does not depend on the file here: a model that was trained is stored in float32.
+    dtype = arithmetic(params.dtype, device, torch.bfloat16)
 
     def ready(tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.to(params.device, dtype)
+        return tensor.to(device, dtype)
 
     backbone = _backbone(config, {name: ready(tensor) for name, tensor in weights.layers.items()})
     head = backbone.embed_tokens.weight.detach() if weights.head is None else ready(weights.head)
-    bias = None if weights.bias is None else weights.bias.float().to(params.device)
+    bias = None if weights.bias is None else weights.bias.float().to(device)
     tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
     return Model(backbone, backbone.shape, head, bias, weights.head is not None, tokenizer, contract, config)
 
@@ -166,7 +164,7 @@ def train_model(
             key="training.negatives",
             remedy="find some: laconic-bench mine --help",
         )
-    devices = find(params.device)
+    devices = find(present(params.devices)[0])
     tokeniser = Tokeniser(model.tokenizer, model.contract)
     # Adapters on scaled projections shrink with them.
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
@@ -254,12 +252,3 @@ def _decoder(config: Configuration, tensors: Mapping[str, torch.Tensor]) -> Deco
     backbone = Decoder(config)
     backbone.load(tensors)
     return backbone
-
-
-def _dtype(params: LlamaParams) -> torch.dtype:
-    if params.dtype != "auto":
-        dtype: torch.dtype = getattr(torch, params.dtype)
-        return dtype
-    if params.device != "cpu":
-        return torch.bfloat16
-    return torch.bfloat16 if multiplies_bfloat16() else torch.float32

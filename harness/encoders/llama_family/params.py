@@ -6,12 +6,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from harness.encoders.hardware import Dtype, Hardware
 from harness.encoders.weights.pretrained import Backbone
-from harness.spec.params import Params
 from harness.training.params import TrainingParams
 
 
-class LlamaParams(Params):
+class LlamaParams(Hardware):
     """A backbone, how it encodes, and how it is trained, if it is."""
 
     backbone: Backbone
@@ -35,12 +35,8 @@ class LlamaParams(Params):
     """Tokens of a query that are read, prefix included."""
     document_length: int = Field(default=256, ge=1)
     """Tokens of a document that are read, prefix included."""
-    batch_size: int = Field(default=32, ge=1)
-    """Texts a batch."""
-    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    dtype: Dtype = "float32"
     """Of weights and arithmetic while encoding; auto is bfloat16 where the processor multiplies it, else float32."""
-    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
-    """Where to encode and train."""
     processes: int = Field(default=1, ge=1)
     """Processes that share every training batch, each with a device of its own where `device` is cuda; passages of all
     of them are negatives of every query."""

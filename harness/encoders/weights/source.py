@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, model_validator
 
 from harness.encoders.base import EncoderTypeBase, HubName
+from harness.encoders.hardware import Dtype, Hardware
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -228,7 +229,7 @@ def named_on_hub(prefix: str, names: Mapping[str, tuple[str | None, str | None]]
     ]
 
 
-class SourceParams(Source):
+class SourceParams(Source, Hardware):
     """A published model, and how it reads texts."""
 
     path: str = "."
@@ -239,5 +240,6 @@ class SourceParams(Source):
     """Put before every document; the model's own prompt where it is left out."""
     max_length: int = Field(default=256, ge=1, le=131072)
     """Tokens of a text that are read, special tokens included; never more than the model takes."""
-    batch_size: int = Field(default=32, ge=1)
-    """Texts a batch."""
+    dtype: Dtype = "float32"
+    """Of weights and arithmetic while encoding. float32 gives the same vectors on every machine; auto is the dtype of
+    the model's file where the device multiplies it, else float32."""

@@ -170,7 +170,7 @@ class SearchPlan:
             {"machine": self.machine, "system": self.system.name},
             timed=True,
             threads=measure.threads,
-            gpus=maker.gpus(),
+            gpus=min(maker.gpus(), 1),  # one query at a time: the first device alone
             pinned=can_pin(measure),
             round=f"{self.collection} {number}",
         )

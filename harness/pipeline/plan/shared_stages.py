@@ -77,7 +77,8 @@ def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Once) -> Stage:
         made.libraries_with(encoder.params),
         {"fingerprint": made.fingerprint()},
         threads=threads,
-        gpus=made.gpus() * made.processes(),
+        # Several devices share the texts of an encoding; a process that trains uses one.
+        gpus=min(made.gpus(), 1) * made.processes(),
         resumable=True,
     )
 

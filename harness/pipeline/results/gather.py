@@ -194,7 +194,9 @@ def _facts(stages: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:
     return facts
 
 
-def _plain(value: float) -> str:
+def _plain(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
 
 

@@ -143,8 +143,8 @@ class SystemRecords:
                 yield self._row(f"train_flops/{part}", value, method)
         if fitted.train_seconds is not None:
             yield self._row("train_seconds", fitted.train_seconds, "one training, wall time")
-        if "parameters" in parameters:
-            yield self._row("model_parameters", parameters["parameters"], "sum over the weights")
+        if isinstance(count := parameters.get("parameters"), float):
+            yield self._row("model_parameters", count, "sum over the weights")
 
     def _row(
         self,

@@ -61,14 +61,14 @@ class Encoded(StepResult):
     Attributes:
         kind: sparse or dense.
         width: Terms of the vocabulary, or dimensions.
-        parameters: Facts of the encoder: parameters, bytes of weights, layers, ...
+        parameters: Facts of the encoder: parameters, bytes of weights, dtype, device, layers, ...
         document: The documents.
         query: The queries.
     """
 
     kind: Kind
     width: int
-    parameters: dict[str, float]
+    parameters: dict[str, float | str]
     document: EncodedSide
     query: EncodedSide
 

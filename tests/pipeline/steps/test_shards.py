@@ -78,15 +78,21 @@ def test_every_shard_is_a_stage_before_the_one_that_joins_them(tmp_path):
     assert len({one.key for one in [*shards, join, *stages[1]]}) == 5
 
 
-@pytest.mark.parametrize(("device", "gpus"), [("cpu", {0}), ("cuda", {1}), ("cuda:1", {1})])
-def test_what_uses_an_accelerator_asks_for_one_and_its_key_does_not_tell(tmp_path, device, gpus):
+@pytest.mark.parametrize(
+    ("device", "gpus"), [("cpu", 0), ("cuda", 1), ("cuda:1", 1), (["cuda:0", "cuda:1"], 2), (["cpu", "cpu"], 0)]
+)
+@pytest.mark.parametrize("type", ["laconic", "sparse-encoder"])
+def test_what_uses_accelerators_asks_for_them_and_its_key_does_not_tell(tmp_path, type, device, gpus):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    tiny = {"type": "laconic", "backbone": {"model": str(folder)}, "device": device}
+    source = {"backbone": {"model": str(folder)}} if type == "laconic" else {"model": str(folder)}
+    tiny = {"type": type, **source, "device": device}
     spec = load_small(tmp_path, encoders={**BM25, "tiny": tiny}, systems=[system(), system("tiny", "tiny")])
     stages = in_order(system_stages(spec, "machine", ["tiny"]), 1)
-    users = ("fit", "check", "encode", "latency", "service-memory")
-    assert {one.gpus for one in stages if one.kind in users} == gpus
-    assert {one.gpus for one in stages if one.kind not in users} == {0}
+    assert {one.gpus for one in stages if one.kind in ("check", "encode")} == {gpus}
+    # One process makes the model, and one query is encoded at a time.
+    assert {one.gpus for one in stages if one.kind in ("fit", "latency", "service-memory")} == {min(gpus, 1)}
+    others = ("fit", "check", "encode", "latency", "service-memory")
+    assert {one.gpus for one in stages if one.kind not in others} == {0}
     assert all("gpus" not in one.recipe for one in stages)

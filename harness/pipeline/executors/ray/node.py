@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from harness.encoders.hardware import ASSIGNED
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.stage_outcome import REMEMBERED, Done
 from harness.pipeline.store.local import Store
@@ -77,6 +78,7 @@ class Maker:
         if self._opened is None:
             context = ray.get_runtime_context()
             os.environ["RAY_ADDRESS"] = context.gcs_address  # for stages that use the cluster themselves
+            os.environ[ASSIGNED] = "1"
             here = Path(tempfile.gettempdir()) / f"laconic-bench-{getpass.getuser()}"
             store = Store(Path(os.environ.get(NODE_STORE, here)) / context.get_node_id()[:16])
             self._opened = store, SharedStore(self.url)
