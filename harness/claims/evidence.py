@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from harness.metrics import METRICS, group_of
 from harness.runs.disturbed import kinds
 from harness.runs.metrics import metric_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.metrics import Group
     from harness.records import Record
     from harness.runs.disturbed import CellKind
     from harness.spec.claim import ClaimSpec
+    from harness.spec.suite import Suite
 
 Cell: TypeAlias = tuple[str, str]
 """(collection, system)."""
@@ -38,6 +41,8 @@ class Evidence:
     processes, and `processes` says how many there were (see `harness.runs.disturbed`). By cell `codecs` says how an
     index stores weights or vectors, and `settings` how it was measured, as far as known: "data" (the collection's
     revision), "k", "depth", "threads", "machine", "timed queries". `confidence` is that of the records' intervals.
+    `suites` are the suites of the run by name, `documents` says how many a collection has, and `only` names the groups
+    of metrics that were measured, or is empty where all were.
     """
 
     records: Mapping[tuple[str, str, str], Record]
@@ -49,11 +54,14 @@ class Evidence:
     codecs: Mapping[Cell, str] = field(default_factory=dict)
     settings: Mapping[Cell, Mapping[str, str]] = field(default_factory=dict)
     confidence: float = 0.95
+    suites: Mapping[str, Suite] = field(default_factory=dict)
+    documents: Mapping[str, int] = field(default_factory=dict)
+    only: Sequence[Group] = ()
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two systems of a claim on one collection, with the evidence of its run."""
+    """One of the systems of a claim on one collection, with the evidence of its run."""
 
     cell: Cell
     evidence: Evidence
@@ -98,17 +106,33 @@ class Side:
         return [(*self.cell, kind) for kind in (kinds(name, metric_of(row)) if row else ())]
 
 
+def unmeasured(claim: ClaimSpec, sides: Sequence[Side]) -> str:
+    """Which groups a run measured, where it left out the one of a claim's metric; empty where it did not."""
+    known = METRICS.get(claim.metric.partition("/")[0])
+    group = None if known is None else group_of(claim.metric, known)
+    for side in sides:
+        only, ran = side.evidence.only, side.evidence.statuses.get(side.cell, ("", ""))[0] == "ok"
+        if ran and group is not None and only and group not in only and side.record(claim.metric) is None:
+            return f"the run measures only {' and '.join(only)} (measure.only)"
+    return ""
+
+
+def absent(claim: ClaimSpec, side: Side) -> str:
+    """Why a system has no value of a claim's metric; empty where it has one."""
+    status, reason = side.evidence.statuses.get(side.cell, ("not run", ""))
+    if status != "ok":
+        return f"{side.name} is {status}{f' ({reason})' if reason else ''}"
+    return f"{side.name} has no {claim.metric}" if side.record(claim.metric) is None else ""
+
+
 def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     """Why the two sides cannot be compared; empty where they can. `disturbance` covers disturbed timing."""
     settings: tuple[str, ...] = ()
     clocked = False
     for side in (ours, theirs):
-        status, reason = side.evidence.statuses.get(side.cell, ("not run", ""))
-        if status != "ok":
-            return f"{side.name} is {status}{f' ({reason})' if reason else ''}"
         row = side.record(claim.metric)
-        if row is None:
-            return f"{side.name} has no {claim.metric}"
+        if (why := absent(claim, side)) or row is None:
+            return why
         settings, clocked = _settings(row), metric_of(row).clocked
     for side, wanted in zip((ours, theirs), claim.codecs or (), strict=False):
         if side.codec != wanted:
@@ -133,15 +157,15 @@ def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
     return ""
 
 
-def in_one_process(claim: ClaimSpec, ours: Side, theirs: Side) -> bool:
+def in_one_process(claim: ClaimSpec, sides: Sequence[Side]) -> bool:
     """Whether a side was measured in fewer than `PROCESSES`, as far as that is known."""
-    counts = [side.processes(claim.metric) for side in (ours, theirs)]
+    counts = [side.processes(claim.metric) for side in sides]
     return any(count is not None and count < PROCESSES for count in counts)
 
 
-def disturbance(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
+def disturbance(claim: ClaimSpec, sides: Sequence[Side]) -> str:
     """What disturbed the processes that measured a claim's metric; empty where nothing did or no watch says."""
-    disturbances = {side.name: side.disturbance(claim.metric) for side in (ours, theirs)}
+    disturbances = {side.name: side.disturbance(claim.metric) for side in sides}
     return "; ".join(f"{name}: {what}" for name, what in disturbances.items() if what)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.claims.evidence import Evidence
-from harness.claims.verdict import Verdict, judge
+from harness.claims.judge import judge
 from harness.spec.claim import ClaimSpec
 
 if TYPE_CHECKING:
+    from harness.claims.verdict import Verdict
     from harness.runs.read import RunData
 
 
@@ -39,6 +40,7 @@ def evidence(run: RunData) -> Evidence:
         data = run.facts["collections"].get(system["collection"], {}).get("revision")
         settings[cell] = {name: str(value) for name, value in {"data": data, **known}.items() if value is not None}
     confidence = float(measure.get("confidence", 0.95))
+    counted = {name: about["documents"] for name, about in run.facts["collections"].items() if "documents" in about}
     return Evidence(
         run.cells(),
         statuses,
@@ -49,4 +51,7 @@ def evidence(run: RunData) -> Evidence:
         codecs=codecs,
         settings=settings,
         confidence=confidence,
+        suites={suite.name: suite for suite in run.suites},
+        documents=counted,
+        only=measure.get("only") or (),
     )

@@ -15,7 +15,7 @@ GAP = "  "
 """Between the columns of plain lines."""
 STYLES: Mapping[str, str] = {
     **dict.fromkeys(("ok", "stored", "fits", "improved"), "green"),
-    **dict.fromkeys(("warn", "inconclusive", "not comparable"), "yellow"),
+    **dict.fromkeys(("warn", "inconclusive", "not comparable", "not measured"), "yellow"),
     **dict.fromkeys(("bad", "regressed"), "bold red"),
 }
 """Colour of a word that is a verdict, on a terminal."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.metrics import Group
+
 
 class SystemFacts(TypedDict, total=False):
     """One system on one collection; `curve` is the name that all points of one sweep share, empty without a sweep."""
@@ -63,14 +65,17 @@ class ClaimFacts(TypedDict, total=False):
     name: str
     metric: str
     system: str
-    baseline: str
+    baseline: str | None
     collection: str | None
+    suite: str | None
     reduction_at_least: float | None
     ratio_at_most: float | None
     ratio_at_least: float | None
     difference_at_most: float | None
     difference_at_least: float | None
     equivalent_within: float | None
+    at_least: float | None
+    at_most: float | None
     confidence: float
     codecs: list[str] | None
 
@@ -83,6 +88,7 @@ class MeasureFacts(TypedDict, total=False):
     threads: int
     queries: int
     processes: int
+    only: list[Group] | None
     confidence: float
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from harness.spec.models import Part, SpecHead, System
     from harness.spec.registries import Axis
     from harness.spec.source import Source
+    from harness.spec.suite import Suite
     from harness.spec.toml import KeyPath
 
 
@@ -53,14 +54,19 @@ def check_quality(source: Source, head: SpecHead) -> None:
 
 
 def check_claims(
-    source: Source, head: SpecHead, systems: Sequence[System], parts: Mapping[str, Mapping[str, list[Part]]]
+    source: Source,
+    head: SpecHead,
+    systems: Sequence[System],
+    parts: Mapping[str, Mapping[str, list[Part]]],
+    suites: Mapping[str, Suite],
 ) -> None:
-    """Refuse claims on what the experiment does not have: systems, metrics and collections.
+    """Refuse claims on what the experiment does not have: systems, metrics, collections and suites.
 
     Raises:
-        UserError: A name is wrong, a metric is not measured or decides nothing, or two claims have one name.
+        UserError: A name is wrong, a metric is not measured, decides nothing or has no value over a suite, or two
+            claims have one name.
     """
-    from harness.metrics import METRICS
+    from harness.metrics import METRICS, over_suite
 
     names, measured = [system.name for system in systems], {*METRICS, *head.measure.quality}
     collections = [part.name for group in parts["collections"].values() for part in group]
@@ -68,7 +74,7 @@ def check_claims(
     for number, claim in enumerate(head.claims):
         path = ("claims", number)
         for key in ("system", "baseline"):
-            if (system := getattr(claim, key)) not in names:
+            if (system := getattr(claim, key)) is not None and system not in names:
                 raise source.error(f"there is no system {system!r} in this spec", (*path, key), allowed(system, names))
         base = claim.metric.partition("/")[0]
         if base not in METRICS:
@@ -88,6 +94,18 @@ def check_claims(
                 f"there is no collection {claim.collection!r} in this spec",
                 (*path, "collection"),
                 allowed(claim.collection, collections),
+            )
+        if claim.suite is not None and claim.suite not in suites:
+            raise source.error(
+                f"there is no suite {claim.suite!r} in this spec",
+                (*path, "suite"),
+                allowed(claim.suite, suites) if suites else "add [suites.NAME], or a collection that names a suite",
+            )
+        if claim.suite is not None and not over_suite(claim.metric, METRICS[base]):
+            raise source.error(
+                f"{claim.metric} has no value over a suite",
+                (*path, "metric"),
+                "claim something about quality, counted work of a query or bytes of the index, or leave out the suite",
             )
         if claim.name in titles:
             raise source.error(f"two claims have the name {claim.name!r}", path, "give one of them another name")

@@ -63,7 +63,7 @@ def spec_of(
     _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
     suites = suites_of(source, head.suites, parts["collections"])
-    check_claims(source, head, systems, parts)
+    check_claims(source, head, systems, parts, suites)
     check_nightly(source, head)
     by_name = {axis: {part.name: part for group in parts[axis].values() for part in group} for axis in AXES}
     return Spec(

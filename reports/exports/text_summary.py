@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.claims.judge_run import verdicts
 from reports.sections.collection import SUMMARY, table
+from reports.sections.takeaways import WORST
 
 if TYPE_CHECKING:
     from harness.runs.read import RunData
@@ -39,7 +40,7 @@ def badge(run: RunData) -> dict[str, object]:
     words = [verdict.word for verdict in verdicts(run)]
     if not words:
         return {"schemaVersion": 1, "label": str(run.facts["name"]), "message": "no claims", "color": "lightgrey"}
-    worst = next((word for word in ("contradicted", "inconclusive", "not comparable") if word in words), "supported")
+    worst = next(word for word in WORST if word in words)
     message = f"{words.count('supported')} of {len(words)} claims supported"
     colour = COLOURS.get(worst, "yellow")
     return {"schemaVersion": 1, "label": str(run.facts["name"]), "message": message, "color": colour}

@@ -81,7 +81,7 @@ def section(run: RunData) -> MemoryGrid | None:
     bound = float(bounds[0])
     dimensions, terms = _shapes(run)
     parts = [part for name in run.collections() if (part := measured(run, name, bound)) is not None]
-    baselines = [claim["baseline"] for claim in claims]
+    baselines = [other for claim in claims if (other := claim["baseline"]) is not None]
     return MemoryGrid(
         bound=bound,
         verdict=memory_claim.on_paper(bound),
@@ -209,11 +209,13 @@ def _points(run: RunData) -> list[tuple[str, float, float]]:
     """Pairs that the run claims something about: (names, dimensions, terms)."""
     cells, places = run.cells(), {}
     for claim in run.facts["claims"]:
+        if (other := claim["baseline"]) is None:
+            continue
         for collection in run.collections():
             terms = cells.get((collection, claim["system"], "active_terms_document"))
-            width = cells.get((collection, claim["baseline"], "dimensions"))
+            width = cells.get((collection, other, "dimensions"))
             if terms and width and terms.value >= 2:
-                places[f"{claim['system']} against {claim['baseline']}, {collection}"] = (width.value, terms.value)
+                places[f"{claim['system']} against {other}, {collection}"] = (width.value, terms.value)
     return [(name, *place) for name, place in places.items()][:6]
 
 

@@ -61,7 +61,7 @@ class ComparedPair:
 
 def pairs(run: RunData, collection: str) -> list[tuple[str, str]]:
     """The pairs that the claims are about, then the best two systems; at most `PAIRS`."""
-    wanted = [(claim["system"], claim["baseline"]) for claim in run.facts["claims"]]
+    wanted = [(claim["system"], other) for claim in run.facts["claims"] if (other := claim["baseline"]) is not None]
     leaders = ranked(run, collection, METRIC)[:2]
     if len(leaders) == 2:
         wanted.append((leaders[0], leaders[1]))

@@ -102,7 +102,8 @@ def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[Eq
         if system["collection"] == collection and (*key, cost) in cells and (*key, gain) in run.quality:
             families.setdefault(system.get("encoder_base", system["encoder"]), []).append(system["name"])
     known = {system: family for family, members in families.items() for system in members}
-    wanted = [claim["baseline"] for claim in run.facts["claims"]] + ranked(run, collection, gain)[:1]
+    baselines = [other for claim in run.facts["claims"] if (other := claim["baseline"]) is not None]
+    wanted = baselines + ranked(run, collection, gain)[:1]
     queries, table = run.shared(collection, gain, tuple(known))
     if table is None or len(queries) < 2:
         return

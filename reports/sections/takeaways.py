@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from harness.claims import Verdict
     from harness.records import Record
 
-WORST = ("contradicted", "inconclusive", "not comparable", "supported")
-SIGNS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not comparable": "–"}
+WORST = ("contradicted", "inconclusive", "not comparable", "not measured", "supported")
+SIGNS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "not comparable": "–", "not measured": "–"}
 HIGHLIGHTS = (
     ("ndcg@10", "Best ranking", "nDCG@10 {}"),
     ("index_bytes_per_document", "Smallest index", "{} a document"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness.claims import Evidence, exit_code, judge
 from harness.records import record
-from harness.spec.claim import RELATIONS, ClaimSpec
+from harness.spec.claim import ABSOLUTE, RELATIONS, ClaimSpec
 
 EXACT, VARIES = "index_bytes", "build_seconds"
 TINY = 1e-9
@@ -27,7 +27,8 @@ def evidence(values, metric=EXACT, intervals=None, **more):
 
 
 def claim(metric=EXACT, **more):
-    return ClaimSpec(name="n", metric=metric, system="a", baseline="b", **more)
+    baseline = {} if {*more} & {*ABSOLUTE} else {"baseline": "b"}
+    return ClaimSpec(name="n", metric=metric, system="a", **baseline, **more)
 
 
 def word(found, asked):
@@ -54,6 +55,10 @@ def word(found, asked):
         ("equivalent_within", 5, 95 + TINY, True),
         ("equivalent_within", 5, 95, False),
         ("equivalent_within", 5, 100, True),
+        ("at_least", 25, 25, True),
+        ("at_least", 25, 25 - TINY, False),
+        ("at_most", 25, 25, True),
+        ("at_most", 25, 25 + TINY, False),
     ],
 )
 def test_a_count_at_the_bound(relation, bound, ours, supported):
