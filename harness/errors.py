@@ -43,11 +43,20 @@ class UserError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the parts when the error crosses a process boundary."""
-        return (_rebuild, (self.what, self.file, self.line, self.key, self.remedy))
+        return (_rebuild, (type(self), self.what, self.file, self.line, self.key, self.remedy))
 
 
-def _rebuild(what: str, file: str | None, line: int | None, key: str | None, remedy: str | None) -> UserError:
-    return UserError(what, file=file, line=line, key=key, remedy=remedy)
+class UnavailableError(UserError):
+    """What a stage needs from its surroundings cannot be had now: network, a licence, a repository, room on a disk.
+
+    The inputs of the stage are not at fault. The same command may succeed later, so a store never keeps this failure.
+    """
+
+
+def _rebuild(
+    of: type[UserError], what: str, file: str | None, line: int | None, key: str | None, remedy: str | None
+) -> UserError:
+    return of(what, file=file, line=line, key=key, remedy=remedy)
 
 
 def allowed(found: str, names: Iterable[str]) -> str:

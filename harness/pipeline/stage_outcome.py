@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from harness.pipeline.stage import Stage
     from harness.pipeline.store.local import Artefact
 
-Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed", "skipped", "incompatible"]
+Status: TypeAlias = Literal["ok", "failed", "unavailable", "timeout", "oom", "killed", "skipped", "incompatible"]
 REMEMBERED: tuple[Status, ...] = ("failed", "timeout", "oom", "incompatible")
-"""Failures that would happen again; the stage is tried again only when asked for. A killed stage always is."""
+"""Failures that would happen again; the stage is tried again only when asked for. A killed stage always is, and so is
+one whose surroundings lacked something (``unavailable``: network, a licence, room on a disk)."""
 RETRIED: tuple[Status, ...] = ("failed", "timeout", "oom")
 """Failures that are tried again when asked for: memory, limits and files outside the key may have changed. What is
 incompatible follows from the key alone."""

@@ -13,8 +13,9 @@ from harness.encoders.base import Declared, EncoderBase, Probe
 from harness.encoders.hardware import arithmetic, described
 from harness.encoders.weights.configuration import FILE as CONFIG
 from harness.encoders.weights.configuration import read_configuration
+from harness.encoders.weights.hub_files import commit_of
 from harness.encoders.weights.sentence_transformers_folder import read_modules
-from harness.encoders.weights.source import SourcedType, commit_of
+from harness.encoders.weights.source import SourcedType
 from harness.encoders.weights.stored import stored_dtype
 from harness.errors import UserError
 

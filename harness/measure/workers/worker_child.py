@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import IO, TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import UnavailableError, UserError
 from harness.measure.workers.messages import Asked, Failed, Message, Progress, Succeeded, Task, read_task
 from harness.typed_json import to_json
 
@@ -56,7 +56,8 @@ def _obey(task: Task, pipe: IO[str]) -> None:
         result = getattr(importlib.import_module(module), name)(**task.arguments, **tools)
         send(Succeeded(to_json(result), _peak()))
     except UserError as error:
-        send(Failed(str(error), expected=True, peak=_peak()))
+        unavailable = isinstance(error, UnavailableError)
+        send(Failed(str(error), expected=True, peak=_peak(), unavailable=unavailable))
     except Exception as error:  # whatever it is becomes a status with its reason
         with contextlib.suppress(OSError):  # the log may lie on the disk that is full
             traceback.print_exc()
@@ -70,7 +71,7 @@ def _failure(error: Exception) -> Failed:
     if (path := _full_disk(error)) is not None:
         remedy = "free space, or give another folder with --store; finished stages are kept"
         text = f"no space is left on the disk ({path or 'the store'})\n  remedy: {remedy}"
-        return Failed(text, expected=True, peak=_peak())
+        return Failed(text, expected=True, peak=_peak(), unavailable=True)
     return Failed(f"{type(error).__name__}: {error}", peak=_peak())
 
 

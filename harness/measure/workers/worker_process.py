@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from harness.jsonvalue import JsonTable, JsonValue
 
-WorkerStatus: TypeAlias = Literal["ok", "failed", "timeout", "oom", "killed"]
+WorkerStatus: TypeAlias = Literal["ok", "failed", "unavailable", "timeout", "oom", "killed"]
 CHILD = "harness.measure.workers.worker_child"
 """What runs inside the process."""
 WATCH_SECONDS = 0.2
@@ -258,7 +258,9 @@ class Worker:
         if isinstance(self._final, Succeeded):
             return Outcome("ok", self._final.result, seconds=seconds, peak_bytes=peak)
         if isinstance(self._final, Failed):
-            status: WorkerStatus = "oom" if self._final.out_of_memory else "failed"
+            status: WorkerStatus = "unavailable" if self._final.unavailable else "failed"
+            if self._final.out_of_memory:
+                status = "oom"
             return Outcome(status, None, self._final.reason, self._final.expected, seconds, peak)
         if self._stayed:
             reason = "the worker closed its pipe without a result"

@@ -232,6 +232,6 @@ def _processors(count: int) -> list[int]:
 
 def _status(text: str) -> Status:
     known: dict[str, Status] = {
-        name: name for name in ("failed", "timeout", "oom", "killed", "skipped", "incompatible")
+        name: name for name in ("failed", "unavailable", "timeout", "oom", "killed", "skipped", "incompatible")
     }
     return known.get(text, "failed")

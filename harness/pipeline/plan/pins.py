@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.encoders.weights.source import commit_on_hub
+from harness.encoders.weights.hub_files import commit_on_hub
 from harness.pipeline.plan.shared_stages import encoder_type
 from harness.pipeline.steps.fit import Fitted
 from harness.pipeline.stored_result import stored_result

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import UnavailableError, UserError
 
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
@@ -31,7 +31,7 @@ def fit_in_processes(arguments: JsonTable, processes: int, report: Progress) -> 
         What the first process's `fit` returned, as JSON.
 
     Raises:
-        UserError: The `fit` of the first process raised it.
+        UserError: The `fit` of the first process raised it, or its subclass UnavailableError.
         RuntimeError: A process ended without a result.
     """
     with TemporaryDirectory() as name:
@@ -48,7 +48,7 @@ def fit_in_processes(arguments: JsonTable, processes: int, report: Progress) -> 
                     report(*json.loads(line)["progress"])
         ended: dict[str, JsonValue] = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
         if "error" in ended:
-            raise UserError(str(ended["error"]))
+            raise (UnavailableError if ended.get("unavailable") else UserError)(str(ended["error"]))
         if running.returncode or "result" not in ended:
             raise RuntimeError(f"torchrun ended with exit status {running.returncode}")
         return ended["result"]

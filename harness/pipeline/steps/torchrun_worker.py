@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError
+from harness.errors import UnavailableError, UserError
 from harness.pipeline.steps.fit import fit
 from harness.training.devices import writes
 from harness.typed_json import to_json
@@ -28,7 +28,7 @@ def main() -> int:
     try:
         ended = {"result": to_json(fit(**json.loads(job.read_text(encoding="utf-8")), report=report))}
     except UserError as error:
-        ended = {"error": str(error)}
+        ended = {"error": str(error), "unavailable": isinstance(error, UnavailableError)}
     if writes():
         result.write_text(json.dumps(ended), encoding="utf-8")
     return 0

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from harness.encoders import registry
+from harness.encoders.weights.hub_files import digest
 from harness.encoders.weights.pretrained import Backbone
-from harness.encoders.weights.source import SourceParams, digest, in_wheel
+from harness.encoders.weights.source import SourceParams, in_wheel
 from harness.errors import UserError
 
 
@@ -37,7 +38,7 @@ def test_a_folder_that_is_not_there(name):
 
 def test_the_hub_out_of_reach(offline):
     for act in (SourceParams(model="owner/none", revision="abc").place, Backbone(model="owner/none").open):
-        with pytest.raises(UserError, match=r"is not a folder here(.|\n)*hf download owner/none"):
+        with pytest.raises(UserError, match=r"forbids the network(.|\n)*hf download owner/none"):
             act()
 
 

@@ -107,9 +107,9 @@ def test_result_progress_and_log(functions, tmp_path):
         ("die", "killed", "SIGKILL", False),
         ("leave", "failed", "exit code 7", False),
         ("garbage", "failed", "no message", False),
-        ("full", "failed", "no space is left on the disk (/somewhere)", True),
-        ("wrapped_full", "failed", "no space is left", True),
-        ("really_full", "failed", "no space is left", True),
+        ("full", "unavailable", "no space is left on the disk (/somewhere)", True),
+        ("wrapped_full", "unavailable", "no space is left", True),
+        ("really_full", "unavailable", "no space is left", True),
         ("no_json", "failed", "JsonTypeError", False),
         ("no_object", "failed", "no message", False),
         ("huge", "oom", "out of memory", False),
@@ -364,6 +364,6 @@ def test_json_only(functions):
 def test_a_full_disk_is_told_even_when_the_log_lies_on_it(functions):
     """Writing the traceback fails, too; the reason must come through all the same."""
     outcome = run_isolated("worker_functions:full", {}, log=Path("/dev/full"), allow=("worker_functions",))
-    assert outcome.status == "failed"
+    assert outcome.status == "unavailable"
     assert outcome.expected
     assert "no space is left on the disk" in outcome.reason

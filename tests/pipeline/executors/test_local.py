@@ -22,7 +22,7 @@ from harness.spec.models import MeasureSpec
 FUNCTIONS = """
 import os, signal, time
 from pathlib import Path
-from harness.errors import UserError
+from harness.errors import UnavailableError, UserError
 HERE = Path(__file__).parent
 def note(name):
     with (HERE / "calls").open("a") as file: file.write(name + "\\n")
@@ -36,6 +36,9 @@ def make(out, name, report, wait=False, **inputs):
     return {"name": name}
 def crash(out, name, report): note(name); raise RuntimeError("boom")
 def wrong(out, name, report): note(name); raise UserError("wrong", file="x.jsonl", remedy="mend it")
+def refused(out, name, report):
+    note(name)
+    raise UnavailableError("the licence is not accepted", key="model", remedy="accept it")
 def sleep(out, name, report): note(name); time.sleep(600)
 def die(out, name, report): note(name); os.kill(os.getpid(), signal.SIGKILL)
 def eat(out, name, report):
@@ -140,7 +143,6 @@ FAILURES = [
     # function, limits, status, what its reason holds
     ("crash", LIMITS, "failed", "RuntimeError: boom"),
     ("wrong", LIMITS, "failed", "x.jsonl: wrong\n  remedy: mend it"),
-    ("full", LIMITS, "failed", "no space is left on the disk (/some/where)"),
     ("no_number", LIMITS, "failed", "finite"),
     (
         "sleep",
@@ -167,6 +169,25 @@ def test_a_failure_is_kept_and_tried_again_only_when_asked(world, function, limi
     assert world.calls() == Counter()
     (fourth,) = world.run(bad, limits=limits, retry={status})
     assert (fourth.status, fourth.reused) == (status, False)
+    assert world.left() == []
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("refused", "model: the licence is not accepted\n  remedy: accept it"),
+        ("full", "no space is left on the disk (/some/where)"),
+    ],
+)
+def test_what_the_surroundings_lacked_is_always_tried_again(world, function, words):
+    bad = stage("bad", function)
+    waits = stage("waits", inputs=[bad])
+    for _ in range(2):
+        done, skipped = world.run(bad, waits)
+        assert (done.status, done.reused, skipped.status) == ("unavailable", False, "skipped")
+        assert words in done.reason and words in skipped.reason
+        assert "log" not in done.reason
+    assert world.calls() == Counter({"bad": 2})
     assert world.left() == []
 
 
