@@ -16,6 +16,8 @@ def label(name: str) -> str:
     known = METRICS.get(base)
     if base.startswith("throughput_"):
         part = {"1": "with one thread", "all": "with all threads"}.get(part, part)
+    if base in ("highest_load", "loaded_latency") and (servers := part.rpartition("/")[2]).isdigit():
+        part = f"{part.removesuffix(servers).removesuffix('/')} with {servers} servers".strip()
     return f"{known.label if known else base}{f' {part}' if part else ''}"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.metrics import METRICS, group_of
-from harness.runs.disturbed import kinds
+from harness.runs.disturbed import kind_of
 from harness.runs.metrics import metric_of
 
 if TYPE_CHECKING:
@@ -90,20 +90,20 @@ class Side:
 
     def disturbance(self, name: str) -> str:
         """What disturbed the processes that measured a metric; empty where nothing did or no watch says."""
-        disturbed = self.evidence.disturbed
-        return "; ".join(disturbed[kind] for kind in self._kinds(name) if kind in disturbed)
+        kind = self._kind(name)
+        return self.evidence.disturbed.get(kind, "") if kind else ""
 
     def processes(self, name: str) -> int | None:
         """How many processes measured a metric; None where that is not known."""
         times = self.times(name.partition("/")[0].removeprefix("latency_"))
         if times is not None:
             return len(times)
-        counted = [self.evidence.processes[kind] for kind in self._kinds(name) if kind in self.evidence.processes]
-        return sum(counted) or None
+        kind = self._kind(name)
+        return self.evidence.processes.get(kind) if kind else None
 
-    def _kinds(self, name: str) -> list[CellKind]:
-        row = self.record(name)
-        return [(*self.cell, kind) for kind in (kinds(name, metric_of(row)) if row else ())]
+    def _kind(self, name: str) -> CellKind | None:
+        row, evidence = self.record(name), self.evidence
+        return kind_of(*self.cell, name, metric_of(row), evidence.processes, evidence.disturbed) if row else None
 
 
 def unmeasured(claim: ClaimSpec, sides: Sequence[Side]) -> str:

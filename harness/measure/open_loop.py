@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+Answer: TypeAlias = "Callable[[int], object]"
+"""Answers the query of this number. Each server has one that no other thread uses."""
 Floats: TypeAlias = "NDArray[np.float64]"
 Ints: TypeAlias = "NDArray[np.int32]"
 
@@ -83,24 +85,23 @@ def arrivals(rate: float, count: int, seed: int) -> Floats:
 
 
 def serve(
-    answer: Callable[[int], object],
+    servers: Sequence[Answer],
     queries: int,
     intended: Floats,
     *,
     seed: int,
-    servers: int = 1,
     give_up: tuple[float, int] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> OpenLoop:
-    """Answer queries in order of arrival, first come first served.
+    """Answer queries in order of arrival, first come first served: a server that is free takes the next one.
 
     Args:
-        answer: Called with the number of a query.
+        servers: One answers in this thread, each other one in a thread of its own. They help only where they let go of
+            Python's lock; where they do not, each waits for the others, and that is part of the times.
         queries: How many there are; each arrival asks for one of them at random, so that caches see a mixture.
         intended: Times of arrival, ascending, seconds from the start.
         seed: Of the choice.
-        servers: Threads that answer. They help only where `answer` lets go of Python's lock.
         give_up: (seconds, count): stop once more than `count` latencies were longer than this; the rows end there.
         clock: Seconds.
         sleep: Waits; takes seconds.
@@ -111,9 +112,8 @@ def serve(
     errors: list[BaseException] = []
     bound, most = give_up or (np.inf, 0)
     late: list[int] = []
-    start = clock()
 
-    def work() -> None:
+    def work(answer: Answer, start: float) -> None:
         while not errors and len(late) <= most:
             with lock:
                 number = next(numbers)
@@ -128,23 +128,74 @@ def serve(
             if ended[number] - due > bound:
                 late.append(number)
 
-    def careful() -> None:
+    start = _together(servers, work, errors, clock)
+    answered = min(next(numbers), len(intended))  # whoever has taken a number has answered it
+    rows = slice(answered)
+    return OpenLoop(asked[rows], intended[rows], (ended - start - intended)[rows], (ended - begun)[rows])
+
+
+def capacity(servers: Sequence[Answer], queries: int, *, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Queries a second that the servers answer together without a pause; as many as if each answered all.
+
+    Args:
+        servers: See `serve`.
+        queries: How many there are.
+        clock: Seconds.
+    """
+    numbers, lock = itertools.count(), threading.Lock()
+    errors: list[BaseException] = []
+    count = len(servers) * queries
+
+    def work(answer: Answer, start: float) -> None:
+        while not errors:
+            with lock:
+                number = next(numbers)
+            if number >= count:
+                return
+            answer(number % queries)
+
+    start = _together(servers, work, errors, clock)
+    return count / (clock() - start)
+
+
+def _together(
+    servers: Sequence[Answer],
+    work: Callable[[Answer, float], None],
+    errors: list[BaseException],
+    clock: Callable[[], float],
+) -> float:
+    """Let all servers work, and return when they began, which is what they are told.
+
+    A thread that is new answers a query before that: its libraries prepare themselves by thread.
+
+    Args:
+        servers: The first works in this thread, each other one in a new thread.
+        work: Is given a server and the time of the beginning.
+        errors: Gets what a server raises, so that the others can stop; the first is raised here.
+        clock: Seconds.
+    """
+    began: list[float] = []
+    ready = threading.Barrier(len(servers), action=lambda: began.append(clock()))
+
+    def careful(answer: Answer, *, new: bool) -> None:
         try:
-            work()
+            if new:
+                answer(0)
+            ready.wait()
+            work(answer, began[0])
         except BaseException as error:  # raised again below, in the thread that asked
             errors.append(error)
+            ready.abort()
 
-    helpers = [threading.Thread(target=careful) for _ in range(servers - 1)]
+    helpers = [threading.Thread(target=careful, args=(answer,), kwargs={"new": True}) for answer in servers[1:]]
     for helper in helpers:
         helper.start()
-    careful()
+    careful(servers[0], new=False)
     for helper in helpers:
         helper.join()
     if errors:
         raise errors[0]
-    answered = min(next(numbers), len(intended))  # whoever has taken a number has answered it
-    rows = slice(answered)
-    return OpenLoop(asked[rows], intended[rows], (ended - start - intended)[rows], (ended - begun)[rows])
+    return began[0]
 
 
 def most_late(count: int, quantile: float = QUANTILE, confidence: float = CONFIDENCE) -> int:
@@ -166,14 +217,13 @@ def most_late(count: int, quantile: float = QUANTILE, confidence: float = CONFID
 
 
 def offer(
-    answer: Callable[[int], object],
+    servers: Sequence[Answer],
     queries: int,
     rate: float,
     bound: float,
     *,
     least: int,
     seed: int,
-    servers: int = 1,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Offered, OpenLoop]:
@@ -184,13 +234,12 @@ def offer(
     no time left is not bearable either, whatever the latencies of its first arrivals.
 
     Args:
-        answer: See `serve`.
+        servers: See `serve`.
         queries: See `serve`.
         rate: Arrivals a second.
         bound: Seconds.
         least: Arrivals.
         seed: Of arrivals and queries.
-        servers: See `serve`.
         clock: See `serve`.
         sleep: See `serve`.
 
@@ -201,20 +250,12 @@ def offer(
     allowed = most_late(count)
     if allowed < 0:
         raise ValueError(f"{count} arrivals cannot support a percentile of {QUANTILE:.0%}")
-    load = serve(
-        answer,
-        queries,
-        arrivals(rate, count, seed),
-        seed=seed,
-        servers=servers,
-        give_up=(bound, allowed),
-        clock=clock,
-        sleep=sleep,
-    )
+    intended = arrivals(rate, count, seed)
+    load = serve(servers, queries, intended, seed=seed, give_up=(bound, allowed), clock=clock, sleep=sleep)
     late = int((load.latency > bound).sum())
     levels = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
     answered = len(load.latency)
-    utilisation = float(load.service.mean()) * rate / servers
+    utilisation = float(load.service.mean()) * rate / len(servers)
     return (
         Offered(
             rate,
@@ -234,8 +275,8 @@ def highest_load(offer_rate: Callable[[float], Offered], *, capacity: float, ste
 
     Args:
         offer_rate: Offers a rate, such as `offer`.
-        capacity: Queries a second that are answered without a pause. Rates from a fifth of it to `NEAR` are tried: at
-            all of it no queue of random arrivals would be stable.
+        capacity: Queries a second that are answered without a pause, see `capacity`. Rates from a fifth of it to
+            `NEAR` are tried: at all of it no queue of random arrivals would be stable.
         steps: How often to halve.
     """
     if capacity <= 0:

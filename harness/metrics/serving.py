@@ -61,9 +61,10 @@ define(
     "queries/second",
     "higher",
     (
-        "Highest rate of Poisson arrivals at which the 99th percentile of latency keeps under the spec's bound, one "
-        "query answered at a time. Latency counts from the intended start, so waiting is part of it. 0 where even a "
-        "fifth of the service rate was too much. Rates above 99 % of the service rate are not tried."
+        "Highest rate of Poisson arrivals at which the 99th percentile of latency keeps under the spec's bound. One "
+        "server answers one query at a time; a number in the name says how many servers there are, in threads of one "
+        "process. Latency counts from the intended start, so waiting is part of it. 0 where even a fifth of the "
+        "service rate was too much. Rates above 99 % of the service rate are not tried."
     ),
     process="load",
 )
@@ -74,7 +75,8 @@ define(
     "lower",
     (
         "Wall time from the intended start of a query to its answer, waiting included, at the highest bearable load. "
-        "The component names the percentile; p99.9 needs 4,603 queries."
+        "The component names the percentile, and the number of servers where there are several; p99.9 needs 4,603 "
+        "queries."
     ),
     process="load",
 )

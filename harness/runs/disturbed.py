@@ -9,7 +9,7 @@ from harness.errors import UserError
 from harness.runs import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from harness.metrics import Metric
     from harness.runs.facts import ConditionRow, TimedRow
@@ -42,14 +42,31 @@ def disturbances(rows: Sequence[ConditionRow]) -> dict[CellKind, str]:
 
 
 def kinds(name: str, metric: Metric) -> tuple[str, ...]:
-    """The kinds of the processes that measure a metric, such as ``throughput/all``; none where no watch observes it.
+    """The kinds of the processes that may measure a metric, the most exact first, such as ``throughput/all``.
+
+    None where no watch observes it. Of a component with several parts (``loaded_latency/p99/2``) each part may be that
+    of the kind (``load/2``). The kind without a part served all components in earlier runs.
 
     Args:
         name: Of the metric, with the component after a slash.
         metric: What the name means.
     """
-    component = name.partition("/")[2]
-    return (metric.process, f"{metric.process}/{component}") if metric.process else ()
+    parts = name.split("/")[1:]
+    return (*(f"{metric.process}/{part}" for part in parts), metric.process) if metric.process else ()
+
+
+def kind_of(collection: str, system: str, name: str, metric: Metric, *known: Container[CellKind]) -> CellKind | None:
+    """The kind of the processes that measured a metric of a system; None where none of `kinds` is known.
+
+    Args:
+        collection: Its name.
+        system: Its name.
+        name: Of the metric, with the component after a slash.
+        metric: What the name means.
+        known: What a run knows by such kinds.
+    """
+    candidates = ((collection, system, kind) for kind in kinds(name, metric))
+    return next((kind for kind in candidates if any(kind in each for each in known)), None)
 
 
 def processes(rows: Sequence[ConditionRow]) -> dict[CellKind, int]:

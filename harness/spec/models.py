@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.spec.suite import Suite
 
 Name = str
+Servers: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 
 
 class SystemSpec(Params):
@@ -116,6 +117,9 @@ class MeasureSpec(Params):
     load_bound: float = Field(default=0.1, gt=0)
     """Seconds that the 99th percentile of latency must keep under for a load to be bearable. Each rate is offered for
     at least a hundred times as long."""
+    load_servers: list[Servers] = Field(default_factory=lambda: [1], min_length=1)
+    """Numbers of servers that the highest load is measured with. Each server is a thread that answers one query after
+    the other. All of them together may have no more threads than the machine has processors."""
     load_queries: int = Field(default=1000, ge=500)
     """Queries that arrive at each rate tried, at least; fewer cannot support a 99th percentile."""
     batch: int = Field(default=32, ge=1)
@@ -129,6 +133,13 @@ class MeasureSpec(Params):
     """For the cost of a million queries; none is given where it is left out."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Confidence of all intervals."""
+
+    @field_validator("load_servers")
+    @classmethod
+    def _once_each(cls, value: list[int]) -> list[int]:
+        if len(set(value)) != len(value):
+            raise ValueError("a number of servers appears twice")
+        return value
 
 
 class SpecHead(Params):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reports.figures import distributions, recall_speed, stacked, trade_off
 from reports.formatting import interval, label, number
-from reports.sections import at_recall, null_control, queries, service, significance, takeaways
+from reports.sections import at_recall, load_ladder, null_control, queries, service, significance, takeaways
 from reports.sections.ranking import best
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ class CollectionPart:
     queries: Sequence[queries.ComparedPair]
     figures: Mapping[str, Sequence[Figure]]
     openings: Mapping[str, service.Opening]
+    ladder: load_ladder.Ladder | None
 
 
 def part(run: RunData, name: str, place: int) -> CollectionPart:
@@ -201,6 +202,7 @@ def part(run: RunData, name: str, place: int) -> CollectionPart:
             title: [figure for figure in drawn if figure is not None] for title, drawn in _figures(run, name).items()
         },
         openings=service.openings(run, name),
+        ladder=load_ladder.section(run, name),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.runs.disturbed import kinds
+from harness.runs.disturbed import kind_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,10 +120,9 @@ def settled(run: RunData, collection: str, system: str, name: str = "latency_tot
 
     Of a metric that no watch observes the latency processes tell.
     """
-    measured = [(collection, system, kind) for kind in kinds(name, run.metric(name)) or ("latency",)]
-    if (collection, system, "latency") in measured:
+    if run.metric(name).process in ("", "latency"):
         times = run.latency.get((collection, system))
         several = times is not None and len(times["total"]) > 1
-    else:
-        several = sum(run.processes.get(kind, 0) for kind in measured) > 1
-    return several and not any(kind in run.disturbances for kind in measured)
+        return several and (collection, system, "latency") not in run.disturbances
+    kind = kind_of(collection, system, name, run.metric(name), run.processes)
+    return kind is not None and run.processes[kind] > 1 and kind not in run.disturbances

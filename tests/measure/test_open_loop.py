@@ -16,6 +16,7 @@ from harness.measure.open_loop import (
     SPIN_SECONDS,
     Offered,
     arrivals,
+    capacity,
     highest_load,
     most_late,
     offer,
@@ -51,7 +52,7 @@ def served(intended, seconds):
     def answer(query):
         clock.now += seconds(next(numbers))
 
-    return serve(answer, 10, intended, seed=0, clock=clock, sleep=clock.sleep)
+    return serve([answer], 10, intended, seed=0, clock=clock, sleep=clock.sleep)
 
 
 def test_arrivals_are_a_poisson_process_of_the_seed():
@@ -99,8 +100,8 @@ def test_every_arrival_is_served_once_by_several_servers():
         with lock:
             seen.append((query, threading.get_ident()))
 
-    found = serve(answer, 7, arrivals(50_000.0, 400, seed=0), seed=9, servers=3)
-    assert sorted(query for query, _ in seen) == sorted(found.query.tolist())
+    found = serve([answer] * 3, 7, arrivals(50_000.0, 400, seed=0), seed=9)
+    assert sorted(query for query, _ in seen) == sorted([0, 0, *found.query.tolist()])  # a new thread warms up
     assert set(found.query.tolist()) == set(range(7))
     assert (found.latency >= found.service - 1e-9).all()
 
@@ -110,7 +111,21 @@ def test_an_error_in_a_server_is_raised():
         raise RuntimeError("boom")
 
     with pytest.raises(RuntimeError, match="boom"):
-        serve(answer, 3, arrivals(1e5, 50, seed=0), seed=0, servers=2)
+        serve([answer] * 2, 3, arrivals(1e5, 50, seed=0), seed=0)
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_an_error_of_one_server_ends_the_others_before_they_begin_or_later(broken):
+    """The second one fails as it warms up, the first one at its first query."""
+
+    def fails(query):
+        raise RuntimeError("boom")
+
+    servers = [fails if place == broken else lambda query: None for place in range(3)]
+    with pytest.raises(RuntimeError, match="boom"):
+        serve(servers, 3, arrivals(1e5, 50, seed=0), seed=0)
+    with pytest.raises(RuntimeError, match="boom"):
+        capacity(servers, 50)
 
 
 def test_serving_ends_where_too_many_were_late():
@@ -121,14 +136,14 @@ def test_serving_ends_where_too_many_were_late():
         clock.now += 0.5 if next(numbers) % 10 == 9 else 0.001
 
     intended = np.arange(1, 1001) * 0.2
-    found = serve(answer, 10, intended, seed=0, give_up=(0.1, 20), clock=clock, sleep=clock.sleep)
+    found = serve([answer], 10, intended, seed=0, give_up=(0.1, 20), clock=clock, sleep=clock.sleep)
     assert (found.latency > 0.1).sum() == 21
     assert found.latency[-1] > 0.1
     assert len(found.query) == len(found.intended) == len(found.latency) == len(found.service) < 1000
 
 
 def test_all_that_several_servers_took_is_answered_where_they_give_up():
-    found = serve(lambda query: None, 7, np.full(400, -1.0), seed=9, servers=3, give_up=(0.5, 5))
+    found = serve([lambda query: None] * 3, 7, np.full(400, -1.0), seed=9, give_up=(0.5, 5))
     assert 6 <= len(found.latency) <= 8  # two others may each be at one more
     assert (found.latency > 0.5).all()
     assert (found.service >= 0).all()
@@ -158,7 +173,7 @@ def offered(rate, seconds, bound=0.1, *, least=500, seed=0):
     def answer(query):
         clock.now += seconds
 
-    return offer(answer, 10, rate, bound, least=least, seed=seed, clock=clock, sleep=clock.sleep)[0]
+    return offer([answer], 10, rate, bound, least=least, seed=seed, clock=clock, sleep=clock.sleep)[0]
 
 
 def late_share(load, seconds, bound):
@@ -188,7 +203,7 @@ def test_the_share_of_late_answers_is_that_of_the_theory():
     def answer(query):
         clock.now += 0.01
 
-    load = serve(answer, 10, arrivals(80.0, 300_000, seed=2), seed=0, clock=clock, sleep=clock.sleep)
+    load = serve([answer], 10, arrivals(80.0, 300_000, seed=2), seed=0, clock=clock, sleep=clock.sleep)
     for bound, error in ((0.03, 0.04), (0.06, 0.08), (0.1, 0.2)):  # long waits come in few clusters
         assert (load.latency > bound).mean() == pytest.approx(late_share(0.8, 0.01, bound), rel=error)
 

@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.metrics import METRICS, metric
-from harness.runs.disturbed import disturbances, kinds, processes
+from harness.runs.disturbed import disturbances, kind_of, kinds, processes
 
 
 def row(kind, disturbance="", waited=0.0, violation="", system="s"):
@@ -40,5 +40,24 @@ def test_a_row_that_is_not_whole_is_named(key):
 def test_every_timed_metric_that_decides_names_its_processes_or_is_known_not_to_be_watched():
     unwatched = {name for name, kind in METRICS.items() if kind.clocked and kind.decides and not kind.process}
     assert unwatched == {"build_seconds", "encode_documents_per_second", "train_seconds"}
-    assert kinds("throughput_search/all", metric("throughput_search")) == ("throughput", "throughput/all")
+    assert kinds("throughput_search/all", metric("throughput_search")) == ("throughput/all", "throughput")
     assert kinds("build_seconds", metric("build_seconds")) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "kind"),
+    [
+        ("highest_load", ["load", "load/2"], "load"),
+        ("highest_load/2", ["load", "load/2"], "load/2"),
+        ("loaded_latency/p99", ["load", "load/2"], "load"),
+        ("loaded_latency/p99/2", ["load", "load/2"], "load/2"),
+        ("throughput_search/all", ["throughput"], "throughput"),
+        ("throughput_search/all", ["throughput", "throughput/all"], "throughput/all"),
+        ("throughput_search/all", ["latency"], None),
+        ("build_seconds", ["build"], None),
+    ],
+)
+def test_the_processes_of_a_metric_are_those_that_know_it_best(name, known, kind):
+    found = kind_of("c", "s", name, metric(name), {("c", "s", each) for each in known})
+    assert found == (kind and ("c", "s", kind))
+    assert kind_of("c", "t", name, metric(name), {("c", "s", each) for each in known}) is None

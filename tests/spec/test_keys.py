@@ -26,7 +26,7 @@ MEASURE = [
     ("batch", 1, 10**6, 0, None),
     ("confidence", 0.501, 0.999, 0.5, 1.0),
 ]
-OTHERS = {"pin", "also", "quality", "invalid_models", "power", "price"}
+OTHERS = {"pin", "also", "quality", "load_servers", "invalid_models", "power", "price"}
 
 
 @pytest.mark.parametrize(("key", "least", "most", "below", "above"), MEASURE)
@@ -53,9 +53,7 @@ def test_a_number_of_the_measurement_is_no_text_list_or_table(tmp_path, key, val
     assert type(value).__name__ in error.what
 
 
-@pytest.mark.parametrize(
-    "key", [row[0] for row in MEASURE] + ["pin", "also", "quality", "invalid_models", "power", "price"]
-)
+@pytest.mark.parametrize("key", [row[0] for row in MEASURE] + sorted(OTHERS))
 def test_a_mistyped_key_of_the_measurement_names_the_nearest(tmp_path, key):
     wrong = f"{key}x"
     text = f"{HEAD}{TABLES}[measure]\n{wrong} = 1\n"
@@ -64,6 +62,28 @@ def test_a_mistyped_key_of_the_measurement_names_the_nearest(tmp_path, key):
     assert "allowed: " in error.remedy
     if len(key) > 1:
         assert f"did you mean {key!r}?" in error.remedy
+
+
+@pytest.mark.parametrize("value", [[1], [1, 2, 1024], [2]])
+def test_numbers_of_servers_are_taken(tmp_path, value):
+    assert load(tmp_path, f"{HEAD}{TABLES}[measure]\nload_servers = {value}\n").head.measure.load_servers == value
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("[]", "at least 1 item"),
+        ("[0]", "greater than or equal to 1"),
+        ("[1025]", "less than or equal to 1024"),
+        ("[1, 1]", "appears twice"),
+        ("2", "valid list"),
+        ("['many']", "valid integer"),
+    ],
+)
+def test_other_numbers_of_servers_are_refused(tmp_path, value, words):
+    error = refused(tmp_path, f"{HEAD}{TABLES}[measure]\nload_servers = {value}\n")
+    assert error.key.startswith("measure.load_servers")
+    assert words in error.what
 
 
 def test_every_key_of_the_measurement_is_covered_here():

@@ -68,6 +68,7 @@ class Subject:
         libraries: Sequence[str] = (),
         modules: Sequence[str] = (),
         threads: int | None = None,
+        processors: int | None = None,
         **arguments: JsonValue,
     ) -> Stage:
         """A stage that opens encoder and index in a fresh process, and runs alone.
@@ -81,6 +82,8 @@ class Subject:
             libraries: Distributions that decide the result beside those of encoder and index.
             modules: Modules whose code decides the result beside those of encoder and index.
             threads: Of the process; those of the spec by default.
+            processors: How many it can use at a time; as many as it has threads by default. A process that can use
+                more than the spec's threads is not bound to any.
             arguments: More arguments of the function.
         """
         served = {name: value for name, value in self.latency.arguments.items() if name in SERVED}
@@ -94,7 +97,7 @@ class Subject:
             libraries=tuple(sorted({*self.latency.libraries, *libraries})),
             modules=tuple(dict.fromkeys((*self.latency.modules, *modules))),
             threads=threads,
-            pinned=self.latency.pinned and threads == self.measure.threads,
+            pinned=self.latency.pinned and (processors or threads) == self.measure.threads,
             round="",
         )
 

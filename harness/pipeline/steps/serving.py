@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, Unpack
@@ -20,12 +19,13 @@ from harness.pipeline.steps.observed_result import ObservedResult
 from harness.pipeline.steps.prepare import read_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.encoders.base import Encoder, Progress
     from harness.indexes.base import Index, Searcher
     from harness.jsonvalue import JsonTable
     from harness.measure.machine.watch import Turn, Watched
+    from harness.measure.open_loop import Answer
 
 T = TypeVar("T")
 _SEEDS = 1000
@@ -86,12 +86,14 @@ class LoadSearch(WatchedResult):
         capacity: Queries a second that the process answered without a pause.
         tried: Each rate, in the order tried.
         bound: Seconds that the 99th percentile was to keep under.
+        servers: Threads that answered.
     """
 
     rate: float
     capacity: float
     tried: tuple[Offered, ...]
     bound: float
+    servers: int
 
 
 class ServedSystem(TypedDict):
@@ -138,6 +140,10 @@ class Served:
         """Encode and search one query."""
         self.searcher(self.encoder.encode_queries([text]))
 
+    def beside(self, encoder: Encoder) -> Served:
+        """The same index behind this encoder and a searcher of its own, for another thread."""
+        return replace(self, encoder=encoder, searcher=self.engine.searcher(self.k, threads=self.threads))
+
 
 def open_system(
     encoder_type: str,
@@ -151,10 +157,15 @@ def open_system(
 ) -> Served:
     """Open what is served, libraries and all; the index is searched with `index_search`, see `open_index`."""
     started = time.perf_counter()
-    encoder = open_type(encoder_type, encoder_params).load(Path(model), threads=threads)
+    encoder = open_encoder(encoder_type, encoder_params, model, threads)
     engine = open_index(index_type, index, index_search)
     searcher = engine.searcher(k, threads=threads)
     return Served(encoder, engine, searcher, k, threads, time.perf_counter() - started)
+
+
+def open_encoder(encoder_type: str, encoder_params: JsonTable, model: str, threads: int) -> Encoder:
+    """A model that was made before."""
+    return open_type(encoder_type, encoder_params).load(Path(model), threads=threads)
 
 
 def query_texts(collection: str, queries: int | None) -> list[str]:
@@ -240,6 +251,7 @@ def open_loop(
     queries: int | None,
     bound: float,
     arrivals: int,
+    servers: int,
     warmup: int,
     seed: int,
     process: int,
@@ -248,24 +260,29 @@ def open_loop(
 ) -> LoadSearch:
     """Find the highest rate of arrivals at which the 99th percentile of latency keeps under a bound.
 
-    One process answers, one query after the other. ``latency.npy`` and ``service.npy`` (float32, seconds) have the
-    answers of all rates tried, one after the other; ``tried.npy`` (int32) numbers their rates. Each process has
-    arrivals of its own.
+    Servers answer in threads of one process, each one query after the other. They share the index; each has a searcher
+    and an encoder of its own, because tokenizers and buffers may serve one thread alone. ``latency.npy`` and
+    ``service.npy`` (float32, seconds) have the answers of all rates tried, one after the other; ``tried.npy`` (int32)
+    numbers their rates. Each process has arrivals of its own.
     """
     from harness.measure import open_loop
     from harness.measure.machine.watch import watched
 
     served, texts = open_system(**system), query_texts(collection, queries)
-    for number in range(max(warmup, 1)):
-        served.answer(texts[number % len(texts)])
-    capacity = len(texts) / sum(_seconds(partial(served.answer, text)) for text in texts)
+    settings = system["encoder_type"], system["encoder_params"], system["model"], system["threads"]
+    all_served = [served, *(served.beside(open_encoder(*settings)) for _ in range(servers - 1))]
+    answers = [_by_number(each, texts) for each in all_served]
+    for answer in answers:
+        for number in range(max(warmup, 1)):
+            answer(number % len(texts))
+    capacity = open_loop.capacity(answers, len(texts))
     loads: list[open_loop.OpenLoop] = []
 
     def offer(rate: float, turn: Turn) -> Offered:
         turn(len(loads))
         report(len(loads), None, f"at {rate:.1f} queries a second")
         offered, load = open_loop.offer(
-            lambda number: served.answer(texts[number]),
+            answers,
             len(texts),
             rate,
             bound,
@@ -277,14 +294,25 @@ def open_loop(
 
     measured = watched(
         lambda turn: open_loop.highest_load(lambda rate: offer(rate, turn), capacity=capacity, steps=7),
-        threads=served.threads,
+        threads=served.threads * servers,
     )
     for name, columns in (("latency", [x.latency for x in loads]), ("service", [x.service for x in loads])):
         np.save(Path(out) / f"{name}.npy", np.concatenate(columns).astype(np.float32))
     tried = np.repeat(np.arange(len(loads), dtype=np.int32), [len(load.latency) for load in loads])
     np.save(Path(out) / "tried.npy", tried)
     load = measured.value
-    return LoadSearch(served.conditions(measured), rate=load.rate, capacity=capacity, tried=load.tried, bound=bound)
+    return LoadSearch(
+        served.conditions(measured),
+        rate=load.rate,
+        capacity=capacity,
+        tried=load.tried,
+        bound=bound,
+        servers=servers,
+    )
+
+
+def _by_number(served: Served, texts: Sequence[str]) -> Answer:
+    return lambda number: served.answer(texts[number])
 
 
 def _seconds(work: Callable[[], object]) -> float:

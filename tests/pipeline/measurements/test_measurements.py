@@ -16,7 +16,7 @@ from tests_support import write_collection
 from harness.errors import UserError
 from harness.measure.open_loop import Offered
 from harness.measure.workers.isolated import run_isolated
-from harness.pipeline.measurements import Subject, registry
+from harness.pipeline.measurements import Subject, load, registry
 from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.pipeline.stage import Stage
 from harness.pipeline.steps.service_memory import ServiceMemory
@@ -90,7 +90,7 @@ def test_the_highest_load_keeps_all_samples(system, monkeypatch):
     from harness.measure import open_loop
     from harness.pipeline.steps import serving
 
-    asked = {"queries": None, "arrivals": 500, "warmup": 2, "seed": 1, "process": 0}
+    asked = {"queries": None, "arrivals": 500, "servers": 1, "warmup": 2, "seed": 1, "process": 0}
     monkeypatch.setattr(open_loop, "BOUNDS", 1e-9)  # a bound that no machine is too busy for, and short tries
     found = serving.open_loop(bound=1000.0, **asked, **system)
     assert 0 <= found.rate < found.capacity
@@ -118,11 +118,35 @@ def test_each_process_has_arrivals_of_its_own(system, monkeypatch):
     monkeypatch.setattr(open_loop, "BOUNDS", 1e-9)
     monkeypatch.setattr(open_loop, "offer", offer)
     for process in (0, 1):
-        serving.open_loop(queries=2, arrivals=500, warmup=0, seed=1, process=process, bound=1e-9, **system)
+        serving.open_loop(queries=2, arrivals=500, servers=1, warmup=0, seed=1, process=process, bound=1e-9, **system)
     assert len(seeds) == len(set(seeds)) == 2
 
 
-def load_search(*rates, bound=0.1):
+def test_each_of_several_servers_has_an_encoder_and_a_searcher_of_its_own(system, monkeypatch):
+    import threading
+
+    from harness.measure import open_loop
+    from harness.pipeline.steps import serving
+
+    used = {}
+
+    def answer(self, text, real=serving.Served.answer):
+        used.setdefault(threading.get_ident(), set()).add((id(self.encoder), id(self.searcher), id(self.engine)))
+        return real(self, text)
+
+    monkeypatch.setattr(open_loop, "BOUNDS", 1e-9)
+    monkeypatch.setattr(serving.Served, "answer", answer)
+    asked = {"queries": None, "arrivals": 500, "warmup": 0, "seed": 1, "process": 0}
+    found = serving.open_loop(bound=1e-9, servers=3, **asked, **system)
+    assert (found.servers, found.conditions.threads_asked) == (3, 3)
+    here = used.pop(threading.get_ident())  # warm-up of all, and the first server's own
+    assert len(here) == 3
+    assert all(len(own) == 1 and own < here for own in used.values())
+    encoders, searchers, engines = (set(column) for column in zip(*here, strict=True))
+    assert (len(encoders), len(searchers), len(engines)) == (3, 3, 1)
+
+
+def load_search(*rates, bound=0.1, servers=1):
     """What processes give that bore these rates."""
     percentiles = {"p50": 0.01, "p99": 0.08}
     return [
@@ -135,6 +159,7 @@ def load_search(*rates, bound=0.1):
                 *((Offered(rate, 1000, 1000, 2, {"p50": 0.02, "p99": 0.09}, rate / 100, True),) if rate else ()),
             ),
             bound=bound,
+            servers=servers,
         )
         for rate in rates
     ]
@@ -159,6 +184,49 @@ def test_the_highest_load_is_a_mean_over_processes_with_an_interval():
     assert rows["loaded_latency/p99"].value == pytest.approx(0.09)
     assert "loaded_latency/p99.9" not in rows
     assert recorded_load(70.0)["highest_load"].interval is None
+    assert "servers" not in highest.method
+
+
+def test_each_number_of_servers_has_records_of_its_own():
+    added = Added()
+    registry.get("load")().records(
+        {"load": load_search(70.0, 80.0), "load/2": load_search(140.0, 150.0, servers=2)}, added
+    )
+    rows = added.by_name()
+    names = ["highest_load", "loaded_latency/p50", "loaded_latency/p99"]
+    assert [*rows] == [*names, *(f"{name}/2" for name in names)]
+    assert [rows[name].value for name in ("highest_load", "highest_load/2")] == pytest.approx([75, 145], rel=1e-3)
+    assert "2 servers in threads of one process" in rows["highest_load/2"].method
+
+
+def test_each_number_of_servers_is_measured_by_processes_of_its_own(monkeypatch):
+    monkeypatch.setattr(load, "usable_cores", lambda: 8)
+    subject, _ = subject_of(load_servers=[1, 2, 4], threads=2)
+    stages = registry.get("load")().stages(subject)
+    assert [stage.kind for stage in stages] == ["load", "load/2", "load/4"] * 2
+    assert [stage.arguments["servers"] for stage in stages] == [1, 2, 4] * 2
+    assert {(stage.threads, stage.arguments["threads"]) for stage in stages} == {(2, 2)}
+    assert len({stage.key for stage in stages}) == 6
+    pinned = registry.get("load")().stages(replace(subject, latency=replace(subject.latency, pinned=True)))
+    assert [stage.pinned for stage in pinned] == [True, False, False] * 2
+
+
+@pytest.mark.parametrize(
+    ("servers", "threads", "cores", "most"), [([1, 3], 1, 2, 2), ([2], 2, 3, 1), ([4], 1, 1, 1), ([1, 9], 2, 16, 8)]
+)
+def test_more_servers_than_processors_are_refused_before_any_work(monkeypatch, servers, threads, cores, most):
+    monkeypatch.setattr(load, "usable_cores", lambda: cores)
+    subject, _ = subject_of(load_servers=servers, threads=threads)
+    with pytest.raises(UserError, match="cannot work at the same time") as error:
+        registry.get("load")().stages(subject)
+    assert error.value.key == "measure.load_servers"
+    assert error.value.remedy == f"give no number above {most}"
+
+
+def test_one_server_is_taken_on_any_machine(monkeypatch):
+    monkeypatch.setattr(load, "usable_cores", lambda: 1)
+    subject, _ = subject_of(threads=2)
+    assert registry.get("load")().stages(subject)
 
 
 def test_a_process_that_bore_nothing_leaves_the_highest_load_without_an_interval():
