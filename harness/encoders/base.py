@@ -85,8 +85,9 @@ class Probe:
         fired: Number of terms above zero of each document, before the largest are chosen.
         attention: What the model's own settings say.
         specials_wanted: Whether texts are meant to carry special tokens.
-        on_left: Documents to vectors with the padding on the left.
+        on_left: Texts to vectors with the padding on the left.
         dtype: The dtype that the weights were loaded in and are computed with.
+        queries: The same of the query side, where queries pass another model than documents.
     """
 
     ids: Callable[[str, Role], list[int]]
@@ -97,6 +98,7 @@ class Probe:
     specials_wanted: bool | None = None
     on_left: Callable[[Sequence[str]], Vectors] | None = None
     dtype: str | None = None
+    queries: Probe | None = None
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sentence_transformers import SparseEncoder
 
+    from harness.encoders.base import Role
     from harness.spec.params import Params
     from harness.vectors import Kind
 
@@ -62,14 +63,15 @@ class SparseEncoderType(ReadyMade):
 
 
 class SparseTextEncoder(Loaded):
-    """Texts to CSR float32 rows over the vocabulary."""
+    """Texts to CSR float32 rows over the vocabulary, or over the latent dimensions of a sparse autoencoder."""
 
     kind: Kind = "sparse"
 
     def __init__(self, model: SparseEncoder, params: SparseParams) -> None:
-        self.width = int(model[0].auto_model.config.vocab_size)
-        super().__init__(model, params, head=self.width)
-        self.limits = {"query": params.query_terms, "document": params.document_terms}
+        super().__init__(model, params)
+        self.limits: dict[Role, int | None] = {"query": params.query_terms, "document": params.document_terms}
+        # What comes out: a head may have more rows than the vocabulary has entries, or none may be over a vocabulary.
+        self.width = max(self._rows(["a"], role).shape[1] for role in self.limits)
 
     def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Rows x terms."""
@@ -80,28 +82,32 @@ class SparseTextEncoder(Loaded):
         return self._encode(texts, "query")
 
     def terms(self, columns: Sequence[int]) -> list[str]:
-        """Tokens of the vocabulary."""
-        return [str(name) for name in self.model.tokenizer.convert_ids_to_tokens(list(columns))]
+        """Tokens of the vocabulary; the latent dimensions of an autoencoder have numbers alone."""
+        if not self.documents.over_terms:
+            return [f"dimension {column}" for column in columns]
+        return [str(name) for name in self.documents.first.tokenizer.convert_ids_to_tokens(list(columns))]
 
-    def _encode(self, texts: Sequence[str], role: Literal["document", "query"]) -> sparse.csr_matrix:
+    def _encode(self, texts: Sequence[str], role: Role) -> sparse.csr_matrix:
         # The library returns COO at 20 bytes a weight; batch by batch that never adds up.
         order: list[int] = []
         blocks = []
         for places in self.batches(texts, role):
             order += places
-            rows = self.model.encode(
-                [texts[place] for place in places],
-                batch_size=len(places),
-                prompt=self.prefix(role),
-                **self._limit(role),
-                convert_to_sparse_tensor=False,
-                show_progress_bar=False,
-            )
-            blocks.append(sparse.csr_matrix(rows.float().cpu().numpy()))
+            block = self._rows([texts[place] for place in places], role)
+            # One side may have fewer columns than the other: a vocabulary without the spare rows of a head.
+            blocks.append(sparse.csr_matrix((block.data, block.indices, block.indptr), (block.shape[0], self.width)))
         if not blocks:
             return sparse.csr_matrix(np.zeros((0, self.width), np.float32))
         return sparse.csr_matrix(sparse.vstack(blocks, format="csr")[np.argsort(order)])
 
-    def _limit(self, role: Literal["document", "query"]) -> dict[str, int]:
-        limit = self.limits[role]
-        return {} if limit is None else {"max_active_dims": limit}
+    def _rows(self, batch: list[str], role: Role) -> sparse.csr_matrix:
+        encode = self.model.encode_query if role == "query" else self.model.encode_document
+        rows = encode(
+            batch,
+            batch_size=len(batch),
+            prompt=self.prefix(role),
+            max_active_dims=self.limits[role],
+            convert_to_sparse_tensor=False,
+            show_progress_bar=False,
+        )
+        return sparse.csr_matrix(rows.float().cpu().numpy())

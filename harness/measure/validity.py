@@ -5,9 +5,9 @@ A broken encoding contract gives vectors that look right and rank like noise; ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -15,11 +15,11 @@ from scipy import sparse
 from harness.encoders.base import Declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from harness.encoders.base import Encoder, Probe
+    from harness.encoders.base import Encoder, Probe, Role
     from harness.vectors import Vectors
 
 TEXTS = (
@@ -88,10 +88,16 @@ def check_encoder(encoder: Encoder, declared: Declared = UNDECLARED, texts: Sequ
         texts: Unrelated, of different lengths.
 
     Returns:
-        All checks that apply to this encoder; the first alone if its vectors are not finite.
+        All checks that apply to this encoder; the first alone if its vectors are not finite. Where queries pass a
+        model of their own, the checks of its side end in ", queries".
     """
-    batch = encoder.encode_documents(texts)
-    bad = sum(int(np.count_nonzero(~np.isfinite(_values(v)))) for v in (batch, encoder.encode_queries(texts)))
+    inside = encoder.probe()
+    sides = [_Side("document", "", encoder.encode_documents, inside)]
+    if inside is not None and inside.queries is not None:
+        sides.append(_Side("query", ", queries", encoder.encode_queries, inside.queries))
+    batches = [side.encode(texts) for side in sides]
+    queries = batches[-1] if len(sides) > 1 else encoder.encode_queries(texts)
+    bad = sum(int(np.count_nonzero(~np.isfinite(_values(v)))) for v in (batches[0], queries))
     finite = Check(
         "values not finite",
         bad,
@@ -102,30 +108,59 @@ def check_encoder(encoder: Encoder, declared: Declared = UNDECLARED, texts: Sequ
     )
     if bad:
         return [finite]
-    inside = encoder.probe()
     checks = [finite]
-    if inside is not None:
-        checks += _attention(inside, declared.attention or inside.attention, texts)
-        wanted = inside.specials_wanted if declared.special_tokens is None else declared.special_tokens
-        checks += _special_tokens(inside, wanted, texts)
-    loaded = declared.dtype if inside is None or inside.dtype is None else inside.dtype
-    checks += _padding(encoder, inside, batch, PADDING.get(loaded, max(PADDING.values())), texts)
-    checks.append(_cosine(batch, COSINE[encoder.kind]))
-    if encoder.kind == "sparse":
-        terms = sparse.csr_matrix(batch)
-        fired = np.diff(terms.indptr) if inside is None or inside.fired is None else inside.fired(texts)
-        checks += _terms(terms, fired, encoder.width)
+    for side, batch in zip(sides, batches, strict=True):
+        for check in _of_side(encoder, side, batch, declared, texts, only=len(sides) == 1):
+            checks.append(replace(check, name=f"{check.name}{side.suffix}"))
     return checks
 
 
-def _attention(inside: Probe, wanted: str | None, texts: Sequence[str]) -> Iterator[Check]:
+@dataclass(frozen=True)
+class _Side:
+    """What encodes the texts of one role.
+
+    Args:
+        role: Of the texts.
+        suffix: Of the names of its checks.
+        encode: Texts to vectors.
+        inside: A look inside it.
+    """
+
+    role: Role
+    suffix: str
+    encode: Callable[[Sequence[str]], Vectors]
+    inside: Probe | None
+
+
+def _of_side(
+    encoder: Encoder, side: _Side, batch: Vectors, declared: Declared, texts: Sequence[str], *, only: bool
+) -> Iterator[Check]:
+    """The checks of one side; `only` says that it encodes the texts of both roles."""
+    inside = side.inside
+    if inside is not None:
+        # The spec speaks of the model that encodes documents; a query side of its own knows itself.
+        of_spec = declared if side.role == "document" else UNDECLARED
+        roles: tuple[Role, ...] = ("document", "query") if only else (side.role,)
+        yield from _attention(inside, of_spec.attention or inside.attention, texts, side.role)
+        wanted = inside.specials_wanted if of_spec.special_tokens is None else of_spec.special_tokens
+        yield from _special_tokens(inside, wanted, texts, roles)
+    loaded = declared.dtype if inside is None or inside.dtype is None else inside.dtype
+    yield from _padding(side, batch, PADDING.get(loaded, max(PADDING.values())), texts)
+    yield _cosine(batch, COSINE[encoder.kind])
+    if encoder.kind == "sparse":
+        terms = sparse.csr_matrix(batch)
+        fired = np.diff(terms.indptr) if inside is None or inside.fired is None else inside.fired(texts)
+        yield from _terms(terms, fired, encoder.width)
+
+
+def _attention(inside: Probe, wanted: str | None, texts: Sequence[str], role: Role) -> Iterator[Check]:
     """Change the last token of a text: how far does an earlier state move?"""
     if inside.states is None or wanted is None:
         return
-    ids = max((inside.ids(text, "document") for text in texts), key=len)
+    ids = max((inside.ids(text, role) for text in texts), key=len)
     if len(ids) < 2:
         return
-    other = next((token for text in texts for token in inside.ids(text, "document") if token != ids[-1]), ids[-1])
+    other = next((token for text in texts for token in inside.ids(text, role) if token != ids[-1]), ids[-1])
     before, after = inside.states(ids)[:-1], inside.states([*ids[:-1], other])[:-1]
     size = np.linalg.norm(before, axis=1)
     moved = float((np.linalg.norm(after - before, axis=1) / np.maximum(size, 1e-12)).max())
@@ -149,10 +184,9 @@ def _attention(inside: Probe, wanted: str | None, texts: Sequence[str]) -> Itera
         )
 
 
-def _special_tokens(inside: Probe, wanted: bool | None, texts: Sequence[str]) -> Iterator[Check]:
+def _special_tokens(inside: Probe, wanted: bool | None, texts: Sequence[str], roles: Sequence[Role]) -> Iterator[Check]:
     if wanted is None:
         return
-    roles: tuple[Literal["document", "query"], ...] = ("document", "query")
     counts = [sum(token in inside.special for token in inside.ids(text, role)) for text in texts for role in roles]
     what = "special tokens in a text. "
     if wanted:
@@ -174,10 +208,9 @@ def _special_tokens(inside: Probe, wanted: bool | None, texts: Sequence[str]) ->
         )
 
 
-def _padding(
-    encoder: Encoder, inside: Probe | None, batch: Vectors, bound: float, texts: Sequence[str]
-) -> Iterator[Check]:
-    alone = _stacked([encoder.encode_documents([text]) for text in texts])
+def _padding(side: _Side, batch: Vectors, bound: float, texts: Sequence[str]) -> Iterator[Check]:
+    inside = side.inside
+    alone = _stacked([side.encode([text]) for text in texts])
     yield Check(
         "alone against in a batch",
         _difference(alone, batch),

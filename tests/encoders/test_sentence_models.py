@@ -51,14 +51,14 @@ def bert(folder, model="BertModel", **config):
 TEXTS = ["Sorting the list.", "", "graph nodes 日 unknown", "a path " * 40, "sum"]
 
 
-def dense(tmp_path, mode="mean", normalise=True, prompts=None, model="BertModel", **config):
+def dense(tmp_path, mode="mean", normalise=True, prompts=None, model="BertModel", similarity=None, **config):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Normalize, Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling
 
     transformer = Transformer(str(bert(tmp_path / "bare", model, **config)), max_seq_length=30)
     modules = [transformer, Pooling(16, pooling_mode=mode), *([Normalize()] if normalise else [])]
-    made = SentenceTransformer(modules=modules, prompts=prompts, device="cpu")
+    made = SentenceTransformer(modules=modules, prompts=prompts, similarity_fn_name=similarity, device="cpu")
     made.save(str(tmp_path / "model"))
     return made
 
@@ -76,6 +76,8 @@ def ours(type, tmp_path, **params):
     [
         ({}, True),
         ({"mode": "cls", "normalise": False}, True),
+        ({"normalise": False, "similarity": "dot"}, True),
+        ({"mode": "max", "normalise": False, "similarity": "dot"}, False),
         ({"mode": "max"}, False),
         ({"hidden_act": "gelu_new"}, False),
         ({"model": "DistilBertModel"}, False),
@@ -88,9 +90,30 @@ def test_dense_models_are_those_of_the_library(tmp_path, given, own):
     assert found.width == 16 and found.kind == "dense" and found.terms([0]) == []
     for rows in (found.encode_documents(TEXTS), found.encode_queries(TEXTS)):
         assert rows.dtype == np.float32
-        np.testing.assert_allclose(rows, theirs.encode(TEXTS), atol=2e-6, rtol=1e-5)
+        unit = given.get("similarity") != "dot"
+        expected = theirs.encode(TEXTS, normalize_embeddings=unit)
+        np.testing.assert_allclose(rows, expected, atol=2e-6, rtol=1e-5)
     assert found.encode_documents([]).shape == (0, 16)
     assert found.count_tokens(TEXTS, "document") == [7, 2, 7, 30, 3]
+
+
+def test_products_are_those_of_cosines_unless_the_spec_wants_the_plain_product(tmp_path):
+    theirs = dense(tmp_path, normalise=False)
+    queries, documents = TEXTS[:2], TEXTS[2:]
+    found = ours("sentence-transformer", tmp_path)
+    products = found.encode_queries(queries) @ found.encode_documents(documents).T
+    expected = theirs.similarity(theirs.encode_query(queries), theirs.encode_document(documents))
+    np.testing.assert_allclose(products, expected, atol=2e-6)
+    (tmp_path / "out").rename(tmp_path / "before")
+    plain = ours("sentence-transformer", tmp_path, similarity="dot")
+    np.testing.assert_allclose(plain.encode_queries(queries), theirs.encode_query(queries), atol=2e-6, rtol=1e-5)
+
+
+def test_a_model_that_compares_by_distance_is_refused(tmp_path):
+    dense(tmp_path, similarity="euclidean")
+    with pytest.raises(UserError, match="compares vectors by 'euclidean'") as error:
+        ours("sentence-transformer", tmp_path)
+    assert error.value.key == "similarity"
 
 
 @pytest.mark.parametrize("mode", ["mean", "max"])

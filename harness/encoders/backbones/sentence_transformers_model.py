@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
 from abc import ABC, abstractmethod
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-import numpy as np
-
+from harness.encoders.backbones.model_side import ModelSide
 from harness.encoders.base import Declared, EncoderBase, Probe
 from harness.encoders.hardware import arithmetic, described
-from harness.encoders.weights.configuration import FILE as CONFIG
-from harness.encoders.weights.configuration import read_configuration
 from harness.encoders.weights.hub_files import commit_of
-from harness.encoders.weights.sentence_transformers_folder import read_modules
+from harness.encoders.weights.published_folder import copy_model
 from harness.encoders.weights.source import SourcedType
 from harness.encoders.weights.stored import stored_dtype
-from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    import torch
     from sentence_transformers import SentenceTransformer, SparseEncoder
 
     from harness.collections.base import Pair
     from harness.encoders.base import Progress, Role
     from harness.encoders.hardware import Dtype
+    from harness.encoders.weights.published_folder import PoolingMode
     from harness.encoders.weights.source import Source, SourceParams
-    from harness.training.flops import Operations
     from harness.vectors import Kind, Vectors
 
 Opened = TypeVar("Opened", "SentenceTransformer", "SparseEncoder")
-
-BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "mpnet"}
-SPARSE_MODULES = {"SpladePooling", "SparseAutoEncoder", "SparseStaticEmbedding", "CSRSparsity"}
 
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "safetensors", "numpy", "scipy")
 """Distributions whose versions decide what a model of sentence-transformers gives."""
@@ -60,6 +52,10 @@ class ReadyMade(SourcedType):
         """The dtype alone."""
         return Declared(dtype=self.params.dtype)
 
+    def pooling(self) -> PoolingMode | None:
+        """How texts are pooled where the model's folder does not say it; None where the spec does not either."""
+        return None
+
     def fit(
         self,
         directory: Path,
@@ -71,47 +67,11 @@ class ReadyMade(SourcedType):
     ) -> Mapping[str, object]:
         """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
         folder = self.params.place()
-        copy_model(folder, directory / "model", self.kind)
+        copy_model(
+            folder, directory / "model", self.kind, name=self.params.model or str(folder), pooling=self.pooling()
+        )
         commit = commit_of(folder)
         return {} if commit is None else {"commits": {str(self.params.model): commit}}
-
-
-def copy_model(source: Path, target: Path, kind: Kind) -> None:
-    """Copy a model's folder, weights as safetensors only.
-
-    Raises:
-        UserError: It is of the other kind, which would load and give wrong scores that look right, or is no model.
-    """
-    its_kind = kind_of(source)
-    if its_kind != kind:
-        other = {"sparse": "sparse-encoder", "dense": "sentence-transformer"}[its_kind]
-        raise UserError(f"this is a {its_kind} model", file=source, key="type", remedy=f'use type = "{other}"')
-    if not list(source.rglob("*.safetensors")):
-        raise UserError("the model has no .safetensors", file=source, key="model", remedy="convert its weights")
-    unsafe = shutil.ignore_patterns("*.bin", "*.pt", "*.pth", "*.pkl", "*.onnx", "*.h5", "*.msgpack", "*.py", ".git*")
-    shutil.copytree(source, target, ignore=unsafe)
-
-
-def kind_of(folder: Path) -> Kind:
-    """Kind of a folder's model by its modules; a bare masked language model counts as sparse (SPLADE).
-
-    Raises:
-        UserError: It says neither, or its modules.json or config.json is damaged.
-    """
-    file = folder / "modules.json"
-    if file.is_file():
-        names = {module["type"].rpartition(".")[2] for module in read_modules(file)}
-        return "sparse" if names & SPARSE_MODULES else "dense"
-    if (folder / CONFIG).is_file():
-        heads = read_configuration(folder, "model").get("architectures") or [""]
-        if heads[0].endswith("ForMaskedLM"):
-            return "sparse"
-    raise UserError(
-        "the folder has no modules.json, so it does not say how its texts are pooled",
-        file=folder,
-        key="model",
-        remedy="save it with sentence-transformers; for a Llama backbone use type laconic or dense-twin",
-    )
 
 
 def open_model(kind: type[Opened], folder: Path, dtype: Dtype, device: str) -> Opened:
@@ -130,22 +90,26 @@ def open_model(kind: type[Opened], folder: Path, dtype: Dtype, device: str) -> O
 
 
 class Loaded(EncoderBase, ABC):
-    """A model of sentence-transformers with its prefixes and lengths.
+    """A model of sentence-transformers with its prefixes and lengths; its two sides may be different models.
 
     Args:
         model: SentenceTransformer or SparseEncoder.
         params: Prefixes, length, batch size.
-        head: Output columns computed for each token besides the backbone (a vocabulary), 0 without.
     """
 
-    def __init__(self, model: SentenceTransformer | SparseEncoder, params: SourceParams, head: int) -> None:
-        self.model, self.params, self.head = model, params, head
+    def __init__(self, model: SentenceTransformer | SparseEncoder, params: SourceParams) -> None:
+        self.model, self.params = model, params
         model.eval()
-        model.max_seq_length = min(params.max_length, int(model.max_seq_length or params.max_length))
+        self.documents = ModelSide(model, "document", params.max_length)
+        self.queries = ModelSide(model, "query", params.max_length)
 
     @abstractmethod
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Documents to rows."""
+
+    @abstractmethod
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Queries to rows."""
 
     def batches(self, texts: Sequence[str], role: Role) -> Iterator[list[int]]:
         """Places of the texts, longest first, in batches as the spec has them; by tokens where it limits these."""
@@ -160,28 +124,22 @@ class Loaded(EncoderBase, ABC):
         own = self.params.query_prefix if role == "query" else self.params.document_prefix
         return str((self.model.prompts or {}).get(role, "")) if own is None else own
 
+    @property
+    def one_model(self) -> bool:
+        """Whether queries pass the same modules as documents."""
+        return list(map(id, self.documents.modules)) == list(map(id, self.queries.modules))
+
     def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
         """Tokens after prefix and truncation, special tokens included, padding not."""
-        prefix = self.prefix(role)
-        tokens = self.model.tokenizer(
-            [prefix + text for text in texts], truncation=True, max_length=self.model.max_seq_length
-        )
-        return [len(ids) for ids in tokens["input_ids"]]
+        return [len(ids) for ids in self._ids(texts, role)]
 
     def count_flops(self, tokens: int) -> float:
-        """2 per multiply-add: projections, attention, feed-forward, head.
+        """2 per multiply-add of a document: projections, attention, feed-forward, head."""
+        return self.documents.flops(tokens)
 
-        By formula for BERT and its like; by torch's counter, at three lengths, for other architectures.
-        """
-        config = self.model[0].auto_model.config
-        if config.model_type not in BERT_LIKE:
-            return self._counted.of(tokens)
-        hidden = config.hidden_size
-        inner = getattr(config, "intermediate_size", None) or config.hidden_dim
-        layers = getattr(config, "num_hidden_layers", None) or config.n_layers
-        per_layer = 2 * tokens * (4 * hidden * hidden + 2 * hidden * inner) + 4 * tokens * tokens * hidden
-        head = 2 * tokens * (hidden * hidden + hidden * self.head) if self.head else 0
-        return float(layers * per_layer + head)
+    def count_query_flops(self, tokens: int) -> float:
+        """The same of a query; 0 where its tokens are only looked up."""
+        return self.queries.flops(tokens)
 
     @property
     def dtype(self) -> str:
@@ -189,57 +147,54 @@ class Loaded(EncoderBase, ABC):
         return str(self.model.dtype).removeprefix("torch.")
 
     def parameters(self) -> Mapping[str, float | str]:
-        """Number, bytes, dtype and device of the weights."""
-        weights = list(self.model.parameters())
-        return {
-            "parameters": float(sum(w.numel() for w in weights)),
-            "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
-            "dtype": self.dtype,
-            "device": described(str(self.model.device)),
-        }
+        """Number, bytes, dtype and device of the weights; number and bytes of a query side that is another model."""
+        facts = _size("", list(self.model.parameters()))
+        if not self.one_model:
+            facts |= _size("query ", self.queries.weights())
+        return {**facts, "dtype": self.dtype, "device": described(str(self.model.device))}
 
     def probe(self) -> Probe:
-        """Its tokens and states; vectors with padding on the left where places are counted by rotation."""
-        import torch
+        """Tokens and states of documents; the same of queries where they pass other modules."""
+        inside = self._probe("document")
+        return inside if self.one_model else replace(inside, queries=self._probe("query"))
 
-        model, tokenizer = self.model, self.model.tokenizer
-        first = getattr(model[0], "auto_model", None)
+    def _ids(self, texts: Sequence[str], role: Role) -> list[list[int]]:
+        prefix = self.prefix(role)
+        return self._side(role).ids([prefix + text for text in texts])
 
-        def ids(text: str, role: Role) -> list[int]:
-            text = self.prefix(role) + text
-            return list(tokenizer([text], truncation=True, max_length=model.max_seq_length)["input_ids"][0])
+    def _side(self, role: Role) -> ModelSide:
+        return self.queries if role == "query" else self.documents
 
-        @torch.inference_mode()
-        def states(tokens: Sequence[int]) -> NDArray[np.float32]:
-            row = torch.tensor([list(tokens)], device=model.device)
-            rows = model[0]({"input_ids": row, "attention_mask": torch.ones_like(row)})["token_embeddings"]
-            return np.asarray(rows[0].float().cpu().numpy(), np.float32)
+    def _probe(self, role: Role) -> Probe:
+        """A look inside one side.
+
+        Vectors with padding on the left are there where places are counted by rotation. Absolute places are counted
+        from the left edge: there, padding on the left is another input.
+        """
+        side = self._side(role)
+        encode = self.encode_queries if role == "query" else self.encode_documents
+        tokenizer = side.first.tokenizer
 
         def on_left(texts: Sequence[str]) -> Vectors:
-            side, tokenizer.padding_side = tokenizer.padding_side, "left"
+            before, tokenizer.padding_side = tokenizer.padding_side, "left"
             try:
-                return self.encode_documents(texts)
+                return encode(texts)
             finally:
-                tokenizer.padding_side = side
+                tokenizer.padding_side = before
 
-        rotary = hasattr(getattr(first, "config", None), "rope_parameters")
+        network = getattr(side.first, "auto_model", None)
+        rotary = hasattr(getattr(network, "config", None), "rope_parameters")
         return Probe(
-            ids=ids,
+            ids=lambda text, role: self._ids([text], role)[0],
             special=frozenset(getattr(tokenizer, "all_special_ids", ())),
-            states=states if first is not None else None,
-            # Absolute places are counted from the left edge: there, padding on the left is another input.
+            states=side.states if network is not None else None,
             on_left=on_left if rotary else None,
             dtype=self.dtype,
         )
 
-    @cached_property
-    def _counted(self) -> Operations:
-        import torch
 
-        from harness.training.flops import operations
-
-        def run(length: int) -> None:
-            mask = torch.ones((1, length), dtype=torch.long, device=self.model.device)
-            self.model({"input_ids": mask, "attention_mask": mask})
-
-        return operations(run, max(min(16, self.model.max_seq_length // 3), 1))
+def _size(of: str, weights: Sequence[torch.nn.Parameter]) -> dict[str, float]:
+    return {
+        f"{of}parameters": float(sum(w.numel() for w in weights)),
+        f"{of}weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
+    }

@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.encoders.backbones.sentence_transformers_model import kind_of
 from harness.encoders.llama_family import adapter_files
 from harness.encoders.weights.configuration import read_configuration
 from harness.encoders.weights.gguf_file import GgufFile
 from harness.encoders.weights.peft_adapter import merge, read_config
+from harness.encoders.weights.published_folder import kind_of
 from harness.encoders.weights.sentence_transformers_folder import Contract, Weights, read, read_modules, write
 from harness.errors import UserError
 
