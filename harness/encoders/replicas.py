@@ -86,6 +86,10 @@ class Replicas:
         """Of one text, on whichever device."""
         return self.first.count_flops(tokens)
 
+    def count_query_flops(self, tokens: int) -> float:
+        """Of one query, on whichever device."""
+        return self.first.count_query_flops(tokens)
+
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Of the model."""
         return self.first.terms(columns)

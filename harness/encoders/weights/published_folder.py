@@ -155,8 +155,8 @@ def _check_weights(folder: Path, kind: Kind, name: str) -> None:
             "this is a LoRA adapter without its base model",
             file=folder,
             key="model",
-            remedy="merge it into its base model with peft (merge_and_unload); an adapter of a causal language model works "
-            f"as it is: type laconic or dense-twin, backbone = {{ model = 'its base', adapter = '{name}' }}",
+            remedy="merge it into its base model with peft (merge_and_unload); types laconic and dense-twin take an "
+            f"adapter as it is: backbone = {{ model = 'its base', adapter = '{name}' }}",
         )
     for module in modules_of(folder) or [FolderModule(TRANSFORMER, folder)]:
         if module.name not in WITH_WEIGHTS or list(module.folder.glob("*.safetensors")) or _reads_json(module):
