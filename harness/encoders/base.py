@@ -33,7 +33,7 @@ class ModelSize:
         flops: Floating point operations (2 a multiply-add) of encoding one text, given its number of tokens.
         vector_bytes: Bytes of one document's vector in the store, at most.
         document_length: Tokens of a document that are read at most; None without a limit.
-        query_length: The same of a query.
+        query_length: The same of a query; 0 where queries need no model.
     """
 
     parameters: float
@@ -217,6 +217,10 @@ class EncoderType(Protocol):
         """What `fit` reads: nothing, the corpus of the collection that is searched, or pairs. Default: nothing."""
         ...
 
+    def learned(self) -> bool:
+        """Whether there is a model that checks apply to. Default: unless `needs` is the corpus, as of BM25."""
+        ...
+
     def fingerprint(self) -> str:
         """Digest of outside files that decide the result (weights in a wheel or folder). Default: "", there are none.
 
@@ -311,6 +315,10 @@ class EncoderTypeBase:
     def needs(self) -> FitInput:
         """Nothing is read."""
         return "nothing"
+
+    def learned(self) -> bool:
+        """Whatever is not made of the corpus it searches."""
+        return self.needs() != "corpus"
 
     def fingerprint(self) -> str:
         """No outside files."""

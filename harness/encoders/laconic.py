@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.encoders import Encoder, FitInput, Progress, register
+from harness.encoders import Encoder, FitInput, ModelSize, Progress, register
+from harness.encoders.backbones.query_lookup import LookupEncoder, table_digest, write_table
 from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import LaconicParams
 from harness.encoders.replicas import on_devices
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -36,11 +37,27 @@ class Laconic(LlamaEncoderType):
     params: LaconicParams
 
     def needs(self) -> FitInput:
-        """Pairs for training, or for the passages that the bias of the terms is computed from."""
+        """Pairs for training, or for the passages that the bias of the terms is computed from.
+
+        Else the corpus, if the weights of looked-up queries are counted; where there are pairs, in their passages.
+        """
         params = self.params
         if params.adapter is not None or (params.training is None and params.term_bias is None):
-            return "nothing"
+            return "corpus" if params.counts_documents else "nothing"
         return "pairs"
+
+    def learned(self) -> bool:
+        """Always: a corpus decides the weights of queries alone."""
+        return True
+
+    def fingerprint(self) -> str:
+        """Of the backbone's files, and of the table's where queries have one."""
+        return super().fingerprint() + table_digest(self.params)
+
+    def announced(self) -> ModelSize | None:
+        """By the backbone's shape; looked-up queries need no model."""
+        size = super().announced()
+        return size if size is None or not self.params.looks_up else replace(size, query_length=0)
 
     def contract(self) -> Contract:
         """Sparse, with the largest terms that the spec keeps."""
@@ -57,6 +74,18 @@ class Laconic(LlamaEncoderType):
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Convert the backbone, compute the bias, train; see the spec for which of these."""
+        from harness.training.devices import writes
+
+        examples = list(pairs or ())
+        model, facts = self._make(directory, examples, seed, progress)
+        if self.params.looks_up and writes():
+            texts = (pair.positive for pair in examples) if examples else corpus or ()
+            facts |= write_table(directory, self.params, model.text_reader(), len(model.head), texts)
+        return facts
+
+    def _make(
+        self, directory: Path, examples: Sequence[Pair], seed: int, progress: Progress | None
+    ) -> tuple[Model, dict[str, object]]:
         from harness.encoders.llama_family import adapter_files
         from harness.encoders.llama_family.make import train_model
         from harness.training.devices import writes
@@ -66,8 +95,7 @@ class Laconic(LlamaEncoderType):
         if params.adapter is not None:
             facts["adapter"] = adapter_files.apply(model, params.adapter, "sparse", params)
             model.save(directory)
-            return facts
-        examples = list(pairs or ())
+            return model, facts
         if self.needs() == "pairs" and not examples:
             raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
         terms = _terms(model, [pair.positive for pair in examples], params)
@@ -85,10 +113,15 @@ class Laconic(LlamaEncoderType):
             adapter_files.save(directory / adapter_files.FOLDER, "sparse", params, backbone, factors, weights)
         if writes():
             model.save(directory)
-        return facts
+        return model, facts
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
-        """Open what `fit` wrote."""
+        """Open what `fit` wrote; of looked-up queries the table alone, and the model with the first document."""
+        if self.params.looks_up:
+            return LookupEncoder(directory, lambda: self._model(directory, threads), self.params.query_terms)
+        return self._model(directory, threads)
+
+    def _model(self, directory: Path, threads: int) -> Encoder:
         from harness.encoders.backbones.packed_encoder import PackedSparse
 
         def on(device: str) -> PackedSparse:

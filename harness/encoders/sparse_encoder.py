@@ -9,23 +9,27 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from harness.encoders import Encoder, register
+from harness.encoders import Encoder, FitInput, Progress, register
+from harness.encoders.backbones.query_lookup import LookupEncoder, LookupParams, TextReader, table_digest, write_table
 from harness.encoders.backbones.sentence_transformers_model import LIBRARIES, Loaded, ReadyMade, open_model
 from harness.encoders.replicas import on_devices
 from harness.encoders.weights.source import SourceParams
+from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sentence_transformers import SparseEncoder
 
+    from harness.collections.base import Pair
+    from harness.encoders.backbones.packed_encoder import PackedSparse
     from harness.encoders.base import Role
     from harness.spec.params import Params
     from harness.vectors import Kind
 
 
-class SparseParams(SourceParams):
+class SparseParams(SourceParams, LookupParams):
     """A learned sparse model, and how many active terms a vector may have."""
 
     query_terms: int | None = Field(default=None, ge=1)
@@ -43,11 +47,45 @@ class SparseEncoderType(ReadyMade):
     libraries: ClassVar[tuple[str, ...]] = LIBRARIES
     params: SparseParams
 
+    def needs(self) -> FitInput:
+        """Nothing, or the corpus for the weights of looked-up queries."""
+        return "corpus" if self.params.counts_documents else "nothing"
+
+    def learned(self) -> bool:
+        """Always: the corpus decides the weights of queries alone."""
+        return True
+
+    def fingerprint(self) -> str:
+        """Of the model's files, and of the table's where queries have one."""
+        return super().fingerprint() + table_digest(self.params)
+
+    def fit(
+        self,
+        directory: Path,
+        *,
+        corpus: Iterable[str] | None = None,
+        pairs: Iterable[Pair] | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Mapping[str, object]:
+        """Copy the model's folder, and make the table of its queries if they are looked up."""
+        facts = super().fit(directory, corpus=corpus, pairs=pairs, seed=seed, progress=progress)
+        if not self.params.looks_up:
+            return facts
+        model = self._on(directory / "model", "cpu")
+        return {**facts, **write_table(directory, self.params, model.text_reader(), model.width, corpus or ())}
+
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
-        """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
+        """Open it; of looked-up queries the table alone, and the model with the first document."""
+        if self.params.looks_up:
+            return LookupEncoder(directory, lambda: self._model(directory, threads), self.params.query_terms)
+        return self._model(directory, threads)
+
+    def _model(self, directory: Path, threads: int) -> Encoder:
         return on_devices(self.params, threads, lambda device: self._on(directory / "model", device))
 
-    def _on(self, folder: Path, device: str) -> Encoder:
+    def _on(self, folder: Path, device: str) -> PackedSparse | SparseTextEncoder:
+        """Plain BERT pipelines in torch alone, all others with sentence-transformers."""
         from harness.encoders.backbones.bert import open_bert
 
         plain = open_bert(folder, self.params, device)
@@ -86,6 +124,19 @@ class SparseTextEncoder(Loaded):
         if not self.documents.over_terms:
             return [f"dimension {column}" for column in columns]
         return [str(name) for name in self.documents.first.tokenizer.convert_ids_to_tokens(list(columns))]
+
+    def text_reader(self) -> TextReader:
+        """Tokenizer and lengths.
+
+        Raises:
+            UserError: The columns of its vectors are no tokens.
+        """
+        if not self.documents.over_terms:
+            raise UserError(
+                "the columns of this model's vectors are no tokens", key="queries", remedy='use queries = "model"'
+            )
+        tokenizer = self.documents.first.tokenizer.backend_tokenizer.to_str()
+        return TextReader(tokenizer, self.documents.length, self.queries.length)
 
     def _encode(self, texts: Sequence[str], role: Role) -> sparse.csr_matrix:
         # The library returns COO at 20 bytes a weight; batch by batch that never adds up.

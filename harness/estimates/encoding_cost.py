@@ -54,7 +54,7 @@ def costs(spec: Spec) -> list[Cost]:
     estimated = []
     for (encoder, collection), part in pairs.items():
         maker = encoder_type(part)
-        if maker.needs() == "corpus":
+        if not maker.learned():
             continue  # counts words
         announced = maker.announced()
         size = size_of(collection)
@@ -100,8 +100,11 @@ def _total(known: list[Cost]) -> Cost:
 
 
 def _cost(encoder: str, collection: str, model: ModelSize, size: Sizes) -> Cost:
-    document = min(size.document_characters / CHARACTERS, model.document_length or float("inf"))
-    query = min(size.query_characters / CHARACTERS, model.query_length or float("inf"))
+    longest = [float("inf") if most is None else most for most in (model.document_length, model.query_length)]
+    document, query = (
+        min(characters / CHARACTERS, most)
+        for characters, most in zip((size.document_characters, size.query_characters), longest, strict=True)
+    )
     return Cost(
         encoder,
         collection,

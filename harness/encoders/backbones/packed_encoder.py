@@ -10,6 +10,7 @@ import torch
 from scipy import sparse
 
 from harness.encoders.backbones.batching import Ahead, Tokeniser, by_length, pack
+from harness.encoders.backbones.query_lookup import TextReader
 from harness.encoders.backbones.screened_head import Screen
 from harness.encoders.base import EncoderBase, Probe
 from harness.encoders.hardware import Hardware, described, multiplies_bfloat16
@@ -83,6 +84,10 @@ class Model:
         layers = {name.removeprefix("model."): tensor for name, tensor in self.backbone.state_dict().items()}
         weights = Weights(layers, self.head if self.own_head else None, self.bias)
         write(folder, self.contract, self.config, self.tokenizer, weights)
+
+    def text_reader(self) -> TextReader:
+        """The tokenizer and how much is read."""
+        return TextReader(self.tokenizer, self.contract.document_length, self.contract.query_length)
 
     @torch.inference_mode()
     def states(
@@ -211,6 +216,10 @@ class PackedSparse(PackedEncoder):
         """Tokens of the vocabulary, as text where they are whole characters."""
         tokenizer = self.tokeniser.tokenizer
         return [tokenizer.decode([int(c)]) or str(tokenizer.id_to_token(int(c))) for c in columns]
+
+    def text_reader(self) -> TextReader:
+        """Its tokenizer and how much it reads."""
+        return self.model.text_reader()
 
     def _encode(self, texts: Sequence[str], role: Role, keep: int | None) -> sparse.csr_matrix:
         def of_batch(

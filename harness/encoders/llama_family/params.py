@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from harness.encoders.backbones.query_lookup import LookupParams
 from harness.encoders.hardware import Dtype, Hardware
 from harness.encoders.weights.pretrained import Backbone
 from harness.training.params import TrainingParams
@@ -86,7 +87,7 @@ class LlamaParams(Hardware):
         return switched
 
 
-class LaconicParams(LlamaParams):
+class LaconicParams(LlamaParams, LookupParams):
     """LACONIC: what the paper encodes with, and the departures of small models."""
 
     query_terms: int = Field(default=512, ge=1)

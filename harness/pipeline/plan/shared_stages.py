@@ -86,7 +86,7 @@ def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Once) -> Stage:
 def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage | None:
     """None for an encoder that is nothing but statistics of the corpus: there is no model to check."""
     made = encoder_type(encoder)
-    if made.needs() == "corpus":
+    if not made.learned():
         return None
     threads = spec.head.measure.work_threads
     return Stage(

@@ -131,7 +131,7 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
         )
     part = spec.encoders[encoder]
     check = None
-    if REGISTRIES.encoders.get(part.type)(part.params).needs() != "corpus":
+    if REGISTRIES.encoders.get(part.type)(part.params).learned():
         prepare = collection_stage("prepare", next(iter(spec.collections.values())))
         fit = fit_stage(spec, part, prepare, lambda stage: stage)
         check = check_stage(spec, part, fit, refuse=False)

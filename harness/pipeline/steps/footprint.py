@@ -134,7 +134,7 @@ def encoder_memory(
         return open_type(encoder_type, encoder_params).load(Path(model), threads=threads)
 
     report(0, 2, "loading")
-    import_what(load)
+    import_what(lambda: load().encode_documents(texts[:1]))  # some open the model with the first document
     gc.collect()
     files, before = mapped_files(), resident()
     encoder = load()
