@@ -196,7 +196,7 @@ def read_weights(file: Path, vocabulary: Mapping[str, int], width: int) -> NDArr
                 raise damaged(f"the table has {[t.shape for t in tensors]}, not one tensor of {width} weights")
             weights[:] = tensors[0]
         else:
-            table = json.loads(file.read_text(encoding="utf-8"))
+            table = dict(json.loads(file.read_text(encoding="utf-8")))
             unknown = [token for token in table if token not in vocabulary]
             if unknown:
                 raise damaged(f"{len(unknown)} of {len(table)} tokens are not in the vocabulary: {unknown[0]!r}")

@@ -1,6 +1,7 @@
 """Queries out of a table: whose weights, in which columns, and what is never opened for them."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_documents_are_those_of_the_model_and_queries_open_none(llama_folder, tm
     (tmp_path / "plain").mkdir()
     plain.fit(tmp_path / "plain")
     expected = plain.load(tmp_path / "plain")
-    fresh = LookupEncoder(tmp_path_of(presence), lambda: pytest.fail("a query opened the model"), None)
+    fresh = LookupEncoder(encoder.folder, lambda: pytest.fail("a query opened the model"), None)
     assert fresh.encode_queries(texts).shape == (len(texts), expected.width)
     assert fresh.count_tokens(["sort the list"], "query") == [3] and fresh.count_query_flops(3) == 0.0
     fresh.expect(texts, "query")
@@ -73,11 +74,6 @@ def test_documents_are_those_of_the_model_and_queries_open_none(llama_folder, tm
     assert encoder.terms([3, 4]) == expected.terms([3, 4])
     assert encoder.parameters()["parameters"] == expected.parameters()["parameters"]
     assert encoder.count_tokens(texts, "document") == expected.count_tokens(texts, "document")
-
-
-def tmp_path_of(made):
-    _, _, encoder = made
-    return encoder.folder
 
 
 def test_the_checks_look_at_the_model_of_the_documents(presence):
@@ -99,46 +95,6 @@ def test_no_text_at_all_and_at_most_some_terms(llama_folder, tmp_path, presence)
     before = made.fingerprint()
     (tmp_path / "table.json").write_text(json.dumps(weights | {"the": 2.0}))
     assert made.fingerprint() != before
-
-
-@pytest.mark.parametrize("length", [5, 30])
-def test_vectors_are_those_of_the_library(tmp_path, length):
-    import torch
-    from sentence_transformers import SparseEncoder
-    from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
-    from test_sentence_models import TEXTS, WORDS, bert
-
-    folder = bert(tmp_path / "model", "BertForMaskedLM")
-    table = {word: 0.25 + place for place, word in enumerate(WORDS[4:])}
-    (tmp_path / "idf.json").write_text(json.dumps(table))
-    maker = registry.get("sparse-encoder")
-    made = maker(
-        maker.Params(model=str(folder), queries="lookup", lookup=str(tmp_path / "idf.json"), max_length=length)
-    )
-    (tmp_path / "out").mkdir()
-    made.fit(tmp_path / "out")
-    found = made.load(tmp_path / "out")
-    tokenizer = SparseEncoder(str(folder), device="cpu").tokenizer
-    static = SparseStaticEmbedding.from_json(str(tmp_path / "idf.json"), tokenizer=tokenizer)
-    theirs = SparseEncoder(modules=[static], device="cpu")
-    theirs.max_seq_length = tokenizer.model_max_length = length
-    with torch.inference_mode():
-        expected = theirs.encode(TEXTS, convert_to_sparse_tensor=False).numpy()
-    np.testing.assert_array_equal(found.encode_queries(TEXTS).toarray(), expected)
-    assert (expected > 0).any()
-
-
-def test_models_that_the_library_runs_can_be_looked_up_too(tmp_path):
-    from test_sentence_models import splade
-
-    splade(tmp_path, "modules", "DistilBertForMaskedLM")
-    maker = registry.get("sparse-encoder")
-    made = maker(maker.Params(model=str(tmp_path / "model"), queries="lookup", lookup="presence"))
-    (tmp_path / "out").mkdir()
-    made.fit(tmp_path / "out")
-    found = made.load(tmp_path / "out")
-    row = found.encode_queries(["sort the the unknown"])
-    assert found.terms(row.indices) == ["sort", "the"] and row.data.tolist() == [1.0, 1.0]
 
 
 def test_a_table_that_is_not_the_models_is_refused(tmp_path):
@@ -179,14 +135,7 @@ def test_settings_that_do_not_fit_are_refused(llama_folder, tmp_path):
         laconic(llama_folder, tmp_path / "out", iter(()))
 
 
-def test_nothing_of_a_query_needs_torch(presence, subprocess_modules):
-    assert "tokenizers" in subprocess_modules and "torch" not in subprocess_modules
-
-
-@pytest.fixture
-def subprocess_modules(presence):
-    import subprocess
-
+def test_nothing_of_a_query_needs_torch(presence):
     made, _, encoder = presence
     script = (
         "import sys, json; from pathlib import Path; from harness.pipeline.steps.fit import open_type;"
@@ -195,4 +144,5 @@ def subprocess_modules(presence):
     )
     arguments = [made.params.model_dump_json(), str(encoder.folder)]
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    modules = json.loads(done.stdout)
+    assert "tokenizers" in modules and "torch" not in modules
