@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from families import autoencoder
 from tiny_bert import WORDS, bert
 
 from harness.encoders import registry
+from harness.errors import UserError
 
 TEXTS = ["Sorting the list.", "", "graph nodes 日 unknown", "a path " * 40, "the the sum"]
 
@@ -46,3 +48,12 @@ def test_models_that_the_library_runs_can_be_looked_up_too(tmp_path):
     found = made.load(tmp_path / "out")
     row = found.encode_queries(["sort the the unknown"])
     assert found.terms(row.indices) == ["sort", "the"] and row.data.tolist() == [1.0, 1.0]
+
+
+def test_dimensions_that_are_no_tokens_are_not_looked_up(tmp_path):
+    autoencoder(tmp_path / "model")
+    maker = registry.get("sparse-encoder")
+    made = maker(maker.Params(model=str(tmp_path / "model"), queries="lookup", lookup="presence"))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UserError, match="no tokens"):
+        made.fit(tmp_path / "out")

@@ -18,7 +18,7 @@ from pydantic import model_validator
 from scipy import sparse
 
 from harness.encoders.base import EncoderBase
-from harness.encoders.weights.published_files import digest
+from harness.encoders.weights.hub_files import digest
 from harness.errors import UserError
 from harness.spec.params import Params
 
