@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from reports.sections.collection import CollectionPart
+
 
 def write_report(folder: Path, out: Path | None = None) -> Path:
     """Write ``report.html`` beside the run's records (or to `out`) and return its path.
@@ -41,16 +43,21 @@ def write_several(folders: Sequence[Path], out: Path) -> Path:
 
 def page(run: RunData) -> str:
     """The whole page; script and style are inside, and nothing is fetched."""
-    parts = [collection.part(run, name, place) for place, name in enumerate(run.collections())]
-    overview = all_collections.overview(run)
+    parts = [collection.part(run, name, place) for place, name in enumerate(_in_tasks(run))]
+    overviews = all_collections.overviews(run)
     return render(
         "report.html",
         run=run.facts,
         claims=takeaways.by_claim(verdicts(run)),
         collections=parts,
-        overview=overview,
-        front=overview.figures if overview else [figure for part in parts for figure in part.figures["Summary"]],
-        takeaways=overview.takeaways if overview else [pair for part in parts for pair in part.takeaways],
+        contents=contents(run, parts),
+        overviews=overviews,
+        front=(
+            [figure for overview in overviews for figure in overview.figures]
+            if overviews
+            else [figure for part in parts for figure in part.figures["Summary"]]
+        ),
+        takeaways=_takeaways(overviews) if overviews else [pair for part in parts for pair in part.takeaways],
         grid=memory_grid.section(run),
         scaling=scaling.section(run),
         training=training.curves(run),
@@ -59,3 +66,41 @@ def page(run: RunData) -> str:
         metrics=[*METRICS.values(), *(run.metric(name) for name in run.beside_table)],
         number=number,
     )
+
+
+def contents(run: RunData, parts: Sequence[CollectionPart]) -> list[tuple[str, list[CollectionPart]]]:
+    """The parts of the page on collections, those of one task together under its name; "" for a collection alone."""
+    task_of = _tasks(run)
+    groups: list[tuple[str, list[CollectionPart]]] = []
+    for part in parts:
+        task = task_of.get(part.name, "")
+        if task and groups and groups[-1][0] == task:
+            groups[-1][1].append(part)
+        else:
+            groups.append((task, [part]))
+    return groups
+
+
+def _tasks(run: RunData) -> dict[str, str]:
+    """The task of each collection that is one part of several."""
+    return {
+        part: task for suite in run.suites for task, parts in suite.tasks.items() if len(parts) > 1 for part in parts
+    }
+
+
+def _in_tasks(run: RunData) -> list[str]:
+    """The collections in order, the parts of a task beside each other."""
+    names, task_of = run.collections(), _tasks(run)
+    groups = [task_of.get(name, name) for name in names]
+    order = sorted(range(len(names)), key=lambda place: groups.index(groups[place]))
+    return [names[place] for place in order]
+
+
+def _takeaways(overviews: Sequence[all_collections.Overview]) -> list[tuple[str, str]]:
+    """Headings and sentences; of several suites each heading names its own."""
+    several = len(overviews) > 1
+    return [
+        (f"{heading}, {overview.title}" if several else heading, text)
+        for overview in overviews
+        for heading, text in overview.takeaways
+    ]

@@ -1,14 +1,14 @@
-"""All collections of a run in one table and one figure: means over the collections."""
+"""Several collections of a run in one table and one figure: means over the tasks of a suite, or over collections."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.metrics import metric
-from harness.records import record
+from harness.runs.suites import combined, incomplete, over, systems_of
+from harness.spec.suite import Suite
 from reports.figures import trade_off
 from reports.formatting import label, number
 from reports.sections import takeaways
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from reports.figures.figure import Figure
 
 ALL = "all collections"
+OTHERS = "the other collections"
+QUALITY = "ndcg@10"
 
 
 @dataclass(frozen=True)
 class ByCollection:
-    """One metric of each system on each collection and its mean; a cell is (text, value for sorting, best)."""
+    """One metric of each system on each collection or task, and its mean; a cell is (text, value for sorting, best)."""
 
+    title: str
     heads: Sequence[str]
     metric: str
     rows: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]
@@ -37,88 +40,145 @@ class ByCollection:
 
 @dataclass(frozen=True)
 class Overview:
-    """What the page shows of all `count` collections."""
+    """What the page shows of several collections together.
 
+    Attributes:
+        title: Name of the suite; empty where these are all collections and no suite.
+        what: What the means are over, such as "15 tasks".
+        means: Of the systems that have all.
+        count: Tasks of the suite, or collections.
+        takeaways: Headings and sentences.
+        by_collection: nDCG@10 of each task; None where it was not measured.
+        parts: The same of the parts of each task that has several.
+        notes: What is missing of the suite, a sentence a system.
+        figures: Of the means.
+    """
+
+    title: str
+    what: str
     means: Table
     count: int
     takeaways: Sequence[tuple[str, str]]
     by_collection: ByCollection | None
+    parts: Sequence[ByCollection]
+    notes: Sequence[str]
     figures: Sequence[Figure]
 
 
+@dataclass(frozen=True)
+class Span:
+    """Collections whose means are shown; `official` where they are a suite, and not just what a spec has."""
+
+    suite: Suite
+    official: bool = True
+    weights: Mapping[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", self.suite.weights())
+
+    @property
+    def what(self) -> str:
+        """What a mean is over."""
+        return f"{len(self.suite.tasks)} {'tasks' if self.official else 'collections'}"
+
+    def value(self, run: RunData, system: str, name: str) -> Record | None:
+        """Of a system that has all of it."""
+        if self.official:
+            return over(run, self.suite, system, name)
+        method = "mean over collections"
+        return combined(run, self.weights, system, name, collection=self.suite.name, method=method)
+
+
+def spans(run: RunData) -> list[Span]:
+    """The suites of a run, then the collections that belong to none, where there are at least two."""
+    present = run.collections()
+    official = [Span(suite) for suite in run.suites if set(suite.collections) & set(present)]
+    within = {name for span in official for name in span.suite.collections}
+    others = [name for name in present if name not in within]
+    named = OTHERS if official else ALL
+    rest = [Span(Suite(named, {name: (name,) for name in others}), official=False)] if len(others) > 1 else []
+    return [*official, *rest]
+
+
+def overviews(run: RunData) -> list[Overview]:
+    """Means of the summary's metrics, nDCG@10 by task, and a Pareto figure, of each suite or of all collections."""
+    return [_overview(run, span) for span in spans(run)]
+
+
 def overview(run: RunData) -> Overview | None:
-    """Means of the summary's metrics, nDCG@10 by collection, and one Pareto figure; None for one collection."""
-    collections = run.collections()
-    if len(collections) < 2:
-        return None
-    systems = list(dict.fromkeys(system["name"] for system in run.systems))
-    means = {name: rows for name in SUMMARY if (rows := _means(run, systems, name))}
+    """The first of `overviews`; None for one collection."""
+    return next(iter(overviews(run)), None)
+
+
+def _overview(run: RunData, span: Span) -> Overview:
+    systems = systems_of(run, span.suite)
+    means = {name: rows for name in SUMMARY if (rows := _means(run, span, systems, name))}
     if "latency_total/p99" in means:
         means.pop("latency_total/p95", None)
-    marked = {name: _best(run, name, rows) for name, rows in means.items()}
+    marked = {name: _best(run, span, name, rows) for name, rows in means.items()}
     table = [
         SystemRow(
-            _status(run, system),
+            _status(run, span, system),
             [cell(rows.get(system), best=marked[name] == system) for name, rows in means.items()],
         )
         for system in systems
     ]
-    columns = [(name.partition("/")[0], label(name), f"mean over {len(collections)} collections") for name in means]
-    gains, costs = means.get("ndcg@10", {}), means.get("index_bytes_per_document", {})
+    columns = [
+        (
+            name.partition("/")[0],
+            label(name),
+            next(iter(rows.values())).method if span.official else f"mean over {span.what}",
+        )
+        for name, rows in means.items()
+    ]
+    gains, costs = means.get(QUALITY, {}), means.get("index_bytes_per_document", {})
     points = [
         trade_off.Point(place, system, costs[system], gains[system])
         for place, system in enumerate(systems)
         if system in gains and system in costs
     ]
-    caption = f"Means over {len(collections)} collections: nDCG@10 against index bytes per document."
+    named = f" of {span.suite.name}" if span.official else ""
+    caption = f"Means over {span.what}{named}: nDCG@10 against index bytes per document."
     figure = trade_off.trade_off(points, caption) if len(points) > 1 else None
     return Overview(
+        title=span.suite.name if span.suite.name != ALL else "",
+        what=span.what,
         means=Table(columns, table),
-        count=len(collections),
+        count=len(span.suite.tasks),
         takeaways=takeaways.takeaways(
             {(system, name): row for name, rows in means.items() for system, row in rows.items()}, marked
         ),
-        by_collection=_by_collection(run, systems),
+        by_collection=_by_task(run, span, systems),
+        parts=_parts(run, span, systems),
+        notes=_notes(run, span, systems),
         figures=[] if figure is None else [figure],
     )
 
 
-def _means(run: RunData, systems: list[str], name: str) -> dict[str, Record]:
-    """Means over the collections, of the systems that have all; the limits are joined as independent (MOVER)."""
-    cells, collections, means = run.cells(), run.collections(), {}
-    for system in systems:
-        rows = [cells.get((collection, system, name)) for collection in collections]
-        known = [row for row in rows if row is not None]
-        if len(known) < len(rows):
-            continue
-        value = sum(row.value for row in known) / len(known)
-        ends = [(row.ci_low, row.ci_high) for row in known]
-        interval = None
-        if all(None not in end for end in ends):
-            low = math.hypot(*(row.value - float(row.ci_low or 0) for row in known)) / len(known)
-            high = math.hypot(*(float(row.ci_high or 0) - row.value for row in known)) / len(known)
-            interval = (value - low, value + high)
-        sources = {row.source for row in known}
-        means[system] = record(
-            str(run.facts["run"]), ALL, system, name, value, method="mean over collections",
-            source=known[0].source if len(sources) == 1 else "estimated", n=sum(row.n for row in known),
-            interval=interval,
-        )  # fmt: skip
-    return means
+def _means(run: RunData, span: Span, systems: Sequence[str], name: str) -> dict[str, Record]:
+    """Means of the systems that have all."""
+    values = {system: span.value(run, system, name) for system in systems}
+    return {system: row for system, row in values.items() if row is not None}
 
 
-def _best(run: RunData, name: str, rows: Mapping[str, Record]) -> str | None:
+def _notes(run: RunData, span: Span, systems: Sequence[str]) -> list[str]:
+    if not span.official or not any(row.metric == QUALITY for row in run.records):
+        return []
+    return [text for system in systems if (text := incomplete(run, span.suite, system, QUALITY))]
+
+
+def _best(run: RunData, span: Span, name: str, rows: Mapping[str, Record]) -> str | None:
     """As `reports.sections.ranking.best`, of the means."""
-    kind = metric(name)
+    kind, collections = metric(name), span.suite.collections
     order = sorted(rows, key=lambda system: rows[system].value, reverse=kind.direction == "higher")
     if len(order) < 2 or kind.direction == "neither":
         return None
     first, second = rows[order[0]], rows[order[1]]
     if any(key[2] == name for key in run.quality):
-        return order[0] if _beats_all(run, name, order) else None
+        return order[0] if _beats_all(run, span, name, order) else None
     if kind.exact:
         return order[0] if first.value != second.value else None
-    if kind.timed and not all(settled(run, c, s, name) for c in run.collections() for s in order[:2]):
+    if kind.timed and not all(settled(run, c, s, name) for c in collections for s in order[:2]):
         return None
     if first.ci_high is None or second.ci_low is None or first.ci_low is None or second.ci_high is None:
         return None
@@ -126,25 +186,29 @@ def _best(run: RunData, name: str, rows: Mapping[str, Record]) -> str | None:
     return order[0] if apart else None
 
 
-def _beats_all(run: RunData, name: str, order: list[str]) -> bool:
-    """The mean over the collections, each with the same weight; Holm's correction over all pairs of systems."""
+def _beats_all(run: RunData, span: Span, name: str, order: list[str]) -> bool:
+    """The mean over the tasks, each with the same weight; Holm's correction over all pairs of systems."""
     from harness.stats.paired import holm
     from harness.stats.strata import stratified
 
-    tables = [run.shared(collection, name, order)[1] for collection in run.collections()]
+    tables = [run.shared(collection, name, order)[1] for collection in span.weights]
     known = [table for table in tables if table is not None and table.size]
     if len(known) < len(tables):
         return False
-    tests = [stratified([table[i] - table[j] for table in known]) for i, j in combinations(range(len(order)), 2)]
+    weights = list(span.weights.values())
+    pairs = combinations(range(len(order)), 2)
+    tests = [stratified([table[i] - table[j] for table in known], weights) for i, j in pairs]
     adjusted = holm([p for _, p in tests])
     sign = -1 if metric(name).direction == "lower" else 1
     others = len(order) - 1  # the pairs of the first system come first
     return all(p < ALPHA and sign * mean > 0 for p, (mean, _) in zip(adjusted[:others], tests[:others], strict=True))
 
 
-def _status(run: RunData, system: str) -> SystemFacts:
+def _status(run: RunData, span: Span, system: str) -> SystemFacts:
     """A system's name, and the status and reason of its failure where it failed on a collection."""
-    bad = [row for row in run.systems if row["name"] == system and row["status"] != "ok"]
+    within = set(span.suite.collections)
+    own = [row for row in run.systems if row["name"] == system and row["collection"] in within]
+    bad = [row for row in own if row["status"] != "ok"]
     if not bad:
         return {"name": system, "status": "ok", "reason": ""}
     return {
@@ -154,20 +218,50 @@ def _status(run: RunData, system: str) -> SystemFacts:
     }
 
 
-def _by_collection(run: RunData, systems: list[str], name: str = "ndcg@10") -> ByCollection | None:
-    cells, collections = run.cells(), run.collections()
+def _by_task(run: RunData, span: Span, systems: Sequence[str], name: str = QUALITY) -> ByCollection | None:
+    """A column a task; of a task of several parts their mean."""
     if not any(row.metric == name for row in run.records):
         return None
-    marked = {collection: best(run, collection, name) for collection in collections}
-    rows = []
-    for system in systems:
-        records = [cells.get((collection, system, name)) for collection in collections]
-        values = [row.value for row in records if row is not None]
-        mean = sum(values) / len(values) if len(values) == len(collections) else None
-        none = ("–", "", False)
-        shown = [
-            (number(row.value, row.unit), f"{row.value:.6g}", marked[collection] == system) if row else none
-            for collection, row in zip(collections, records, strict=True)
-        ]
-        rows.append((system, [*shown, none if mean is None else (f"{mean:.3f}", f"{mean:.6g}", False)]))
-    return ByCollection([*collections, "Mean"], label(name), rows)
+    columns = [_column(run, task, parts, systems, name) for task, parts in span.suite.tasks.items()]
+    means = _means(run, span, systems, name)
+    last = [_shown(means.get(system), digits=3) for system in systems]
+    rows = [(system, [*(column[place] for column in columns), last[place]]) for place, system in enumerate(systems)]
+    title = f"by task of {span.suite.name}" if span.official else "by collection"
+    return ByCollection(title, [*span.suite.tasks, "Mean"], label(name), rows)
+
+
+def _column(
+    run: RunData, task: str, parts: Sequence[str], systems: Sequence[str], name: str
+) -> list[tuple[str, str, bool]]:
+    if len(parts) == 1:
+        marked = best(run, parts[0], name)
+        cells = run.cells()
+        rows = {system: cells.get((parts[0], system, name)) for system in systems}
+    else:
+        span = Span(Suite(task, {part: (part,) for part in parts}))
+        known = _means(run, span, systems, name)
+        marked = _best(run, span, name, known)
+        rows = {system: known.get(system) for system in systems}
+    return [_shown(rows[system], best=marked == system) for system in systems]
+
+
+def _shown(row: Record | None, *, best: bool = False, digits: int | None = None) -> tuple[str, str, bool]:
+    if row is None:
+        return ("–", "", False)
+    text = number(row.value, row.unit) if digits is None else f"{row.value:.{digits}f}"
+    return (text, f"{row.value:.6g}", best)
+
+
+def _parts(run: RunData, span: Span, systems: Sequence[str], name: str = QUALITY) -> list[ByCollection]:
+    """A table for each task of several parts."""
+    if not any(row.metric == name for row in run.records):
+        return []
+    tables = []
+    for task, parts in span.suite.tasks.items():
+        if len(parts) > 1:
+            whole = _column(run, task, parts, systems, name)
+            columns = [*(_column(run, part, [part], systems, name) for part in parts), whole]
+            rows = [(system, [column[place] for column in columns]) for place, system in enumerate(systems)]
+            title = f"on the {len(parts)} parts of {task}"
+            tables.append(ByCollection(title, [*parts, "Mean"], label(name), rows))
+    return tables

@@ -12,6 +12,8 @@ from harness.errors import UserError
 from harness.metrics import METRICS, Metric
 from harness.records import record, write_records
 from harness.runs.read import load_run
+from harness.stats.means import FRACTION
+from harness.stats.strata import suite_mean
 from reports.formatting import interval, number
 from reports.pages.run_page import page, write_report
 from reports.sections import conditions, null_control, takeaways
@@ -79,9 +81,9 @@ def test_means_over_all_collections(run_folder):
     first, second = rows["sparse & co"].cells, rows["dense_1"].cells
     assert float(first[0].value) - float(second[0].value) == pytest.approx(0.1, abs=1e-6)
     assert [cell.best for cell in first] == [True, True, False, False]  # dense_1's times were disturbed, FLOPs tie
-    half = 0.02 / 2**0.5
-    mean = float(first[0].value)
-    assert first[0].interval == f"[{mean - half:.3f}, {mean + half:.3f}]"
+    by_query = [list(run.quality[c, "sparse & co", "ndcg@10"].values()) for c in ("alpha", "beta")]
+    _, low, high = suite_mean(by_query, [0.5, 0.5], limits=FRACTION)
+    assert first[0].interval == f"[{low:.3f}, {high:.3f}]"
     assert rows["broken"].system == {
         "name": "broken", "status": "oom", "reason": "on alpha, beta: held too much"
     }  # fmt: skip

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import write_run
 from scipy import stats
+from suite_runs import write_suite_run
 
 from harness.records import record
 from harness.runs.read import load_run
-from reports.sections.all_collections import ALL, _means, overview
+from reports.sections.all_collections import ALL, _means, overview, overviews, spans
 from reports.sections.takeaways import HIGHLIGHTS
 
 COLLECTIONS = ("c1", "c2", "c3")
@@ -38,6 +39,11 @@ def row(collection, system, metric, value, **more):
     return record("r", collection, system, metric, value, method="m", **more)
 
 
+def means_of(run, systems, metric):
+    (span,) = spans(run)
+    return _means(run, span, systems, metric)
+
+
 def cell_of(found, system, metric):
     place = [name for name, _, _ in found.means.columns].index(metric)
     (line,) = [line for line in found.means.rows if line.system["name"] == system]
@@ -56,7 +62,7 @@ def test_means_and_intervals_are_those_of_independent_collections(tmp_path_facto
         row(f"c{place}", "s", "ndcg@10", value, n=n, interval=(value - low, value + high))
         for place, (value, low, high, n) in enumerate(parts)
     ]
-    found = _means(run_of(tmp_path_factory.mktemp("run"), rows), ["s"], "ndcg@10")["s"]
+    found = means_of(run_of(tmp_path_factory.mktemp("run"), rows), ["s"], "ndcg@10")["s"]
     count = len(parts)
     assert found.collection == ALL
     assert found.value == pytest.approx(np.mean([value for value, *_ in parts]))
@@ -76,7 +82,7 @@ def test_the_interval_covers_the_true_mean_as_often_as_it_says(tmp_path):
             at = rng.normal(value, size)
             rows.append(row(name, "s", "ndcg@10", at, interval=(at - half * size, at + half * size)))
         run = run_of(tmp_path, rows)
-        found = _means(run, ["s"], "ndcg@10")["s"]
+        found = means_of(run, ["s"], "ndcg@10")["s"]
         covered += found.ci_low <= np.mean(truth) <= found.ci_high
     low, high = stats.binom.interval(0.9999, 400, 0.95)
     assert low <= covered <= high
@@ -100,7 +106,7 @@ def test_a_mean_has_an_interval_only_where_every_collection_has_one(tmp_path):
         row("c1", "s", "ndcg@10", 0.4, interval=(0.3, 0.5)), row("c2", "s", "ndcg@10", 0.6),
         row("c1", "t", "ndcg@10", 0.4, interval=(0.3, 0.5)), row("c2", "t", "ndcg@10", 0.6, interval=(0.5, 0.7)),
     ]  # fmt: skip
-    found = _means(run_of(tmp_path, rows), ["s", "t"], "ndcg@10")
+    found = means_of(run_of(tmp_path, rows), ["s", "t"], "ndcg@10")
     assert (found["s"].ci_low, found["s"].ci_high) == (None, None)
     assert found["t"].ci_low == pytest.approx(0.5 - 0.1 * 2**0.5 / 2)
 
@@ -111,10 +117,10 @@ def test_sources_that_differ_make_an_estimate(tmp_path):
         row("c2", "s", "flops_search", 30.0, source="analytic"),
     ]
     run = run_of(tmp_path, rows)
-    assert _means(run, ["s"], "flops_search")["s"].source == "estimated"
+    assert means_of(run, ["s"], "flops_search")["s"].source == "estimated"
     assert cell_of(overview(run), "s", "flops_search").label == "estimated"
     same = run_of(tmp_path, [row(c, "s", "flops_search", 10.0, source="analytic") for c in COLLECTIONS])
-    assert _means(same, ["s"], "flops_search")["s"].source == "analytic"
+    assert means_of(same, ["s"], "flops_search")["s"].source == "analytic"
 
 
 @pytest.mark.parametrize(("gap", "marked"), [(0.1, True), (0.0, False)])
@@ -208,3 +214,38 @@ def test_takeaways_are_those_of_the_means(run_folder):
     headings = [heading for heading, _ in found.takeaways]
     assert headings == [*(heading for _, heading, _ in HIGHLIGHTS), "Dominated"]
     assert json.dumps(found.takeaways).count("sparse & co") >= 2
+
+
+def test_a_suite_is_shown_by_task_with_its_parts_apart(tmp_path):
+    (found,) = overviews(load_run(write_suite_run(tmp_path)))
+    assert (found.title, found.what, found.count) == ("S", "3 tasks", 3)
+    assert found.by_collection.heads == ["First", "Second", "Forum", "Mean"]
+    rows = {name: [text for text, _, _ in cells] for name, cells in found.by_collection.rows}
+    assert rows == {"good": ["0.800", "0.600", "0.300", "0.567"], "other": ["0.700", "0.500", "0.200", "0.467"]}
+    assert cell_of(found, "good", "ndcg@10").text == "0.567"
+    assert cell_of(found, "good", "ndcg@10").best
+    assert cell_of(found, "good", "index_bytes_per_document").value == f"{13_000 / 1200:.6g}"
+    (parts,) = found.parts
+    assert (parts.title, parts.heads) == ("on the 2 parts of Forum", ["p1", "p2", "Mean"])
+    assert [text for text, _, _ in dict(parts.rows)["good"]] == ["0.400", "0.200", "0.300"]
+    assert [best for _, _, best in dict(parts.rows)["good"]] == [True, True, True]
+    assert found.takeaways[0] == ("Best ranking", "good: nDCG@10 0.567, beyond chance. Then other, 0.467.")
+    assert found.notes == []
+
+
+def test_collections_outside_of_a_suite_have_means_of_their_own(tmp_path):
+    suites = {"S": {"First": ["c1"], "Forum": ["p1", "p2"]}}
+    first, rest = overviews(load_run(write_suite_run(tmp_path, suites=suites)))
+    assert first.title == "S"
+    assert (rest.title, rest.what) == ("the other collections", "2 collections")
+    assert rest.by_collection.heads == ["c2", "beside", "Mean"]
+
+
+def test_a_suite_of_which_a_system_has_a_part_has_no_mean(tmp_path):
+    (found,) = overviews(load_run(write_suite_run(tmp_path, failed={("p2", "good"): "no memory"})))
+    assert cell_of(found, "good", "ndcg@10").text == "–"
+    assert [text for text, _, _ in dict(found.by_collection.rows)["good"]] == ["0.800", "0.600", "–", "–"]
+    (note,) = found.notes
+    assert "Missing: Forum: p2 (failed: no memory)" in note
+    assert "over the 2 of 3 tasks that are there: 0.7000" in note
+    assert not any("good" in text for heading, text in found.takeaways if heading == "Best ranking")
