@@ -67,7 +67,12 @@ define(
     "Build peak memory",
     "bytes",
     "lower",
-    ("Highest resident size (VmHWM) of the process that built the index, above its resident size before the build."),
+    (
+        "Highest anonymous memory of the process that built the index, above that before the build: what the engine "
+        "allocates, without pages of the mapped vectors that it reads. Another process reads it every few milliseconds "
+        "and at the end, so what is held for a shorter time may be missed. Component resident: the peak of the whole "
+        "resident size (VmHWM), which misses nothing and counts the mapped pages as well: an upper bound."
+    ),
 )
 define(
     "identifier_bytes",

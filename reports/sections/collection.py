@@ -54,7 +54,7 @@ GROUPS: tuple[Group, ...] = (
                 "Serving and building",
                 (
                     "resident_bytes", "resident_bytes/anonymous", "resident_bytes/file", "resident_bytes/pss",
-                    "build_peak_bytes", "build_seconds",
+                    "build_peak_bytes", "build_peak_bytes/resident", "build_seconds",
                 ),
             ),
             ("The vectors", ("dimensions", "active_terms_document", "active_terms_query")),

@@ -37,7 +37,15 @@ ENCODED = Encoded(
     document=EncodedSide(100, 3000, seconds=4.0, tokens=50.0, flops=1e6),
     query=EncodedSide(10, 80, seconds=0.1, tokens=6.0, flops=2e5),
 )
-BUILT = Built(ProcessConditions(**QUIET), 1.25, 4096, {"postings": 600, "offsets": 400}, 1040)
+BUILT = Built(
+    ProcessConditions(**QUIET),
+    build_seconds=1.25,
+    build_peak_bytes=4096,
+    build_peak_readings=250,
+    build_peak_resident=8192,
+    memory={"postings": 600, "offsets": 400},
+    file_bytes=1040,
+)
 ENDS = {"flops_search": (900.0, 1100.0), "active_terms_query": (7.0, 9.0)}
 """Intervals of means over queries."""
 WORK = CountedWork(10, 100, Work(multiply_adds=5000, postings=6000, documents=700, bounds=None), 1.5, ENDS)

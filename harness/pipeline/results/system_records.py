@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.measure.anonymous_peak import INTERVAL_MS
 from harness.measure.latency import METHOD as LATENCY_METHOD
 from harness.records import Record, record
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from harness.records import Source
 
 RESIDENT_METHOD = "smaps_rollup and smaps of newly mapped files, fresh process"
+BUILD_METHOD = f"anonymous memory, read every {INTERVAL_MS} ms and at the end, above that before"
 COMPONENTS_METHOD = "engine's own components"
 COUNTED_METHOD = "counted by the engine"
 
@@ -69,7 +71,9 @@ class SystemRecords:
         yield self._row("index_file_bytes", built.file_bytes, "size of the saved files")
         yield self._row("identifier_bytes", prepared.identifier_bytes, "UTF-8 bytes")
         yield self._row("build_seconds", built.build_seconds, "one build, wall time")
-        yield self._row("build_peak_bytes", built.build_peak_bytes, "VmHWM above the resident size before")
+        yield self._row("build_peak_bytes", built.build_peak_bytes, BUILD_METHOD, n=built.build_peak_readings)
+        method = "VmHWM above the resident size before; pages of the mapped vectors count"
+        yield self._row("build_peak_bytes/resident", built.build_peak_resident, method)
         method = RESIDENT_METHOD
         if memory.elsewhere:
             method += f", and {memory.elsewhere} that hold shards"

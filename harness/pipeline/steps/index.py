@@ -37,13 +37,18 @@ class Built(ObservedResult):
 
     Attributes:
         build_seconds: Wall time of building alone.
-        build_peak_bytes: Peak of the resident size (VmHWM) above the resident size before; at least 0.
+        build_peak_bytes: Highest anonymous memory above that before; at least 0.
+        build_peak_readings: How often it was read.
+        build_peak_resident: Peak of the resident size (VmHWM) above the resident size before; at least 0. It also
+            counts pages of the mapped vectors.
         memory: Bytes by component, as the engine counts them.
         file_bytes: Bytes of all saved files.
     """
 
     build_seconds: float
     build_peak_bytes: int
+    build_peak_readings: int
+    build_peak_resident: int
     memory: dict[str, int]
     file_bytes: int
 
@@ -83,6 +88,7 @@ def build(*, out: str, type: str, params: JsonTable, vectors: str, report: Progr
     Kernels are compiled and libraries imported on a tiny index first, so that neither time nor memory of that counts.
     """
     from harness.indexes import create
+    from harness.measure.anonymous_peak import AnonymousPeak
     from harness.measure.machine.conditions import observe
     from harness.measure.memory import peak, reset_peak, resident
 
@@ -90,20 +96,23 @@ def build(*, out: str, type: str, params: JsonTable, vectors: str, report: Progr
     report(0, 1, "warming up")
     warm(type, params, info.kind)
     index, rows = create(type, **params), load_vectors(Path(vectors) / "documents")
-    resettable = reset_peak()
-    before = resident().rss if resettable else peak()
     report(0, 1, f"building over {info.rows} documents")
-    with observe() as conditions:
-        started = time.perf_counter()
-        index.build(rows)
-        seconds = time.perf_counter() - started
-    peak_bytes = peak() - before
+    with AnonymousPeak() as watch:
+        resettable, before = reset_peak(), resident()
+        resident_before = before.rss if resettable else peak()
+        with observe() as conditions:
+            started = time.perf_counter()
+            index.build(rows)
+            seconds = time.perf_counter() - started
+        readings, resident_peak = watch.read(), peak()
     index.save(Path(out))
     report(1, 1, "built")
     return Built(
         ProcessConditions(**asdict(conditions), disturbance=conditions.disturbance(), violation=""),
         build_seconds=seconds,
-        build_peak_bytes=max(peak_bytes, 0),
+        build_peak_bytes=max(readings.highest - before.anonymous, 0),
+        build_peak_readings=readings.count,
+        build_peak_resident=max(resident_peak - resident_before, 0),
         memory={name: int(size) for name, size in index.memory().items()},
         file_bytes=sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file()),
     )

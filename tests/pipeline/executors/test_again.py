@@ -1,14 +1,15 @@
 """Which stored results are made again: disturbed timings when asked, and what sums up other times."""
 
+from dataclasses import replace
+
 import pytest
-from step_results import QUIET, conditions, latency, stored
+from step_results import BUILT, QUIET, conditions, latency, stored
 
 from harness.experiment import RETRIES
 from harness.measure.machine.conditions import ProcessConditions
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.stage import Stage
 from harness.pipeline.stage_outcome import Done
-from harness.pipeline.steps.index import Built
 from harness.pipeline.store.local import Store
 from harness.spec.models import MeasureSpec
 from harness.typed_json import to_json
@@ -39,7 +40,7 @@ def test_disturbed_timings_are_made_again_when_asked(retry, disturbance, again):
 
 
 def test_a_build_is_not_repeated_whatever_disturbed_it():
-    built = Built(ProcessConditions(**{**QUIET, "disturbance": "it waited"}), 1.0, 0, {}, 0)
+    built = replace(BUILT, conditions=ProcessConditions(**{**QUIET, "disturbance": "it waited"}))
     assert not executor("disturbed")._again(BUILD, stored(built))
 
 

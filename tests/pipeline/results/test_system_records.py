@@ -58,6 +58,7 @@ def test_every_figure_of_a_sparse_system():
         "ndcg@10": 0.5,
         "index_bytes": 1000, "index_bytes/postings": 600, "index_bytes/offsets": 400, "index_bytes_per_document": 10.0,
         "index_file_bytes": 1040, "identifier_bytes": 350, "build_seconds": 1.25, "build_peak_bytes": 4096,
+        "build_peak_bytes/resident": 8192,
         "resident_bytes": 950, "resident_bytes/anonymous": 50, "resident_bytes/file": 900, "resident_bytes/pss": 700,
         "encode_documents_per_second": 25.0, "flops_encode_query": 2e5, "flops_encode_document": 1e6,
         "index_plain_bytes": 3000 * 3 + 5001 * 4 + 5000 * 4, "active_terms_document": 30.0, "active_terms_query": 8.0,

@@ -67,6 +67,8 @@ def test_what_was_built_is_on_disk_and_comes_back_from_the_store(made):
     assert built.file_bytes == sum(path.stat().st_size for path in (folder / "index").rglob("*") if path.is_file()) > 0
     assert sum(built.memory.values()) > 0
     assert built.build_peak_bytes >= 0
+    assert built.build_peak_resident >= 0
+    assert built.build_peak_readings >= 2  # before and at the end
     assert (built.build_seconds >= 0, built.conditions.violation) == (True, "")
     assert from_json(Built, json.loads(json.dumps(to_json(built)))) == built
 
