@@ -66,18 +66,20 @@ def tables(
     decimals: Annotated[int, typer.Option(min=0, max=8)] = 3,
     quoted: Annotated[
         Path | None,
-        typer.Option("--quoted", help="CSV of published numbers: names, then one column for each collection."),
+        typer.Option("--quoted", help="CSV of published numbers: names, then one column for each collection or task."),
     ] = None,
+    parts: Annotated[bool, typer.Option("--parts", help="Give each part of a task a column.")] = False,
 ) -> None:
     """Print a table for a paper."""
     from harness.runs.read import load_run
     from reports.exports.paper_tables import DEFAULT, table
     from reports.exports.quoted import read_quoted
+    from reports.exports.table_columns import names
 
     run = load_run(run_folder)
-    published = read_quoted(quoted, run.collections()) if quoted else []
+    published = read_quoted(quoted, names(run)) if quoted else []
     wanted = tuple(metrics or (DEFAULT[:1] if quoted else DEFAULT))
-    typer.echo(table(run, wanted, form, decimals, published), nl=False)
+    typer.echo(table(run, wanted, form, decimals, published, parts=parts), nl=False)
 
 
 @app.command(name="export")

@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from harness.errors import UserError, allowed
 from harness.markdown import escaped, markdown_table
 from harness.metrics import METRICS
-from harness.runs import frames
 from harness.runs.metrics import is_foreign
 from reports.exports.spreadsheet import plain
-from reports.formatting import label
-from reports.sections.ranking import superiors
+from reports.exports.table_columns import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
     from harness.metrics import Metric
     from harness.runs.read import RunData
     from reports.exports.quoted import Quoted
+    from reports.exports.table_columns import Column
 
 Form: TypeAlias = Literal["latex", "markdown", "csv"]
 FORMS: tuple[Form, ...] = ("latex", "markdown", "csv")
@@ -57,8 +56,13 @@ def table(
     form: str = "markdown",
     decimals: int = 3,
     quoted: Sequence[Quoted] = (),
+    *,
+    parts: bool = False,
 ) -> str:
     """Systems as rows. One metric: collections as columns and their average; several: metrics of each collection.
+
+    Of a suite the columns are its tasks and its own mean; several metrics are given of the suite alone. `parts` gives
+    the parts of a task a column each.
 
     Best bold, second underlined (LaTeX) or italic (Markdown); letters name the systems that are beaten significantly
     (Student's t, Holm's correction for all pairs, 5 %). Seconds are given in milliseconds. `quoted` systems stand
@@ -78,61 +82,37 @@ def table(
         )
     systems = list(dict.fromkeys(system["name"] for system in run.systems))
     letters = {system: _letter(place) for place, system in enumerate(systems)}
-    columns = [(collection, name) for collection in run.collections() for name in metrics]
-    values, theirs = _values(run, systems, columns), _quoted_values(run, quoted)
-    heads, kinds = [_head(run, metrics, column) for column in columns], [run.metric(name) for _, name in columns]
-    beats = [_beats(run, column, systems, letters) for column in columns]
-    if len(metrics) == 1 and len(columns) > 1:  # the average is marked without a test
-        heads, kinds, beats = [*heads, "Average"], [*kinds, kinds[0]], [*beats, [""] * len(systems)]
-        values, theirs = _averaged(values), _averaged(theirs)
-    cells = [
-        list(map(Cell, _texts(values[column], kind.unit, decimals), _places(values[column], kind), beaten))
-        for column, (kind, beaten) in enumerate(zip(kinds, beats, strict=True))
-    ]
-    quotes = [list(map(Cell, _texts(theirs[column], kinds[0].unit, decimals))) for column in theirs]
+    found = columns(run, metrics, parts=parts)
+    cells = [_measured(run, column, systems, letters, decimals) for column in found]
+    quotes = [_quoted(run, column, quoted, decimals) for column in found]
     rows = [(letters[system], system, [column[line] for column in cells]) for line, system in enumerate(systems)]
     apart = [("", name, [column[line] for column in quotes]) for line, (name, _) in enumerate(quoted)]
-    return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](["System", *heads], rows, apart)
+    heads = ["System", *(column.head for column in found)]
+    return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](heads, rows, apart)
+
+
+def _measured(
+    run: RunData, column: Column, systems: Sequence[str], letters: Mapping[str, str], decimals: int
+) -> list[Cell]:
+    """A cell a system: value, place, and the letters of those that it beats significantly."""
+    import pandas as pd
+
+    kind = run.metric(column.metric)
+    values = pd.Series([column.values.get(system, float("nan")) for system in systems], dtype=float)
+    beats = ["".join(sorted(letters[other] for other in column.beats.get(system, ()))) for system in systems]
+    return list(map(Cell, _texts(values, kind.unit, decimals), _places(values, kind), beats))
+
+
+def _quoted(run: RunData, column: Column, quoted: Sequence[Quoted], decimals: int) -> list[Cell]:
+    values = [column.quoted(values) for _, values in quoted]
+    return list(map(Cell, _texts(values, run.metric(column.metric).unit, decimals)))
 
 
 def _letter(place: int) -> str:
     return chr(ord("a") + place) if place < 26 else f"{_letter(place // 26 - 1)}{_letter(place % 26)}"
 
 
-def _head(run: RunData, metrics: Sequence[str], column: tuple[str, str]) -> str:
-    collection, name = column
-    unit = " (ms)" if run.metric(name).unit == "seconds" else ""
-    text = label(name) + unit
-    if len(run.collections()) == 1:
-        return text
-    return collection if len(metrics) == 1 else f"{collection} {text}"
-
-
-def _values(run: RunData, systems: list[str], columns: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Measured values, systems x columns; a column is (collection, metric) and is named by its place."""
-    import pandas as pd
-
-    records = frames.records(run).drop_duplicates(["collection", "system", "metric"], keep="last")
-    table = records.pivot(index="system", columns=["collection", "metric"], values="value")
-    table = table.reindex(index=systems, columns=pd.MultiIndex.from_tuples(columns)).astype(float)
-    return table.set_axis(range(len(columns)), axis="columns")
-
-
-def _quoted_values(run: RunData, quoted: Sequence[Quoted]) -> pd.DataFrame:
-    """Quoted values, systems x collections; a column is named by its place."""
-    import pandas as pd
-
-    table = pd.DataFrame([values for _, values in quoted], columns=run.collections(), dtype=float)
-    return table.set_axis(range(len(table.columns)), axis="columns")
-
-
-def _averaged(values: pd.DataFrame) -> pd.DataFrame:
-    """The values with a last column: the mean of systems that have a value in every column."""
-    means = values.mean(axis=1, skipna=False)
-    return values.assign(mean=means).set_axis(range(len(values.columns) + 1), axis="columns")
-
-
-def _texts(column: pd.Series[float], unit: str, decimals: int) -> list[str]:
+def _texts(column: Iterable[float], unit: str, decimals: int) -> list[str]:
     """Values as the table shows them: seconds as milliseconds, shares and seconds with decimals."""
     factor = 1e3 if unit == "seconds" else 1.0
     digits = decimals if unit in ("fraction", "seconds") else 0
@@ -144,12 +124,6 @@ def _places(column: pd.Series[float], kind: Metric) -> list[int]:
     if kind.direction == "neither":
         return [0] * len(column)
     return column.rank(method="min", ascending=kind.direction == "lower").fillna(0).astype(int).tolist()
-
-
-def _beats(run: RunData, column: tuple[str, str], systems: Sequence[str], letters: Mapping[str, str]) -> list[str]:
-    """For each system the letters of those that it beats significantly."""
-    better = superiors(run, *column)
-    return ["".join(sorted(letters[other] for other in better.get(system, ()))) for system in systems]
 
 
 def _latex(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.metrics import metric
@@ -13,7 +12,7 @@ from reports.figures import trade_off
 from reports.formatting import label, number
 from reports.sections import takeaways
 from reports.sections.collection import SUMMARY, SystemRow, Table, cell
-from reports.sections.ranking import ALPHA, best, settled
+from reports.sections.ranking import best, pairs_over, settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,7 +174,9 @@ def _best(run: RunData, span: Span, name: str, rows: Mapping[str, Record]) -> st
         return None
     first, second = rows[order[0]], rows[order[1]]
     if any(key[2] == name for key in run.quality):
-        return order[0] if _beats_all(run, span, name, order) else None
+        compared = pairs_over(run, span.weights, name)
+        beaten = compared is not None and {*order} <= {*compared.systems} and compared.beats_all(order[0])
+        return order[0] if beaten else None
     if kind.exact:
         return order[0] if first.value != second.value else None
     if kind.timed and not all(settled(run, c, s, name) for c in collections for s in order[:2]):
@@ -184,24 +185,6 @@ def _best(run: RunData, span: Span, name: str, rows: Mapping[str, Record]) -> st
         return None
     apart = first.ci_high < second.ci_low if kind.direction == "lower" else first.ci_low > second.ci_high
     return order[0] if apart else None
-
-
-def _beats_all(run: RunData, span: Span, name: str, order: list[str]) -> bool:
-    """The mean over the tasks, each with the same weight; Holm's correction over all pairs of systems."""
-    from harness.stats.paired import holm
-    from harness.stats.strata import stratified
-
-    tables = [run.shared(collection, name, order)[1] for collection in span.weights]
-    known = [table for table in tables if table is not None and table.size]
-    if len(known) < len(tables):
-        return False
-    weights = list(span.weights.values())
-    pairs = combinations(range(len(order)), 2)
-    tests = [stratified([table[i] - table[j] for table in known], weights) for i, j in pairs]
-    adjusted = holm([p for _, p in tests])
-    sign = -1 if metric(name).direction == "lower" else 1
-    others = len(order) - 1  # the pairs of the first system come first
-    return all(p < ALPHA and sign * mean > 0 for p, (mean, _) in zip(adjusted[:others], tests[:others], strict=True))
 
 
 def _status(run: RunData, span: Span, system: str) -> SystemFacts:

@@ -10,6 +10,8 @@ import numpy as np
 from harness.runs.disturbed import kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from harness.runs.read import RunData
@@ -113,6 +115,42 @@ def _pairs(run: RunData, collection: str, name: str) -> Pairs | None:
     p[upper] = holm(p[upper].tolist())
     better = differences - differences.T
     return Pairs(tuple(systems), np.minimum(p, p.T), -better if kind.direction == "lower" else better)
+
+
+def pairs_over(run: RunData, weights: Mapping[str, float], name: str) -> Pairs | None:
+    """As `pairs`, of the mean over several collections by these weights; of the systems that have all of them."""
+    return run.once(("pairs", tuple(weights.items()), name), lambda: _pairs_over(run, weights, name))
+
+
+def _pairs_over(run: RunData, weights: Mapping[str, float], name: str) -> Pairs | None:
+    from harness.stats.paired import holm
+    from harness.stats.strata import stratified
+
+    systems = [
+        system
+        for system in dict.fromkeys(system["name"] for system in run.systems)
+        if all((collection, system, name) in run.quality for collection in weights)
+    ]
+    tables = [run.shared(collection, name, systems)[1] for collection in weights]
+    known = [table for table in tables if table is not None and table.size]
+    if len(known) < len(tables):
+        return None
+    count = len(systems)
+    gains, p = np.zeros((count, count)), np.ones((count, count))
+    upper = np.triu_indices(count, 1)
+    for i, j in zip(*upper, strict=True):
+        gains[i, j], p[i, j] = stratified([table[i] - table[j] for table in known], list(weights.values()))
+    p[upper] = holm(p[upper].tolist())
+    better = gains - gains.T
+    return Pairs(tuple(systems), np.minimum(p, p.T), -better if run.metric(name).direction == "lower" else better)
+
+
+def superiors_over(run: RunData, weights: Mapping[str, float], name: str) -> dict[str, list[str]]:
+    """As `superiors`, of the mean over several collections by these weights."""
+    compared = pairs_over(run, weights, name)
+    if compared is None:
+        return {}
+    return {winner: [one for one in compared.systems if compared.beats(winner, one)] for winner in compared.systems}
 
 
 def settled(run: RunData, collection: str, system: str, name: str = "latency_total") -> bool:

@@ -1,0 +1,115 @@
+"""Columns of a paper table: collections, tasks of suites, and means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from harness.runs.suites import over
+from harness.spec.suite import Suite
+from reports.formatting import label
+from reports.sections.ranking import superiors, superiors_over
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.runs.read import RunData
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of all systems on a collection, a task or a suite, or its mean over columns before it.
+
+    Attributes:
+        head: What stands above it.
+        metric: Its name.
+        values: By system; those without a value are left out.
+        beats: By system, those that it beats significantly.
+        names: The columns of a file of quoted numbers whose mean belongs here.
+    """
+
+    head: str
+    metric: str
+    values: Mapping[str, float]
+    beats: Mapping[str, Sequence[str]]
+    names: Sequence[str]
+
+    def quoted(self, values: Mapping[str, float]) -> float:
+        """The value of a quoted system, of its values by name; NaN where one is missing."""
+        known = [values[name] for name in self.names if name in values]
+        return fmean(known) if known and len(known) == len(self.names) else float("nan")
+
+
+def names(run: RunData) -> list[str]:
+    """The columns that a file of quoted numbers may have: tasks of suites, collections, and their parts."""
+    tasks = [task for suite in run.suites for task in suite.tasks]
+    return list(dict.fromkeys([*tasks, *run.collections()]))
+
+
+def columns(run: RunData, metrics: Sequence[str], *, parts: bool = False) -> list[Column]:
+    """One metric: a column a task or collection, and means. Several: of each suite and other collection every metric.
+
+    Args:
+        run: With its suites.
+        metrics: Names.
+        parts: Whether the parts of a task have a column each, in place of one for the task.
+    """
+    present = run.collections()
+    suites = [suite for suite in run.suites if set(suite.collections) & set(present)]
+    within = {name for suite in suites for name in suite.collections}
+    others = [name for name in present if name not in within]
+    if len(metrics) > 1:
+        alone = len(suites) + len(others) == 1
+        return [
+            *(_of_suite(run, suite, name, "" if alone else suite.name) for suite in suites for name in metrics),
+            *(_of_collection(run, one, name, "" if alone else one) for one in others for name in metrics),
+        ]
+    found: list[Column] = []
+    for suite in suites:
+        for task, own in suite.tasks.items():
+            found += _of_task(run, task, own, metrics[0], parts=parts)
+        title = "Average" if len(suites) == 1 and not others else f"Average of {suite.name}"
+        found.append(_of_suite(run, suite, metrics[0], title, named=False))
+    if len(present) == 1:
+        return [_of_collection(run, present[0], metrics[0], "")]
+    single = [_of_collection(run, one, metrics[0], one, named=False) for one in others]
+    return [*found, *single, *([_average(single, metrics[0])] if len(single) > 1 and not suites else [])]
+
+
+def _head(run: RunData, name: str, title: str, *, named: bool) -> str:
+    """Title and metric; the metric alone where there is no title, the title alone where all columns share a metric."""
+    text = label(name) + (" (ms)" if run.metric(name).unit == "seconds" else "")
+    return title if title and not named else f"{title} {text}".strip()
+
+
+def _of_collection(run: RunData, collection: str, name: str, title: str, *, named: bool = True) -> Column:
+    cells = run.cells()
+    systems = dict.fromkeys(system["name"] for system in run.systems)
+    values = {one: cells[collection, one, name].value for one in systems if (collection, one, name) in cells}
+    head = _head(run, name, title, named=named)
+    return Column(head, name, values, superiors(run, collection, name), [collection])
+
+
+def _of_task(run: RunData, task: str, own: Sequence[str], name: str, *, parts: bool) -> list[Column]:
+    if len(own) == 1:
+        column = _of_collection(run, own[0], name, task, named=False)
+        return [Column(column.head, name, column.values, column.beats, [task])]
+    if parts:
+        return [_of_collection(run, part, name, part, named=False) for part in own]
+    column = _of_suite(run, Suite(task, {part: (part,) for part in own}), name, task, named=False)
+    return [Column(column.head, name, column.values, column.beats, [task])]
+
+
+def _of_suite(run: RunData, suite: Suite, name: str, title: str, *, named: bool = True) -> Column:
+    systems = dict.fromkeys(system["name"] for system in run.systems)
+    values = {system: row.value for system in systems if (row := over(run, suite, system, name)) is not None}
+    beats = superiors_over(run, suite.weights(), name)
+    return Column(_head(run, name, title, named=named), name, values, beats, list(suite.tasks))
+
+
+def _average(single: Sequence[Column], name: str) -> Column:
+    """The mean of collections that are no suite; it is marked without a test."""
+    systems = [system for system in single[0].values if all(system in column.values for column in single)]
+    values = {system: fmean(column.values[system] for column in single) for system in systems}
+    return Column("Average", name, values, {}, [name for column in single for name in column.names])
