@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from harness.collections.base import Collection, CollectionBase, Document, Judgement, Pair, Query, Sizes
+from harness.collections.base import (
+    Collection,
+    CollectionBase,
+    Document,
+    EvaluationRules,
+    Judgement,
+    Pair,
+    Query,
+    Sizes,
+)
 from harness.registry import Registry, hooks_of
 
 registry: Registry[type[Collection]] = Registry(
@@ -14,6 +23,7 @@ __all__ = [
     "Collection",
     "CollectionBase",
     "Document",
+    "EvaluationRules",
     "Judgement",
     "Pair",
     "Query",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,9 @@ class Query(NamedTuple):
 
     id: str
     text: str
+    candidates: tuple[str, ...] | None = None
+    """Identifiers of the documents that are ranked for it, of a task of re-ranking; None where all are searched. Either
+    all queries of a collection have candidates, or none has."""
 
 
 class Judgement(NamedTuple):
@@ -45,6 +49,28 @@ class Pair(NamedTuple):
     query: str
     positive: str
     negatives: tuple[str, ...] = ()
+
+
+Ties: TypeAlias = Literal["number", "identifier"]
+"""Which of two documents with equal scores comes first: ``number``, the earlier one in the corpus; ``identifier``, the
+one whose identifier has the higher UTF-8 bytes, as trec_eval and mteb order them."""
+WithoutRelevant: TypeAlias = Literal["leave-out", "zero"]
+"""What a query counts whose judgements are all 0: nothing, or 0 in every metric, as in mteb."""
+
+
+@dataclass(frozen=True)
+class EvaluationRules:
+    """What becomes of a system's results before they are evaluated; the same for every engine.
+
+    Attributes:
+        ignore_identical_ids: A document with the identifier of the query is no result of it. One more is searched.
+        ties: Which of two documents with equal scores comes first.
+        without_relevant: What a query counts whose judgements are all 0.
+    """
+
+    ignore_identical_ids: bool = False
+    ties: Ties = "number"
+    without_relevant: WithoutRelevant = "leave-out"
 
 
 class Sizes(NamedTuple):
@@ -97,6 +123,10 @@ class Collection(Protocol):
 
     def pairs(self) -> Iterator[Pair]:
         """Training pairs that share no document with the test side. Default: none."""
+        ...
+
+    def rules(self) -> EvaluationRules:
+        """What becomes of results before they are evaluated. Default: nothing, see `EvaluationRules`."""
         ...
 
     def description(self) -> Mapping[str, str]:
@@ -160,6 +190,10 @@ class CollectionBase:
     def pairs(self) -> Iterator[Pair]:
         """None."""
         return iter(())
+
+    def rules(self) -> EvaluationRules:
+        """All as `EvaluationRules` has it."""
+        return EvaluationRules()
 
     def description(self) -> Mapping[str, str]:
         """None."""

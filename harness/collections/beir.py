@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from harness.collections import CollectionBase, Document, Judgement, Query, register
+from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Query, register
+from harness.collections.base import Ties, WithoutRelevant
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -33,6 +34,13 @@ class BeirParams(Params):
     """Which judgements: the name of a file in ``qrels``."""
     tolerate: int = Field(default=0, ge=0)
     """Broken lines of the corpus that are skipped and counted; one more is an error."""
+    ignore_identical_ids: bool = False
+    """A document with the identifier of the query is no result of it, as mteb has it for ArguAna."""
+    ties: Ties = "number"
+    """Which of two documents with equal scores comes first: the one with the lower "number" in the corpus, or the one
+    with the higher "identifier", as trec_eval and mteb order them."""
+    without_relevant: WithoutRelevant = "leave-out"
+    """Whether a query whose judgements are all 0 is left out ("leave-out") or counts 0 ("zero"), as in mteb."""
 
 
 @register("beir")
@@ -154,6 +162,11 @@ class Beir(CollectionBase):
             raise UserError(
                 "there are no judgements", file=path, remedy="give the file of this split, or another split"
             )
+
+    def rules(self) -> EvaluationRules:
+        """As the parameters say."""
+        chosen = self.params
+        return EvaluationRules(chosen.ignore_identical_ids, chosen.ties, chosen.without_relevant)
 
     def warnings(self) -> list[str]:
         """Broken lines that were skipped, and judgements that were left out."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypedDict
 
 from pydantic import Field, model_validator
 
-from harness.collections import CollectionBase, Document, Judgement, Query, Sizes, register
+from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Query, Sizes, register
+from harness.collections._mteb_text import query_text
 from harness.collections._suites import SUITES
 from harness.errors import UserError, allowed
 from harness.spec.params import Params
@@ -22,8 +23,9 @@ class _Split(TypedDict):
     """The data of a split, as mteb holds them."""
 
     corpus: Iterable[Mapping[str, str]]
-    queries: Iterable[Mapping[str, str]]
+    queries: Iterable[Mapping[str, object]]
     relevant_docs: Mapping[str, Mapping[str, int]]
+    top_ranked: Mapping[str, Sequence[str]] | None
 
 
 class _TextStatistics(TypedDict):
@@ -41,6 +43,8 @@ class _Metadata(Protocol):
 
     name: str
     eval_splits: Sequence[str]
+    main_score: str
+    modalities: Sequence[str]
     dataset: Mapping[str, str]
     license: str | None
     descriptive_stats: Mapping[str, _SplitStatistics] | None
@@ -52,9 +56,19 @@ class _Task(Protocol):
 
     metadata: _Metadata
     dataset: Mapping[str, Mapping[str, _Split]]
+    ignore_identical_ids: bool
+    skip_first_result: bool
 
     def load_data(self) -> None:
         """Fetch the data, or take them from the cache."""
+        ...
+
+    def filter_languages(self, languages: None, *, hf_subsets: Sequence[str]) -> _Task:
+        """Leave out all other subsets."""
+        ...
+
+    def convert_v1_dataset_format_to_v2(self, num_proc: int | None) -> None:
+        """Bring what older tasks load into `dataset`."""
         ...
 
 
@@ -66,9 +80,9 @@ class MtebParams(Params):
     suite: Literal["MTEB(eng, v1)", "MTEB(eng, v2)", "BEIR", "NanoBEIR"] | None = None
     """Instead of a task: all retrieval tasks of this benchmark, each a collection of its own."""
     split: str | None = None
-    """Its split; the task's own evaluation split where it is left out ("dev" for MSMARCO)."""
-    subset: str = "default"
-    """Language or part, for tasks that have several."""
+    """Its split; the task's own evaluation split where it is left out ("dev" for MSMARCO). No other is fetched."""
+    subset: str | None = None
+    """Language or part, for tasks that have several; no other is fetched. Several are a matrix."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -116,21 +130,35 @@ class MtebTask(CollectionBase):
             yield Document(str(row["id"]), str(row.get("title") or ""), str(row["text"]))
 
     def queries(self) -> Iterator[Query]:
-        """All queries of the split; conversations are joined by mteb before."""
-        for row in self._data()["queries"]:
-            yield Query(str(row["id"]), str(row["text"]))
+        """All queries of the split, with instruction, and as text where they are conversations.
+
+        Where the task is one of re-ranking, a query without candidates has none: nothing is ranked for it.
+        """
+        data = self._data()
+        ranked = data.get("top_ranked")
+        for row in data["queries"]:
+            name = str(row["id"])
+            candidates = None if ranked is None else tuple(str(one) for one in ranked.get(name) or ())
+            yield Query(name, query_text(row), candidates)
 
     def judgements(self) -> Iterator[Judgement]:
-        """All judgements of the split."""
-        for query, documents in self._data()["relevant_docs"].items():
-            for document, relevance in documents.items():
-                yield Judgement(str(query), str(document), int(relevance))
+        """All judgements of the split's queries, also those of documents that are not in the corpus, as mteb counts."""
+        data = self._data()
+        queries = {str(row["id"]) for row in data["queries"]}
+        for query, documents in data["relevant_docs"].items():
+            if str(query) in queries:
+                for document, relevance in documents.items():
+                    yield Judgement(str(query), str(document), int(relevance))
+
+    def rules(self) -> EvaluationRules:
+        """As mteb evaluates the task."""
+        return EvaluationRules(self._loaded().ignore_identical_ids, ties="identifier", without_relevant="zero")
 
     def sizes(self) -> Sizes | None:
         """What mteb's own statistics of the task say, without its data; None where there are none of the split."""
-        metadata = _named(self.params.task or "").metadata
-        statistics = (metadata.descriptive_stats or {}).get(self.params.split or metadata.eval_splits[0])
-        if statistics is None or self.params.subset != "default":
+        task = _named(self.params)
+        statistics = (task.metadata.descriptive_stats or {}).get(self.params.split or task.metadata.eval_splits[0])
+        if statistics is None or _subset(task, self.params) != "default":
             return None
         documents, queries = statistics["documents_text_statistics"], statistics["queries_text_statistics"]
         # Some tasks' statistics do not give the numbers themselves.
@@ -146,9 +174,10 @@ class MtebTask(CollectionBase):
         metadata = self._loaded().metadata
         return {
             "task": f"{metadata.name} of mteb {installed('mteb')}, split {self._split()}",
+            "main score": metadata.main_score,
             "split": self._split(),
-            "subset": self.params.subset,
-            "languages": ", ".join(metadata.hf_subsets_to_langscripts.get(self.params.subset, ())),
+            "subset": (subset := _subset(self._loaded(), self.params)),
+            "languages": ", ".join(metadata.hf_subsets_to_langscripts.get(subset, ())),
             "data": f"{metadata.dataset.get('path')} at revision {metadata.dataset.get('revision')}",
             "licence": str(metadata.license),
         }
@@ -159,7 +188,7 @@ class MtebTask(CollectionBase):
     def _data(self) -> _Split:
         task = self._loaded()
         try:
-            return task.dataset[self.params.subset][self._split()]
+            return task.dataset[_subset(task, self.params)][self._split()]
         except KeyError as error:
             known = {subset: sorted(splits) for subset, splits in task.dataset.items()}
             raise UserError(
@@ -168,19 +197,21 @@ class MtebTask(CollectionBase):
 
     def _loaded(self) -> _Task:
         if self._task is None:
-            self._task = _load(self.params.task or "")
+            self._task = _load(self.params)
         return self._task
 
 
-def _named(name: str) -> _Task:
-    """The task of this name, without its data."""
+def _named(params: MtebParams) -> _Task:
+    """The task, without its data; told which split and which subset will be asked for."""
+    name = params.task or ""
     try:
         import mteb
         from mteb.abstasks.retrieval import AbsTaskRetrieval
     except ImportError:
         raise UserError("mteb is not installed", remedy='python -m pip install "laconic-bench[mteb]"') from None
+    splits = None if params.split is None else [params.split]
     try:
-        task = mteb.get_task(name)
+        task = mteb.get_task(name, eval_splits=splits)
     except KeyError:
         names = [known.metadata.name for known in mteb.get_tasks(task_types=["Retrieval"])]
         raise UserError(f"mteb has no task {name!r}", key="task", remedy=_nearest(name, names)) from None
@@ -192,13 +223,33 @@ def _named(name: str) -> _Task:
     if not isinstance(task, AbsTaskRetrieval):
         raise UserError(f"{name!r} is not a retrieval task", key="task", remedy="name a task of type Retrieval")
     retrieval: _Task = task
-    return retrieval
+    if other := sorted(set(retrieval.metadata.modalities) - {"text"}):
+        raise UserError(f"{name!r} is a task of {' and '.join(other)}", key="task", remedy="name a task of text alone")
+    if retrieval.skip_first_result:
+        raise UserError(
+            f"{name!r} leaves out the first result of every query, whatever it is",
+            key="task",
+            remedy="name another task: such results cannot be compared between engines",
+        )
+    return retrieval.filter_languages(None, hf_subsets=[_subset(retrieval, params)])
 
 
-def _load(name: str) -> _Task:
-    task = _named(name)
+def _subset(task: _Task, params: MtebParams) -> str:
+    """The part that is asked for; the only one where none is named."""
+    known = list(task.metadata.hf_subsets_to_langscripts)
+    if params.subset is None and len(known) == 1:
+        return known[0]
+    if params.subset not in known:
+        what = "has several subsets" if params.subset is None else f"has no subset {params.subset!r}"
+        raise UserError(f"{params.task!r} {what}", key="subset", remedy=f"one of {', '.join(known)}")
+    return params.subset
+
+
+def _load(params: MtebParams) -> _Task:
+    task, name = _named(params), params.task
     try:
         task.load_data()
+        task.convert_v1_dataset_format_to_v2(num_proc=None)
     except Exception as error:
         raise UserError(
             f"cannot get the data of {name!r} ({type(error).__name__})",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, JsonValue, field_validator
 
-from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
+from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Pair, Query, register
 from harness.collections._nested import named
 from harness.errors import UserError
 from harness.spec.params import Params
@@ -88,8 +88,15 @@ class Sample(CollectionBase):
         return (document for document in self.whole.documents() if self._kept(document.id))
 
     def queries(self) -> Iterator[Query]:
-        """All queries."""
-        return iter(self.whole.queries())
+        """All queries; of their candidates those that are in the sample."""
+        self._draw()
+        for query in self.whole.queries():
+            here = None if query.candidates is None else tuple(name for name in query.candidates if self._kept(name))
+            yield query._replace(candidates=here)
+
+    def rules(self) -> EvaluationRules:
+        """Those of the whole collection."""
+        return self.whole.rules()
 
     def judgements(self) -> Iterator[Judgement]:
         """Judgements of the documents that are kept: all but those of irrelevant ones that were not drawn."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from harness.collections.base import WithoutRelevant
+
 Run = dict[str, dict[str, float]]
 
 
@@ -92,14 +94,18 @@ def read_trec(path: Path) -> Run:
 
 
 def evaluate(
-    qrels: Mapping[str, Mapping[str, int]], run: Mapping[str, Mapping[str, float]], metrics: Sequence[str]
+    qrels: Mapping[str, Mapping[str, int]],
+    run: Mapping[str, Mapping[str, float]],
+    metrics: Sequence[str],
+    without_relevant: WithoutRelevant = "leave-out",
 ) -> dict[str, dict[str, float]]:
-    """Each metric for each query that has a relevant document.
+    """Each metric for each query that has a relevant document, and 0 for others where they are to count.
 
     Args:
         qrels: {query: {document: relevance}}.
         run: {query: {document: score}}.
         metrics: Names of metrics of quality; see `harness.metrics.quality_metric`.
+        without_relevant: Whether queries without a relevant document are left out, or count 0 as in mteb.
 
     Returns:
         {metric: {query: value}}.
@@ -107,12 +113,15 @@ def evaluate(
     Raises:
         UserError: A metric is not known, or gives no finite value for one of the queries.
     """
-    judged = {query: dict(grades) for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
+    asked = {query: dict(grades) for query, grades in qrels.items() if grades}
+    judged = {query: grades for query, grades in asked.items() if any(grade > 0 for grade in grades.values())}
     kinds = {name: quality_metric(name) for name in metrics}
     computed = _by_ir_measures(judged, run, {name: kind.measure for name, kind in kinds.items() if kind.measure})
     for name, kind in kinds.items():
         if not kind.measure:
             computed[name] = _checked(name, judged, kind.per_query(judged, run))
+    if without_relevant == "zero":
+        return {name: {query: computed[name].get(query, 0.0) for query in asked} for name in metrics}
     return {name: computed[name] for name in metrics}
 
 

@@ -12,7 +12,7 @@ mteb = pytest.importorskip("mteb")
 def mock(monkeypatch):
     from mteb.mocks import MockRetrievalTask
 
-    monkeypatch.setattr(mteb, "get_task", lambda name: MockRetrievalTask())
+    monkeypatch.setattr(mteb, "get_task", lambda name, eval_splits: MockRetrievalTask())
 
 
 def test_a_task_is_read(mock):
@@ -46,6 +46,6 @@ def test_offline_is_one_clear_error(monkeypatch):
         raise ConnectionError("no route")
 
     monkeypatch.setattr(MockRetrievalTask, "load_data", no_network)
-    monkeypatch.setattr(mteb, "get_task", lambda name: MockRetrievalTask())
+    monkeypatch.setattr(mteb, "get_task", lambda name, eval_splits: MockRetrievalTask())
     with pytest.raises(UserError, match=r"cannot get the data of .* \(ConnectionError\)"):
         list(MtebTask(MtebParams(task="X")).documents())

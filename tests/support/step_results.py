@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+from harness.collections.base import EvaluationRules
 from harness.indexes.base import Work
 from harness.measure.machine.conditions import ProcessConditions
 from harness.measure.machine.sentinel import Reading
@@ -29,7 +30,7 @@ WATCHED = {
 }  # fmt: skip
 
 
-PREPARED = Prepared(100, 10, 1, 20, 350, "0" * 64, {}, ())
+PREPARED = Prepared(100, 10, 1, 20, 350, "0" * 64, {}, (), EvaluationRules(), 0, False)
 ENCODED = Encoded(
     "sparse",
     5000,
@@ -53,7 +54,7 @@ MEMORY = ServedMemory(anonymous=50, file=900, pss=700, elsewhere=0, all_files=-1
 SERVICE = ServiceMemory(encoder=70, index=50, identifiers=20, query=60, documents=100, queries=10)
 THREE = {"mean": (0.02, 0.01, 0.03), "p50": (0.015, 0.01, 0.02)}
 SUMMARY = LatencySummary(THREE, THREE, THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)
-QUALITY = Quality({"ndcg@10": MetricValue(0.5, 0.4, 0.6, 10, "ir_measures")})
+QUALITY = Quality({"ndcg@10": MetricValue(0.5, 0.4, 0.6, 10, "ir_measures")}, 0, 0)
 RESULTS = {
     "prepare": PREPARED, "fit": fitted({}, 1.0), "encode": ENCODED, "build": BUILT, "search": Searched(10, 1000, 0.5),
     "work": WORK, "memory": MEMORY, "service-memory": SERVICE, "summary": SUMMARY, "quality": QUALITY,

@@ -29,7 +29,7 @@ class AgainstExact(MeasurementBase):
             f"exact results of {subject.encode.label.removeprefix('encode ')}",
             f"{STEPS}.exact:truth",
             {"depth": subject.search.arguments["depth"]},
-            {"vectors": subject.encode},
+            {"vectors": subject.encode, "collection": subject.prepare},
             libraries=("numpy", "scipy"),
         )
         comparison = Stage(

@@ -77,7 +77,7 @@ class SearchPlan:
             timed=True,
         )
 
-    def search(self, encode: Stage, build: Stage) -> Stage:
+    def search(self, prepare: Stage, encode: Stage, build: Stage) -> Stage:
         """Search all queries."""
         measure = self.spec.head.measure
         return Stage(
@@ -90,7 +90,7 @@ class SearchPlan:
                 "threads": measure.work_threads,
                 **self.searched_with,
             },
-            {"vectors": encode, "index": build},
+            {"vectors": encode, "index": build, "collection": prepare},
             self.modules,
             self.libraries,
             threads=measure.work_threads,

@@ -94,7 +94,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     encode = encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
     plan = SearchPlan(spec, system, collection, machine)
     build = once(plan.build(encode))
-    search = once(plan.search(encode, build))
+    search = once(plan.search(prepare, encode, build))
     timed_search = plan.timed_search(search)
     timed_search = once(timed_search) if timed_search else None
     work = once(plan.work(prepare, encode, build))

@@ -22,6 +22,7 @@ from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.pipeline.results.system_records import SystemRecords, samples_of
 from harness.pipeline.steps.check import Checked
 from harness.pipeline.steps.encode import Encoded
+from harness.pipeline.steps.evaluate import Quality
 from harness.pipeline.steps.fit import Fitted
 from harness.pipeline.steps.prepare import Prepared
 from harness.pipeline.stored_result import stored_result
@@ -145,9 +146,34 @@ def _collection_facts(prepared: Prepared) -> CollectionFacts:
         "judgements": prepared.judgements,
         "identifier_bytes": prepared.identifier_bytes,
         "revision": prepared.revision,
-        "description": prepared.description,
+        "description": {**prepared.description, **_rules(prepared)},
         "warnings": list(prepared.warnings),
     }
+
+
+def _rules(prepared: Prepared) -> dict[str, str]:
+    """How results are judged, where that is not as usual, for the reader."""
+    rules, facts = prepared.rules, dict[str, str]()
+    if rules.ignore_identical_ids:
+        facts["same identifier"] = (
+            f"a document with the query's own identifier is no result ({prepared.same_identifiers} queries have one); "
+            "one more is searched"
+        )
+    elif prepared.same_identifiers:
+        facts["same identifier"] = (
+            f"{prepared.same_identifiers} queries have a document of their own identifier, and it is not left out "
+            "(ignore_identical_ids)"
+        )
+    if rules.ties == "identifier":
+        facts["equal scores"] = "in descending order of identifiers, as trec_eval and mteb have it"
+    if rules.without_relevant == "zero":
+        facts["queries without a relevant document"] = "count 0, as in mteb"
+    if prepared.reranked:
+        facts["re-ranking"] = (
+            "only the candidates of each query are ranked, by exact scores of the vectors: an index neither gains nor "
+            "loses quality here. Latency, work and memory are of a search of the whole corpus"
+        )
+    return facts
 
 
 def _described(stages: SystemStages, done: Mapping[str, Done]) -> SystemFacts:
@@ -181,9 +207,14 @@ def _facts(stages: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:
     facts: dict[str, str] = {}
     encoded, fitted = _result(done, stages.encode, Encoded), _result(done, stages.fit, Fitted)
     checked = _result(done, stages.check, Checked) if stages.check else None
+    quality = _result(done, stages.quality, Quality)
     if encoded is not None:
         facts["width"] = f"{encoded.width} {'terms' if encoded.kind == 'sparse' else 'dimensions'}"
         facts |= {name: _plain(value) for name, value in encoded.parameters.items() if "departure" not in name}
+    if quality is not None and quality.tied:
+        facts["equal scores among the first 11"] = (
+            f"{quality.tied} queries; of {quality.tied_grades} their order decides nDCG@10"
+        )
     for figure in checked.checks if checked else ():
         facts[f"check: {figure.name}"] = f"{figure.text}: {'passed' if figure.passed else 'FAILED'}"
     if fitted is not None:

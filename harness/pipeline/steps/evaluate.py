@@ -10,16 +10,20 @@ import numpy as np
 
 from harness.pipeline.steps.explain import explain
 from harness.pipeline.steps.per_query import intervals, write_per_query
-from harness.pipeline.steps.prepare import read_qrels, read_texts
+from harness.pipeline.steps.prepare import read_qrels, read_rules, read_texts
 from harness.pipeline.steps.result import StepResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from harness.encoders.base import Progress
 
 TIMED_RUN = "timed.trec.gz"
 """Results of the search with the timed k, where an engine answers that otherwise."""
+FIRST = 10
+"""Ranks whose ties are counted: those of nDCG@10."""
 SAMPLES = ("query", "repeat", "encode", "search", "engine")
 
 
@@ -44,9 +48,19 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class Quality(StepResult):
-    """Every metric of quality by its name; intervals are of the mean over queries (Student's t)."""
+    """How well a system ranks.
+
+    Attributes:
+        metrics: Every metric by its name; intervals are of the mean over queries (Student's t).
+        tied: Queries with equal scores among the first eleven documents: a tie decides which are the first ten, or
+            their order.
+        tied_grades: Those of them where another order of equal scores gives another order of grades, and so another
+            nDCG@10.
+    """
 
     metrics: dict[str, MetricValue]
+    tied: int
+    tied_grades: int
 
 
 @dataclass(frozen=True)
@@ -112,17 +126,17 @@ def quality(
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
     queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
     path = Path(out) / "run.trec.gz"
-    ids, qrels = np.load(folder / "ids.npy"), read_qrels(texts / "qrels.tsv")
-    write_trec(path, queries, documents, ids, np.load(folder / "scores.npy"), tag)
+    ids, scores, qrels = np.load(folder / "ids.npy"), np.load(folder / "scores.npy"), read_qrels(texts / "qrels.tsv")
+    write_trec(path, queries, documents, ids, scores, tag)
     explain(Path(out), texts, Path(vectors), ids, qrels)
-    near: list[str] = []
+    near, unanswerable = list[str](), read_rules(texts).without_relevant
     values: dict[str, dict[str, float]] = {}
     if timed is not None:
         short = np.load(Path(timed) / "ids.npy")
         near = [name for name, measure in metrics.items() if cut_off(measure or name) <= short.shape[1]]
         write_trec(Path(out) / TIMED_RUN, queries, documents, short, np.load(Path(timed) / "scores.npy"), tag)
-        values = evaluate(qrels, read_trec(Path(out) / TIMED_RUN), near)
-    values |= evaluate(qrels, read_trec(path), [name for name in metrics if name not in near])
+        values = evaluate(qrels, read_trec(Path(out) / TIMED_RUN), near, unanswerable)
+    values |= evaluate(qrels, read_trec(path), [name for name in metrics if name not in near], unanswerable)
     values = {name: values[name] for name in metrics}
     write_per_query(Path(out), values)
     ends = intervals({name: list(by_query.values()) for name, by_query in values.items()}, confidence)
@@ -133,7 +147,36 @@ def quality(
         method = f"{quality_metric(name).method}, Student's t over queries"
         result[name] = MetricValue(float(np.mean(numbers)), low, high, len(numbers), method)
     report(1, 1, "evaluated")
-    return Quality(result)
+    tied = tied_queries(ids, scores)
+    grades = {row: [qrels.get(queries[row], {}).get(documents[n], 0) for n in ids[row] if n >= 0] for row in tied}
+    changed = sum(changes_grades(scores[row], of_row) for row, of_row in grades.items())
+    return Quality(result, len(tied), changed)
+
+
+def tied_queries(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> list[int]:
+    """Rows with equal scores among the first eleven documents.
+
+    Args:
+        ids: Numbers of documents, queries x k, -1 past the last.
+        scores: The same shape, descending.
+    """
+    equal = (scores[:, 1:][:, :FIRST] == scores[:, :-1][:, :FIRST]) & (ids[:, 1:][:, :FIRST] >= 0)
+    tied: list[int] = np.flatnonzero(equal.any(axis=1)).tolist()
+    return tied
+
+
+def changes_grades(scores: NDArray[np.float32], grades: Sequence[int]) -> bool:
+    """Whether another order of equal scores changes which grade stands at one of the first ten ranks.
+
+    Args:
+        scores: Of a query, descending.
+        grades: Relevance of its documents in the same order, not more than there are scores.
+    """
+    by_score: dict[float, set[int]] = {}
+    for rank, (score, grade) in enumerate(zip(scores.tolist(), grades, strict=False)):
+        if rank < FIRST or score in by_score:
+            by_score.setdefault(score, set()).add(max(grade, 0))
+    return any(len(different) > 1 for different in by_score.values())
 
 
 def latencies(*, out: str, confidence: float, seed: int, report: Progress, **processes: str) -> LatencySummary:

@@ -10,7 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from harness.pipeline.steps.per_query import intervals, write_per_query
-from harness.pipeline.steps.prepare import read_qrels, read_texts
+from harness.pipeline.steps.prepare import read_qrels, read_rules, read_texts
+from harness.pipeline.steps.ranking import Ranking
 from harness.pipeline.steps.result import StepResult
 from harness.vectors import load_vectors
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.encoders.base import Progress
+    from harness.indexes.base import Hits
+    from harness.pipeline.steps.ranking import Search
+    from harness.vectors import Vectors
 
 BLOCK = 32
 """Queries whose scores with all documents are held at a time."""
@@ -49,27 +53,43 @@ class ExactComparison(StepResult):
     intervals: dict[str, tuple[float, float]]
 
 
-def truth(*, out: str, vectors: str, depth: int, report: Progress) -> ExactSearch:
+def truth(*, out: str, vectors: str, collection: str, depth: int, report: Progress) -> ExactSearch:
     """Write ``ids.npy`` and ``scores.npy``, queries x depth: the exact top of the float32 vectors; see `Hits`.
 
-    A document without a term in common with the query is no result of sparse vectors.
+    The rules of the collection are those of every engine. A document without a term in common with the query is no
+    result of sparse vectors, unless it is a candidate.
     """
     documents, queries = (load_vectors(Path(vectors) / side) for side in ("documents", "queries"))
-    ids = np.full((queries.shape[0], depth), -1, np.int64)
-    scores = np.full((queries.shape[0], depth), -np.inf, np.float32)
-    is_sparse = sparse.issparse(documents)
-    turned = documents.T.tocsr() if sparse.issparse(documents) else documents.T
-    for begin in range(0, queries.shape[0], BLOCK):
-        product = queries[begin : begin + BLOCK] @ turned
-        scored = product.toarray() if sparse.issparse(product) else np.asarray(product)
-        for row, values in enumerate(scored, start=begin):
-            best = _top(values, depth)
-            best = best[values[best] > 0] if is_sparse else best
-            ids[row, : len(best)], scores[row, : len(best)] = best, values[best]
-        report(min(begin + BLOCK, queries.shape[0]), queries.shape[0], "exact search")
+    ranking = Ranking(Path(collection), depth)
+    if ranking.candidates is not None:
+        ids, scores = ranking.of_candidates(queries, documents)
+    else:
+        ids, scores = ranking.of_search(_brute_force(documents, queries, report), queries.shape[0], exact=True)
     np.save(Path(out) / "ids.npy", ids)
     np.save(Path(out) / "scores.npy", scores)
     return ExactSearch(int(queries.shape[0]), depth)
+
+
+def _brute_force(documents: Vectors, queries: Vectors, report: Progress) -> Search:
+    """A search of all documents, some queries at a time."""
+    is_sparse = sparse.issparse(documents)
+    turned = documents.T.tocsr() if sparse.issparse(documents) else documents.T
+
+    def search(rows: NDArray[np.int64], k: int) -> Hits:
+        ids = np.full((len(rows), k), -1, np.int64)
+        scores = np.full((len(rows), k), -np.inf, np.float32)
+        for begin in range(0, len(rows), BLOCK):
+            block = rows[begin : begin + BLOCK]
+            product = queries[block] @ turned
+            scored = product.toarray() if sparse.issparse(product) else np.asarray(product)
+            for row, values in enumerate(scored, start=begin):
+                best = _top(values, k)
+                best = best[values[best] > 0] if is_sparse else best
+                ids[row, : len(best)], scores[row, : len(best)] = best, values[best]
+            report(min(begin + BLOCK, len(rows)), len(rows), "exact search")
+        return ids, scores
+
+    return search
 
 
 def compare(
@@ -102,7 +122,8 @@ def compare(
     documents = [name for name, _ in read_texts(texts / "documents.jsonl")]
     queries = [name for name, _ in read_texts(texts / "queries.jsonl")]
     write_trec(path, queries, documents, exact, np.load(Path(truth) / "scores.npy"), "exact")
-    ndcg = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), ["ndcg@10"])["ndcg@10"]
+    rules = read_rules(texts)
+    ndcg = evaluate(read_qrels(texts / "qrels.tsv"), read_trec(path), ["ndcg@10"], rules.without_relevant)["ndcg@10"]
     shares = {
         k: {
             queries[row]: share

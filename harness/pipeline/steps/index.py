@@ -17,6 +17,7 @@ from harness.pipeline.steps.encode import QUERY_FLOPS
 from harness.pipeline.steps.observed_result import ObservedResult
 from harness.pipeline.steps.per_query import intervals, write_per_query
 from harness.pipeline.steps.prepare import read_texts
+from harness.pipeline.steps.ranking import Ranking, searched_depth
 from harness.pipeline.steps.result import StepResult
 from harness.vectors import load_csr, load_vectors, vectors_info
 
@@ -55,7 +56,10 @@ class Built(ObservedResult):
 
 @dataclass(frozen=True)
 class Searched(StepResult):
-    """All queries searched: how many, to which depth, and the wall time of the whole batch in seconds."""
+    """All queries searched: how many, to which depth, and the wall time of the whole batch in seconds.
+
+    The time is that of ranking candidates where the collection has some.
+    """
 
     queries: int
     depth: int
@@ -124,16 +128,27 @@ def search(
     type: str,
     vectors: str,
     index: str,
+    collection: str,
     depth: int,
     threads: int,
     report: Progress,
     index_search: JsonTable | None = None,
 ) -> Searched:
-    """Search all queries; write ``ids.npy`` (int64) and ``scores.npy`` (float32), queries x depth."""
-    queries = load_vectors(Path(vectors) / "queries")
+    """Search all queries, by the rules of the collection; write ``ids.npy`` (int64) and ``scores.npy`` (float32).
+
+    Both are queries x depth. Where queries have candidates, these are ranked by the vectors, not by the index.
+    """
+    queries, ranking = load_vectors(Path(vectors) / "queries"), Ranking(Path(collection), depth)
     engine = open_index(type, index, index_search)
     started = time.perf_counter()
-    ids, scores = engine.search(queries, depth, threads=threads)
+    if ranking.candidates is not None:
+        ids, scores = ranking.of_candidates(queries, load_vectors(Path(vectors) / "documents"))
+    else:
+        ids, scores = ranking.of_search(
+            lambda rows, k: engine.search(queries[rows], k, threads=threads),
+            queries.shape[0],
+            exact=engine.supports.exact,
+        )
     seconds = time.perf_counter() - started
     np.save(Path(out) / "ids.npy", np.ascontiguousarray(ids, np.int64))
     np.save(Path(out) / "scores.npy", np.ascontiguousarray(scores, np.float32))
@@ -153,7 +168,7 @@ def count_work(
     report: Progress,
     index_search: JsonTable | None = None,
 ) -> CountedWork:
-    """Count what each query makes the engine do at the timed k; write ``per_query.json``.
+    """Count what each query makes the engine do at the timed k, as it is searched; write ``per_query.json``.
 
     Args:
         out: Folder to write to.
@@ -168,7 +183,8 @@ def count_work(
     """
     queries = load_vectors(Path(vectors) / "queries")
     engine = open_index(type, index, index_search)
-    works = [engine.work(queries[row : row + 1], k) for row in range(queries.shape[0])]
+    asked = searched_depth(collection, k)
+    works = [engine.work(queries[row : row + 1], asked) for row in range(queries.shape[0])]
     counted = [work for work in works if work is not None]
     total = sum(counted[1:], counted[0]) if counted and len(counted) == len(works) else None
     values: dict[str, NDArray[np.float64]] = {"flops_encode_query": np.load(Path(vectors) / QUERY_FLOPS)}

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.collections.base import EvaluationRules
 from harness.errors import UserError
 from harness.pipeline.steps.result import StepResult
+from harness.typed_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.collections.base import Collection, Pair
+    from harness.collections.base import Collection, Pair, Query
     from harness.encoders.base import Progress
     from harness.jsonvalue import JsonTable
+
+
+RULES, CANDIDATES = "rules.json", "candidates.jsonl"
 
 
 @dataclass(frozen=True)
@@ -26,13 +31,16 @@ class Prepared(StepResult):
 
     Attributes:
         documents: How many.
-        queries: How many; each has a relevant document.
-        queries_left_out: Queries without a relevant document.
+        queries: How many; each has a relevant document, or counts 0.
+        queries_left_out: Queries without a relevant document that do not count 0.
         judgements: Lines of the qrels, of left-out queries too.
         identifier_bytes: UTF-8 bytes of all documents' identifiers.
         revision: SHA-256 of the three files in hex.
         description: What the collection says of itself.
         warnings: What a reader must know of it.
+        rules: What becomes of results before they are evaluated.
+        same_identifiers: Queries that have a document of their own identifier.
+        reranked: Whether only the candidates of each query are ranked.
     """
 
     documents: int
@@ -43,6 +51,9 @@ class Prepared(StepResult):
     revision: str
     description: dict[str, str]
     warnings: tuple[str, ...]
+    rules: EvaluationRules
+    same_identifiers: int
+    reranked: bool
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,8 @@ class PreparedPairs(StepResult):
 def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prepared:
     """Write ``documents.jsonl`` (id, text), ``queries.jsonl`` (id, text) and ``qrels.tsv`` of a collection.
 
-    Queries without a relevant document are left out and counted. Everything is streamed.
+    ``rules.json`` holds its `EvaluationRules`, and ``candidates.jsonl`` the candidates of each query where it has some.
+    Queries without a relevant document are left out and counted, unless the rules count them. Everything is streamed.
 
     Raises:
         UserError: What the collection itself finds wrong; no documents, or no query with a relevant document.
@@ -63,6 +75,7 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
     collection = _open(type, params)
     folder, digest = Path(out), hashlib.sha256()
     documents = identifier_bytes = 0
+    asked, own = {query.id for query in collection.queries()}, set()
     with (folder / "documents.jsonl").open("wb") as file:
         for document in collection.documents():
             line = _line({"id": document.id, "text": document.full_text})
@@ -70,6 +83,8 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
             digest.update(line)
             documents += 1
             identifier_bytes += len(document.id.encode())
+            if document.id in asked:
+                own.add(document.id)
             if documents % 1000 == 0:
                 report(documents, None, "documents")
     judged: dict[str, bool] = {}
@@ -81,16 +96,21 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
             digest.update(line)
             judgements += 1
             judged[judgement.query_id] = judged.get(judgement.query_id, False) or judgement.relevance > 0
-    queries = unjudged = 0
+    rules = collection.rules()
+    queries = unjudged = same = 0
+    candidates: list[Query] = []
     with (folder / "queries.jsonl").open("wb") as file:
         for query in collection.queries():
-            if not judged.get(query.id, False):
+            if not (query.id in judged if rules.without_relevant == "zero" else judged.get(query.id, False)):
                 unjudged += 1
                 continue
             line = _line({"id": query.id, "text": query.text})
             file.write(line)
             digest.update(line)
             queries += 1
+            same += query.id in own
+            if query.candidates is not None:
+                candidates.append(query)
     if not documents:
         raise UserError(f"collection of type {type!r} has no documents", remedy="check its source")
     if not queries:
@@ -98,6 +118,7 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
             f"collection of type {type!r} has no query with a relevant document ({judgements} judgements)",
             remedy="check that the judgements name the queries' identifiers, and the split",
         )
+    digest.update(_write_rules(folder, rules, candidates, queries))
     return Prepared(
         documents=documents,
         queries=queries,
@@ -107,7 +128,30 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
         revision=digest.hexdigest(),
         description={name: str(text) for name, text in collection.description().items()},
         warnings=tuple(str(text) for text in collection.warnings()),
+        rules=rules,
+        same_identifiers=same,
+        reranked=bool(candidates),
     )
+
+
+def _write_rules(folder: Path, rules: EvaluationRules, candidates: list[Query], queries: int) -> bytes:
+    """Write them, and give back what they add to the collection's digest: nothing where they are the usual ones.
+
+    Raises:
+        UserError: Some queries have candidates, and others have none.
+    """
+    written = _line(asdict(rules))
+    (folder / RULES).write_bytes(written)
+    added = b"" if rules == EvaluationRules() else written
+    if not candidates:
+        return added
+    if len(candidates) != queries:
+        raise UserError(
+            f"{len(candidates)} of {queries} queries have candidates", remedy="give every query candidates, or none"
+        )
+    lines = b"".join(_line({"id": query.id, "documents": list(query.candidates or ())}) for query in candidates)
+    (folder / CANDIDATES).write_bytes(lines)
+    return added + lines
 
 
 def prepare_pairs(*, out: str, type: str, params: JsonTable, report: Progress) -> PreparedPairs:
@@ -141,6 +185,21 @@ def read_blocks(file: Path, size: int) -> Iterator[list[str]]:
     texts = (text for _, text in read_texts(file))
     while block := list(islice(texts, size)):
         yield block
+
+
+def read_rules(folder: Path) -> EvaluationRules:
+    """The rules of a prepared collection; the usual ones where none are written."""
+    path = folder / RULES
+    return from_json(EvaluationRules, json.loads(path.read_bytes())) if path.is_file() else EvaluationRules()
+
+
+def read_candidates(folder: Path) -> list[tuple[str, ...]] | None:
+    """Identifiers of each query's candidates, in the order of the queries; None where all documents are searched."""
+    path = folder / CANDIDATES
+    if not path.is_file():
+        return None
+    with path.open("rb") as lines:
+        return [tuple(json.loads(line)["documents"]) for line in lines]
 
 
 def read_pairs(file: Path) -> Iterator[Pair]:

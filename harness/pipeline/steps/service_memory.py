@@ -14,6 +14,7 @@ from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.footprint import import_what
 from harness.pipeline.steps.index import open_index, warm
 from harness.pipeline.steps.prepare import read_texts
+from harness.pipeline.steps.ranking import searched_depth
 from harness.pipeline.steps.result import StepResult
 from harness.pipeline.steps.serving import query_texts
 from harness.vectors import load_vectors, vectors_info
@@ -131,7 +132,7 @@ def service_memory(
     with_encoder = held()
     report(1, 4, "index")
     engine = open_index(index_type, index, index_search)
-    searcher = engine.searcher(k, threads=threads)
+    searcher = engine.searcher(searched_depth(collection, k), threads=threads)
     for row in range(stored.shape[0]):
         searcher(stored[row : row + 1])
     with_index = held()

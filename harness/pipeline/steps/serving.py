@@ -17,6 +17,7 @@ from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index
 from harness.pipeline.steps.observed_result import ObservedResult
 from harness.pipeline.steps.prepare import read_texts
+from harness.pipeline.steps.ranking import searched_depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -184,7 +185,7 @@ def cold_start(
     from harness.measure.machine.page_cache import drop_cache
     from harness.measure.machine.watch import watched
 
-    text = query_texts(collection, 1)[0]
+    text, system["k"] = query_texts(collection, 1)[0], searched_depth(collection, system["k"])
     dropped = drop_cache([Path(system["model"]), Path(system["index"])])
     report(0, 1, "starting cold")
 
@@ -219,6 +220,7 @@ def throughput(
     """Encode all queries as one batch, and search all their vectors as one batch, several times after a first one."""
     from harness.measure.machine.watch import watched
 
+    system["k"] = searched_depth(collection, system["k"])
     served, texts = open_system(**system), query_texts(collection, queries)
     vectors = served.encoder.encode_queries(texts)
     served.engine.search(vectors, served.k, threads=served.threads)
@@ -268,6 +270,7 @@ def open_loop(
     from harness.measure import open_loop
     from harness.measure.machine.watch import watched
 
+    system["k"] = searched_depth(collection, system["k"])
     served, texts = open_system(**system), query_texts(collection, queries)
     settings = system["encoder_type"], system["encoder_params"], system["model"], system["threads"]
     all_served = [served, *(served.beside(open_encoder(*settings)) for _ in range(servers - 1))]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.pipeline.steps.ranking import searched_depth
 from harness.pipeline.steps.serving import WatchedResult, open_system, query_texts
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def latency(
     from harness.measure.machine.library_builds import library_builds
     from harness.measure.machine.watch import watched
 
-    served = open_system(encoder_type, encoder_params, model, index_type, index, k, threads, index_search)
+    asked = searched_depth(collection, k)
+    served = open_system(encoder_type, encoder_params, model, index_type, index, asked, threads, index_search)
     encoder, searcher, texts = served.encoder, served.searcher, query_texts(collection, queries)
     tries: list[Samples] = []
     energy: list[MeteredEnergy] = []

@@ -74,7 +74,10 @@ def test_a_run_holds_what_every_stage_gave(world, tmp_path):
     assert [(row["name"], row["status"], row["reason"]) for row in facts["systems"]] == [
         ("first", "ok", ""), ("second", "ok", "")
     ]  # fmt: skip
-    assert facts["collections"] == {"mine": to_json(step_results.PREPARED)}
+    prepared = to_json(step_results.PREPARED)
+    rules = {name: prepared.pop(name) for name in ("rules", "same_identifiers", "reranked")}
+    assert rules["rules"]["ties"] == "number"
+    assert facts["collections"] == {"mine": prepared}
     assert facts["systems"][0]["facts"] == {"width": "5000 terms", "parameters": "1,000"}
     assert {stage["key"] for stage in facts["stages"]} == {stage.key for stage in world[2]}
     assert {(stage["seconds"], stage["peak_bytes"]) for stage in facts["stages"]} == {(2.0, 4096)}

@@ -31,7 +31,7 @@ def test_truth_is_the_exact_order_with_ties_by_number(kind, tmp_path):
     documents[7] = 0
     for name, rows in (("documents", documents), ("queries", queries)):
         write_vectors(tmp_path / name, kind, 6, [sparse.csr_matrix(rows) if kind == "sparse" else rows])
-    exact.truth(out=str(tmp_path), vectors=str(tmp_path), depth=60, report=quiet)
+    exact.truth(out=str(tmp_path), vectors=str(tmp_path), collection=str(tmp_path), depth=60, report=quiet)
     ids, scores = np.load(tmp_path / "ids.npy"), np.load(tmp_path / "scores.npy")
     all_scores = queries @ documents.T
     for row in range(40):

@@ -76,7 +76,7 @@ def test_what_was_built_is_on_disk_and_comes_back_from_the_store(made):
 def test_all_queries_are_searched_as_brute_force_does(made):
     kind, _, at, rows, folder = made
     (folder / "hits").mkdir()
-    result = index.search(out=str(folder / "hits"), depth=5, threads=1, **at)
+    result = index.search(out=str(folder / "hits"), collection=str(folder), depth=5, threads=1, **at)
     assert (result.queries, result.depth) == (7, 5)
     assert isinstance(result, Searched)
     ids, scores = np.load(folder / "hits" / "ids.npy"), np.load(folder / "hits" / "scores.npy")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.collections import Pair
+from harness.collections import EvaluationRules, Pair, Query
 from harness.errors import UserError
 from harness.pipeline.steps import prepare as step
 from harness.pipeline.steps.prepare import Prepared, PreparedPairs, read_blocks, read_pairs, read_qrels, read_texts
@@ -20,21 +20,24 @@ identifiers = st.text(st.characters(exclude_categories=["Cs"], exclude_character
 class Given:
     """A collection of what a test gives it."""
 
-    def __init__(self, documents=(), queries=(), judgements=(), pairs=(), warnings=(), description=()):
+    def __init__(self, documents=(), queries=(), judgements=(), pairs=(), warnings=(), description=(), **rules):
         self.rows, self.asked, self.judged, self.pairs_given = documents, queries, judgements, pairs
-        self.warned, self.described = warnings, dict(description)
+        self.warned, self.described, self.ruled = warnings, dict(description), EvaluationRules(**rules)
 
     def documents(self):
         return (SimpleNamespace(id=name, full_text=words) for name, words in self.rows)
 
     def queries(self):
-        return (SimpleNamespace(id=name, text=words) for name, words in self.asked)
+        return (Query(*row) for row in self.asked)
 
     def judgements(self):
         return (SimpleNamespace(query_id=q, document_id=d, relevance=r) for q, d, r in self.judged)
 
     def pairs(self):
         return iter(self.pairs_given)
+
+    def rules(self):
+        return self.ruled
 
     def warnings(self):
         return self.warned
@@ -70,6 +73,9 @@ def test_counts_bytes_and_revision_are_those_of_the_files(tmp_path):
         revision=hashlib.sha256(b"".join(files)).hexdigest(),
         description={"licence": "CC0"},
         warnings=("a line was broken",),
+        rules=EvaluationRules(),
+        same_identifiers=0,
+        reranked=False,
     )
     assert list(read_texts(tmp_path / "documents.jsonl")) == DOCUMENTS
     assert list(read_texts(tmp_path / "queries.jsonl")) == [("q1", "first")]

@@ -34,7 +34,7 @@ def overlap(built, tmp_path, lists):
     """Share of the exact top 20 that a search of so many lists returns."""
     _, rows, at = built
     search = None if lists is None else {"nprobe": lists, "ef_search": None}
-    index.search(out=str(tmp_path), depth=20, threads=1, index_search=search, **at)
+    index.search(out=str(tmp_path), collection=str(tmp_path), depth=20, threads=1, index_search=search, **at)
     exact = np.argsort(-(rows["queries"] @ rows["documents"].T), axis=1, kind="stable")[:, :20]
     found = np.load(tmp_path / "ids.npy")
     return np.mean([np.isin(wanted, got).mean() for wanted, got in zip(exact, found, strict=True)])
