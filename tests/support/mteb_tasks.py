@@ -53,7 +53,7 @@ def task_of(parts, **attributes):
     from datasets import Dataset
     from mteb.mocks import MockRetrievalTask
 
-    splits = [split for split in next(iter(parts.values()))]
+    splits = list(next(iter(parts.values())))
     languages = ["eng-Latn"] if list(parts) == ["default"] else {subset: ["eng-Latn"] for subset in parts}
     own = {"name": "MadeUp", "eval_splits": splits[:1], "eval_langs": languages}
     fields = {
