@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -213,7 +213,7 @@ def run_experiment(
         overrides: ``key=value`` texts that change the spec; not together with a checked one.
         store: Folder where artefacts are kept.
         out: The run folder; ``runs/NAME`` by default, ``runs/NAME-null`` with `null`.
-        only: Names of the systems to run; all by default.
+        only: Names of the systems to run, all by default; a fusion brings the systems that it needs.
         retry: ``failed``, ``disturbed`` or ``not-in-turns``: do those stages again.
         fresh: Make everything anew.
         null: Time each system (with `only`: those) twice, under two names.
@@ -270,10 +270,11 @@ def plan_experiment(
         UserError: The spec is wrong, or `only` names a system that it does not have.
     """
     from harness.measure.machine.environment import machine_fingerprint
+    from harness.pipeline.plan.fusion_stages import fusion_stages
     from harness.pipeline.plan.systems import in_order, system_stages
 
     checked = checked_spec(spec, overrides)
-    names = [system.name for system in checked.systems]
+    names = [*(system.name for system in checked.systems), *(fusion.name for fusion in checked.fusions)]
     for name in only:
         if name not in names:
             raise UserError(
@@ -281,14 +282,17 @@ def plan_experiment(
                 file=checked.file,
                 remedy=allowed(name, names),
             )
-    wanted = list(only)
+    chosen = checked.only(only)
+    wanted = [system.name for system in chosen.systems] if only else []
+    # All systems stay in the spec: whether it sweeps a search decides what the others are measured by.
+    checked = replace(checked, fusions=chosen.fusions)
     if null:
         from harness.measure.null_control import doubled, twin_of
 
         checked = doubled(checked, wanted)
         wanted += [twin_of(name) for name in wanted]
     systems = system_stages(checked, machine or machine_fingerprint(), wanted)
-    return checked, systems, in_order(systems, checked.head.seed)
+    return checked, systems, in_order(systems, checked.head.seed, fusion_stages(checked, systems))
 
 
 def checked_spec(spec: SpecSource, overrides: Sequence[str] = ()) -> Spec:

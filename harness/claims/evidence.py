@@ -118,11 +118,14 @@ def unmeasured(claim: ClaimSpec, sides: Sequence[Side]) -> str:
 
 
 def absent(claim: ClaimSpec, side: Side) -> str:
-    """Why a system has no value of a claim's metric; empty where it has one."""
+    """Why a system has no value of a claim's metric that a verdict can rest on; empty where it has one."""
     status, reason = side.evidence.statuses.get(side.cell, ("not run", ""))
     if status != "ok":
         return f"{side.name} is {status}{f' ({reason})' if reason else ''}"
-    return f"{side.name} has no {claim.metric}" if side.record(claim.metric) is None else ""
+    row = side.record(claim.metric)
+    if row is None:
+        return f"{side.name} has no {claim.metric}"
+    return f"{claim.metric} of {side.name} is estimated ({row.method})" if row.source == "estimated" else ""
 
 
 def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:

@@ -134,8 +134,13 @@ def definitions_of(facts: Facts) -> dict[str, str]:
         spec = tomllib.loads(facts["spec_text"])
     except tomllib.TOMLDecodeError:
         spec = {}
-    digests = {}
-    for system in facts["systems"]:
+    digests: dict[str, str] = {}
+    for system in facts["systems"]:  # fusions come after the systems that they fuse
+        if "fused" in system:
+            own = [table for table in spec.get("fusions", ()) if table.get("name") == system["name"]]
+            whole = [own, [digests.get(name) for name in system["fused"]], facts["overrides"]]
+            digests[system["name"]] = hashlib.sha256(json.dumps(whole, default=str).encode()).hexdigest()[:12]
+            continue
         names = [system.get("encoder"), system.get("index")]
         parts = [
             spec.get(axis, {}).get(str(name or "").partition("[")[0])

@@ -77,9 +77,8 @@ def run_nightly(
         wanted |= {finding.key[1] for finding in worse if not finding.accepted}
     if wanted and spec.head.nightly.confirm:
         watcher.note(f"measured again, to be sure: {', '.join(sorted(wanted))}")
-        chosen = replace(spec, systems=tuple(system for system in spec.systems if system.name in wanted))
         night.failed += _measure(
-            chosen, store, folder / "again", watcher, lambda stage: stage.timed or stage.kind not in REUSED
+            spec.only(wanted), store, folder / "again", watcher, lambda stage: stage.timed or stage.kind not in REUSED
         )
         again = entry_of(folder / "again", confirms=entry.id)
         tonight += rows_of(to_table(again))

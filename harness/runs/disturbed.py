@@ -9,10 +9,10 @@ from harness.errors import UserError
 from harness.runs import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from harness.metrics import Metric
-    from harness.runs.facts import ConditionRow, TimedRow
+    from harness.runs.facts import ConditionRow, SystemFacts, TimedRow
 
 CellKind: TypeAlias = tuple[str, str, str]
 """(collection, system, kind of the process)."""
@@ -38,6 +38,22 @@ def disturbances(rows: Sequence[ConditionRow]) -> dict[CellKind, str]:
             worst = max(bad, key=lambda row: float(row["waited_share"]))
             what = "; ".join(filter(None, (worst["disturbance"], worst["violation"])))
             texts[cell] = f"{len(bad)} of {len(own)} processes, {what}"
+    return texts
+
+
+def of_fusions(disturbed: Mapping[CellKind, str], systems: Sequence[SystemFacts]) -> dict[CellKind, str]:
+    """What disturbed the latency processes of the systems that a fusion fuses.
+
+    Args:
+        disturbed: What disturbed the processes of each system; see `disturbances`.
+        systems: Of the run.
+    """
+    texts: dict[CellKind, str] = {}
+    for system in systems:
+        collection = system["collection"]
+        cells = [(name, (collection, name, "latency")) for name in system.get("fused", ())]
+        if bad := [f"{name}: {disturbed[cell]}" for name, cell in cells if cell in disturbed]:
+            texts[collection, system["name"], "latency"] = "; ".join(bad)
     return texts
 
 

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class SystemFacts(TypedDict, total=False):
-    """One system on one collection; `curve` is the name that all points of one sweep share, empty without a sweep."""
+    """One system on one collection; `curve` is the name that all points of one sweep share, empty without a sweep.
+
+    A fusion has `fused`, the names of its systems, and `fusion`, what it is in words. Its encoder is itself, and it has
+    no index.
+    """
 
     name: str
     collection: str
@@ -31,6 +35,8 @@ class SystemFacts(TypedDict, total=False):
     reason: str
     facts: dict[str, str]
     stages: dict[str, str]
+    fused: list[str]
+    fusion: str
 
 
 class StageFacts(TypedDict, total=False):
@@ -165,12 +171,16 @@ class TimedRow(ConditionRow):
 
 
 class ExplainedDocument(TypedDict, total=False):
-    """One document of a query's first ones; `terms` are those that matched, with the product of their weights."""
+    """One document of a query's first ones; `terms` are those that matched, with the product of their weights.
+
+    `ranks` says for a fusion where each of its systems ranks the document, None where it does not.
+    """
 
     document: str
     text: str
     relevance: int
     terms: list[tuple[str, float]]
+    ranks: list[tuple[str, int | None]]
 
 
 class ExplainedQuery(TypedDict, total=False):

@@ -80,9 +80,13 @@ def _renamed(run: RunData, name: str, comparable: set[str], *, timed: bool) -> R
     def wanted(row: Record) -> bool:
         return row.collection in comparable and (timed or not metric_of(row).timed)
 
-    systems: list[SystemFacts] = [
-        {**system, "name": renamed(system["name"])} for system in run.systems if system["collection"] in comparable
-    ]
+    def described(system: SystemFacts) -> SystemFacts:
+        facts: SystemFacts = {**system, "name": renamed(system["name"])}
+        if "fused" in system:
+            facts["fused"] = [renamed(part) for part in system["fused"]]
+        return facts
+
+    systems = [described(system) for system in run.systems if system["collection"] in comparable]
     return RunData(
         run.folder,
         {**run.facts, "systems": systems},

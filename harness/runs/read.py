@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.metrics import METRICS, metric
 from harness.records import Record, read_records
 from harness.runs import large_files, layout
-from harness.runs.disturbed import disturbances, processes
+from harness.runs.disturbed import disturbances, of_fusions, processes
 from harness.runs.metrics import is_foreign, metric_of
 from harness.spec.suite import Suite
 
@@ -184,8 +184,12 @@ class RunData:
 
     @cached_property
     def disturbances(self) -> dict[CellKind, str]:
-        """What disturbed the processes of each kind; see `harness.runs.disturbed.disturbances`."""
-        return disturbances(self.conditions)
+        """What disturbed the processes of each kind; see `harness.runs.disturbed.disturbances`.
+
+        The times of a fusion are disturbed where those of its systems are.
+        """
+        own = disturbances(self.conditions)
+        return own | of_fusions(own, self.systems)
 
     @cached_property
     def processes(self) -> dict[CellKind, int]:

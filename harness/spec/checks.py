@@ -10,6 +10,7 @@ from harness.errors import UserError, allowed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.spec.fusion import Fusion
     from harness.spec.models import Part, SpecHead, System
     from harness.spec.registries import Axis
     from harness.spec.source import Source
@@ -56,11 +57,18 @@ def check_quality(source: Source, head: SpecHead) -> None:
 def check_claims(
     source: Source,
     head: SpecHead,
-    systems: Sequence[System],
+    systems: tuple[Sequence[System], Sequence[Fusion]],
     parts: Mapping[str, Mapping[str, list[Part]]],
     suites: Mapping[str, Suite],
 ) -> None:
     """Refuse claims on what the experiment does not have: systems, metrics, collections and suites.
+
+    Args:
+        source: The spec.
+        head: Its claims.
+        systems: Systems and fusions; of a fusion no time is measured.
+        parts: Of every axis, by the name that the spec gives them.
+        suites: By name.
 
     Raises:
         UserError: A name is wrong, a metric is not measured, decides nothing or has no value over a suite, or two
@@ -68,7 +76,8 @@ def check_claims(
     """
     from harness.metrics import METRICS, over_suite
 
-    names, measured = [system.name for system in systems], {*METRICS, *head.measure.quality}
+    fused = [fusion.name for fusion in systems[1]]
+    names, measured = [*(system.name for system in systems[0]), *fused], {*METRICS, *head.measure.quality}
     collections = [part.name for group in parts["collections"].values() for part in group]
     titles: set[str] = set()
     for number, claim in enumerate(head.claims):
@@ -89,6 +98,15 @@ def check_claims(
                 (*path, "metric"),
                 "claim something about latency, FLOPs or bytes",
             )
+        for key in ("system", "baseline"):
+            if getattr(claim, key) in fused and METRICS[base].clocked:
+                raise source.error(
+                    f"a claim cannot use {claim.metric} of the fusion {getattr(claim, key)!r}: it is estimated from "
+                    "the times of its systems",
+                    (*path, key),
+                    "claim something about its quality, FLOPs or bytes, or about the times of a system that is "
+                    "measured",
+                )
         if claim.collection is not None and claim.collection not in collections:
             raise source.error(
                 f"there is no collection {claim.collection!r} in this spec",

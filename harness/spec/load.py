@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import allowed
 from harness.spec.checks import check_claims, check_measurements, check_nightly, check_quality
+from harness.spec.fusion import RANK_CONSTANT, Fusion, FusionSpec
 from harness.spec.models import Part, Spec, SpecHead, System, SystemSpec
 from harness.spec.named_suites import suites_of
 from harness.spec.registries import AXES, SINGULAR
@@ -62,8 +63,9 @@ def spec_of(
     parts = _all_parts(source, tables, registries)
     _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
+    fusions = _fusions(source, head, systems)
     suites = suites_of(source, head.suites, parts["collections"])
-    check_claims(source, head, systems, parts, suites)
+    check_claims(source, head, (systems, fusions), parts, suites)
     check_nightly(source, head)
     by_name = {axis: {part.name: part for group in parts[axis].values() for part in group} for axis in AXES}
     return Spec(
@@ -76,6 +78,7 @@ def spec_of(
         systems,
         tuple(overrides),
         suites,
+        fusions,
     )
 
 
@@ -195,6 +198,56 @@ def _systems(
             numbers[name] = number
             systems.append(System(name, encoder, index, collections, family if index.swept else ""))
     return tuple(systems)
+
+
+def _fusions(source: Source, head: SpecHead, systems: Sequence[System]) -> tuple[Fusion, ...]:
+    known = {system.name: system for system in systems}
+    fusions: dict[str, Fusion] = {}
+    for number, written in enumerate(head.fusions):
+        path = ("fusions", number)
+        if written.name in known or written.name in fusions:
+            raise source.error(
+                f"system {written.name!r} appears twice", (*path, "name"), "give one of them another name"
+            )
+        _check_fused(source, (*path, "systems"), written.systems, known, fusions)
+        fusions[written.name] = Fusion(
+            written.name,
+            tuple(written.systems),
+            written.method,
+            RANK_CONSTANT if written.rank_constant is None else written.rank_constant,
+            written.normalisation or "min-max",
+            tuple(written.weights or (1.0 for _ in written.systems)),
+            written.depth,
+            _shared_collections(source, path, written, [known[name] for name in written.systems]),
+        )
+    return tuple(fusions.values())
+
+
+def _check_fused(
+    source: Source, path: KeyPath, names: Sequence[str], known: Mapping[str, System], fusions: Mapping[str, Fusion]
+) -> None:
+    """Refuse what cannot be fused."""
+    for place, name in enumerate(names):
+        if name in fusions:
+            raise source.error(f"{name!r} is a fusion itself", (*path, place), "name the systems that it fuses")
+        if name not in known:
+            raise source.error(f"there is no system {name!r} in this spec", (*path, place), allowed(name, known))
+        if name in names[:place]:
+            raise source.error(f"system {name!r} appears twice", (*path, place), "name it once, with a weight")
+
+
+def _shared_collections(
+    source: Source, path: KeyPath, written: FusionSpec, systems: Sequence[System]
+) -> tuple[str, ...]:
+    """The collections of a fusion: of those that all its systems have, those that it names."""
+    shared = [name for name in systems[0].collections if all(name in system.collections for system in systems)]
+    if not shared:
+        raise source.error("no collection has all these systems", (*path, "systems"), "let them share a collection")
+    for place, name in enumerate(written.collections or ()):
+        if name not in shared:
+            what = f"the systems of this fusion share no collection {name!r}"
+            raise source.error(what, (*path, "collections", place), allowed(name, shared))
+    return tuple(dict.fromkeys(written.collections or shared))
 
 
 def _named(source: Source, path: KeyPath, names: str | list[str], known: Mapping[str, list[Part]]) -> list[Part]:

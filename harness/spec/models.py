@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from harness.spec.claim import ClaimSpec
+from harness.spec.fusion import Fusion, FusionSpec
 from harness.spec.nightly import NightlySpec
 from harness.spec.params import Params
 from harness.spec.suite import SuiteSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from harness.spec.suite import Suite
@@ -155,6 +156,8 @@ class SpecHead(Params):
     """Seed of everything random."""
     systems: list[SystemSpec] = Field(min_length=1)
     """What is compared."""
+    fusions: list[FusionSpec] = Field(default_factory=list)
+    """Systems that fuse the runs of others."""
     measure: MeasureSpec = Field(default_factory=MeasureSpec)
     """How it is measured."""
     claims: list[ClaimSpec] = Field(default_factory=list)
@@ -221,8 +224,18 @@ class Spec:
     systems: tuple[System, ...]
     overrides: tuple[str, ...] = field(default=())
     suites: Mapping[str, Suite] = field(default_factory=dict)
+    fusions: tuple[Fusion, ...] = ()
 
     @property
     def name(self) -> str:
         """Short name of the experiment."""
         return self.head.name
+
+    def only(self, names: Collection[str]) -> Spec:
+        """The spec with these systems and fusions alone, and the systems that the fusions need; all where empty."""
+        if not names:
+            return self
+        fusions = tuple(fusion for fusion in self.fusions if fusion.name in names)
+        wanted = {*names, *(name for fusion in fusions for name in fusion.systems)}
+        systems = tuple(system for system in self.systems if system.name in wanted)
+        return replace(self, systems=systems, fusions=fusions)

@@ -92,7 +92,8 @@ def metadata(run: RunData, system: SystemFacts) -> dict[str, object]:
         "data": {"test_collection": {"name": system["collection"],
                                      "revision": collection.get("revision", "")}},
         "method": {"automatic": True, "retrieval": [
-            {"name": system["name"], "method": system["encoder_type"], "index": system["index_type"]}]},
+            {"name": system["name"], "method": system["encoder_type"], "index": system["index_type"],
+             **({"interpolation": system["fusion"]} if "fusion" in system else {})}]},
     }  # fmt: skip
 
 

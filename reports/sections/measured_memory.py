@@ -72,8 +72,8 @@ def measured(run: RunData, collection: str, bound: float) -> MeasuredPart | None
     sides: dict[bool, list[MeasuredSystem]] = {True: [], False: []}
     for system in run.systems:
         size = cells.get((collection, system["name"], "index_bytes_per_document"))
-        if system["collection"] != collection or size is None:
-            continue
+        if system["collection"] != collection or size is None or "fused" in system:
+            continue  # a fusion has an index of either kind
         terms = cells.get((collection, system["name"], "active_terms_document"))
         quality = cells.get((collection, system["name"], "ndcg@10"))
         sides[terms is not None].append(

@@ -61,6 +61,8 @@ def budget(run: RunData, collection: str, bound: float, baselines: Sequence[str]
     """
     sizes = {row.system: row for row in run.records_with(collection, SIZE)}
     sparse = {row.system for row in run.records_with(collection, "active_terms_document")}
+    fused = {system["name"] for system in run.systems if "fused" in system}
+    alone = [name for name in run.names(collection) if name in sizes and name not in fused]
     plain = [
         system["name"]
         for system in run.systems
@@ -71,10 +73,7 @@ def budget(run: RunData, collection: str, bound: float, baselines: Sequence[str]
         return None
     largest = max(plain, key=lambda name: sizes[name].value)
     twin = next((name for name in baselines if name in plain), largest)
-    families = {
-        family: [name for name in run.names(collection) if name in sizes and (name in sparse) is (family == "sparse")]
-        for family in FAMILIES
-    }
+    families = {family: [name for name in alone if (name in sparse) is (family == "sparse")] for family in FAMILIES}
     rows = []
     for factor in FACTORS:
         most = factor * (1 - bound) * sizes[twin].value

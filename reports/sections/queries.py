@@ -28,7 +28,8 @@ PAIRS = 2
 class Side:
     """How one system answered a query: its value, the rank of its first relevant document, and its first document.
 
-    `terms` are those that query and document share, with the product of their weights.
+    `terms` are those that query and document share, with the product of their weights. `ranks` says for a fusion where
+    each of its systems ranks the document.
     """
 
     value: str
@@ -36,6 +37,7 @@ class Side:
     document: str
     relevant: bool
     terms: Sequence[tuple[str, str]]
+    ranks: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -136,4 +138,5 @@ def _side(run: RunData, collection: str, system: str, query: str) -> Side:
         document=str(top[0].get("text", "")),
         relevant=bool(top[0].get("relevance")),
         terms=[(str(term), f"{weight:.2f}") for term, weight in top[0].get("terms", ())],
+        ranks=[(system, str(rank) if rank else "not listed") for system, rank in top[0].get("ranks", ())],
     )

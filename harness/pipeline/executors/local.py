@@ -134,7 +134,8 @@ class Executor:
 
     def _again(self, stage: Stage, stored: Artefact) -> bool:
         """Whether a stored result is out of date (it sums up other times), or disturbed and to be tried again."""
-        if any(needed.kind == "latency" and not self.done[needed.key].reused for needed in stage.inputs.values()):
+        times = (needed for needed in stage.inputs.values() if needed.kind in ("latency", "summary"))
+        if any(not self.done[needed.key].reused for needed in times):
             return True
         if "disturbed" not in self.retry:
             return False

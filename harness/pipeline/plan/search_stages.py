@@ -177,18 +177,10 @@ class SearchPlan:
 
     def quality(self, prepare: Stage, encode: Stage, search: Stage, timed: Stage | None) -> Stage:
         """Evaluate the results by every metric of quality that is registered, and by those that the spec names."""
-        asked = self.spec.head.measure.quality
-        metrics = {name: quality_metric(name) for name in dict.fromkeys((*quality_metrics.names(), *asked))}
-        measures = {name: kind.measure for name, kind in metrics.items()}
-        return Stage(
-            "quality",
-            f"evaluate {self.label}",
-            f"{STEPS}.evaluate:quality",
-            {"tag": self.system.name, "metrics": measures, "confidence": self.spec.head.measure.confidence},
-            {"collection": prepare, "vectors": encode, "hits": search} | ({} if timed is None else {"timed": timed}),
-            tuple(sorted({kind.__module__ for kind in metrics.values() if not kind.measure})),
-            tuple(sorted({"numpy", "scipy", *(name for kind in metrics.values() for name in kind.libraries)})),
+        inputs = {"collection": prepare, "vectors": encode, "hits": search} | (
+            {} if timed is None else {"timed": timed}
         )
+        return quality_stage(self.spec, self.system.name, self.label, inputs)
 
     def summary(self, latency: Sequence[Stage]) -> Stage:
         """Summarise the latencies of all processes."""
@@ -200,6 +192,39 @@ class SearchPlan:
             {f"process{number}": stage for number, stage in enumerate(latency)},
             libraries=("numpy", "scipy"),
         )
+
+
+def quality_stage(spec: Spec, name: str, label: str, inputs: dict[str, Stage], fused: list[str] | None = None) -> Stage:
+    """The stage that evaluates one system's results.
+
+    Args:
+        spec: The experiment, which may name further metrics.
+        name: Of the system.
+        label: System and collection, for the reader.
+        inputs: ``collection`` and ``hits``; ``vectors`` where the system has its own, ``timed`` where the results with
+            the timed k are not the first of the hits.
+        fused: Names of the systems whose runs were fused.
+    """
+    metrics = {
+        metric: quality_metric(metric)
+        for metric in dict.fromkeys((*quality_metrics.names(), *spec.head.measure.quality))
+    }
+    arguments: dict[str, JsonValue] = {
+        "tag": name,
+        "metrics": {metric: kind.measure for metric, kind in metrics.items()},
+        "confidence": spec.head.measure.confidence,
+    }
+    if fused is not None:
+        arguments["fused"] = list(fused)
+    return Stage(
+        "quality",
+        f"evaluate {label}",
+        f"{STEPS}.evaluate:quality",
+        arguments,
+        inputs,
+        tuple(sorted({kind.__module__ for kind in metrics.values() if not kind.measure})),
+        tuple(sorted({"numpy", "scipy", *(library for kind in metrics.values() for library in kind.libraries)})),
+    )
 
 
 def can_pin(measure: MeasureSpec) -> bool:

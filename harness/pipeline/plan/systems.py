@@ -23,9 +23,10 @@ from harness.pipeline.plan.system_stages import SystemStages
 from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from harness.jsonvalue import JsonTable
+    from harness.pipeline.plan.fusion_stages import FusionStages
     from harness.spec.models import Spec, System
 
 
@@ -52,7 +53,7 @@ def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[Sy
     ]
 
 
-def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
+def in_order(systems: list[SystemStages], seed: int, fusions: Sequence[FusionStages] = ()) -> list[Stage]:
     """All stages once, each after what it needs; timed ones last, round by round.
 
     Within a round systems start in a seeded order that the next round reverses (A B B A); there they take turns.
@@ -63,6 +64,9 @@ def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
             stage: Stage | None = getattr(system, name)
             for needed in (*stage.inputs.values(), stage) if stage else ():
                 untimed.setdefault(needed.key, needed)
+    for fusion in fusions:
+        for stage in (*fusion.quality.inputs.values(), fusion.quality):
+            untimed.setdefault(stage.key, stage)
     timed: dict[str, Stage] = {}
     for system in systems:
         timed.setdefault(system.memory.key, system.memory)
@@ -79,7 +83,8 @@ def in_order(systems: list[SystemStages], seed: int) -> list[Stage]:
             if number < len(system.extras):
                 timed.setdefault(system.extras[number].key, system.extras[number])
     summaries = {system.summary.key: system.summary for system in systems}
-    return [*untimed.values(), *timed.values(), *summaries.values()]
+    sums = {fusion.summary.key: fusion.summary for fusion in fusions}
+    return [*untimed.values(), *timed.values(), *summaries.values(), *sums.values()]
 
 
 def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: dict[str, Stage]) -> SystemStages:

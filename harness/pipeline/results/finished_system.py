@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from harness.pipeline.stored_result import R
 
 
+def failed_stage(stages: SystemStages, done: Mapping[str, Done]) -> Done | None:
+    """The first stage of a system that did not end well; None where all did."""
+    return next((done[stage.key] for stage in stages.all() if done[stage.key].status != "ok"), None)
+
+
 @dataclass(frozen=True)
 class FinishedSystem:
     """A system on a collection, all stages of which have artefacts; each result is read once.

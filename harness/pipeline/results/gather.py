@@ -12,11 +12,13 @@ import numpy as np
 
 from harness.indexes import codec
 from harness.measure.machine.environment import environment, machine_fingerprint
+from harness.pipeline.plan.fusion_stages import fusion_stages
 from harness.pipeline.plan.pins import moving
 from harness.pipeline.plan.shared_stages import encoder_type
 from harness.pipeline.results.conditions import builds_of, conditions_of, notes_of
 from harness.pipeline.results.energy import cost_records
-from harness.pipeline.results.finished_system import FinishedSystem
+from harness.pipeline.results.finished_system import FinishedSystem, failed_stage
+from harness.pipeline.results.fused_system import FusedSystem, described_fusion, fusion_failure
 from harness.pipeline.results.null_control import null_records
 from harness.pipeline.results.optional_records import extra_notes, extra_records
 from harness.pipeline.results.system_records import SystemRecords, samples_of
@@ -56,7 +58,7 @@ def write_run(
     finished = {
         number: FinishedSystem(stages_of_one, done)
         for number, stages_of_one in enumerate(systems)
-        if _failed_stage(stages_of_one, done) is None
+        if failed_stage(stages_of_one, done) is None
     }
     for number, system in finished.items():
         own = SystemRecords(run, system)
@@ -69,25 +71,33 @@ def write_run(
         timed[system.collection, system.name] = samples
         active |= _active(number, system)
         latencies |= {f"{number}/{name}": array for name, array in samples.items()}
+    fusions = fusion_stages(spec, systems)
+    fused = {
+        number: FusedSystem(stages_of_one, done, spec.head.measure.confidence)
+        for number, stages_of_one in enumerate(fusions, start=len(systems))
+        if fusion_failure(stages_of_one, done) is None
+    }
+    for number, fusion in fused.items():
+        records += fusion.records(run)
+        latencies |= {f"{number}/{name}": array for name, array in fusion.samples().items()}
     records += null_records(run, spec, timed)
     conditions = conditions_of(systems, done)
     notes = [*notes_of(conditions), *moving(systems, done), *extra_notes(systems, done)]
+    facts = _facts_of_run(run, spec, systems, stages, done)
+    facts["systems"] += [described_fusion(stages_of_one, done) for stages_of_one in fusions]
+    answering: dict[int, FinishedSystem | FusedSystem] = {**finished, **fused}
     contents = RunContents(
-        {**_facts_of_run(run, spec, systems, stages, done), "notes": notes},
+        {**facts, "notes": notes},
         records,
-        per_query=(row for system in finished.values() for row in _per_query(system)),
+        per_query=(row for system in answering.values() for row in _per_query(system)),
         latencies=latencies,
         conditions=[row.as_json() for row in conditions],
-        explained=(row for system in finished.values() for row in _explained(system)),
+        explained=(row for system in answering.values() for row in _explained(system)),
         active=active,
         training=_training(systems, done),
-        trec_runs={number: system.quality_files / "run.trec.gz" for number, system in finished.items()},
+        trec_runs={number: system.quality_files / "run.trec.gz" for number, system in answering.items()},
     )
     write_run_folder(out, contents)
-
-
-def _failed_stage(system: SystemStages, done: Mapping[str, Done]) -> Done | None:
-    return next((done[stage.key] for stage in system.all() if done[stage.key].status != "ok"), None)
 
 
 def _facts_of_run(
@@ -177,7 +187,7 @@ def _rules(prepared: Prepared) -> dict[str, str]:
 
 
 def _described(stages: SystemStages, done: Mapping[str, Done]) -> SystemFacts:
-    system, bad = stages.system, _failed_stage(stages, done)
+    system, bad = stages.system, failed_stage(stages, done)
     return {
         "name": system.name,
         "collection": stages.collection,
@@ -239,14 +249,14 @@ def _training(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> Iter
             yield {"encoder": encoder, **row}
 
 
-def _per_query(system: FinishedSystem) -> Iterator[JsonTable]:
+def _per_query(system: FinishedSystem | FusedSystem) -> Iterator[JsonTable]:
     about = {"collection": system.collection, "system": system.name}
     for name, by_query in system.by_query():
         for query, value in by_query.items():
             yield {**about, "query": query, "metric": name, "value": value}
 
 
-def _explained(system: FinishedSystem) -> Iterator[JsonTable]:
+def _explained(system: FinishedSystem | FusedSystem) -> Iterator[JsonTable]:
     """Why the first documents of each query came first."""
     about = {"collection": system.collection, "system": system.name}
     with (system.quality_files / "explain.jsonl").open("rb") as lines:

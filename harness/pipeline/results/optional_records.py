@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Adder:
-    """Adds to the records of one system; see `harness.pipeline.measurements.Add`."""
+class Adder:
+    """Adds to the records of one system; see `harness.pipeline.measurements.Add`. `source` is that of most values."""
 
     about: tuple[str, str, str]
     confidence: float
+    source: Source = "measured"
     records: list[Record] = field(default_factory=list)
 
     def __call__(
@@ -38,9 +39,11 @@ class _Adder:
         *,
         n: int = 1,
         interval: tuple[float, float] | None = None,
-        source: Source = "measured",
+        source: Source | None = None,
     ) -> None:
-        self.records.append(record(*self.about, name, value, method=method, n=n, interval=interval, source=source))
+        """Add a value; where `source` is None, it is that of most values."""
+        how: Source = source or self.source
+        self.records.append(record(*self.about, name, value, method=method, n=n, interval=interval, source=how))
 
 
 def extra_records(run: str, stages: SystemStages, done: Mapping[str, Done], confidence: float) -> list[Record]:
@@ -54,15 +57,15 @@ def extra_records(run: str, stages: SystemStages, done: Mapping[str, Done], conf
         done: How every stage of the run ended, by key.
         confidence: Of all intervals, as the spec says.
     """
-    add = _Adder((run, stages.collection, stages.system.name), confidence)
-    _warm(results_of(_results(stages.latency, done), "latency", TimedLatency), add)
+    add = Adder((run, stages.collection, stages.system.name), confidence)
+    _warm(results_of(results_by_kind(stages.latency, done), "latency", TimedLatency), add)
     for name, own in stages.measurements.items():
-        registry.get(name)().records(_results(own, done), add)
+        registry.get(name)().records(results_by_kind(own, done), add)
     return add.records
 
 
-def _results(stages: Sequence[Stage], done: Mapping[str, Done]) -> Results:
-    """What the finished ones of these stages returned, by kind."""
+def results_by_kind(stages: Sequence[Stage], done: Mapping[str, Done]) -> Results:
+    """What the finished ones of these stages returned, by kind of the stage."""
     results: dict[str, list[object]] = {}
     for stage in stages:
         artefact = done[stage.key].artefact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.pipeline.results.finished_system import FinishedSystem
+    from harness.pipeline.steps.evaluate import LatencySummary, Quality
     from harness.records import Source
 
+About: TypeAlias = tuple[str, str, str]
+"""Run, collection and system of a record."""
 RESIDENT_METHOD = "smaps_rollup and smaps of newly mapped files, fresh process"
 BUILD_METHOD = f"anonymous memory, read every {INTERVAL_MS} ms and at the end, above that before"
 COMPONENTS_METHOD = "engine's own components"
@@ -33,11 +36,11 @@ class SystemRecords:
     """
 
     def __init__(self, run: str, system: FinishedSystem) -> None:
-        self.run, self.system = run, system
+        self.about, self.system = (run, system.collection, system.name), system
 
     def all(self) -> Iterator[Record]:
         """Quality, sizes and times of making it, work of its queries, training; not latency."""
-        yield from self._quality()
+        yield from quality_records(self.about, self.system.quality)
         yield from self._index()
         yield from self._vectors()
         yield from self._on_paper()
@@ -46,20 +49,7 @@ class SystemRecords:
 
     def latency(self) -> Iterator[Record]:
         """Percentiles, means and shortest times, in seconds."""
-        summary = self.system.summary
-        for side, values in summary.sides().items():
-            for name, (value, low, high) in values.items():
-                yield self._row(f"latency_{side}/{name}", value, LATENCY_METHOD, n=summary.n, interval=(low, high))
-        for part, times in (("engine", summary.engine), ("adapter", summary.adapter)):
-            for name, (value, low, high) in ({} if times is None else times).items():
-                yield self._row(f"search_{part}/{name}", value, LATENCY_METHOD, n=summary.n, interval=(low, high))
-        for side, value in summary.least.items():
-            yield self._row(f"{side}_least", value, "shortest of a query's times, mean over queries", n=summary.n)
-
-    def _quality(self) -> Iterator[Record]:
-        for name, metric in self.system.quality.metrics.items():
-            interval = None if metric.low is None or metric.high is None else (metric.low, metric.high)
-            yield self._row(name, metric.value, metric.method, n=metric.n, interval=interval)
+        return latency_records(self.about, self.system.summary, LATENCY_METHOD)
 
     def _index(self) -> Iterator[Record]:
         prepared, built, memory = self.system.prepared, self.system.built, self.system.memory
@@ -160,8 +150,32 @@ class SystemRecords:
         n: int = 1,
         interval: tuple[float, float] | None = None,
     ) -> Record:
-        about = (self.run, self.system.collection, self.system.name)
-        return record(*about, name, value, method=method, source=source, n=n, interval=interval)
+        return record(*self.about, name, value, method=method, source=source, n=n, interval=interval)
+
+
+def quality_records(about: About, quality: Quality) -> Iterator[Record]:
+    """Every metric of quality."""
+    for name, metric in quality.metrics.items():
+        interval = None if metric.low is None or metric.high is None else (metric.low, metric.high)
+        yield record(*about, name, metric.value, method=metric.method, n=metric.n, interval=interval)
+
+
+def latency_records(
+    about: About, summary: LatencySummary, method: str, source: Source = "measured"
+) -> Iterator[Record]:
+    """Percentiles, means and shortest times, in seconds."""
+
+    def row(name: str, value: float, how: str, interval: tuple[float, float] | None = None) -> Record:
+        return record(*about, name, value, method=how, source=source, n=summary.n, interval=interval)
+
+    for side, values in summary.sides().items():
+        for name, (value, low, high) in values.items():
+            yield row(f"latency_{side}/{name}", value, method, (low, high))
+    for part, times in (("engine", summary.engine), ("adapter", summary.adapter)):
+        for name, (value, low, high) in ({} if times is None else times).items():
+            yield row(f"search_{part}/{name}", value, method, (low, high))
+    for side, value in summary.least.items():
+        yield row(f"{side}_least", value, "shortest of a query's times, mean over queries")
 
 
 def samples_of(system: FinishedSystem) -> dict[str, NDArray[np.generic]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.pipeline.steps.explain import explain
+from harness.pipeline.steps.explain import RANKS, explain
 from harness.pipeline.steps.per_query import intervals, write_per_query
 from harness.pipeline.steps.prepare import read_qrels, read_rules, read_texts
 from harness.pipeline.steps.result import StepResult
@@ -94,13 +94,14 @@ def quality(
     *,
     out: str,
     collection: str,
-    vectors: str,
     hits: str,
     tag: str,
     metrics: dict[str, str],
     confidence: float,
     report: Progress,
+    vectors: str | None = None,
     timed: str | None = None,
+    fused: list[str] | None = None,
 ) -> Quality:
     """Write ``run.trec.gz`` and ``per_query.json`` ({metric: {query: value}}); evaluate the run as it was written.
 
@@ -109,14 +110,15 @@ def quality(
     Args:
         out: Folder to write to.
         collection: Folder of the prepared collection.
-        vectors: Folder of its vectors.
         hits: Folder of the hits of all queries.
         tag: Name of the system.
         metrics: {name of a metric of quality: its name in ir_measures, empty where it computes itself}.
         confidence: Of the intervals.
         report: Called with progress.
+        vectors: Folder of the system's vectors; None for a fusion, which has none.
         timed: Folder of the hits with the timed k, which metrics with a cut-off up to k rest on; None where they are
             the first of `hits`.
+        fused: Names of the systems whose runs were fused; None for a system that searches itself.
     """
     from harness.measure.quality import evaluate, read_trec, write_trec
     from harness.metrics import quality_metric
@@ -128,7 +130,8 @@ def quality(
     path = Path(out) / "run.trec.gz"
     ids, scores, qrels = np.load(folder / "ids.npy"), np.load(folder / "scores.npy"), read_qrels(texts / "qrels.tsv")
     write_trec(path, queries, documents, ids, scores, tag)
-    explain(Path(out), texts, Path(vectors), ids, qrels)
+    ranks = None if fused is None else (fused, np.load(folder / RANKS))
+    explain(Path(out), texts, None if vectors is None else Path(vectors), ids, qrels, ranks)
     near, unanswerable = list[str](), read_rules(texts).without_relevant
     values: dict[str, dict[str, float]] = {}
     if timed is not None:

@@ -11,7 +11,7 @@ from harness.pipeline.steps.prepare import read_texts
 from harness.vectors import load_csr, vectors_info
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -20,10 +20,18 @@ if TYPE_CHECKING:
 QUERIES, SHOWN, TERMS = 300, 2, 8
 """Queries explained, documents of each, and terms of each document."""
 QUERY_LENGTH, DOCUMENT_LENGTH = 300, 240
+RANKS = "ranks.npy"
+"""Beside the hits of a fusion: where the first documents of each query stand in the fused runs, queries x documents x
+systems (int32), 0 for nowhere."""
 
 
 def explain(
-    out: Path, collection: Path, vectors: Path, ids: NDArray[np.int64], qrels: Mapping[str, Mapping[str, int]]
+    out: Path,
+    collection: Path,
+    vectors: Path | None,
+    ids: NDArray[np.int64],
+    qrels: Mapping[str, Mapping[str, int]],
+    fused: tuple[Sequence[str], NDArray[np.int32]] | None = None,
 ) -> None:
     """Write ``explain.jsonl``, a row a query, and ``active.npz``: how many vectors have each number of terms.
 
@@ -31,6 +39,16 @@ def explain(
     relevance, terms: [[term, product of the two weights], ...]}]. ``active.npz`` holds for sparse vectors
     ``document_terms``, ``document_vectors``, ``query_terms`` and ``query_vectors``: ascending numbers of terms, and how
     many vectors have each.
+
+    Of a fusion a document has ``ranks`` besides, [[system, rank or None], ...], and no terms.
+
+    Args:
+        out: Folder to write to.
+        collection: Folder of the prepared collection.
+        vectors: Folder of the vectors; None for a fusion, which has none.
+        ids: Document numbers, queries x depth.
+        qrels: {query: {document: relevance}}.
+        fused: Names of the fused systems, and the ranks of `RANKS`.
     """
     queries = list(read_texts(collection / "queries.jsonl"))[:QUERIES]
     wanted = {int(number) for number in ids[: len(queries), :SHOWN].ravel() if number >= 0}
@@ -50,8 +68,9 @@ def explain(
                     "text": shown[hit],
                     "relevance": relevance.get(names[hit], 0),
                     "terms": matched.terms(row, hit),
+                    **({} if fused is None else {"ranks": _ranks(*fused, row, place)}),
                 }
-                for hit in hits[:SHOWN]
+                for place, hit in enumerate(hits[:SHOWN])
             ]
             about = {"query": query, "text": _cut(text, QUERY_LENGTH), "first_relevant": min(ranks, default=None)}
             file.write(json.dumps({**about, "top": top}, ensure_ascii=False) + "\n")
@@ -61,11 +80,10 @@ def explain(
 class _Matcher:
     """The terms that a query and a document share, with what each adds to the inner product."""
 
-    def __init__(self, vectors: Path) -> None:
+    def __init__(self, vectors: Path | None) -> None:
         self.names: dict[int, str] = {}
         self.queries: sparse.csr_matrix | None = None
-        path = vectors / "terms.json"
-        if path.is_file():
+        if vectors is not None and (path := vectors / "terms.json").is_file():
             self.names = {int(column): name for column, name in json.loads(path.read_text(encoding="utf-8"))}
             self.queries, self.documents = load_csr(vectors / "queries"), load_csr(vectors / "documents")
 
@@ -86,8 +104,15 @@ def _row(matrix: sparse.csr_matrix, number: int) -> tuple[NDArray[np.int32], NDA
     return matrix.indices[begin:end], matrix.data[begin:end]
 
 
-def _active(vectors: Path) -> dict[str, NDArray[np.int64]]:
+def _ranks(systems: Sequence[str], ranks: NDArray[np.int32], query: int, place: int) -> list[tuple[str, int | None]]:
+    """Where each fused system ranks a document; None where it does not."""
+    return [(system, int(rank) or None) for system, rank in zip(systems, ranks[query, place], strict=True)]
+
+
+def _active(vectors: Path | None) -> dict[str, NDArray[np.int64]]:
     active: dict[str, NDArray[np.int64]] = {}
+    if vectors is None:
+        return active
     for role, folder in (("document", vectors / "documents"), ("query", vectors / "queries")):
         if vectors_info(folder).kind == "sparse":
             values, counts = np.unique(np.diff(load_csr(folder).indptr), return_counts=True)
