@@ -9,7 +9,6 @@ from harness.encoders import Encoder, Progress, register
 from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import DenseTwinParams
 from harness.encoders.replicas import on_devices
-from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,14 +58,9 @@ class DenseTwin(LlamaEncoderType):
         from harness.training.devices import writes
 
         params = self.params
-        model, facts = self._prepared()
-        hidden = model.backbone.shape.hidden
-        if params.dimensions is not None and params.dimensions > hidden:
-            raise UserError(
-                f"the backbone gives {hidden} dimensions, not {params.dimensions}",
-                key="dimensions",
-                remedy=f"at most {hidden}",
-            )
+        model, facts = self._prepared(directory)
+        if model is None:
+            return facts
         if params.adapter is not None:
             facts["adapter"] = adapter_files.apply(model, params.adapter, "dense", params)
         if params.training is not None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders import Encoder, FitInput, ModelSize, Progress, register
-from harness.encoders.backbones.query_lookup import LookupEncoder, table_digest, write_table
+from harness.encoders.backbones.query_lookup import LookupEncoder, TextReader, table_digest, write_table
 from harness.encoders.llama_family.encoder_type import LlamaEncoderType
 from harness.encoders.llama_family.params import LaconicParams
 from harness.encoders.replicas import on_devices
+from harness.encoders.weights.sentence_transformers_folder import read_settings
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,25 +78,30 @@ class Laconic(LlamaEncoderType):
         from harness.training.devices import writes
 
         examples = list(pairs or ())
-        model, facts = self._make(directory, examples, seed, progress)
+        facts = self._make(directory, examples, seed, progress)
         if self.params.looks_up and writes():
             texts = (pair.positive for pair in examples) if examples else corpus or ()
-            facts |= write_table(directory, self.params, model.text_reader(), len(model.head), texts)
+            contract, config = read_settings(directory)
+            tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
+            reader = TextReader(tokenizer, contract.document_length, contract.query_length)
+            facts |= write_table(directory, self.params, reader, config["vocab_size"], texts)
         return facts
 
     def _make(
         self, directory: Path, examples: Sequence[Pair], seed: int, progress: Progress | None
-    ) -> tuple[Model, dict[str, object]]:
+    ) -> dict[str, object]:
         from harness.encoders.llama_family import adapter_files
         from harness.encoders.llama_family.make import train_model
         from harness.training.devices import writes
 
         params = self.params
-        model, facts = self._prepared()
+        model, facts = self._prepared(directory)
+        if model is None:
+            return facts
         if params.adapter is not None:
             facts["adapter"] = adapter_files.apply(model, params.adapter, "sparse", params)
             model.save(directory)
-            return model, facts
+            return facts
         if self.needs() == "pairs" and not examples:
             raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
         terms = _terms(model, [pair.positive for pair in examples], params)
@@ -113,7 +119,7 @@ class Laconic(LlamaEncoderType):
             adapter_files.save(directory / adapter_files.FOLDER, "sparse", params, backbone, factors, weights)
         if writes():
             model.save(directory)
-        return model, facts
+        return facts
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open what `fit` wrote; of looked-up queries the table alone, and the model with the first document."""

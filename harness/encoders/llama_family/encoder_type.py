@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.encoders.base import Declared
@@ -93,12 +94,30 @@ class LlamaEncoderType(SourcedType, ABC):
     def contract(self) -> Contract:
         """How texts are read and what becomes of the states; it is written beside the weights."""
 
-    def _prepared(self) -> tuple[Model, dict[str, object]]:
-        """The backbone with the spec's departures, and the facts that are known before any training."""
-        from harness.encoders.llama_family.make import prepare
+    def _prepared(self, directory: Path) -> tuple[Model | None, dict[str, object]]:
+        """The backbone with the spec's departures, and the facts that are known before any training.
 
-        model = prepare(self.params, self.contract())
-        return model, {"departures": self.params.departures(), "commits": dict(model.commits)}
+        None where it is all of the model, and lies in `directory` now without having been loaded.
+        """
+        from harness.encoders.llama_family.make import lower, prepare
+        from harness.encoders.llama_family.place import place
+
+        params = self.params
+        published, contract = params.backbone.open(), self.contract()
+        hidden = published.config.get("hidden_size")
+        if hidden is not None and contract.dimensions is not None and contract.dimensions > hidden:
+            raise UserError(
+                f"the backbone gives {hidden} dimensions, not {contract.dimensions}",
+                key="dimensions",
+                remedy=f"at most {hidden}",
+            )
+        if params.lowercase:
+            published = replace(published, tokenizer=lower(published.tokenizer))
+        facts: dict[str, object] = {"departures": params.departures(), "commits": dict(published.commits)}
+        as_published = params.adapter is None and self.needs() != "pairs"
+        if as_published and place(published, params, contract, directory):
+            return None, facts
+        return prepare(published, params, contract), facts
 
     def _opened(self, directory: Path, device: str) -> Model:
         from harness.encoders.llama_family.make import open_model

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.encoders.base import Progress
     from harness.encoders.llama_family.params import LlamaParams
     from harness.encoders.weights.configuration import Configuration
+    from harness.encoders.weights.pretrained import Pretrained
     from harness.training.objectives import Objective
     from harness.training.params import TrainingParams
 
@@ -31,7 +32,7 @@ SCALED = ("o_proj", "down_proj")
 """What a layer adds to the stream comes out of these."""
 
 
-def prepare(params: LlamaParams, contract: Contract) -> Model:
+def prepare(published: Pretrained, params: LlamaParams, contract: Contract) -> Model:
     """The pretrained backbone with the spec's departures applied, in float32.
 
     Scaling the input embedding by s is done where it costs no second copy of it: the stream divided by s is the plain
@@ -39,16 +40,14 @@ def prepare(params: LlamaParams, contract: Contract) -> Model:
     s out again (its epsilon is divided by s squared).
 
     Raises:
-        UserError: The backbone cannot be had or is not supported, or has fewer layers.
+        UserError: The backbone is not supported, or has fewer layers.
     """
-    published = params.backbone.open()
-    config = _configuration(published.config, params)
+    config = configure(published.config, params)
     scale = params.embedding_scale
     weights = published.weights(config["num_hidden_layers"])
     tensors = {name: tensor.float() for name, tensor in weights.items()}
     if scale != 1.0:
         tensors = {n: t / scale if n.endswith(tuple(f"{p}.weight" for p in SCALED)) else t for n, t in tensors.items()}
-    tokenizer = lower(published.tokenizer) if params.lowercase else published.tokenizer
     head = tensors.pop("lm_head.weight", None)
     if config.get("tie_word_embeddings", False):
         head = None
@@ -59,15 +58,19 @@ def prepare(params: LlamaParams, contract: Contract) -> Model:
         backbone.embed_tokens.weight.detach() if head is None else head,
         None,
         head is not None,
-        tokenizer,
+        published.tokenizer,
         contract,
         config,
         published.commits,
     )
 
 
-def _configuration(published: Configuration, params: LlamaParams) -> Configuration:
-    """The published configuration with the spec's departures."""
+def configure(published: Configuration, params: LlamaParams) -> Configuration:
+    """The published configuration with the spec's departures.
+
+    Raises:
+        UserError: The backbone is not supported, or has fewer layers.
+    """
     kind, whole = published.get("model_type"), published.get("num_hidden_layers")
     if whole is None:
         raise UserError(
@@ -109,17 +112,13 @@ def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaPara
     Raises:
         UserError: No such folder, or a model of the other kind.
     """
-    contract, config, weights = read(folder)
-    if contract.kind != kind:
-        raise UserError(f"the folder holds a {contract.kind} model, not a {kind} one", file=folder)
     # What auto means does not depend on the file here: a model that was trained is stored in float32.
     dtype = arithmetic(params.dtype, device, torch.bfloat16)
-
-    def ready(tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.to(device, dtype)
-
-    backbone = _backbone(config, {name: ready(tensor) for name, tensor in weights.layers.items()})
-    head = backbone.embed_tokens.weight.detach() if weights.head is None else ready(weights.head)
+    contract, config, weights = read(folder, dtype, device)
+    if contract.kind != kind:
+        raise UserError(f"the folder holds a {contract.kind} model, not a {kind} one", file=folder)
+    backbone = _backbone(config, weights.layers)
+    head = backbone.embed_tokens.weight.detach() if weights.head is None else weights.head
     bias = None if weights.bias is None else weights.bias.float().to(device)
     tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
     return Model(backbone, backbone.shape, head, bias, weights.head is not None, tokenizer, contract, config)
@@ -230,13 +229,40 @@ def _backbone(config: Configuration, tensors: Mapping[str, torch.Tensor]) -> Lla
     try:
         backbone = _llama(config, tensors) if config.get("model_type") == "llama" else _decoder(config, tensors)
     except RuntimeError as error:
-        raise UserError(
-            f"the weights do not fit the configuration: {str(error).splitlines()[-1].strip()}",
-            key="backbone",
-            remedy="use the config.json that belongs to the weights",
-        ) from None
+        raise _unfit(str(error).splitlines()[-1].strip()) from None
     backbone.eval().requires_grad_(False)
     return backbone
+
+
+def check_shapes(config: Configuration, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Whether weights fit a configuration, without the weights.
+
+    Args:
+        config: Keys of config.json.
+        shapes: Of the weights without a head, by the names of `Llama`.
+
+    Raises:
+        UserError: They do not, or the backbone is not supported.
+    """
+    with torch.device("meta"):
+        if config.get("model_type") == "llama":
+            needed = Llama(Shape.read(config)).state_dict()
+        else:
+            from harness.encoders.backbones.transformers_decoder import Decoder
+
+            needed = Decoder(config).model.state_dict()
+    for name in sorted(needed.keys() | shapes.keys()):
+        there, wanted = shapes.get(name), tuple(needed[name].shape) if name in needed else None
+        if there != wanted:
+            raise _unfit(f"{name} should be {wanted or 'missing'}, and is {there or 'missing'}")
+
+
+def _unfit(what: str) -> UserError:
+    return UserError(
+        f"the weights do not fit the configuration: {what}",
+        key="backbone",
+        remedy="use the config.json that belongs to the weights",
+    )
 
 
 def _llama(config: Configuration, tensors: Mapping[str, torch.Tensor]) -> Llama:

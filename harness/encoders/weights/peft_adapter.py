@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import torch
@@ -38,12 +40,41 @@ class Settings(TypedDict, total=False):
     use_rslora: bool
 
 
+@dataclass(frozen=True)
+class Change:
+    """What an adapter adds to one weight, out x in: ``scale`` times ``up`` (out x rank) times ``down`` (rank x in)."""
+
+    up: torch.Tensor
+    down: torch.Tensor
+    scale: float
+
+    def added_to(self, weight: torch.Tensor) -> torch.Tensor:
+        """The weight and the change, summed in float32."""
+        change = self.up.float() @ self.down.float()
+        return change.mul_(self.scale).add_(weight)
+
+
 def merge(weights: dict[str, torch.Tensor], folder: Path, layers: int) -> dict[str, torch.Tensor]:
-    """Weights with the adapter's low-rank products added: W + (alpha / rank) B A, in float32.
+    """Weights with the adapter's low-rank products added, in float32.
 
     Args:
         weights: By transformers' names, ``model.layers.0.self_attn.q_proj.weight``.
         folder: Holds adapter_config.json and adapter_model.safetensors.
+        layers: The first layers of the backbone that are used; the adapter's tensors for others are left out.
+
+    Raises:
+        UserError: No adapter there, a kind that is not a plain LoRA, or one of another backbone.
+    """
+    changes = read_changes(folder, {name: tuple(weight.shape) for name, weight in weights.items()}, layers)
+    return {**weights, **{name: change.added_to(weights[name]) for name, change in changes.items()}}
+
+
+def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]], layers: int) -> dict[str, Change]:
+    """What an adapter adds, by the name of the weight.
+
+    Args:
+        folder: Holds adapter_config.json and adapter_model.safetensors.
+        shapes: Of the backbone's weights, by transformers' names.
         layers: The first layers of the backbone that are used; the adapter's tensors for others are left out.
 
     Raises:
@@ -66,20 +97,20 @@ def merge(weights: dict[str, torch.Tensor], folder: Path, layers: int) -> dict[s
         if match is None:
             raise _refused(f"holds {stored!r}, which is no part of a plain LoRA", file)
         parts.setdefault(match[1], {})[match[2]] = tensor
-    merged = dict(weights)
+    changes: dict[str, Change] = {}
     for module, pair in parts.items():
         place = re.match(r"layers\.(\d+)\.", module)
         if place and int(place[1]) >= layers:
             continue
         name = "lm_head.weight" if module == "lm_head" else f"model.{module}.weight"
-        if name not in merged or set(pair) != {"A", "B"}:
+        if name not in shapes or set(pair) != {"A", "B"}:
             raise _refused(f"is for {module!r}, which this backbone does not have", file)
-        change = pair["B"].float() @ pair["A"].float()
-        if change.shape != merged[name].shape:
-            sizes = f"{tuple(change.shape)} against {tuple(merged[name].shape)}"
+        shape = (pair["B"].shape[0], pair["A"].shape[1])
+        if shape != shapes[name]:
+            sizes = f"{shape} against {shapes[name]}"
             raise _refused(f"is for a backbone of another size ({module}: {sizes})", file)
-        merged[name] = merged[name].float() + _scale(config, module, pair["A"].shape[0]) * change
-    return merged
+        changes[name] = Change(pair["B"], pair["A"], _scale(config, module, pair["A"].shape[0]))
+    return changes
 
 
 def read_config(folder: Path) -> Settings:

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from harness.encoders.weights.configuration import FILE, Configuration, read_configuration
 from harness.encoders.weights.hub_files import commit_of, digest
 from harness.encoders.weights.source import Source, fingerprint, in_wheel, local, named_on_hub, place_of
+from harness.encoders.weights.stored import weight_files
 from harness.encoders.weights.tokenizer_files import read_tokenizer
 from harness.errors import UserError
 
@@ -101,6 +102,7 @@ class Backbone(Source):
         return replace(
             plain,
             weights=lambda layers: merge(plain.weights(layers), adapter, layers),
+            adapter=adapter,
             commits={**plain.commits, **_commits({self.adapter: adapter})},
         )
 
@@ -125,6 +127,7 @@ class Backbone(Source):
             self._tokenizer(folder),
             lambda layers: _from_safetensors(place, layers),
             _commits({str(self.model): place, self.tokenizer or str(self.model): folder}),
+            files=tuple(weight_files(place)),
         )
 
     def _tokenizer_folder(self, place: Path) -> Path:
@@ -147,12 +150,16 @@ class Pretrained:
         tokenizer: Text of tokenizer.json.
         weights: Called with a number of layers, gives their weights by name.
         commits: What was taken from the Hub, and in which commit.
+        files: The safetensors files that the weights lie in; none of another format.
+        adapter: A folder saved by peft, whose products `weights` has added.
     """
 
     config: Configuration
     tokenizer: str
     weights: Callable[[int], dict[str, torch.Tensor]]
     commits: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    adapter: Path | None = None
 
 
 def _commits(places: Mapping[str, Path]) -> dict[str, str]:
@@ -168,7 +175,7 @@ def _tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, torch.Tenso
 def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
     from safetensors import safe_open
 
-    files = sorted(folder.glob("*.safetensors"))
+    files = weight_files(folder)
     if not files:
         raise UserError(
             "the folder has no .safetensors", file=folder, key="backbone", remedy="convert the weights to safetensors"

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from harness.encoders.weights.configuration import class_names
+from harness.encoders.weights.stored import load_tensors, read_header, weight_files
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PREFIX = "sentence_transformers."
 TRANSFORMER = f"{PREFIX}base.modules.transformer.Transformer"
+HEAD = "1_Dense"
+"""Folder of a head with a bias."""
 DENSE = f"{PREFIX}base.modules.dense.Dense"
 NORMALIZE = f"{PREFIX}base.modules.normalize.Normalize"
 SPLADE = f"{PREFIX}sparse_encoder.modules.splade_pooling.SpladePooling"
@@ -52,7 +55,7 @@ class Contract:
     output: Literal["float32", "float16", "int8"] = "float32"
     dtype: str = "float32"
     device: str = "cpu"
-    """Dtype and device are those that the spec asked for; the weights lie here as float32."""
+    """Dtype and device are those that the spec asked for; the weights lie here in the dtype they were made in."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,21 @@ class Weights:
     layers: Mapping[str, torch.Tensor]
     head: torch.Tensor | None = None
     bias: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the settings of a folder say of its weights.
+
+    Attributes:
+        dtype: Torch's name of it.
+        tied: Whether the head is the embedding.
+        biased: Whether terms have a bias.
+    """
+
+    dtype: str
+    tied: bool
+    biased: bool
 
 
 def write(folder: Path, contract: Contract, config: Configuration, tokenizer: str, weights: Weights) -> None:
@@ -79,21 +97,35 @@ def write(folder: Path, contract: Contract, config: Configuration, tokenizer: st
     """
     from safetensors.torch import save_file
 
+    tensors = {f"model.{name}": _plain(tensor) for name, tensor in weights.layers.items()}
+    dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    write_settings(folder, contract, config, tokenizer, Saved(dtype, weights.head is None, weights.bias is not None))
+    if contract.kind == "sparse" and weights.bias is not None:
+        head = weights.layers["embed_tokens.weight"] if weights.head is None else weights.head
+        own = {"linear.weight": _plain(head), "linear.bias": _plain(weights.bias)}
+        save_file(own, str(folder / HEAD / "model.safetensors"), metadata={"format": "pt"})
+    elif contract.kind == "sparse" and weights.head is not None:
+        tensors["lm_head.weight"] = _plain(weights.head)
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+
+
+def write_settings(folder: Path, contract: Contract, config: Configuration, tokenizer: str, saved: Saved) -> None:
+    """Write all of a model but its weights into an existing folder.
+
+    Raises:
+        UserError: The tokenizer lacks the token that ends a text.
+    """
     sparse = contract.kind == "sparse"
-    own_head = sparse and weights.bias is not None
+    own_head = sparse and saved.biased
     names = class_names(config.get("model_type", "llama")) or ("", "")
-    saved: Configuration = {
+    complete: Configuration = {
         **config,
         "architectures": [names[0] if sparse and not own_head else names[1]],
-        "tie_word_embeddings": weights.head is None,
+        "tie_word_embeddings": saved.tied,
         "use_cache": False,
+        "dtype": saved.dtype,
     }
-    own = {key: value for key, value in saved.items() if key not in FOREIGN}
-    tensors = {f"model.{name}": _plain(tensor) for name, tensor in weights.layers.items()}
-    if sparse and not own_head and weights.head is not None:
-        tensors["lm_head.weight"] = _plain(weights.head)
-    own["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
-    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    own = {key: value for key, value in complete.items() if key not in FOREIGN}
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     from tokenizers import Tokenizer
 
@@ -140,13 +172,11 @@ def write(folder: Path, contract: Contract, config: Configuration, tokenizer: st
     if sparse:
         about["max_active_dims"] = contract.document_terms
     _json(folder / "config_sentence_transformers.json", about)
-    _modules(folder, contract, config, weights, own_head)
+    _modules(folder, contract, config, own_head)
     _json(folder / "contract.json", asdict(contract))
 
 
-def _modules(folder: Path, contract: Contract, config: Configuration, weights: Weights, own_head: bool) -> None:
-    from safetensors.torch import save_file
-
+def _modules(folder: Path, contract: Contract, config: Configuration, own_head: bool) -> None:
     rest: list[tuple[str, dict[str, JsonValue]]] = []
     if own_head:
         names = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
@@ -166,32 +196,36 @@ def _modules(folder: Path, contract: Contract, config: Configuration, weights: W
         path = f"{place}_{kind.rpartition('.')[2]}"
         (folder / path).mkdir()
         _json(folder / path / "config.json", settings)
-        if kind == DENSE and weights.bias is not None:
-            head = weights.layers["embed_tokens.weight"] if weights.head is None else weights.head
-            tensors = {"linear.weight": _plain(head), "linear.bias": _plain(weights.bias)}
-            save_file(tensors, str(folder / path / "model.safetensors"), metadata={"format": "pt"})
         modules.append({"idx": place, "name": str(place), "path": path, "type": kind})
     _json(folder / "modules.json", modules)
 
 
-def read(folder: Path) -> tuple[Contract, Configuration, Weights]:
-    """Contract, configuration and (memory-mapped) weights of a folder written by `write`.
+def read(
+    folder: Path, dtype: torch.dtype | None = None, device: str = "cpu"
+) -> tuple[Contract, Configuration, Weights]:
+    """Contract, configuration and weights of a folder that this module has written.
+
+    Args:
+        folder: Of the model.
+        dtype: Of the weights, the bias excepted, which stays as it is; None for the dtype of each. On a processor,
+            weights that are stored in this dtype stay mapped. Others are converted one at a time, and nothing of their
+            files stays in memory.
+        device: By torch's name.
 
     Raises:
         UserError: It is no such folder, or a damaged one.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     file = folder
     try:
-        for name in ("contract.json", "config.json", "modules.json", "model.safetensors"):
+        shards = [path.name for path in weight_files(folder)] or ["model.safetensors"]
+        for name in ("contract.json", "config.json", "modules.json", *shards):
             file = folder / name
             file.stat()
-        contract = Contract(**json.loads((folder / "contract.json").read_text(encoding="utf-8")))
-        config: Configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        contract, config = read_settings(folder)
         modules = read_modules(folder / "modules.json")
-        tensors = load_file(str(folder / "model.safetensors"))
+        tensors = {name: t for shard in shards for name, t in load_tensors(folder / shard, dtype, device).items()}
     except FileNotFoundError:
         raise UserError("not a model folder of this program", file=file, remedy="make the model again") from None
     except (ValueError, TypeError, SafetensorError) as error:
@@ -200,9 +234,23 @@ def read(folder: Path) -> tuple[Contract, Configuration, Weights]:
     bias = None
     for module in modules:
         if module["type"] == DENSE:
-            own = load_file(str(folder / module["path"] / "model.safetensors"))
-            head, bias = own["linear.weight"], own["linear.bias"]
+            file = folder / module["path"] / "model.safetensors"
+            head = load_tensors(file, dtype, device)["linear.weight"]
+            bias = next(tensor.read() for tensor in read_header(file) if tensor.name == "linear.bias")
     return contract, config, Weights({name.removeprefix("model."): t for name, t in tensors.items()}, head, bias)
+
+
+def read_settings(folder: Path) -> tuple[Contract, Configuration]:
+    """Contract and configuration of a folder that this module has written.
+
+    Raises:
+        FileNotFoundError: One is missing.
+        ValueError: One is damaged.
+        TypeError: The contract has other keys.
+    """
+    contract = Contract(**json.loads((folder / "contract.json").read_text(encoding="utf-8")))
+    config: Configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return contract, config
 
 
 class Module(TypedDict):

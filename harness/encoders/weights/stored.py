@@ -1,44 +1,178 @@
-"""What lies in safetensors files, without their values.
+"""Tensors in safetensors files: what there is, one tensor at a time in and out, and files taken over as they are.
 
 Format (https://huggingface.co/docs/safetensors): the length of a JSON header as a little-endian 64-bit number, the
-header, and the bytes of the tensors.
+header, and the bytes of the tensors without gaps.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.errors import UserError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import torch
+
+INDEX = "model.safetensors.index.json"
+"""Which file has which tensor, where there are several."""
+FLOATS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+"""The format's names of the dtypes that models are computed in here -> torch's."""
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """One tensor of a file.
+
+    Attributes:
+        file: Where it lies.
+        name: In the file.
+        dtype: The format's name, such as ``BF16``.
+        shape: Its sizes.
+        begin: Its first byte in the file.
+        size: Its bytes.
+    """
+
+    file: Path
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    size: int
+
+    def read(self) -> torch.Tensor:
+        """The tensor in memory of its own; nothing of the file stays mapped. It must be of one of `FLOATS`."""
+        import torch
+
+        data = bytearray(self.size)
+        with self.file.open("rb") as stream:
+            stream.seek(self.begin)
+            stream.readinto(data)
+        dtype: torch.dtype = getattr(torch, FLOATS[self.dtype])
+        return torch.frombuffer(data, dtype=dtype).view(self.shape) if data else torch.empty(self.shape, dtype=dtype)
+
+
+def read_header(file: Path) -> list[StoredTensor]:
+    """The tensors of a file, in the order of their bytes.
+
+    Raises:
+        UserError: It is damaged or cut off.
+    """
+    whole = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            start = 8 + int.from_bytes(stream.read(8), "little")
+            if start > whole:
+                raise ValueError("its header is cut off")
+            header = json.loads(stream.read(start - 8))
+        tensors = [
+            StoredTensor(file, name, entry["dtype"], tuple(entry["shape"]), start + begin, end - begin)
+            for name, entry in header.items()
+            if name != "__metadata__"
+            for begin, end in (entry["data_offsets"],)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(file, str(error)) from None
+    needed = max((tensor.begin + tensor.size for tensor in tensors), default=start)
+    if whole < needed:
+        raise _damaged(file, f"it has {whole} of {needed} bytes")
+    return sorted(tensors, key=lambda tensor: tensor.begin)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model's folder: those that its index names, else the usual one, else all."""
+    index, usual = folder / INDEX, folder / "model.safetensors"
+    if index.is_file():
+        try:
+            return sorted({folder / name for name in json.loads(index.read_bytes())["weight_map"].values()})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _damaged(index, str(error)) from None
+    return [usual] if usual.is_file() else sorted(folder.glob("*.safetensors"))
 
 
 def stored_dtype(folder: Path) -> torch.dtype:
     """Dtype of most floating-point weights in the .safetensors files of a folder and its subfolders.
 
     Args:
-        folder: Of a model; float32 where it has no such weights, or others than torch computes in.
+        folder: Of a model; float32 where it has no weights in one of `FLOATS`.
+
+    Raises:
+        UserError: A file is damaged or cut off.
     """
     import torch
 
-    dtypes = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
-    counts = dict.fromkeys(dtypes, 0)
-    for file in sorted(folder.rglob("*.safetensors")):
-        for dtype, shape in read_header(file).values():
-            if dtype in counts:
-                counts[dtype] += math.prod(shape)
-    return dtypes[max(counts, key=lambda name: counts[name])]
+    dtype: torch.dtype = getattr(torch, most_used([t for f in folder.rglob("*.safetensors") for t in read_header(f)]))
+    return dtype
 
 
-def read_header(file: Path) -> dict[str, tuple[str, list[int]]]:
-    """Name -> dtype (``F32``, ``BF16``, ...) and shape of each tensor, in the order of the header.
+def most_used(tensors: Sequence[StoredTensor]) -> str:
+    """Torch's name of the dtype of most of these values, integers not counted; float32 where there are none."""
+    counts = dict.fromkeys(FLOATS, 0)
+    for tensor in tensors:
+        if tensor.dtype in counts:
+            counts[tensor.dtype] += math.prod(tensor.shape)
+    return FLOATS[max(counts, key=lambda name: counts[name])]
+
+
+def load_tensors(file: Path, dtype: torch.dtype | None, device: str) -> dict[str, torch.Tensor]:
+    """The tensors of a file in a dtype or their own, mapped where it is theirs and the device is a processor.
+
+    Raises:
+        UserError: The file is damaged or cut off.
+    """
+    from safetensors import safe_open
+
+    with safe_open(str(file), framework="pt") as mapped:
+        return {
+            tensor.name: mapped.get_tensor(tensor.name)
+            if device == "cpu" and (dtype is None or f"torch.{FLOATS.get(tensor.dtype)}" == str(dtype))
+            else tensor.read().to(device, dtype)
+            for tensor in read_header(file)
+        }
+
+
+def write_tensors(
+    file: Path, tensors: Sequence[tuple[str, StoredTensor]], value: Callable[[str, StoredTensor], torch.Tensor]
+) -> None:
+    """Write a file of tensors, holding one at a time.
 
     Args:
-        file: Whose content was checked before: a damaged one raises whatever reading breaks with.
+        file: New.
+        tensors: Name in the new file, and what is stored now: the new tensor has its dtype and shape.
+        value: Gives the new tensor when its turn comes.
     """
-    with file.open("rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return {name: (entry["dtype"], entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    place = 0
+    for name, stored in tensors:
+        header[name] = {"dtype": stored.dtype, "shape": stored.shape, "data_offsets": (place, place + stored.size)}
+        place += stored.size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    import torch
+
+    with file.open("xb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for name, stored in tensors:
+            stream.write(value(name, stored).contiguous().view(-1).view(torch.uint8).numpy().data)
+
+
+def take_over(source: Path, target: Path) -> None:
+    """Put a file elsewhere without writing it again: another name of it on the same disk, else a copy.
+
+    A symbolic link is followed first: what is put must not change with what lies at another place.
+    """
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _damaged(file: Path, what: str) -> UserError:
+    return UserError(f"the weights are damaged: {what}", file=file, key="model", remedy="get the file again")

@@ -1,0 +1,104 @@
+"""Safetensors by our own hands: what the library writes and reads, damage, and files taken over."""
+
+import json
+import os
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from harness.encoders.weights.stored import (
+    INDEX,
+    load_tensors,
+    most_used,
+    read_header,
+    stored_dtype,
+    take_over,
+    weight_files,
+    write_tensors,
+)
+from harness.errors import UserError
+
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+TENSORS = st.dictionaries(
+    st.text(min_size=1, max_size=9).filter(lambda name: name != "__metadata__"),
+    st.tuples(st.lists(st.integers(0, 4), max_size=3), st.sampled_from(DTYPES)),
+    max_size=5,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(sizes=TENSORS)
+def test_the_library_and_we_read_what_the_other_writes(tmp_path_factory, sizes):
+    folder = tmp_path_factory.mktemp("files")
+    tensors = {name: torch.randn(shape).to(dtype) for name, (shape, dtype) in sizes.items()}
+    save_file(tensors, folder / "theirs")
+    header = read_header(folder / "theirs")
+    assert {tensor.name: tensor.shape for tensor in header} == {name: tuple(t.shape) for name, t in tensors.items()}
+    write_tensors(folder / "ours", [(tensor.name, tensor) for tensor in header], lambda _, tensor: tensor.read())
+    for file in ("ours", "theirs"):
+        for back in (load_file(folder / file), load_tensors(folder / file, None, "cpu")):
+            assert back.keys() == tensors.keys()
+            assert all(torch.equal(back[name], tensors[name]) for name in tensors)
+            assert all(back[name].dtype == tensors[name].dtype for name in tensors)
+    for dtype in DTYPES:
+        converted = load_tensors(folder / "ours", dtype, "cpu")
+        assert all(torch.equal(converted[name], tensors[name].to(dtype)) for name in tensors)
+
+
+@settings(deadline=None, max_examples=60)
+@given(cut=st.integers(0, 400), garbage=st.binary(max_size=40))
+def test_a_damaged_file_is_named(tmp_path_factory, cut, garbage):
+    file = tmp_path_factory.mktemp("files") / "model.safetensors"
+    save_file({"a": torch.zeros(3, 4), "b": torch.ones(5)}, file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: min(cut, len(whole) - 1)])
+    with pytest.raises(UserError, match="damaged") as error:
+        read_header(file)
+    assert error.value.file == file and error.value.remedy
+    file.write_bytes(len(garbage).to_bytes(8, "little") + garbage)
+    with pytest.raises(UserError, match="damaged"):
+        read_header(file)
+
+
+def test_the_files_of_an_index_are_those_of_the_model(tmp_path):
+    for name in ("consolidated", "model-1", "model-2"):
+        save_file({name: torch.zeros(1)}, tmp_path / f"{name}.safetensors")
+    assert len(weight_files(tmp_path)) == 3
+    (tmp_path / INDEX).write_text(json.dumps({"weight_map": {"a": "model-2.safetensors", "b": "model-1.safetensors"}}))
+    assert [file.name for file in weight_files(tmp_path)] == ["model-1.safetensors", "model-2.safetensors"]
+    (tmp_path / INDEX).write_text("{half")
+    with pytest.raises(UserError, match="damaged"):
+        weight_files(tmp_path)
+    (tmp_path / INDEX).unlink()
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    assert [file.name for file in weight_files(tmp_path)] == ["model.safetensors"]
+
+
+def test_the_dtype_of_most_weights_is_that_of_the_model(tmp_path):
+    (tmp_path / "0_Transformer").mkdir()
+    parts = {
+        "half": torch.zeros(9, dtype=torch.bfloat16),
+        "norm": torch.zeros(2),
+        "ids": torch.zeros(99, dtype=torch.int64),
+    }
+    save_file(parts, tmp_path / "0_Transformer" / "model.safetensors")
+    assert stored_dtype(tmp_path) == torch.bfloat16
+    assert most_used([]) == "float32"
+
+
+def test_a_file_is_taken_over_without_being_written_again(tmp_path, monkeypatch):
+    source, link, target = (tmp_path / name for name in ("source", "link", "target"))
+    source.write_bytes(b"weights")
+    link.symlink_to(source)
+    take_over(link, target)
+    assert target.samefile(source) and not target.is_symlink()
+
+    def other_disk(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", other_disk)
+    take_over(link, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"weights" and not source.samefile(tmp_path / "copy")
