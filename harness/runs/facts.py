@@ -25,6 +25,7 @@ class SystemFacts(TypedDict, total=False):
     encoder: str
     encoder_base: str
     encoder_type: str
+    encoder_params: Mapping[str, object]
     revision: str | None
     index: str
     index_type: str

@@ -10,7 +10,7 @@ from harness.runs.suites import combined, incomplete, over, systems_of
 from harness.spec.suite import Suite
 from reports.figures import trade_off
 from reports.formatting import label, number
-from reports.sections import takeaways
+from reports.sections import looked_up, takeaways
 from reports.sections.collection import SUMMARY, SystemRow, Table, cell
 from reports.sections.ranking import best, pairs_over, settled
 
@@ -144,9 +144,12 @@ def _overview(run: RunData, span: Span) -> Overview:
         what=span.what,
         means=Table(columns, table),
         count=len(span.suite.tasks),
-        takeaways=takeaways.takeaways(
-            {(system, name): row for name, rows in means.items() for system, row in rows.items()}, marked
-        ),
+        takeaways=[
+            *takeaways.takeaways(
+                {(system, name): row for name, rows in means.items() for system, row in rows.items()}, marked
+            ),
+            *looked_up.on_all(run, span.suite.collections),
+        ],
         by_collection=_by_task(run, span, systems),
         parts=_parts(run, span, systems),
         notes=_notes(run, span, systems),

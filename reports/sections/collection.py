@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reports.figures import distributions, recall_speed, stacked, trade_off
 from reports.formatting import interval, label, number
-from reports.sections import at_recall, load_ladder, null_control, queries, service, significance, takeaways
+from reports.sections import at_recall, load_ladder, looked_up, null_control, queries, service, significance, takeaways
 from reports.sections.ranking import best
 
 if TYPE_CHECKING:
@@ -188,10 +188,13 @@ def part(run: RunData, name: str, place: int) -> CollectionPart:
         facts=run.facts["collections"].get(name),
         summary=table(run, name, SUMMARY),
         systems=systems,
-        takeaways=takeaways.takeaways(
-            {(row.system, row.metric): row for row in run.records_of(name)},
-            {key: best(run, name, key) for key, *_ in takeaways.HIGHLIGHTS},
-        ),
+        takeaways=[
+            *takeaways.takeaways(
+                {(row.system, row.metric): row for row in run.records_of(name)},
+                {key: best(run, name, key) for key, *_ in takeaways.HIGHLIGHTS},
+            ),
+            *looked_up.sentences(run, name),
+        ],
         null=null_control.sentences(run.records, name),
         groups=[(title, _tables(run, name, parts)) for title, parts in _groups(run, name)],
         against=against,

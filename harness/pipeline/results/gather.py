@@ -194,6 +194,7 @@ def _described(stages: SystemStages, done: Mapping[str, Done]) -> SystemFacts:
         "encoder": system.encoder.name,
         "encoder_base": system.encoder.base,
         "encoder_type": system.encoder.type,
+        "encoder_params": system.encoder.params.model_dump(mode="json"),
         "revision": _revision(system.encoder, _result(done, stages.fit, Fitted)),
         "index": system.index.name,
         "index_type": system.index.type,
