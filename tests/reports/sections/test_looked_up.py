@@ -22,8 +22,8 @@ VALUES = {
 def run_of(folder, settings=None, index="inverted", values=VALUES, quality=True):
     looked = SETTINGS | {"queries": "lookup", "query_terms": None} | (settings or {})
     systems = [
-        {"name": name, "collection": "alpha", "encoder": name, "encoder_type": "sparse-encoder", "status": "ok", "reason": "",
-         "encoder_params": params, "index": "i", "index_type": kind, "index_params": {}}
+        {"name": name, "collection": "alpha", "encoder": name, "encoder_type": "sparse-encoder",
+         "status": "ok", "reason": "", "encoder_params": params, "index": "i", "index_type": kind, "index_params": {}}
         for name, params, kind in (("model", SETTINGS, "inverted"), ("looked", looked, index))
     ]  # fmt: skip
     given = {"looked": LOOKED, "model": MODEL} if quality else None
