@@ -22,6 +22,12 @@ def report(
         Path | None,
         typer.Option("--out", help="File to write; report.html by default, or compared.html for several runs."),
     ] = None,
+    published_scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--published", help="CSV of published nDCG@10 by task: the report ranks each suite's means among them."
+        ),
+    ] = None,
 ) -> None:
     """Write the report of a finished run again, or a report of several runs side by side."""
     from reports.pages.run_page import write_report, write_several
@@ -30,7 +36,9 @@ def report(
         file_to_write(out)
     several = len(run_folders) > 1
     typer.echo(
-        write_several(run_folders, out or Path("compared.html")) if several else write_report(run_folders[0], out)
+        write_several(run_folders, out or Path("compared.html"), published_scores)
+        if several
+        else write_report(run_folders[0], out, published_scores)
     )
 
 
@@ -101,12 +109,15 @@ def published(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     scores: Annotated[Path, typer.Argument(help="CSV: names of models, then one column of nDCG@10 for each task.")],
 ) -> None:
-    """Compare a run's scores with published ones; exit 1 if one differs too much."""
+    """Compare scores with published ones, and rank means over suites; exit 1 if a score differs too much."""
     from harness.runs.read import load_run
-    from reports.exports.published import compared, printed
+    from reports.exports.published import beside, printed
 
-    rows = compared(load_run(run_folder), scores)
-    typer.echo(printed(rows), nl=False)
+    rows, ranks = beside(load_run(run_folder), scores)
+    if rows:
+        typer.echo(printed(rows), nl=False)
+    for rank in ranks:
+        typer.echo(rank.sentence)
     if any(row.word == "fail" for row in rows):
         raise typer.Exit(1)
 

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError, allowed
 from harness.markdown import escaped, markdown_table
+from harness.runs.suites import over
+from harness.spec.suite import Suite
+from reports.exports.mteb_tasks import AGGREGATE, parts_of_aggregate, task_of
 from reports.exports.quoted import read_quoted
+from reports.exports.standings import standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from harness.runs.read import RunData
+    from reports.exports.standings import Standing
 
 Word: TypeAlias = Literal["pass", "near", "fail"]
+METRIC = "ndcg@10"
 NEAR, FAR = 0.005, 0.02
 """Differences of nDCG@10 up to which a score passes, and up to which it is near."""
-PART = "CQADupstack"
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ def compared(run: RunData, scores: Path) -> list[Compared]:
 
     Args:
         run: Its systems are named as the file's first column names models (``owner/model``).
-        scores: CSV: a column of models, then one of nDCG@10 a task. CQADupstackRetrieval is the mean of its twelve
-            parts, given where all of them were run.
+        scores: CSV: a column of models, then one of nDCG@10 a task. A task of several parts, such as
+            CQADupstackRetrieval, is their mean, given where all of them were run.
 
     Raises:
         UserError: The file is broken, no column is a task of the run, or no row is one of its systems.
@@ -65,6 +70,19 @@ def compared(run: RunData, scores: Path) -> list[Compared]:
     ]
 
 
+def beside(run: RunData, scores: Path) -> tuple[list[Compared], list[Standing]]:
+    """What `compared` and `standings` say; a file may have the run's systems, or rivals of a suite's mean, or both.
+
+    Raises:
+        UserError: The file is broken or has neither.
+    """
+    ranks = standings(run, scores)
+    named = {name for name, _ in read_quoted(scores, [task for _, task in _scores(run)], needed=False)}
+    if ranks and not named & {name for name, _ in _scores(run)}:
+        return [], ranks
+    return compared(run, scores), ranks
+
+
 def printed(comparisons: Sequence[Compared]) -> str:
     """A Markdown table, and the counts."""
     rows = [
@@ -81,18 +99,17 @@ def printed(comparisons: Sequence[Compared]) -> str:
 
 
 def _scores(run: RunData) -> dict[tuple[str, str], float]:
-    scores = {}
-    for (collection, system, metric), row in run.cells().items():
-        if metric == "ndcg@10":
-            scores[system, _task(run, collection)] = row.value
+    scores = {
+        (system, task_of(run, collection)): row.value
+        for (collection, system, name), row in run.cells().items()
+        if name == METRIC
+    }
     for system in dict.fromkeys(name for name, _ in scores):
-        parts = [value for (name, task), value in scores.items() if name == system and task.startswith(PART)]
-        if len(parts) == 12:
-            scores[system, "CQADupstackRetrieval"] = fmean(parts)
+        if parts := parts_of_aggregate(run, system):
+            scores[system, AGGREGATE] = fmean(run.cells()[part, system, METRIC].value for part in parts)
+        for suite in run.suites:
+            for task, own in suite.tasks.items():
+                row = over(run, Suite(task, {part: (part,) for part in own}), system, METRIC)
+                if row is not None:
+                    scores[system, task] = row.value
     return scores
-
-
-def _task(run: RunData, collection: str) -> str:
-    """The task's name in mteb, or the collection's own."""
-    about = run.facts["collections"].get(collection, {}).get("description", {})
-    return str(about["task"].split(" of mteb ")[0]) if " of mteb " in about.get("task", "") else collection

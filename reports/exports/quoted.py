@@ -16,11 +16,12 @@ Quoted = tuple[str, dict[str, float]]
 """A system's name, and its values by collection."""
 
 
-def read_quoted(path: Path, collections: Sequence[str]) -> list[Quoted]:
+def read_quoted(path: Path, collections: Sequence[str], *, needed: bool = True) -> list[Quoted]:
     """Rows of a file that has a column of names and then a column of values for each collection.
 
     Case and punctuation of a collection's name do not matter; columns of other collections are ignored. One value above
-    1 makes all values per cent. Systems without a value for any of the collections are left out.
+    1 makes all values per cent. Systems without a value for any of the collections are left out. With `needed` at least
+    one column must be one of the collections.
 
     Raises:
         UserError: The file cannot be read, a cell is no number, or no column is one of the collections.
@@ -31,7 +32,7 @@ def read_quoted(path: Path, collections: Sequence[str]) -> list[Quoted]:
         raise UserError(f"cannot read the quoted numbers: {error}", file=path, key="--quoted") from None
     heads = {_plain(head): place for place, head in enumerate(rows[0]) if place} if rows else {}
     columns = {name: heads[_plain(name)] for name in collections if _plain(name) in heads}
-    if not columns:
+    if not columns and needed:
         remedy = f"name columns after the run's collections: {', '.join(collections)}"
         raise UserError("no column is a collection of this run", file=path, key="--quoted", remedy=remedy)
     systems = []

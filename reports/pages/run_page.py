@@ -8,6 +8,7 @@ from harness.claims.judge_run import verdicts
 from harness.metrics import METRICS
 from harness.runs import layout
 from harness.runs.read import RunData, load_run
+from reports.exports.standings import standings
 from reports.formatting import number
 from reports.pages.template import render, without_garbage_collection, write_page
 from reports.sections import all_collections, collection, conditions, memory_grid, scaling, stages, takeaways, training
@@ -19,17 +20,19 @@ if TYPE_CHECKING:
     from reports.sections.collection import CollectionPart
 
 
-def write_report(folder: Path, out: Path | None = None) -> Path:
+def write_report(folder: Path, out: Path | None = None, published: Path | None = None) -> Path:
     """Write ``report.html`` beside the run's records (or to `out`) and return its path.
+
+    `published` is a CSV of published scores, see `reports.exports.standings`.
 
     Raises:
         UserError: The folder holds no finished run.
     """
     with without_garbage_collection():
-        return write_page(page(load_run(folder)), out or folder / layout.REPORT)
+        return write_page(page(load_run(folder), published), out or folder / layout.REPORT)
 
 
-def write_several(folders: Sequence[Path], out: Path) -> Path:
+def write_several(folders: Sequence[Path], out: Path, published: Path | None = None) -> Path:
     """Write one page of several runs side by side, see `harness.runs.merge.load_runs`.
 
     Raises:
@@ -38,10 +41,10 @@ def write_several(folders: Sequence[Path], out: Path) -> Path:
     from harness.runs.merge import load_runs
 
     with without_garbage_collection():
-        return write_page(page(load_runs(folders)), out)
+        return write_page(page(load_runs(folders), published), out)
 
 
-def page(run: RunData) -> str:
+def page(run: RunData, published: Path | None = None) -> str:
     """The whole page; script and style are inside, and nothing is fetched."""
     parts = [collection.part(run, name, place) for place, name in enumerate(_in_tasks(run))]
     overviews = all_collections.overviews(run)
@@ -52,6 +55,7 @@ def page(run: RunData) -> str:
         collections=parts,
         contents=contents(run, parts),
         overviews=overviews,
+        standings=[] if published is None else standings(run, published),
         front=(
             [figure for overview in overviews for figure in overview.figures]
             if overviews

@@ -63,19 +63,49 @@ def test_pass_near_and_fail(suite, tmp_path):
         compared(load_run(suite), scores)
 
 
-def test_cqadupstack_is_the_mean_of_its_parts(suite, tmp_path):
+@pytest.fixture
+def twelve(suite):
+    """The same with the twelve parts of CQADupstack; returns the folder and their scores."""
     from harness.collections._suites import CQADUPSTACK
 
     facts = json.loads((suite / "run.json").read_text())
-    rows = []
+    rows, values = [], {}
     for number, task in enumerate(CQADUPSTACK):
-        facts["collections"][task] = {**facts["collections"]["alpha"], "description": {}}
-        facts["systems"].append({**facts["systems"][0], "name": "utahnlp/laconic-1b", "collection": task})
-        rows.append(record("r", task, "utahnlp/laconic-1b", "ndcg@10", 0.3 + number / 100, method="m"))
+        name, values[task] = f"all[task={task}]", 0.3 + number / 100
+        about = {"task": f"{task} of mteb 2.26.24, split test", "split": "test", "subset": "default",
+                 "languages": "eng-Latn", "data": f"mteb/{task.lower()} at revision {'e' * 40}"}  # fmt: skip
+        facts["collections"][name] = {**facts["collections"]["alpha"], "description": about}
+        model = {**facts["systems"][0], "name": "utahnlp/laconic-1b", "collection": name, "revision": "abc"}
+        facts["systems"].append(model)
+        rows.append(record("r", name, "utahnlp/laconic-1b", "ndcg@10", values[task], method="m"))
     (suite / "run.json").write_text(json.dumps(facts))
     write_records(suite / "more.jsonl", rows)
     with (suite / "records.jsonl").open("a") as file:
         file.write((suite / "more.jsonl").read_text())
+    return suite, values
+
+
+def test_cqadupstack_is_the_mean_of_its_parts(twelve, tmp_path):
     scores = tmp_path / "scores.csv"
     scores.write_text("model,CQADupstackRetrieval\nutahnlp/laconic-1b,35.5\n")
-    assert [(row.task, row.word) for row in compared(load_run(suite), scores)] == [("CQADupstackRetrieval", "pass")]
+    assert [(row.task, row.word) for row in compared(load_run(twelve[0]), scores)] == [("CQADupstackRetrieval", "pass")]
+
+
+def test_the_twelve_have_the_file_that_mteb_makes_of_them(twelve, tmp_path):
+    mteb = pytest.importorskip("mteb")
+    folder, values = twelve
+    paths = {path.stem: path for path in write_mteb(load_run(folder), tmp_path / "out")}
+    ours = mteb.TaskResult.from_disk(paths["CQADupstackRetrieval"])
+    parts = [mteb.TaskResult.from_disk(paths[task]) for task in values]
+    theirs = mteb.get_task("CQADupstackRetrieval").combine_task_results(parts)
+    assert ours.get_score() == pytest.approx(theirs.get_score())
+    assert ours.dataset_revision == theirs.dataset_revision
+    assert ours.scores["test"][0]["hf_subset"] == theirs.scores["test"][0]["hf_subset"]
+    assert ours.scores["test"][0]["languages"] == theirs.scores["test"][0]["languages"]
+
+
+def test_eleven_parts_have_none(twelve, tmp_path):
+    folder, _ = twelve
+    lines = (folder / "records.jsonl").read_text().splitlines(keepends=True)
+    (folder / "records.jsonl").write_text("".join(lines[:-1]))
+    assert "CQADupstackRetrieval" not in [path.stem for path in write_mteb(load_run(folder), tmp_path / "out")]
