@@ -133,6 +133,11 @@ class Run:
         return frames.per_query(self.data)
 
     @cached_property
+    def suites(self) -> pd.DataFrame:
+        """Values over whole suites, and what of them is missing."""
+        return frames.suites(self.data)
+
+    @cached_property
     def latencies(self) -> pd.DataFrame:
         """Every timed query, in seconds."""
         return frames.latencies(self.data)

@@ -94,7 +94,7 @@ def tables(
 def export_run(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     form: Annotated[str, typer.Option("--format", help="csv, json, parquet, trec, mteb, pyperf, text, badge")] = "csv",
-    what: Annotated[str, typer.Option("--what", help="records or per-query (csv, json, parquet)")] = "records",
+    what: Annotated[str, typer.Option("--what", help="records, per-query or suites (csv, json, parquet)")] = "records",
     out: Annotated[Path | None, typer.Option("--out", help="File to write; a folder for trec and mteb.")] = None,
 ) -> None:
     """Write a run's numbers in another format."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from harness.metrics import over_suite
+from harness.runs.suites import missing, over, systems_of
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from harness.runs.read import RunData
+    from harness.spec.suite import Suite
 
 COLUMNS: dict[str, dict[str, str]] = {
     "records": {
@@ -33,6 +38,20 @@ COLUMNS: dict[str, dict[str, str]] = {
         "query": "the query's identifier",
         "metric": "name of the metric of quality or of counted work",
         "value": "its value for this query",
+    },
+    "suites": {
+        "suite": "name of the suite",
+        "system": "name of the system",
+        "metric": "name of the metric",
+        "value": "over the whole suite; NaN if something of it is missing",
+        "unit": "its unit",
+        "method": "how the values of the collections are combined",
+        "ci_low": "lower end of the interval, over queries within tasks; NaN for a value without chance",
+        "ci_high": "upper end of the interval",
+        "tasks": "number of tasks of the suite",
+        "there": "number of its tasks that have a value",
+        "partial": "mean of the tasks that are there, of a metric that is a mean; NaN if none is",
+        "missing": "what is missing of the suite and why; empty if nothing is",
     },
     "latencies": {
         "collection": "name of the collection",
@@ -86,6 +105,37 @@ def per_query(run: RunData) -> pd.DataFrame:
         for query, value in values.items()
     ]
     return _frame("per_query", rows)
+
+
+def suites(run: RunData) -> pd.DataFrame:
+    """Every value over a suite, a row for each system and metric; times have none."""
+    table = _frame("suites", [row for suite in run.suites for row in _of_suite(run, suite)])
+    return table.astype(dict.fromkeys(("value", "ci_low", "ci_high", "partial"), float))
+
+
+def _of_suite(run: RunData, suite: Suite) -> Iterator[dict[str, object]]:
+    within = set(suite.collections)
+    metrics = dict.fromkeys(row.metric for row in run.records if row.collection in within)
+    combined = {name: how for name in metrics if (how := over_suite(name, run.metric(name)))}
+    for system, (name, how) in itertools.product(systems_of(run, suite), combined.items()):
+        lacking = missing(run, suite, system, name)
+        there = suite.only([one for one in suite.collections if one not in lacking])
+        value = over(run, suite, system, name)
+        part = over(run, there, system, name) if there.tasks and how == "mean" else None
+        yield {
+            "suite": suite.name,
+            "system": system,
+            "metric": name,
+            "value": None if value is None else value.value,
+            "unit": run.metric(name).unit,
+            "method": "" if value is None else value.method,
+            "ci_low": None if value is None else value.ci_low,
+            "ci_high": None if value is None else value.ci_high,
+            "tasks": len(suite.tasks),
+            "there": len(there.tasks),
+            "partial": None if part is None else part.value,
+            "missing": "; ".join(f"{one} ({why})" for one, why in lacking.items()),
+        }
 
 
 def latencies(run: RunData) -> pd.DataFrame:

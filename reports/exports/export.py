@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.runs.read import RunData
 
 FORMATS = ("csv", "json", "parquet", "trec", "pyperf", "mteb", "text", "badge")
-WHAT = ("records", "per-query")
+WHAT = ("records", "per-query", "suites")
 
 
 def export(run: RunData, form: str, what: str = "records", out: Path | None = None) -> str:
@@ -31,7 +31,7 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
     Args:
         run: The run.
         form: One of `FORMATS`.
-        what: "records" or "per-query", for csv, json and parquet.
+        what: One of `WHAT`, for csv, json and parquet.
         out: File to write (a folder for "trec" and "mteb"); needed by parquet, pyperf, trec and mteb.
 
     Returns:
@@ -67,10 +67,10 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
 
 
 def frame(run: RunData, what: str) -> pd.DataFrame:
-    """The "records" or the "per-query" table, with the run's name in a column `run`."""
+    """The table of this name, with the run's name in a column `run`."""
     if what == "records":
         return frames.records(run)
-    table = frames.per_query(run)
+    table = frames.suites(run) if what == "suites" else frames.per_query(run)
     table.insert(0, "run", run.facts["run"])
     return table
 
@@ -114,7 +114,8 @@ def _parquet(run: RunData, what: str, out: Path) -> None:
     import pyarrow.parquet as pq
 
     table = frame(run, what)
-    kinds = {"value": pa.float64(), "ci_low": pa.float64(), "ci_high": pa.float64(), "n": pa.int64()}
+    numbers = dict.fromkeys(("value", "ci_low", "ci_high", "partial"), pa.float64())
+    kinds = numbers | dict.fromkeys(("n", "tasks", "there"), pa.int64())
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in table.columns])
     about = {"run": str(run.facts["run"]), "spec_hash": str(run.facts["spec_hash"])}
     pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False).replace_schema_metadata(about), out)

@@ -1,15 +1,17 @@
-"""A run for terminals and logs: verdicts and one table a collection; and as a badge."""
+"""A run for terminals and logs: verdicts, a table a suite and one a collection; and as a badge."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from harness.claims.judge_run import verdicts
+from reports.sections.all_collections import overviews
 from reports.sections.collection import SUMMARY, table
 from reports.sections.takeaways import WORST
 
 if TYPE_CHECKING:
     from harness.runs.read import RunData
+    from reports.sections.collection import Table
 
 WIDTH = 40
 COLOURS = {"supported": "brightgreen", "contradicted": "red"}
@@ -20,19 +22,27 @@ def summary(run: RunData) -> str:
     lines = [str(run.facts["title"]), f"run {run.facts['run']} of {run.facts['created']}", ""]
     for verdict in verdicts(run):
         lines += [f"{verdict.word.upper()}: {verdict.claim}", f"  {verdict.sentence}"]
+    for span in overviews(run) if run.suites else ():
+        lines += _aligned(f"{span.title}, means over {span.what}", span.means)
+        lines += span.notes
     for collection in run.collections():
-        shown = table(run, collection, SUMMARY)
-        rows = [["", *(text for _, text, _ in shown.columns)]]
-        for line in shown.rows:
-            system = line.system
-            name = system["name"] if system["status"] == "ok" else f"{system['name']} ({system['status']})"
-            rows.append([_cut(name), *(cell.text + (" *" if cell.best else "") for cell in line.cells)])
-        widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-        lines += ["", f"{collection} (* best, beyond chance)"]
-        for row in rows:
-            cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-            lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+        lines += _aligned(collection, table(run, collection, SUMMARY))
     return "".join(f"{line}\n" for line in (_plain(line) for line in lines))
+
+
+def _aligned(title: str, shown: Table) -> list[str]:
+    """A table under its title, after an empty line."""
+    rows = [["", *(text for _, text, _ in shown.columns)]]
+    for line in shown.rows:
+        system = line.system
+        name = system["name"] if system["status"] == "ok" else f"{system['name']} ({system['status']})"
+        rows.append([_cut(name), *(cell.text + (" *" if cell.best else "") for cell in line.cells)])
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = ["", f"{title} (* best, beyond chance)"]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    return lines
 
 
 def badge(run: RunData) -> dict[str, object]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import write_run
+from suite_runs import MEANS, write_suite_run
 
 from harness.runs import frames
 from harness.runs.read import RunData, load_run
@@ -15,7 +16,7 @@ finite = st.floats(min_value=1e-9, max_value=1e6)
 
 def test_a_folder_without_samples_gives_empty_tables_with_all_columns(tmp_path):
     run = load_run(write_run(tmp_path / "run"))
-    for name in ("per_query", "latencies", "conditions"):
+    for name in ("per_query", "suites", "latencies", "conditions"):
         table = getattr(frames, name)(run)
         assert table.empty
         assert list(table.columns) == list(frames.COLUMNS[name])
@@ -77,6 +78,22 @@ def test_conditions_leave_out_lists_and_fill_what_a_process_lacks(tmp_path):
     assert "sentinel" not in table
     assert table["pinned"].isna().tolist() == [False, True]
     assert table["disturbance"].isna().all()
+
+
+def test_values_over_suites(tmp_path):
+    table = frames.suites(load_run(write_suite_run(tmp_path, failed={("p2", "good"): "no memory"})))
+    rows = table.set_index(["system", "metric"])
+    other = rows.loc["other", "ndcg@10"]
+    assert other["value"] == pytest.approx(MEANS["other"])
+    assert other["ci_low"] < other["value"] < other["ci_high"]
+    assert (other["tasks"], other["there"], other["missing"]) == (3, 3, "")
+    assert other["partial"] == other["value"]
+    good = rows.loc["good", "ndcg@10"]
+    assert np.isnan(good["value"])
+    assert (good["there"], good["missing"]) == (2, "p2 (failed: no memory)")
+    assert good["partial"] == pytest.approx(0.7)
+    assert np.isnan(rows.loc["good", "index_bytes"]["partial"])
+    assert rows.loc["other", "index_bytes"]["method"] == "sum over 4 collections"
 
 
 def test_a_run_of_records_alone_has_its_records(tmp_path):

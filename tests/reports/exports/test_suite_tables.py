@@ -2,14 +2,17 @@
 
 import csv
 import io
+import json
 
 import pytest
-from suite_runs import BYTES, DOCUMENTS, write_suite_run
+from suite_runs import BYTES, DOCUMENTS, MEANS, write_suite_run
 
 from harness.runs.read import load_run
+from reports.exports.export import export
 from reports.exports.paper_tables import table
 from reports.exports.quoted import read_quoted
 from reports.exports.table_columns import names
+from reports.exports.text_summary import summary
 
 
 def rows_of(run, *arguments, **more):
@@ -70,3 +73,22 @@ def test_quoted_numbers_are_by_task(tmp_path, line, wanted):
     quoted = read_quoted(tmp_path / "q.csv", names(run))
     *_, last = rows_of(run, ["ndcg@10"], quoted=quoted)
     assert last[1:] == ["x", *wanted]
+
+
+def test_exports_have_the_values_over_suites(tmp_path):
+    run = load_run(write_suite_run(tmp_path / "run", failed={("p2", "good"): "x"}))
+    rows = {(row["system"], row["metric"]): row for row in json.loads(export(run, "json", "suites"))}
+    assert rows["other", "ndcg@10"]["value"] == pytest.approx(MEANS["other"])
+    assert rows["good", "ndcg@10"]["value"] is None
+    assert rows["good", "ndcg@10"]["missing"] == "p2 (failed: x)"
+    assert export(run, "csv", "suites").startswith("run,suite,system,metric,value,")
+    export(run, "parquet", "suites", tmp_path / "s.parquet")
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    assert len(pyarrow.read_table(tmp_path / "s.parquet")) == len(rows)
+
+
+def test_the_text_begins_with_the_suite(tmp_path):
+    text = summary(load_run(write_suite_run(tmp_path, failed={("p2", "good"): "x"})))
+    assert text.index("S, means over 3 tasks (* best, beyond chance)") < text.index("c1 (* best")
+    assert "good has no mean over S. Missing: Forum: p2 (failed: x)." in text
+    assert "S, means" not in summary(load_run(write_suite_run(tmp_path / "none", suites={})))
