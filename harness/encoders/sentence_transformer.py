@@ -69,7 +69,7 @@ class SentenceTransformerType(ReadyMade):
         from harness.encoders.backbones.bert import open_bert
 
         unit = compared_by(folder, self.params.similarity) == "cosine"
-        plain = open_bert(folder, self.params, device)
+        plain = open_bert(folder, self.params, device) if self.params.code_revision is None else None
         if plain is not None:
             plain.contract = replace(plain.contract, normalise=plain.contract.normalise or unit)
             if self.params.dimensions is not None:
@@ -80,7 +80,7 @@ class SentenceTransformerType(ReadyMade):
             return PackedDense(plain, self.params)
         from sentence_transformers import SentenceTransformer
 
-        model = open_model(SentenceTransformer, folder, self.params.dtype, device)
+        model = open_model(SentenceTransformer, folder, self.params, device)
         return DenseEncoder(model, self.params, unit=unit)
 
 

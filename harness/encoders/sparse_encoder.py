@@ -88,7 +88,7 @@ class SparseEncoderType(ReadyMade):
         """Plain BERT pipelines in torch alone, all others with sentence-transformers."""
         from harness.encoders.backbones.bert import open_bert
 
-        plain = open_bert(folder, self.params, device)
+        plain = open_bert(folder, self.params, device) if self.params.code_revision is None else None
         if plain is not None:
             limits = self.params.model_dump(include={"query_terms", "document_terms"}, exclude_none=True)
             plain.contract = replace(plain.contract, **limits)
@@ -97,7 +97,7 @@ class SparseEncoderType(ReadyMade):
             return PackedSparse(plain, self.params)
         from sentence_transformers import SparseEncoder
 
-        return SparseTextEncoder(open_model(SparseEncoder, folder, self.params.dtype, device), self.params)
+        return SparseTextEncoder(open_model(SparseEncoder, folder, self.params, device), self.params)
 
 
 class SparseTextEncoder(Loaded):

@@ -1,10 +1,15 @@
 """Published families: a tiny random model of each layout gives the vectors that the library itself gives."""
 
+import json
+import shlex
+
 import families
 import numpy as np
 import pytest
+from hub_client import client, hub  # noqa: F401 - fixtures
 
 from harness.encoders import registry
+from harness.errors import UserError
 from harness.measure.validity import check_encoder
 
 TEXTS = families.TEXTS
@@ -18,16 +23,16 @@ def ours(type, folder, place, **params):
     return made.load(place)
 
 
-def theirs(type, folder):
+def theirs(type, folder, **given):
     """Queries and documents as the library encodes them; unit length where it compares by cosine."""
     from sentence_transformers import SentenceTransformer, SparseEncoder
 
     if type == "sparse-encoder":
-        model, given = SparseEncoder(str(folder), device="cpu"), {"convert_to_sparse_tensor": False}
+        model, settings = SparseEncoder(str(folder), device="cpu", **given), {"convert_to_sparse_tensor": False}
     else:
-        model = SentenceTransformer(str(folder), device="cpu")
-        given = {"normalize_embeddings": model.similarity_fn_name == "cosine"}
-    return [np.asarray(encode(TEXTS, **given)) for encode in (model.encode_query, model.encode_document)]
+        model = SentenceTransformer(str(folder), device="cpu", **given)
+        settings = {"normalize_embeddings": model.similarity_fn_name == "cosine"}
+    return [np.asarray(encode(TEXTS, **settings)) for encode in (model.encode_query, model.encode_document)]
 
 
 def rows(vectors):
@@ -124,3 +129,87 @@ def test_a_network_alone_is_pooled_as_the_spec_says(tmp_path, mode):
     pooled = Pooling(16, pooling_mode={"last": "lasttoken"}.get(mode, mode))
     model = SentenceTransformer(modules=[Transformer(str(folder)), pooled], device="cpu")
     same(encoder, [model.encode(TEXTS, normalize_embeddings=True)] * 2)
+
+
+def test_code_of_a_model_runs_only_if_its_commit_is_pinned(tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    folder = families.own_code(tmp_path)
+    with pytest.raises(UserError, match=r"needs code of its own \(modeling_tiny.TinyConfig(.|\n)*0123456789") as error:
+        ours("sentence-transformer", folder, tmp_path / "refused")
+    assert error.value.key == "code_revision" and not list((tmp_path / "refused").rglob("*.py"))
+    with pytest.raises(UserError, match=rf"which is of commit {families.COMMIT}"):
+        ours("sentence-transformer", folder, tmp_path / "other", code_revision="f" * 40)
+    encoder = ours("sentence-transformer", folder, tmp_path / "out", code_revision=families.COMMIT)
+    model = SentenceTransformer(str(folder), device="cpu", trust_remote_code=True)
+    expected = [model.encode(TEXTS, normalize_embeddings=True)] * 2
+    same(encoder, expected)
+    plain = SentenceTransformer(str(families.dense(tmp_path / "plain", "bert")), device="cpu")
+    assert np.abs(plain.encode(TEXTS, normalize_embeddings=True) - expected[0]).max() > 0.01
+
+
+def test_code_of_another_repository_is_fetched_at_its_commit(tmp_path, client):  # noqa: F811
+    commit = client.hub.model("maker/code", {"modeling_tiny.py": families.CODE.encode()})
+    folder = families.own_code(tmp_path, "maker/code")
+    with pytest.raises(UserError, match="'COMMIT' of maker/code"):
+        ours("sentence-transformer", folder, tmp_path / "refused")
+    encoder = ours("sentence-transformer", folder, tmp_path / "out", code_revision=commit)
+    same(encoder, theirs("sentence-transformer", tmp_path / "out" / "model", trust_remote_code=True))
+
+
+def test_code_that_is_not_there_or_of_an_unknown_commit_is_not_pinned(tmp_path):
+    plain = families.dense(tmp_path / "plain", "bert")
+    with pytest.raises(UserError, match="leave code_revision out"):
+        ours("sentence-transformer", plain, tmp_path / "one", code_revision=families.COMMIT)
+    folder = families.own_code(tmp_path).rename(tmp_path / "folder")
+    with pytest.raises(UserError, match="of commit unknown"):
+        ours("sentence-transformer", folder, tmp_path / "two", code_revision=families.COMMIT)
+
+
+def test_a_known_type_of_another_build_is_not_filled_with_random_weights(tmp_path):
+    folder = families.dense(tmp_path / "model", "bert")
+    file = folder / "config.json"
+    about = json.loads(file.read_text())
+    pointed = {"auto_map": {"AutoModel": "maker/code--modeling.Other"}}
+    file.write_text(json.dumps(about | pointed))
+    same(ours("sentence-transformer", folder, tmp_path / "same"), theirs("sentence-transformer", folder))
+    file.write_text(json.dumps(about | pointed | {"architectures": ["OtherBertModel"]}))
+    with pytest.raises(UserError, match="needs code of its own"):
+        ours("sentence-transformer", folder, tmp_path / "other")
+    file.write_text(json.dumps(about | {"num_hidden_layers": 3}))
+    with pytest.raises(UserError, match=r"16 weights are not there, such as encoder\.layer\.2"):
+        ours("sentence-transformer", folder, tmp_path / "more")
+    file.write_text(json.dumps(about | {"hidden_size": 32}))
+    with pytest.raises(UserError, match="does not load the weights"):
+        ours("sentence-transformer", folder, tmp_path / "wider")
+
+
+@pytest.mark.parametrize("type", ["sentence-transformer", "sparse-encoder"])
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_command_for_weights_as_pickles_makes_a_model_that_loads(tmp_path, monkeypatch, type, bare):
+    sparse = type == "sparse-encoder"
+    place = tmp_path / "made"
+    if bare:
+        families.network(place, "bert", "AutoModelForMaskedLM" if sparse else "AutoModel")
+    elif sparse:
+        families.splade(place, "bert")
+    else:
+        families.dense(place, "bert", after=[families.projection(16, 8)])
+    given = {"pooling": "mean"} if bare and not sparse else {}
+    before = ours(type, place, tmp_path / "before", **given)
+    pickled = families.as_pickles(place)
+    with pytest.raises(UserError, match=r"no \.safetensors(.|\n)*python -c") as error:
+        ours(type, pickled, tmp_path / "refused", **given)
+    command = shlex.split(error.value.remedy.partition(": ")[2])
+    assert command[:2] == ["python", "-c"]
+    monkeypatch.chdir(tmp_path)
+    exec(command[2])  # noqa: S102 - the command as a user would run it
+    after = ours(type, tmp_path / "models" / "made-safetensors", tmp_path / "after", **given)
+    same(after, [rows(before.encode_queries(TEXTS)), rows(before.encode_documents(TEXTS))])
+
+
+def test_a_single_module_with_a_pickle_is_named(tmp_path):
+    folder = families.dense(tmp_path / "model", "bert", after=[families.projection(16, 8)])
+    (folder / "2_Dense" / "model.safetensors").rename(folder / "2_Dense" / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"2_Dense has no \.safetensors"):
+        ours("sentence-transformer", folder, tmp_path / "out")

@@ -181,3 +181,57 @@ def static(folder, model2vec=False):
     ]
     (folder / "modules.json").write_text(json.dumps(modules))
     return folder
+
+
+def as_pickles(folder):
+    """The same model with weights as pickles alone."""
+    import torch
+    from safetensors.torch import load_file
+
+    for file in sorted(folder.rglob("*.safetensors")):
+        torch.save(load_file(file), file.with_name("pytorch_model.bin"))
+        file.unlink()
+    return folder
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CODE = """
+from transformers import BertConfig, BertModel
+
+
+class TinyConfig(BertConfig):
+    model_type = "tiny-own"
+
+
+class TinyModel(BertModel):
+    config_class = TinyConfig
+
+    def forward(self, *args, **kwargs):
+        result = super().forward(*args, **kwargs)
+        result["last_hidden_state"] = result["last_hidden_state"] * 2 + 1
+        return result
+"""
+"""A network that transformers does not have: BERT with other states."""
+
+
+def own_code(folder, repository=None):
+    """A model with code in its own folder or in another repository, as the Hub's cache keeps it."""
+    place = folder / "snapshots" / COMMIT
+    place.parent.mkdir(parents=True)
+    dense(place, "bert")
+    prefix = f"{repository}--" if repository else ""
+    about = json.loads((place / "config.json").read_text())
+    names = {"AutoConfig": f"{prefix}modeling_tiny.TinyConfig", "AutoModel": f"{prefix}modeling_tiny.TinyModel"}
+    changed = about | {"model_type": "tiny-own", "architectures": ["TinyModel"], "auto_map": names}
+    (place / "config.json").write_text(json.dumps(changed))
+    if repository is None:
+        (place / "modeling_tiny.py").write_text(CODE)
+    return place
+
+
+def adapter_alone(folder):
+    """A folder of sentence-transformers with an adapter in place of the weights."""
+    dense(folder, "bert")
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "maker/base"}))
+    return folder

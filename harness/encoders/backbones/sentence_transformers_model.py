@@ -10,9 +10,10 @@ from harness.encoders.backbones.model_side import ModelSide
 from harness.encoders.base import Declared, EncoderBase, Probe
 from harness.encoders.hardware import arithmetic, described
 from harness.encoders.weights.hub_files import commit_of
-from harness.encoders.weights.published_folder import copy_model
+from harness.encoders.weights.published_folder import Wish, copy_model
 from harness.encoders.weights.source import SourcedType
 from harness.encoders.weights.stored import stored_dtype
+from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from harness.collections.base import Pair
     from harness.encoders.base import Progress, Role
-    from harness.encoders.hardware import Dtype
     from harness.encoders.weights.published_folder import PoolingMode
     from harness.encoders.weights.source import Source, SourceParams
     from harness.vectors import Kind, Vectors
@@ -67,24 +67,42 @@ class ReadyMade(SourcedType):
     ) -> Mapping[str, object]:
         """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
         folder = self.params.place()
-        copy_model(
-            folder, directory / "model", self.kind, name=self.params.model or str(folder), pooling=self.pooling()
-        )
+        wish = Wish(self.kind, self.params.model or str(folder), self.pooling(), self.params.code_revision)
+        copy_model(folder, directory / "model", wish)
         commit = commit_of(folder)
         return {} if commit is None else {"commits": {str(self.params.model): commit}}
 
 
-def open_model(kind: type[Opened], folder: Path, dtype: Dtype, device: str) -> Opened:
-    """A model of the library on this device, its weights in this dtype once.
+def open_model(kind: type[Opened], folder: Path, params: SourceParams, device: str) -> Opened:
+    """A model of the library on this device, its weights in one dtype; its own code is run where the spec pins it.
 
     Args:
         kind: SentenceTransformer or SparseEncoder.
         folder: That `copy_model` wrote.
-        dtype: As the spec names it.
+        params: Of the encoder.
         device: By torch's name.
+
+    Raises:
+        UserError: It needs code of its own, and the spec does not pin it.
     """
-    wanted = arithmetic(dtype, device, stored_dtype(folder))
-    model = kind(str(folder), device=device, local_files_only=True, model_kwargs={"dtype": wanted})
+    wanted = arithmetic(params.dtype, device, stored_dtype(folder))
+    trusted = params.code_revision is not None
+    try:
+        model = kind(
+            str(folder),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=trusted,
+            model_kwargs={"dtype": wanted},
+        )
+    except ValueError as error:
+        if trusted or "trust_remote_code" not in str(error):
+            raise
+        raise UserError(
+            "a part of the model needs code of its own, which is not run unless the spec pins it",
+            key="code_revision",
+            remedy="read the code; if you trust it, give code_revision its commit",
+        ) from None
     # Modules that are no model of transformers do not take the argument.
     return model.to(wanted)
 

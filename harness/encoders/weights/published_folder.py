@@ -9,84 +9,39 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.encoders.weights.configuration import FILE as CONFIG
 from harness.encoders.weights.configuration import read_configuration
-from harness.encoders.weights.sentence_transformers_folder import POOLING, TRANSFORMER, read_modules
+from harness.encoders.weights.folder_modules import LIBRARY, MODULES, FolderModule, modules_of
+from harness.encoders.weights.own_code import check_code, copy_code, needed_code
+from harness.encoders.weights.sentence_transformers_folder import POOLING, TRANSFORMER
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from pydantic import JsonValue
 
     from harness.vectors import Kind
 
 PoolingMode = Literal["mean", "cls", "last"]
 
-MODULES = "modules.json"
-ROUTES = ("router_config.json", CONFIG)
-"""Where a Router says of which modules its routes are made: the present name of the file and the older one."""
 SPARSE_MODULES = {"SpladePooling", "SparseAutoEncoder", "SparseStaticEmbedding", "CSRSparsity"}
-WITH_WEIGHTS = {"Transformer", "MLMTransformer", "Dense", "StaticEmbedding", "SparseStaticEmbedding"} | {
-    "SparseAutoEncoder",
-    "CSRSparsity",
-    "WordEmbeddings",
-    "LSTM",
-    "CNN",
-    "LayerNorm",
-    "WeightedLayerPooling",
-}
+NETWORKS = {"Transformer", "MLMTransformer"}
+"""Modules that are networks of transformers."""
+WITH_WEIGHTS = NETWORKS | {"Dense", "StaticEmbedding", "SparseStaticEmbedding", "SparseAutoEncoder", "LayerNorm"}
 """Modules that load weights of their own."""
+SUPPORTED = WITH_WEIGHTS | {"Pooling", "Normalize", "SpladePooling", "Dropout", "Router", "Asym"}
+"""Modules whose work is counted and whose sides are known; others of the library read words or images."""
+ENCODERS_ALONE = {
+    "t5": "T5EncoderModel",
+    "mt5": "MT5EncoderModel",
+    "umt5": "UMT5EncoderModel",
+    "longt5": "LongT5EncoderModel",
+}
+"""Networks of which the library loads the encoder alone."""
 UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.py", ".git*", ".cache")
 """Files that are never copied: weights that can run code when they are read, other formats, code."""
 MODES = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 """Values of the key `pooling` -> the library's names."""
-
-
-@dataclass(frozen=True)
-class FolderModule:
-    """A module of a model's folder.
-
-    Attributes:
-        type: Dotted name of its class.
-        folder: Where its files lie.
-    """
-
-    type: str
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """Name of its class."""
-        return self.type.rpartition(".")[2]
-
-
-def modules_of(folder: Path) -> list[FolderModule]:
-    """The modules of a model, a Router followed by the modules of all its routes; none without a modules.json.
-
-    Raises:
-        UserError: modules.json or the Router's file is damaged.
-    """
-    file = folder / MODULES
-    if not file.is_file():
-        return []
-    listed = [FolderModule(module["type"], folder / module["path"]) for module in read_modules(file)]
-    return [each for module in listed for each in (module, *_routed(module))]
-
-
-def _routed(module: FolderModule) -> Iterator[FolderModule]:
-    if module.name not in {"Router", "Asym"}:
-        return
-    file = next(
-        (module.folder / name for name in ROUTES if (module.folder / name).is_file()), module.folder / ROUTES[0]
-    )
-    try:
-        types = json.loads(file.read_text(encoding="utf-8"))["types"]
-        yield from (FolderModule(str(type), module.folder / name) for name, type in types.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            "this does not say of which modules the model's two sides are made",
-            file=file,
-            key="model",
-            remedy="get the file again, or save the model again with sentence-transformers",
-        ) from None
 
 
 def kind_of(folder: Path, pooling: PoolingMode | None = None) -> Kind:
@@ -112,8 +67,10 @@ def kind_of(folder: Path, pooling: PoolingMode | None = None) -> Kind:
     if pooling is not None:
         return "dense"
     if (folder / CONFIG).is_file():
-        heads = read_configuration(folder, "model").get("architectures") or [""]
-        if heads[0].endswith("ForMaskedLM"):
+        if not needed_code(folder, []):
+            read_configuration(folder, "model")
+        heads = _settings(folder / CONFIG).get("architectures")
+        if isinstance(heads, list) and str(next(iter(heads), "")).endswith("ForMaskedLM"):
             return "sparse"
     raise UserError(
         f"the folder has no {MODULES}, so it does not say how its texts are pooled",
@@ -124,31 +81,76 @@ def kind_of(folder: Path, pooling: PoolingMode | None = None) -> Kind:
     )
 
 
-def copy_model(source: Path, target: Path, kind: Kind, *, name: str, pooling: PoolingMode | None = None) -> None:
-    """Copy a model's folder, weights as safetensors only.
+@dataclass(frozen=True)
+class Wish:
+    """What a spec says of a published model, for a copy of it.
+
+    Attributes:
+        kind: What the spec takes the model for.
+        name: What the spec calls the model, for commands.
+        pooling: How texts are pooled, for a folder without modules.json.
+        code_revision: The commit of the model's own code; None lets no code run.
+    """
+
+    kind: Kind
+    name: str
+    pooling: PoolingMode | None = None
+    code_revision: str | None = None
+
+
+def copy_model(source: Path, target: Path, wish: Wish) -> None:
+    """Copy a model's folder, weights as safetensors only, code only where its commit is pinned.
 
     Args:
         source: Folder of the model.
         target: Does not exist.
-        kind: What the spec takes it for.
-        name: What the spec calls the model, for commands.
-        pooling: How texts are pooled, written into a modules.json where the folder has none.
+        wish: What the spec says of it.
 
     Raises:
         UserError: It is of the other kind, which would load and give wrong scores that look right, or it is no model,
-            or some of its weights are not safetensors, or it is an adapter without its base model.
+            or it is one that cannot be used here; the message says why and what to do.
     """
-    its_kind = kind_of(source, pooling)
-    if its_kind != kind:
+    _check_purpose(source)
+    modules = modules_of(source)
+    check_code(source, modules, wish.code_revision)
+    its_kind = kind_of(source, wish.pooling)
+    if its_kind != wish.kind:
         other = {"sparse": "sparse-encoder", "dense": "sentence-transformer"}[its_kind]
         raise UserError(f"this is a {its_kind} model", file=source, key="type", remedy=f'use type = "{other}"')
-    _check_weights(source, kind, name)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*UNSAFE))
-    if pooling is not None:
-        _write_modules(target, pooling)
+    _check_modules(source, modules)
+    _check_weights(source, wish)
+    unsafe = [pattern for pattern in UNSAFE if pattern != "*.py" or wish.code_revision is None]
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*unsafe))
+    if wish.code_revision is not None:
+        copy_code(target, modules_of(target), wish.code_revision)
+    if wish.pooling is not None:
+        _write_modules(target, wish.pooling)
 
 
-def _check_weights(folder: Path, kind: Kind, name: str) -> None:
+def _check_purpose(folder: Path) -> None:
+    about = _settings(folder / "config_sentence_transformers.json")
+    compares = str(about.get("similarity_fn_name")).lower()
+    if about.get("model_type") in {"MultiVectorEncoder", "CrossEncoder"} or compares == "maxsim":
+        what = "scores pairs of texts" if about.get("model_type") == "CrossEncoder" else "gives a vector for each token"
+        raise UserError(
+            f"the model {what}, and an index here holds one vector for each text",
+            file=folder,
+            key="model",
+            remedy="use a model with one vector for each text",
+        )
+
+
+def _check_modules(folder: Path, modules: Sequence[FolderModule]) -> None:
+    if other := [module.name for module in modules if module.type.startswith(LIBRARY) and module.name not in SUPPORTED]:
+        raise UserError(
+            f"models with the module {other[0]} are not supported",
+            file=folder,
+            key="model",
+            remedy="use a model of the families in docs/models.md",
+        )
+
+
+def _check_weights(folder: Path, wish: Wish) -> None:
     """Refuse what sentence-transformers would read from a pickle, or fill with random numbers."""
     if (folder / "adapter_config.json").is_file() and not list(folder.glob("model*.safetensors")):
         raise UserError(
@@ -156,41 +158,81 @@ def _check_weights(folder: Path, kind: Kind, name: str) -> None:
             file=folder,
             key="model",
             remedy="merge it into its base model with peft (merge_and_unload); types laconic and dense-twin take an "
-            f"adapter as it is: backbone = {{ model = 'its base', adapter = '{name}' }}",
+            f"adapter as it is: backbone = {{ model = 'its base', adapter = '{wish.name}' }}",
         )
     for module in modules_of(folder) or [FolderModule(TRANSFORMER, folder)]:
-        if module.name not in WITH_WEIGHTS or list(module.folder.glob("*.safetensors")) or _reads_json(module):
+        if module.name not in WITH_WEIGHTS or _reads_json(module):
             continue
-        where = module.folder.name if module.folder != folder else "the model"
-        raise UserError(
-            f"{where} has no .safetensors; other weights are not read, as reading them can run code",
-            file=folder,
-            key="model",
-            remedy=f"if you trust its authors, convert it: {conversion(folder, kind, name)}",
+        if not list(module.folder.glob("*.safetensors")):
+            where = module.folder.name if module.folder != folder else "the model"
+            raise UserError(
+                f"{where} has no .safetensors; other weights are not read, as reading them can run code",
+                file=folder,
+                key="model",
+                remedy=f"if you trust its authors, convert it: {conversion(folder, wish)}",
+            )
+        if module.name in NETWORKS and wish.code_revision is None:
+            _check_complete(module, "fill-mask" if wish.kind == "sparse" and not (folder / MODULES).is_file() else None)
+
+
+def _check_complete(module: FolderModule, task: str | None) -> None:
+    """Compare the names and sizes of a network's weights with those of its class; nothing is loaded."""
+    settings = _settings(module.folder / CONFIG)
+    kind = str(settings.get("model_type"))
+    if not settings or kind.startswith("t5gemma"):  # which of its halves is used, the library decides
+        return
+    import transformers
+
+    task = "fill-mask" if module.name == "MLMTransformer" else task
+    task = str(_settings(module.folder / "sentence_bert_config.json").get("transformer_task", task))
+    name = {"fill-mask": "AutoModelForMaskedLM", "text-generation": "AutoModelForCausalLM"}.get(task)
+    maker = getattr(transformers, name or ENCODERS_ALONE.get(kind, "AutoModel"))
+    try:
+        _, report = maker.from_pretrained(
+            str(module.folder), device_map="meta", output_loading_info=True, local_files_only=True
         )
+    except Exception as error:
+        missing, what = [], f"transformers does not load the weights: {' '.join(str(error).split())[:300]}"
+    else:
+        # A pooler's output is read by no module here.
+        missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+        what = f"{len(missing)} weights are not there, such as {next(iter(missing), '')}"
+        if not missing:
+            return
+    raise UserError(
+        f"{what}; a {kind} of transformers would be random in their place",
+        file=module.folder,
+        key="model",
+        remedy="get the files again; a model that its own code builds otherwise needs code_revision",
+    )
 
 
 def _reads_json(module: FolderModule) -> bool:
     """Whether it is a table of weights of tokens in a JSON file."""
-    file = module.folder / CONFIG
-    if module.name != "SparseStaticEmbedding" or not file.is_file():
+    if module.name != "SparseStaticEmbedding":
         return False
+    return str(_settings(module.folder / CONFIG).get("path")).endswith(".json")
+
+
+def _settings(file: Path) -> dict[str, JsonValue]:
+    """Content of a JSON file; nothing where it is not there or damaged, which its own reader says."""
     try:
-        return str(json.loads(file.read_text(encoding="utf-8")).get("path")).endswith(".json")
-    except (ValueError, AttributeError):
-        return False
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
-def conversion(folder: Path, kind: Kind, name: str) -> str:
+def conversion(folder: Path, wish: Wish) -> str:
     """A command that writes a model's weights as safetensors into another folder."""
-    target = f"models/{name.rstrip('/').rpartition('/')[2]}-safetensors"
+    target = f"models/{wish.name.rstrip('/').rpartition('/')[2]}-safetensors"
     if (folder / MODULES).is_file():
-        model = {"sparse": "SparseEncoder", "dense": "SentenceTransformer"}[kind]
-        return f"python -c \"from sentence_transformers import {model} as M; M('{name}').save('{target}')\""
-    model = {"sparse": "AutoModelForMaskedLM", "dense": "AutoModel"}[kind]
+        model = {"sparse": "SparseEncoder", "dense": "SentenceTransformer"}[wish.kind]
+        return f"python -c \"from sentence_transformers import {model} as M; M('{wish.name}').save('{target}')\""
+    model = {"sparse": "AutoModelForMaskedLM", "dense": "AutoModel"}[wish.kind]
     return (
         f'python -c "from transformers import {model} as M, AutoTokenizer as T; '
-        f"[C.from_pretrained('{name}').save_pretrained('{target}') for C in (M, T)]\""
+        f"[C.from_pretrained('{wish.name}').save_pretrained('{target}') for C in (M, T)]\""
     )
 
 
@@ -209,7 +251,7 @@ def _write_modules(folder: Path, pooling: PoolingMode) -> None:
 
 def _width(folder: Path) -> int:
     """Size of a backbone's states, under the names that transformers gives it."""
-    config = read_configuration(folder, "model")
+    config = _settings(folder / CONFIG)
     for key in ("hidden_size", "d_model", "dim", "n_embd"):
         size = config.get(key)
         if isinstance(size, int):

@@ -193,6 +193,8 @@ class SourceParams(Source, Hardware):
     """Put before every query; the model's own prompt where it is left out."""
     document_prefix: str | None = None
     """Put before every document; the model's own prompt where it is left out."""
+    code_revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    """Commit of the repository with the model's own code, 40 hex digits: that code is then run. None is without it."""
     max_length: int = Field(default=256, ge=1, le=131072)
     """Tokens of a text that are read, special tokens included; never more than the model takes."""
     dtype: Dtype = "float32"
