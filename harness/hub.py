@@ -6,13 +6,13 @@ import errno
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import UnavailableError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 """Name of a large file in the Hub's cache: the SHA-256 of its content. Small ones have Git's own hash."""
@@ -44,19 +44,23 @@ class Wanted:
         """Why the Hub did not give it, from what a client of the Hub raised.
 
         Returns:
-            An UnavailableError where the Hub, the network, a licence or the disk is the cause; else a UserError.
+            An UnavailableError: the Hub, the network, a licence or the disk is the cause. A UserError where no
+            repository can have the name.
         """
         causes = list(_causes(error))
         text = _full_disk(causes, self) or _refusal(causes, self) or _no_answer(causes, self)
-        if text is None:
-            shown = " ".join(str(error).split())[:300]
-            return UserError(
-                f"the {self.kind} {self.name!r} cannot be had ({type(error).__name__}: {shown})",
-                key=self.key,
-                remedy=self.otherwise or "correct the name",
-            )
-        what, remedy = text
-        return UnavailableError(what, key=self.key, remedy=remedy)
+        if text is not None:
+            return UnavailableError(text[0], key=self.key, remedy=text[1])
+        what = f"the {self.kind} {self.name!r} cannot be had"
+        what = f"{what} ({type(error).__name__}: {' '.join(str(error).split())[:300]})"
+        if any("HFValidationError" in _names(cause) for cause in causes):
+            return UserError(what, key=self.key, remedy="correct the name")
+        return UnavailableError(what, key=self.key, remedy=self.otherwise_or("run the same command later"))
+
+    @property
+    def cached(self) -> Path:
+        """Its folder in the Hub's cache, whether it is there or not."""
+        return Path(_cache()) / f"{self.kind}s--{self.name.replace('/', '--')}"
 
     def otherwise_or(self, remedy: str) -> str:
         """A remedy, and what can be done without the Hub."""
@@ -105,6 +109,12 @@ def _refusal(causes: list[BaseException], wanted: Wanted) -> tuple[str, str] | N
     """What the Hub's own answer says: its code and its status."""
     named = {name for cause in causes for name in _names(cause)}
     status = next((code for cause in causes if (code := _status(cause)) is not None), None)
+    # The client of data sets drops the Hub's answer and keeps it in words.
+    words = "".join(str(cause) for cause in causes if "DatasetNotFoundError" in _names(cause))
+    if "is a gated dataset" in words:
+        named, status = named | {"GatedRepoError"}, 401 if "must be authenticated" in words else 403
+    if "DatasetNotFoundError" in named and words.startswith("Revision "):
+        named, status = named | {"RevisionNotFoundError"}, 404
     what, page = f"the {wanted.kind} {wanted.name!r}", _page(wanted)
     if "GatedRepoError" in named:
         if status == 401:
@@ -151,7 +161,7 @@ def _no_answer(causes: list[BaseException], wanted: Wanted) -> tuple[str, str] |
             f"the Hub's cache has only a part of {what}, and the Hub is not reached",
             wanted.otherwise_or("run the same command with network, which downloads the rest"),
         )
-    if "OfflineModeIsEnabled" in named:
+    if "OfflineModeIsEnabled" in named or (named & UNREACHABLE and _offline()):
         return (
             f"{what} is not in the Hub's cache, and HF_HUB_OFFLINE forbids the network",
             wanted.otherwise_or("run it once with network and without HF_HUB_OFFLINE"),
@@ -207,6 +217,12 @@ def _endpoint() -> str:
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT)
+
+
+def _offline() -> bool:
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
 
 
 def _cache() -> str:

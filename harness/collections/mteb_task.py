@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypedDict
 from pydantic import Field, model_validator
 
 from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Query, Sizes, register
+from harness.collections._hub_data import fetching
 from harness.collections._mteb_text import query_text
 from harness.collections._suites import SUITES
 from harness.errors import UserError, allowed
@@ -246,17 +247,11 @@ def _subset(task: _Task, params: MtebParams) -> str:
 
 
 def _load(params: MtebParams) -> _Task:
-    task, name = _named(params), params.task
-    try:
+    task = _named(params)
+    data = task.metadata.dataset
+    with fetching(data["path"], data.get("revision"), "task"):
         task.load_data()
         task.convert_v1_dataset_format_to_v2(num_proc=None)
-    except Exception as error:
-        raise UserError(
-            f"cannot get the data of {name!r} ({type(error).__name__})",
-            key="task",
-            remedy="mteb gets it from the Hugging Face Hub: check the network, or run it once where there is "
-            "one and copy the Hub's cache (HF_HOME); a BEIR folder needs no network (type = 'beir')",
-        ) from None
     return task
 
 

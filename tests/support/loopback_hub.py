@@ -49,6 +49,10 @@ class Repository:
         self.refs[branch] = sha
         return sha
 
+    def files(self, revision="main"):
+        """Paths of a commit's files."""
+        return list(self.commits[self.resolve(revision)])
+
     def resolve(self, revision):
         """The commit of a branch or a commit; None where there is none."""
         return self.refs.get(revision, revision if revision in self.commits else None)
@@ -263,7 +267,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _content(self, path, content, headers):
         if path in self.hub.damaged:
-            content = content[:-1] + bytes([content[-1] ^ 1])
+            middle = len(content) // 2
+            content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
         span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         status, whole = 200, len(content)
         if span:

@@ -56,7 +56,7 @@ def from_hub(name: str, revision: str | None, key: str, part: Part = "model") ->
     place = _snapshot(wanted, revision, MODEL_FILES)
     if bare := [f"{folder}*.bin" for folder in _modules(place) if not _has_safetensors(place, folder)]:
         place = _snapshot(wanted, place.name, (*MODEL_FILES, *bare))
-    if damaged := remove_damaged(place.parents[1]):
+    if damaged := remove_damaged(wanted.cached):
         raise damage(damaged, wanted)
     return place
 

@@ -1,0 +1,50 @@
+"""Run in a process of its own, whose Hub is on loopback: tasks of mteb through mteb and through our steps.
+
+Usage: python tasks_through_hub.py FOLDER TASK...; prints {task: {queries, largest difference, by metric}} as JSON.
+"""
+
+import json
+import sys
+from pathlib import Path
+from types import MethodType
+
+import mteb
+from mteb_tasks import THEIRS, through_mteb, through_steps
+
+
+def watched(name):
+    """Makes the task anew each time; mteb's scores by query are left in its `scores`."""
+
+    def kind():
+        from mteb._evaluators.retrieval_metrics import mrr
+
+        task = mteb.get_task(name)
+
+        def specific(self, scores, qrels, results, hf_split, hf_subset):
+            by_query = {query: dict(values) for query, values in scores.items()}
+            for query in results:
+                alone = mrr({query: qrels[query]}, {query: results[query]}, self.k_values)
+                by_query[query] |= {f"mrr_{k}": alone[f"MRR@{k}"][0] for k in self.k_values}
+            self.scores = {hf_subset: by_query}
+            return {}
+
+        task.task_specific_scores = MethodType(specific, task)
+        return task
+
+    return kind
+
+
+def differences(folder, name):
+    """How far our steps are from mteb on a task, by metric: the largest difference of a query."""
+    theirs, _ = through_mteb(watched(name))
+    ours, prepared, _ = through_steps(folder / name, "mteb", {"task": name})
+    found = {}
+    for metric, measure in THEIRS.items():
+        assert ours[metric].keys() == theirs.keys(), (name, metric)
+        found[metric] = max(abs(value - theirs[query][measure]) for query, value in ours[metric].items())
+    same = prepared.same_identifiers
+    return {"queries": len(theirs), "same identifiers": same, "largest": max(found.values()), "by metric": found}
+
+
+if __name__ == "__main__":
+    print(json.dumps({name: differences(Path(sys.argv[1]), name) for name in sys.argv[2:]}))
