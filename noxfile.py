@@ -86,6 +86,7 @@ def kernels(session: nox.Session) -> None:
     """Time the inner loops by pyperf into kernels.json, or with the options of pyperf that are given; takes minutes."""
     install(session, "test")
     session.run("python", "tests/bench/kernels.py", *(session.posargs or ["-o", "kernels.json"]))
+    session.log("to keep the results in a history: laconic-bench history add kernels.json")
 
 
 @nox.session

@@ -8,6 +8,10 @@ import numpy as np
 import pyperf
 import pytest
 
+from harness.history.pyperf_entry import entry_of_pyperf
+from harness.measure.machine.environment import instructions, machine_fingerprint
+from harness.runs.write import provenance
+
 BENCH = Path(__file__).parent / "bench"
 
 
@@ -48,3 +52,7 @@ def test_workers_of_pyperf_leave_a_file_with_their_processes(tmp_path):
     assert benchmark.get_name() == "faiss_flat"
     assert [(len(run.values), len(run.warmups)) for run in benchmark.get_runs() if run.values] == [(3, 1), (3, 1)]
     assert benchmark.get_metadata()["size"] == "600 x 384, k = 100"
+    entry = entry_of_pyperf(out)
+    assert (entry.spec, entry.records[0].system) == ("pyperf:kernels", "faiss_flat")
+    assert entry.machine == f"{machine_fingerprint()} {instructions()}"
+    assert entry.revision == provenance()["git revision"]

@@ -27,6 +27,7 @@ history = typer.Typer(no_args_is_help=True, help="Add, list, query and prune the
 HistoryFolder = Annotated[
     Path, typer.Option("--history", envvar="LACONIC_BENCH_HISTORY", help="Folder of the history.")
 ]
+AcceptedFile = Annotated[Path, typer.Option("--accepted", help="Accepted regressions, a TOML file.")]
 ONE_LINE = str.maketrans("\t\n\r", "   ")
 """Keeps a cell in its line and its column."""
 DEFAULT_HISTORY = Path("history")
@@ -35,15 +36,31 @@ DEFAULT_ACCEPTED = Path("accepted-regressions.toml")
 
 @history.command()
 def add(
-    run_folders: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, or files of pyperf.")],
     folder: HistoryFolder = DEFAULT_HISTORY,
+    suite: Annotated[
+        str, typer.Option("--suite", help="Name of the suite of a file of pyperf; that in the file, or the file's.")
+    ] = "",
+    accepted: AcceptedFile = DEFAULT_ACCEPTED,
 ) -> None:
-    """Add finished runs; skip those that the history has."""
+    """Add finished runs and files of pyperf; skip those that the history has. Files are judged as a night is."""
     from harness.history import History, entry_of
+    from harness.history.pyperf_entry import entry_of_pyperf
+    from harness.nightly.accepted import read_accepted
+    from harness.nightly.benchmarks import judged
 
-    target = History(folder)
-    added = sum(target.add(entry_of(run)) for run in run_folders)
-    typer.echo(f"{added} added, {len(run_folders) - added} were there already")
+    target, allowances = History(folder), read_accepted(accepted)
+    added = sum(target.add(entry_of(run)) for run in runs if not run.is_file())
+    files = sorted((entry_of_pyperf(run, suite) for run in runs if run.is_file()), key=lambda entry: entry.created)
+    sentences = []
+    for entry in files:
+        entry, findings = judged(entry, target, {}, allowances)
+        if target.add(entry):
+            added += 1
+            sentences += [f"{finding.sentence}{' (accepted)' if finding.accepted else ''}" for finding in findings]
+    typer.echo(f"{added} added, {len(runs) - added} were there already")
+    for sentence in sentences:
+        typer.echo(sentence)
 
 
 @history.command(name="list")
@@ -161,7 +178,7 @@ def nightly(
     folder: HistoryFolder = DEFAULT_HISTORY,
     store: StoreFolder = DEFAULT_STORE,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the pages; nightly/NAME by default.")] = None,
-    accepted: Annotated[Path, typer.Option("--accepted", help="Accepted regressions, a TOML file.")] = DEFAULT_ACCEPTED,
+    accepted: AcceptedFile = DEFAULT_ACCEPTED,
     overrides: Overrides = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the summary.")] = False,
 ) -> None:

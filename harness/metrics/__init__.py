@@ -7,6 +7,7 @@ from harness.metrics import quality as _quality  # noqa: F401
 from harness.metrics import index as _index  # noqa: F401
 from harness.metrics import queries as _queries  # noqa: F401
 from harness.metrics import serving as _serving  # noqa: F401
+from harness.metrics import benchmarks as _benchmarks  # noqa: F401
 from harness.metrics.base import Direction, Metric, Qrels, QualityMetric, QualityMetricBase, Run
 from harness.metrics.combined import Combination, over_suite
 from harness.metrics.groups import GROUPS, Group, group_of

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import mean
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
+from harness.history.pyperf_entry import process_means, read_suite
 from harness.nightly.changes import CONFIDENCE, PROCESSES, Change, word
-from harness.nightly.thresholds import BENCHMARKS
+from harness.nightly.thresholds import OF_BENCHMARKS
 from harness.stats.welch import ratio_of_means
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def compare_pyperf(base: Path, head: Path, *, force: bool = False, confidence: f
     Raises:
         UserError: A file cannot be read, or the machines differ and `force` is not given.
     """
-    suites = [_read(path) for path in (base, head)]
+    suites = [read_suite(path) for path in (base, head)]
     machines = [_machine(suite) for suite in suites]
     different = [
         f"{name} ({machines[0][name]}, {machines[1][name]})"
@@ -73,7 +73,7 @@ def _judged(
     change = Change(key, "no change", float(old.mean()), float(new.mean()), unit=unit)
     if old.get_unit() != new.get_unit():
         return replace(change, word="not comparable", note=f"the units differ ({old.get_unit()}, {new.get_unit()})")
-    processes = [[mean(run.values) for run in side.get_runs() if run.values] for side in (new, old)]
+    processes = [process_means(side) for side in (new, old)]
     if min(map(len, processes)) < PROCESSES:
         note = "measured in one process, and processes differ (--processes of pyperf asks for more)"
         return replace(change, word="inconclusive", note=note)
@@ -81,20 +81,7 @@ def _judged(
     change = replace(change, low=low, high=high)
     if low <= 1 <= high:
         return change
-    return replace(change, word=word(float(old.mean()), float(new.mean()), BENCHMARKS, "lower"))
-
-
-def _read(path: Path) -> pyperf.BenchmarkSuite:
-    import pyperf
-
-    try:
-        return pyperf.BenchmarkSuite.load(str(path))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        raise UserError(
-            f"not a file of pyperf: {str(error).partition(chr(10))[0]}",
-            file=path,
-            remedy="give a file that pyperf, `nox -s kernels` or `export --format pyperf` wrote, on both sides",
-        ) from None
+    return replace(change, word=word(float(old.mean()), float(new.mean()), OF_BENCHMARKS, "lower"))
 
 
 def _machine(suite: pyperf.BenchmarkSuite) -> Mapping[str, str]:

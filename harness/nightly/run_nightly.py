@@ -15,6 +15,7 @@ from harness.history.series import Key, series
 from harness.measure.null_control import AGAIN, doubled
 from harness.nightly import findings as judge
 from harness.nightly import summaries
+from harness.nightly.benchmarks import benchmark_series
 from harness.nightly.compare_runs import differences
 from harness.nightly.night import Night
 from harness.nightly.thresholds import threshold
@@ -65,7 +66,9 @@ def run_nightly(
     failed = _measure(doubled(spec, [spec.systems[0].name]), store, folder, watcher, lambda stage: stage.timed)
     entry = entry_of(folder)
     night = Night(entry.id, spec.name, entry.created.isoformat(), folder, failed=failed)
-    rows = history.rows(spec.name)
+    every = history.rows()
+    rows = [row for row in every if row["spec"] == spec.name]
+    benchmarks = benchmark_series(every)
     tonight = rows_of(to_table(entry))
     head, again = load_run(folder), None
     base = _last_good(rows, head)
@@ -85,13 +88,14 @@ def run_nightly(
     findings = judge.of_history(_tonight(rows + tonight, entry.created), given, accepted)
     if base is not None:
         findings += _confirmed(base, head, folder / "again" if again else None, given, accepted)
+    findings += judge.of_history(benchmarks, given, accepted)
     night.findings = sorted(findings, key=lambda finding: (bool(finding.accepted), finding.key))
     regressions = [finding for finding in findings if not finding.accepted]
     night.state = "regressed" if regressions else "incomplete" if night.failed else "good"
     history.add(replace(entry, state=night.state))
     if again is not None:
         history.add(replace(again, state=night.state))
-    _write_pages(night, spec, history, out)
+    _write_pages(night, spec, history, benchmarks, out)
     return night
 
 
@@ -136,13 +140,15 @@ def _confirmed(
     return [finding for finding in first if finding.key in second or finding.key[1] not in measured]
 
 
-def _write_pages(night: Night, spec: Spec, history: History, out: Path) -> None:
-    """Write the page, the summaries and the feed."""
+def _write_pages(
+    night: Night, spec: Spec, history: History, benchmarks: Mapping[Key, Sequence[Value]], out: Path
+) -> None:
+    """Write the page, the summaries and the feed; series of benchmarks stand behind those of the spec."""
     known = series(history.rows(spec.name))
     given = spec.head.nightly.thresholds
     watched = {
         key: nights
-        for key, nights in known.items()
+        for key, nights in (*known.items(), *benchmarks.items())
         if threshold(key[2], given) is not None and not key[1].endswith(AGAIN)
     }
     night.watched = list(watched)

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
+from harness.metrics.benchmarks import BENCHMARKS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -99,7 +101,10 @@ def details(finding: Finding) -> Sequence[str]:
     lines = [finding.sentence]
     if finding.first and finding.last and finding.first != finding.last:
         lines.append(f"look at: git log {finding.last[:10]}..{finding.first[:10]}")
-        lines.append(f"measure it: laconic-bench compare {finding.last[:10]} {finding.first[:10]} --spec SPEC")
+        if finding.key[2] in BENCHMARKS:
+            lines.append("measure it: time it by pyperf with both, and laconic-bench compare BEFORE.json AFTER.json")
+        else:
+            lines.append(f"measure it: laconic-bench compare {finding.last[:10]} {finding.first[:10]} --spec SPEC")
     lines += [f"{query}: {before:.4f} to {after:.4f}" for query, before, after in finding.queries[:SHOWN]]
     if len(finding.queries) > SHOWN:
         lines.append(f"and {len(finding.queries) - SHOWN} more queries")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.metrics import METRICS
+from harness.metrics.benchmarks import BENCHMARKS
 from harness.metrics.named_measures import named_measure
 from harness.spec.nightly import ThresholdSpec
 
@@ -16,12 +17,13 @@ ROUNDING = ThresholdSpec(absolute=1e-6)
 """Quality of the same model on the same data has no noise; what differs less is the order of additions."""
 IN_TURNS = ThresholdSpec(relative=0.025)
 """Of processor time where two revisions were timed in turns; from run to run it varies too much to be judged."""
-BENCHMARKS = ThresholdSpec(relative=0.025)
+OF_BENCHMARKS = ThresholdSpec(relative=0.025)
 """Of the mean of a benchmark in a file of pyperf."""
 DEFAULTS: dict[str, ThresholdSpec] = {
     **dict.fromkeys(("ndcg@10", "recall@10", "recall@100", "mrr@10"), ROUNDING),
     **dict.fromkeys(("latency_encode", "latency_search", "latency_total"), ThresholdSpec(relative=0.025)),
     **dict.fromkeys(("encode_least", "search_least", "total_least"), ThresholdSpec(relative=0.025)),
+    **dict.fromkeys(BENCHMARKS, OF_BENCHMARKS),
     "resident_bytes": ThresholdSpec(relative=0.05, absolute=4 << 20),
 }
 PARTS = {"latency_encode": ("p50", "p95"), "latency_search": ("p50", "p95"), "latency_total": ("p50", "p95")}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.claims.judge_run import verdicts
 from harness.metrics import METRICS
+from harness.metrics.benchmarks import BENCHMARKS
 from harness.runs import layout
 from harness.runs.read import RunData, load_run
 from reports.exports.standings import standings
@@ -67,7 +68,10 @@ def page(run: RunData, published: Path | None = None) -> str:
         training=training.curves(run),
         conditions={"columns": conditions.COLUMNS, "rows": conditions.table(run.conditions)},
         stages=stages.section(run.facts["stages"]),
-        metrics=[*METRICS.values(), *(run.metric(name) for name in run.beside_table)],
+        metrics=[
+            *(kind for name, kind in METRICS.items() if name not in BENCHMARKS),
+            *(run.metric(name) for name in run.beside_table),
+        ],
         number=number,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from harness.metrics.benchmarks import BENCHMARKS
 from reports.figures import distributions, recall_speed, stacked, trade_off
 from reports.formatting import interval, label, number
 from reports.sections import at_recall, load_ladder, looked_up, null_control, queries, service, significance, takeaways
@@ -112,8 +113,8 @@ GROUPS: tuple[Group, ...] = (
 )  # fmt: skip
 WHOLE = 0.99
 """An index that keeps this share of the exact results loses nothing that a figure would show."""
-ELSEWHERE = {"flops_query", "null_ratio", "smallest_effect"}
-"""Metrics that figures and sentences show, and no table."""
+ELSEWHERE = {"flops_query", "null_ratio", "smallest_effect", *BENCHMARKS}
+"""Metrics that figures and sentences show, and no table; or the history alone."""
 
 
 @dataclass(frozen=True)

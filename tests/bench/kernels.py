@@ -2,6 +2,7 @@
 
     python tests/bench/kernels.py -o kernels.json
     laconic-bench compare before.json kernels.json
+    laconic-bench history add kernels.json
 
 All options of a script of pyperf hold (`--fast`, `--processes`, `--affinity`, `--debug-single-value`). A worker
 prepares what its own benchmark needs, and nothing else. All work runs on one thread.
@@ -127,12 +128,23 @@ def seconds(loops, name):
     return pyperf.perf_counter() - began
 
 
+def provenance():
+    """What a history of such files needs beside pyperf's own metadata."""
+    from harness.measure.machine.environment import instructions, machine_fingerprint
+    from harness.runs.write import provenance
+
+    facts = provenance()
+    named = {"revision": facts["git revision"], "changes": facts["git changes"], "version": facts["laconic-bench"]}
+    known = {name: text for name, text in named.items() if text != "not a git checkout"}
+    about = {"suite": "kernels", "machine": machine_fingerprint(), "instructions": instructions(), **known}
+    return {f"laconic_{name}": text for name, text in about.items()}
+
+
 def main():
     """Run all benchmarks."""
-    runner = pyperf.Runner(processes=6)
+    runner, about = pyperf.Runner(processes=6), provenance()
     for name, (kernel, size) in KERNELS.items():
-        about = {"description": kernel.__doc__, "size": size}
-        runner.bench_time_func(name, seconds, name, metadata=about)
+        runner.bench_time_func(name, seconds, name, metadata={"description": kernel.__doc__, "size": size, **about})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pyperf
 import pytest
+from pyperf_files import MACHINE
+from pyperf_files import write_pyperf_file as write
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -13,28 +15,11 @@ from harness.cli.app import app
 from harness.errors import UserError
 from harness.nightly.compare_pyperf import compare_pyperf
 
-MACHINE = {"cpu_model_name": "A", "cpu_count": 2, "platform": "Linux"}
-
 
 def values(seed, factor=1.0, processes=8):
     """Processes x 3 values, seconds; processes differ by 1 %, values of a process by 0.1 %."""
     rng = np.random.default_rng(seed)
     return 1e-3 * factor * np.exp(rng.normal(0, 0.01, (processes, 1)) + rng.normal(0, 0.001, (processes, 3)))
-
-
-def write(path, unit="second", about=MACHINE, **benchmarks):
-    """A file with one benchmark a keyword; each has a calibration first, as pyperf's manager leaves it."""
-    made = []
-    for name, rows in benchmarks.items():
-        facts = {**about, "name": name, "unit": unit}
-        runs = [pyperf.Run([], warmups=[(1, 9.0)], metadata={**facts, "calibrate_loops": 1}, collect_metadata=False)]
-        runs += [
-            pyperf.Run(list(row), warmups=[(1, 5.0)], metadata=facts, collect_metadata=False)
-            for row in np.asarray(rows).tolist()
-        ]
-        made.append(pyperf.Benchmark(runs))
-    pyperf.BenchmarkSuite(made).dump(str(path))
-    return path
 
 
 @pytest.fixture

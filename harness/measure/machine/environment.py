@@ -36,7 +36,7 @@ def environment(libraries: Iterable[str] = ()) -> Facts:
             "cores": f"{os.cpu_count()} ({usable_cores()} usable)",
             "simultaneous multithreading": _read("/sys/devices/system/cpu/smt/control") or "unknown",
             "caches": _caches(),
-            "instructions": _instructions(),
+            "instructions": instructions(),
             "microcode": _cpuinfo("microcode") or "unknown",
             "memory": f"{memory_bytes() / 2**30:.1f} GiB",
             "limits of the container": container_limits() or "none seen",
@@ -171,7 +171,8 @@ def _cpuinfo(field: str) -> str:
     return line[1].strip() if line else ""
 
 
-def _instructions() -> str:
+def instructions() -> str:
+    """Those of the processor's vector instructions that decide a time, by the kernel's names; "unknown" without any."""
     flags = set(_cpuinfo("flags").split())
     known = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
     return " ".join(name for name in known if name in flags) or "unknown"
