@@ -123,7 +123,8 @@ def _end(benchmarks: pyperf.BenchmarkSuite, path: Path) -> datetime:
             file=path,
             remedy="give a file in which pyperf's metadata are kept (date)",
         )
-    return dates[1].astimezone(UTC)
+    end: datetime = dates[1]
+    return end.astimezone(UTC)
 
 
 def _record(run: str, suite: str, benchmark: pyperf.Benchmark, path: Path) -> Record:
