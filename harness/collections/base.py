@@ -169,6 +169,11 @@ class Collection(Protocol):
         ...
 
     @classmethod
+    def mteb_task(cls, params: Any) -> str | None:
+        """Name of the mteb task that it is; prompts of encoders may depend on it. Default: None, it is none."""
+        ...
+
+    @classmethod
     def modules(cls, params: Any) -> tuple[str, ...]:
         """Modules whose code decides the content. Default: the module of the class."""
         ...
@@ -216,6 +221,11 @@ class CollectionBase:
 
     @classmethod
     def suite_task(cls, settings: TomlTable, params: Any) -> tuple[str, str] | None:
+        """None."""
+        return None
+
+    @classmethod
+    def mteb_task(cls, params: Any) -> str | None:
         """None."""
         return None
 

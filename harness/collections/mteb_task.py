@@ -113,6 +113,11 @@ class MtebTask(CollectionBase):
         return rest, {"task": [part for parts in SUITES[suite].values() for part in parts], **matrix}
 
     @classmethod
+    def mteb_task(cls, params: MtebParams) -> str | None:
+        """Its name."""
+        return params.task
+
+    @classmethod
     def suite_task(cls, settings: TomlTable, params: MtebParams) -> tuple[str, str] | None:
         """The suite of the table and the task of it; the parts of CQADupstack are one task where the suite says so."""
         suite = str(settings.get("suite"))

@@ -70,6 +70,12 @@ class Sample(CollectionBase):
         kind, whole = named(params.collection, BARRED)
         return kind.libraries_with(whole)
 
+    @classmethod
+    def mteb_task(cls, params: SampleParams) -> str | None:
+        """That of the whole collection."""
+        kind, whole = named(params.collection, BARRED)
+        return kind.mteb_task(whole)
+
     def warnings(self) -> list[str]:
         """What the whole collection warns of, once each though it is read several times."""
         return list(dict.fromkeys(self.whole.warnings()))

@@ -213,6 +213,18 @@ class EncoderType(Protocol):
         """Distributions whose versions decide what an encoder with these settings makes. Default: `libraries`."""
         ...
 
+    def params_on(self, collection: str, task: str | None) -> Any:
+        """Its settings for the texts of one collection, such as prefixes that depend on the task. Default: `params`.
+
+        Args:
+            collection: Its name in the spec; empty for texts that belong to no task.
+            task: The mteb task that it is; None for other collections.
+
+        Raises:
+            UserError: The settings leave something open that this collection does not tell.
+        """
+        ...
+
     def needs(self) -> FitInput:
         """What `fit` reads: nothing, the corpus of the collection that is searched, or pairs. Default: nothing."""
         ...
@@ -311,6 +323,10 @@ class EncoderTypeBase:
     def libraries_with(cls, params: Any) -> tuple[str, ...]:
         """Those that the class declares."""
         return cls.libraries
+
+    def params_on(self, collection: str, task: str | None) -> Any:
+        """The same on all collections."""
+        return self.params
 
     def needs(self) -> FitInput:
         """Nothing is read."""

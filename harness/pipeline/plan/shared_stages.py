@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from harness.errors import UserError
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.stage import STEPS, VECTORS, Stage
 
@@ -23,6 +25,21 @@ def encoder_type(encoder: Part) -> EncoderType:
     """The type of an encoder, made from its settings."""
     made: EncoderType = REGISTRIES.encoders.get(encoder.type)(encoder.params)
     return made
+
+
+def encoder_on(encoder: Part, collection: Part | None) -> Part:
+    """An encoder with its settings for the texts of one collection; None for texts that belong to no task.
+
+    Raises:
+        UserError: Its settings leave something open that this collection does not tell.
+    """
+    task = None if collection is None else REGISTRIES.collections.get(collection.type).mteb_task(collection.params)
+    name = "" if collection is None else collection.base
+    try:
+        return replace(encoder, params=encoder_type(encoder).params_on(name, task))
+    except UserError as error:
+        key = ".".join(filter(None, ("encoders", encoder.base, error.key)))
+        raise UserError(error.what, key=key, remedy=error.remedy) from None
 
 
 def settings_of(part: Part) -> dict[str, JsonValue]:
@@ -93,7 +110,7 @@ def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage
         "check",
         f"check {encoder.name}",
         f"{STEPS}.check:check",
-        {**settings_of(encoder), "threads": threads, "refuse": refuse},
+        {**settings_of(encoder_on(encoder, None)), "threads": threads, "refuse": refuse},
         {"model": fit},
         made.modules(encoder.params),
         (*made.libraries_with(encoder.params), *VECTORS),

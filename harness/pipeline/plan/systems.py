@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError, allowed
@@ -15,6 +16,7 @@ from harness.pipeline.plan.shared_stages import (
     check_stage,
     collection_stage,
     encode_stage,
+    encoder_on,
     encoder_type,
     fit_stage,
     settings_of,
@@ -96,8 +98,9 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     fit = once(fit_stage(spec, encoder, prepare, once))
     check = check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
     check = once(check) if check else None
-    encode = encode_stage(spec, encoder, collection, {"model": fit, "collection": prepare}, check, once)
-    plan = SearchPlan(spec, system, collection, machine)
+    asked = encoder_on(encoder, spec.collections[collection])
+    encode = encode_stage(spec, asked, collection, {"model": fit, "collection": prepare}, check, once)
+    plan = SearchPlan(spec, replace(system, encoder=asked), collection, machine)
     build = once(plan.build(encode))
     search = once(plan.search(prepare, encode, build))
     timed_search = plan.timed_search(search)
@@ -172,7 +175,7 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: JsonTable)
             "mine",
             f"mine negatives of {collection} with {system}",
             f"{STEPS}.mine:mine",
-            {"encoder": settings_of(encoder), "index": settings_of(index), "threads": threads, **settings},
+            {"encoder": settings_of(encoder_on(encoder, spec.collections[collection])), "index": settings_of(index), "threads": threads, **settings},
             inputs,
             (*maker.modules(encoder.params), *engine.modules(index.params)),
             (*maker.libraries_with(encoder.params), *engine.libraries_with(index.params), *VECTORS),
