@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from harness.encoders.base import Encoder
@@ -25,6 +25,7 @@ class SystemOrder(TypedDict):
         model: Folder of the artefact.
         index: Folder of the artefact.
         collection: Folder of the artefact.
+        collection_name: In the spec; prompts may depend on it. Revisions before this key leave it out.
     """
 
     spec: str
@@ -33,6 +34,7 @@ class SystemOrder(TypedDict):
     model: str
     index: str
     collection: str
+    collection_name: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def open_system(order: SystemOrder) -> OpenSystem:
         StopIteration: The spec has no such system.
     """
     from harness.pipeline.plan.registries import REGISTRIES
-    from harness.pipeline.plan.shared_stages import search_settings
+    from harness.pipeline.plan.shared_stages import encoder_on, search_settings
     from harness.pipeline.steps.fit import open_type
     from harness.pipeline.steps.index import open_index
     from harness.pipeline.steps.prepare import read_texts
@@ -76,7 +78,9 @@ def open_system(order: SystemOrder) -> OpenSystem:
     spec = load_spec(Path(order["spec"]), REGISTRIES, order["overrides"])
     measure = spec.head.measure
     system = next(system for system in spec.systems if system.name == order["system"])
-    encoder_type = open_type(system.encoder.type, system.encoder.params.model_dump(mode="json"))
+    name = order.get("collection_name")
+    asked = system.encoder if name is None else encoder_on(system.encoder, spec.collections[name])
+    encoder_type = open_type(asked.type, asked.params.model_dump(mode="json"))
     encoder = encoder_type.load(Path(order["model"]), threads=measure.threads)
     engine = open_index(system.index.type, order["index"], search_settings(system.index))
     texts = [text for _, text in read_texts(Path(order["collection"]) / "queries.jsonl")][: measure.queries]

@@ -12,7 +12,7 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from harness.errors import UserError
 from harness.measure.workers.worker_process import scrubbed_environment
@@ -106,6 +106,7 @@ class Folders(TypedDict):
     """Folders of the artefacts of one system on one collection."""
 
     collection: str
+    collection_name: NotRequired[str]
     model: str
     index: str
 
@@ -130,7 +131,12 @@ def folders_of(side: Side, store: Path) -> dict[tuple[str, str], Folders]:
                 remedy="compare a revision that writes the keys of its stages",
             )
         prepare, fit, build = (str(objects.files(keys[part]).absolute()) for part in TIMED_PARTS)
-        folders[system["collection"], system["name"]] = {"collection": prepare, "model": fit, "index": build}
+        folders[system["collection"], system["name"]] = {
+            "collection": prepare,
+            "collection_name": system["collection"],
+            "model": fit,
+            "index": build,
+        }
     return folders
 
 

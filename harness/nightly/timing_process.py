@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter_ns, process_time_ns
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,6 +31,7 @@ class Order(TypedDict):
     overrides: list[str]
     system: str
     collection: str
+    collection_name: NotRequired[str]
     model: str
     index: str
 

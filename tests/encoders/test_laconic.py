@@ -54,6 +54,16 @@ def test_it_is_the_papers_formula(llama_folder, tmp_path, texts):
     close(encoder.encode_queries(texts), reference(llama_folder, ["query: " + t for t in texts], 8))
 
 
+def test_a_model_is_made_once_and_encodes_each_task_with_its_own_prefixes(llama_folder, tmp_path, texts):
+    encoder, _ = made(llama_folder, tmp_path / "m")
+    prefixes = {"Quora*": {"document": "graph "}}
+    params = LaconicParams(backbone=str(llama_folder), document_length=20, query_length=8, prefixes=prefixes)
+    asked = Laconic(params.on("suite", "QuoraRetrieval")).load(tmp_path / "m")
+    close(asked.encode_documents(texts), reference(llama_folder, ["graph " + t for t in texts], 20))
+    close(asked.encode_queries(texts), encoder.encode_queries(texts).toarray())
+    assert abs(asked.encode_documents(texts) - encoder.encode_documents(texts)).max() > 1e-3
+
+
 def test_the_largest_terms_are_kept_queries_and_documents_apart(llama_folder, tmp_path, texts):
     encoder, _ = made(llama_folder, tmp_path / "m", query_terms=2, document_terms=5)
     close(encoder.encode_documents(texts), reference(llama_folder, ["passage: " + t for t in texts], 20, keep=5))

@@ -10,8 +10,9 @@ from harness.encoders.backbones.model_side import ModelSide
 from harness.encoders.base import Declared, EncoderBase, Probe
 from harness.encoders.hardware import arithmetic, described
 from harness.encoders.weights.hub_files import commit_of
-from harness.encoders.weights.published_folder import Wish, copy_model
-from harness.encoders.weights.source import SourcedType
+from harness.encoders.weights.prompts import registered_prompts
+from harness.encoders.weights.published_folder import Wish, copy_model, own_prompts
+from harness.encoders.weights.source import SourcedType, local
 from harness.encoders.weights.stored import stored_dtype
 from harness.errors import UserError
 
@@ -39,6 +40,10 @@ class ReadyMade(SourcedType):
 
     kind: ClassVar[Kind]
     params: SourceParams
+
+    def params_on(self, collection: str, task: str | None) -> SourceParams:
+        """With the prefixes of this collection."""
+        return self.params.on(collection, task)
 
     def source(self) -> Source:
         """The model."""
@@ -70,7 +75,21 @@ class ReadyMade(SourcedType):
         wish = Wish(self.kind, self.params.model or str(folder), self.pooling(), self.params.code_revision)
         copy_model(folder, directory / "model", wish)
         commit = commit_of(folder)
-        return {} if commit is None else {"commits": {str(self.params.model): commit}}
+        return {
+            "commits": {} if commit is None else {str(self.params.model): commit},
+            "warnings": self._warnings(directory / "model"),
+        }
+
+    def _warnings(self, folder: Path) -> list[str]:
+        """A model that mteb gives prompts, and that neither the spec nor its own folder gives any."""
+        given = self.params.model_dump(include={"query_prefix", "document_prefix", "prefixes"}, exclude_defaults=True)
+        name = self.params.model
+        if given or name is None or local(name) is not None or own_prompts(folder):
+            return []
+        prompts = registered_prompts(name)
+        if prompts is None:
+            return []
+        return [f"It is encoded without prompts, and mteb gives {name} these: {prompts}. Set query_prefix."]
 
 
 def open_model(kind: type[Opened], folder: Path, params: SourceParams, device: str) -> Opened:

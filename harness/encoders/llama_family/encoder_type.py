@@ -34,6 +34,10 @@ class LlamaEncoderType(SourcedType, ABC):
         """Pairs, if it is trained."""
         return "nothing" if self.params.training is None else "pairs"
 
+    def params_on(self, collection: str, task: str | None) -> LlamaParams:
+        """With the prefixes of this collection."""
+        return self.params.on(collection, task)
+
     def source(self) -> Source:
         """The backbone, with its tokenizer and adapter."""
         return self.params.backbone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -115,6 +116,8 @@ def open_model(folder: Path, kind: Literal["sparse", "dense"], params: LlamaPara
     # What auto means does not depend on the file here: a model that was trained is stored in float32.
     dtype = arithmetic(params.dtype, device, torch.bfloat16)
     contract, config, weights = read(folder, dtype, device)
+    # The prefixes of one collection may be others than those that the model was made with.
+    contract = replace(contract, query_prefix=params.query_prefix, document_prefix=params.document_prefix)
     if contract.kind != kind:
         raise UserError(f"the folder holds a {contract.kind} model, not a {kind} one", file=folder)
     backbone = _backbone(config, weights.layers)

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 from harness.encoders.backbones.query_lookup import LookupParams
 from harness.encoders.hardware import Dtype, Hardware
 from harness.encoders.weights.pretrained import Backbone
+from harness.encoders.weights.prompts import Prefixes, Prompted, fitting
 from harness.training.params import TrainingParams
 
 
-class LlamaParams(Hardware):
+class LlamaParams(Hardware, Prompted):
     """A backbone, how it encodes, and how it is trained, if it is."""
 
     backbone: Backbone
@@ -25,9 +26,12 @@ class LlamaParams(Hardware):
     attention: Literal["bidirectional", "causal"] = "bidirectional"
     """Whether a token sees the tokens after it, as in LACONIC, or not."""
     query_prefix: str = "query: "
-    """Put before every query."""
+    """Put before every query. {task} stands for the instruction of a task: mteb's, or one of `instructions`."""
     document_prefix: str = "passage: "
-    """Put before every document."""
+    """The same of every document."""
+    symmetric: tuple[str, ...] = ("*quora*", "*cqadupstack*")
+    """Tasks whose documents are of the queries' kind, by name as in `prefixes`: their documents get `query_prefix`, as
+    LACONIC's authors encode them."""
     lowercase: bool = False
     """Read texts in lower case, so that a word is the same tokens wherever it stands. A departure from LACONIC."""
     special_tokens: bool = False
@@ -62,6 +66,15 @@ class LlamaParams(Hardware):
         if self.finetuning is not None and self.training is None:
             raise ValueError("finetuning needs training before it; a single phase is training")
         return self
+
+    def chosen_prefixes(self, collection: str, task: str | None) -> Prefixes:
+        """See the base; documents of symmetric tasks that `prefixes` does not name get the prefix of queries."""
+        chosen = super().chosen_prefixes(collection, task)
+        own = fitting(self.prefixes, collection, task)
+        named = own is not None and own.document is not None
+        if named or fitting(dict.fromkeys(self.symmetric, True), collection, task) is None:
+            return chosen
+        return Prefixes(query=chosen.query, document=chosen.query)
 
     def facts(self) -> dict[str, float]:
         """Departures as a report lists them."""

@@ -129,3 +129,25 @@ def mteb_instruction(task: str, role: Role) -> str:
     if prompt:
         return str(prompt.get(role, ""))
     return str(get_abstask_prompt(task))
+
+
+def registered_prompts(model: str) -> str | None:
+    """What mteb puts before the texts of a model of its registry, in words; None for nothing, or no such model.
+
+    Args:
+        model: OWNER/NAME.
+    """
+    try:
+        import mteb
+    except ImportError:
+        return None
+    try:
+        registered = mteb.get_model_meta(model)
+    except (KeyError, ValueError):
+        return None
+    prompts = registered.loader_kwargs.get("model_prompts")
+    if isinstance(prompts, dict) and any(prompts.values()):
+        return ", ".join(f"{name}: {prompt!r}" for name, prompt in prompts.items())
+    if registered.use_instructions:
+        return "an instruction of the task before each query"
+    return None

@@ -259,3 +259,19 @@ def _width(folder: Path) -> int:
     raise UserError(
         "the configuration has no hidden_size", file=folder / CONFIG, key="model", remedy="use another model"
     )
+
+
+def own_prompts(folder: Path) -> dict[str, str]:
+    """Prompts that a model's folder gives its texts, by name; those that are empty are left out.
+
+    Raises:
+        UserError: config_sentence_transformers.json is damaged.
+    """
+    file = folder / "config_sentence_transformers.json"
+    if not file.is_file():
+        return {}
+    try:
+        prompts = json.loads(file.read_text(encoding="utf-8")).get("prompts") or {}
+    except (ValueError, AttributeError):
+        raise UserError("this is no JSON object", file=file, key="model", remedy="get the file again") from None
+    return {str(name): str(prompt) for name, prompt in prompts.items() if prompt}

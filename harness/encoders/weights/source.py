@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from harness.encoders.base import EncoderTypeBase, HubName
 from harness.encoders.hardware import Dtype, Hardware
 from harness.encoders.weights.hub_files import digest, from_hub
+from harness.encoders.weights.prompts import Prompted
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -184,19 +185,21 @@ def named_on_hub(prefix: str, names: Mapping[str, tuple[str | None, str | None]]
     ]
 
 
-class SourceParams(Source, Hardware):
+class SourceParams(Source, Hardware, Prompted):
     """A published model, and how it reads texts."""
 
     path: str = "."
     """The model's folder inside the wheel."""
     query_prefix: str | None = None
-    """Put before every query; the model's own prompt where it is left out."""
+    """Put before every query; the model's own prompt where it is left out. {task} stands for the instruction of a task:
+    mteb's, or one of `instructions`."""
     document_prefix: str | None = None
-    """Put before every document; the model's own prompt where it is left out."""
+    """The same of every document."""
     code_revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """Commit of the repository with the model's own code, 40 hex digits: that code is then run. None is without it."""
-    max_length: int = Field(default=256, ge=1, le=131072)
-    """Tokens of a text that are read, special tokens included; never more than the model takes."""
+    max_length: int | None = Field(default=None, ge=1, le=131072)
+    """Tokens of a text that are read, special tokens included; never more than the model takes, and as many as it takes
+    where it is left out."""
     dtype: Dtype = "float32"
     """Of weights and arithmetic while encoding. float32 gives the same vectors on every machine; auto is the dtype of
     the model's file where the device multiplies it, else float32."""

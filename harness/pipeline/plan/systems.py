@@ -175,7 +175,12 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: JsonTable)
             "mine",
             f"mine negatives of {collection} with {system}",
             f"{STEPS}.mine:mine",
-            {"encoder": settings_of(encoder_on(encoder, spec.collections[collection])), "index": settings_of(index), "threads": threads, **settings},
+            {
+                "encoder": settings_of(encoder_on(encoder, spec.collections[collection])),
+                "index": settings_of(index),
+                "threads": threads,
+                **settings,
+            },
             inputs,
             (*maker.modules(encoder.params), *engine.modules(index.params)),
             (*maker.libraries_with(encoder.params), *engine.libraries_with(index.params), *VECTORS),

@@ -82,7 +82,12 @@ def write_run(
         latencies |= {f"{number}/{name}": array for name, array in fusion.samples().items()}
     records += null_records(run, spec, timed)
     conditions = conditions_of(systems, done)
-    notes = [*notes_of(conditions), *moving(systems, done), *extra_notes(systems, done)]
+    notes = [
+        *notes_of(conditions),
+        *moving(systems, done),
+        *_model_warnings(systems, done),
+        *extra_notes(systems, done),
+    ]
     facts = _facts_of_run(run, spec, systems, stages, done)
     facts["systems"] += [described_fusion(stages_of_one, done) for stages_of_one in fusions]
     answering: dict[int, FinishedSystem | FusedSystem] = {**finished, **fused}
@@ -240,6 +245,14 @@ def _plain(value: float | str) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
+
+
+def _model_warnings(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> Iterator[str]:
+    """What a reader must know of each model."""
+    for encoder, stage in {stages.system.encoder.name: stages.fit for stages in systems}.items():
+        fitted = _result(done, stage, Fitted)
+        for warning in fitted.warnings if fitted else ():
+            yield f"{encoder}: {warning}"
 
 
 def _training(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> Iterator[JsonTable]:

@@ -33,6 +33,7 @@ class Fitted(StepResult):
         train_seconds: Wall time of training alone.
         train_flops: Floating point operations by part of the training (forward, backward, ...); counted, not timed.
         curve: A row for each noted step: its number, its losses and more.
+        warnings: What a reader must know of the model.
         facts: What else the encoder says of the making.
     """
 
@@ -45,6 +46,7 @@ class Fitted(StepResult):
     train_seconds: float | None
     train_flops: dict[str, float]
     curve: tuple[dict[str, int | float], ...]
+    warnings: tuple[str, ...]
     facts: dict[str, object]
 
 
@@ -67,6 +69,7 @@ def fitted(facts: Mapping[str, object], seconds: float) -> Fitted:
         "train_seconds": None,
         "train_flops": {},
         "curve": [],
+        "warnings": [],
     }
     given = {name: to_json(facts.get(name, default)) for name, default in read.items()}
     others = {name: to_json(fact) for name, fact in facts.items() if name not in read}
