@@ -206,7 +206,10 @@ def _contract(
         tokenizer_config.get("model_max_length"),
         config.get("max_position_embeddings"),
     )
-    length = min(int(limit) for limit in limits if limit)
+    given = [int(limit) for limit in limits if limit]
+    if not given:
+        return None
+    length = min(given)
     common = (
         prompts.get("query", "") if params.query_prefix is None else params.query_prefix,
         prompts.get("document", "") if params.document_prefix is None else params.document_prefix,

@@ -30,10 +30,10 @@ class ModelSide:
     Args:
         model: Of sentence-transformers. Its limit of tokens is changed.
         role: Of the texts.
-        length: Tokens of a text that are read at most; the model's own limit where that is shorter.
+        length: Tokens of a text that are read at most; the model's own limit where that is shorter, or for None.
     """
 
-    def __init__(self, model: SentenceTransformer | SparseEncoder, role: Role, length: int) -> None:
+    def __init__(self, model: SentenceTransformer | SparseEncoder, role: Role, length: int | None) -> None:
         self.modules = [part for module in model for part in _route(module, role)]
         self.first = self.modules[0]
         self.length = _shorten(self.first, length)
@@ -61,7 +61,7 @@ class ModelSide:
         if self.names[0] == "StaticEmbedding":
             return [list(encoded.ids) for encoded in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
         special = self.names[0] != "SparseStaticEmbedding" and self._adds_special_tokens
-        settings = {"truncation": True, "max_length": self.length, "add_special_tokens": special}
+        settings = {"truncation": self.length is not None, "max_length": self.length, "add_special_tokens": special}
         return [list(ids) for ids in tokenizer(list(texts), **settings)["input_ids"]]
 
     def flops(self, tokens: int) -> float:
@@ -127,7 +127,7 @@ class ModelSide:
             mask = torch.ones((1, length), dtype=torch.long, device=next(self.first.parameters()).device)
             self.first({"input_ids": mask, "attention_mask": mask})
 
-        return operations(run, max(min(16, self.length // 3), 1))
+        return operations(run, max(min(16, (self.length or 48) // 3), 1))
 
 
 def _route(module: torch.nn.Module, role: Role) -> list[torch.nn.Module]:
@@ -137,13 +137,17 @@ def _route(module: torch.nn.Module, role: Role) -> list[torch.nn.Module]:
     return list(module.sub_modules[module._resolve_route(task=role, modality="text")])
 
 
-def _shorten(module: torch.nn.Module, length: int) -> int:
-    """Let a module read at most so many tokens of a text, and give the limit that it has then."""
+def _shorten(module: torch.nn.Module, length: int | None) -> int | None:
+    """Let a module read at most so many tokens of a text, and give the limit that it has then; None: it has none."""
     name = type(module).__name__
     if name == "StaticEmbedding":
-        module.tokenizer.enable_truncation(length)
+        if length is not None:
+            module.tokenizer.enable_truncation(length)
         return length
-    limit = min(length, int(module.max_seq_length or length))
+    limits = [int(limit) for limit in (length, module.max_seq_length) if limit]
+    if not limits:
+        return None
+    limit = min(limits)
     module.max_seq_length = limit
     if name == "SparseStaticEmbedding":
         # It lets its tokenizer truncate, and has its own limit for show.

@@ -91,13 +91,13 @@ class TextReader:
 
     Attributes:
         tokenizer: Text of tokenizer.json; its token ids are the columns of the documents' vectors.
-        document_length: Tokens of a document that are read.
-        query_length: Tokens of a query that are read.
+        document_length: Tokens of a document that are read; None for all.
+        query_length: The same of a query.
     """
 
     tokenizer: str
-    document_length: int
-    query_length: int
+    document_length: int | None
+    query_length: int | None
 
 
 def table_digest(params: LookupParams) -> str:
@@ -140,7 +140,7 @@ def write_table(
     if file is not None:
         weights = read_weights(file, vocabulary, width)
     elif params.counts_documents:
-        tokenizer.enable_truncation(reader.document_length)
+        truncate(tokenizer, reader.document_length)
         documents, frequencies = count_documents(tokenizer, texts, width)
         if not documents:
             raise UserError("there are no documents to count tokens in", key="lookup", remedy='use lookup = "presence"')
@@ -153,9 +153,17 @@ def write_table(
     target = folder / FOLDER
     target.mkdir()
     np.save(target / "weights.npy", weights.astype(np.float32), allow_pickle=False)
-    tokenizer.enable_truncation(reader.query_length)
+    truncate(tokenizer, reader.query_length)
     tokenizer.save(str(target / "tokenizer.json"))
     return {"lookup": params.lookup, "lookup_documents": documents, "lookup_tokens": int(np.count_nonzero(weights))}
+
+
+def truncate(tokenizer: Tokenizer, length: int | None) -> None:
+    """Let a tokenizer cut texts at so many tokens; None: at none."""
+    if length is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(length)
 
 
 def special_tokens(tokenizer: Tokenizer) -> list[int]:
