@@ -206,7 +206,7 @@ def _contract(
         tokenizer_config.get("model_max_length"),
         config.get("max_position_embeddings"),
     )
-    given = [int(limit) for limit in limits if limit]
+    given = [int(limit) for limit in limits if limit and limit < 1 << 31]  # a tokenizer without a limit says 1e30
     if not given:
         return None
     length = min(given)

@@ -144,7 +144,8 @@ def _shorten(module: torch.nn.Module, length: int | None) -> int | None:
         if length is not None:
             module.tokenizer.enable_truncation(length)
         return length
-    limits = [int(limit) for limit in (length, module.max_seq_length) if limit]
+    # A tokenizer without a limit says 1e30.
+    limits = [int(limit) for limit in (length, module.max_seq_length) if limit and limit < 1 << 31]
     if not limits:
         return None
     limit = min(limits)
