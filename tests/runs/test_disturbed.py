@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.metrics import METRICS, metric
-from harness.runs.disturbed import disturbances, kind_of, kinds, processes
+from harness.runs.disturbed import disturbances, kind_of, kinds, of_fusions, processes
 
 
 def row(kind, disturbance="", waited=0.0, violation="", system="s"):
@@ -27,6 +27,16 @@ def test_each_kind_has_its_own_disturbance_by_the_worst_process():
         ("c", "s", "throughput/1"): 1, ("c", "s", "throughput/all"): 2, ("c", "s", "cold"): 2,
         ("c", "t", "throughput/all"): 1,
     }  # fmt: skip
+
+
+def test_the_times_of_a_fusion_are_disturbed_where_those_of_a_system_of_it_are():
+    systems = [
+        {"name": "s", "collection": "c"}, {"name": "f", "collection": "c", "fused": ["s", "t"]},
+        {"name": "quiet", "collection": "c", "fused": ["t", "u"]},
+        {"name": "f", "collection": "d", "fused": ["s", "t"]},
+    ]  # fmt: skip
+    disturbed = {("c", "s", "latency"): "it waited", ("c", "t", "cold"): "a cold start, which nobody adds up"}
+    assert of_fusions(disturbed, systems) == {("c", "f", "latency"): "s: it waited"}
 
 
 @pytest.mark.parametrize("key", ["disturbance", "violation", "waited_share"])

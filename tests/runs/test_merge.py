@@ -37,6 +37,12 @@ def test_systems_of_both_stand_in_one_table(run_folder, other, tmp_path):
     assert "records.jsonl" not in text  # it lies beside neither
 
 
+def test_a_fusion_still_names_the_systems_of_its_own_run(run_folder, other):
+    change(other, lambda facts: facts["systems"][2].update(fused=["sparse & co", "dense_1"]))
+    (fusion,) = (system for system in load_runs([run_folder, other]).systems if "fused" in system)
+    assert fusion["fused"] == ["sparse & co (synthetic 2)", "dense_1 (synthetic 2)"]
+
+
 def test_runs_of_one_name_are_numbered(run_folder, other):
     assert {"dense_1 (synthetic 1)", "dense_1 (synthetic 2)"} <= set(load_runs([run_folder, other]).names("beta"))
 

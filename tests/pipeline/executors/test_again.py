@@ -64,6 +64,14 @@ def test_a_summary_is_made_again_with_its_times(reused):
     assert executor(reused=reused)._again(SUMMARY, stored({})) == (not reused)
 
 
+@pytest.mark.parametrize("reused", [True, False])
+def test_latencies_that_were_added_up_are_added_again_with_a_new_summary(reused):
+    added = Stage("summary", "add up", "harness.pipeline.steps.fuse:added_latencies", {}, {"part0": SUMMARY})
+    made = executor()
+    made.done[SUMMARY.key] = Done(SUMMARY, "ok", reused=reused)
+    assert made._again(added, stored({})) == (not reused)
+
+
 @pytest.mark.parametrize(
     ("status", "again"), [("failed", True), ("timeout", True), ("oom", True), ("incompatible", False)]
 )

@@ -79,3 +79,14 @@ def test_a_family_that_was_not_measured_so_has_a_dash(run):
     run.records[:] = [row for row in run.records if not row.metric.startswith("latency")]
     cells = budget(run, "alpha", 0.71, ["flat"]).rows[2].cells
     assert (cells[1].text, cells[3].text) == ("–", "–")
+
+
+def test_a_fusion_is_of_neither_family(run):
+    """It has an index of either kind, and would be the best of the dense ones."""
+    before = budget(run, "alpha", 0.71, ["flat"])
+    for system in run.systems:
+        if system["name"] == "int8":
+            system["fused"] = ["cut", "binary"]
+    after = budget(run, "alpha", 0.71, ["flat"])
+    assert "int8" in before.rows[0].cells[2].system
+    assert not any("int8" in cell.system for row in after.rows for cell in row.cells)

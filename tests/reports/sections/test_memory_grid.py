@@ -53,6 +53,15 @@ def test_measured_pairs_and_their_cost(run_folder):
     assert [gap for _, gap in row.cells] == ["nDCG@10 +0.200", "nDCG@10 +0.300"]
 
 
+def test_a_fusion_is_neither_sparse_nor_dense(run_folder):
+    run = load_run(run_folder)
+    for system in run.systems:
+        if system["name"] == "dense_1":
+            system["fused"] = ["sparse & co", "x"]
+    ((row,),) = [measured(run, "alpha", 0.71).rows]
+    assert len(row.cells) == 1
+
+
 def test_the_section_is_shown_for_claims_on_memory_alone(run_folder):
     run = load_run(run_folder)
     found = section(run)

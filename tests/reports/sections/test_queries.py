@@ -1,5 +1,7 @@
 """Which queries win, and why, on the synthetic run."""
 
+import json
+
 from harness.runs.read import load_run
 from reports.pages.run_page import write_report
 from reports.sections.queries import compared, pairs
@@ -46,3 +48,17 @@ def test_text_and_matched_terms_are_shown_and_escaped(run_folder):
 def test_numbers_of_active_terms_come_with_how_many_vectors_have_them(run_folder):
     terms, vectors = load_run(run_folder).active["alpha", "sparse & co"]["document"]
     assert (terms.tolist(), vectors.tolist()) == ([80, 90, 120], [3, 4, 1])
+
+
+def test_of_a_fusion_the_ranks_in_its_systems_are_shown(run_folder):
+    path = run_folder / "explain.jsonl"
+    row = json.loads(path.read_text())
+    row["top"][0] |= {"terms": [], "ranks": [["BM25", 3], [HOSTILE, None]]}
+    path.write_text(json.dumps(row) + "\n")
+    rows = compared(load_run(run_folder), "alpha", "sparse & co", "dense_1").rows
+    (explained,) = [row for row in rows if row.text == f"what is {HOSTILE}"]
+    assert explained.sides[0].ranks == [("BM25", "3"), (HOSTILE, "not listed")]
+    assert explained.sides[1].ranks == []
+    text = write_report(run_folder).read_text()
+    assert "BM25: 3" in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;: not listed" in text
