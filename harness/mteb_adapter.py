@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.collections._mteb_text import query_text
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
@@ -36,15 +38,18 @@ class MtebSystem:
 
     def search(
         self,
-        queries: Collection[Mapping[str, str]],
+        queries: Collection[Mapping[str, object]],
         *,
         top_k: int,
         top_ranked: Mapping[str, Iterable[str]] | None = None,
         **_: object,
     ) -> dict[str, dict[str, float]]:
-        """{query: {document: score}} of the best `top_k`, or of the documents that `top_ranked` lists for a query."""
+        """{query: {document: score}} of the best `top_k`, or of the documents that `top_ranked` lists for a query.
+
+        Instructions and conversations become text as mteb makes it for its own encoders.
+        """
         depth = len(self.documents) if top_ranked else min(top_k, len(self.documents))
-        vectors = self.encoder.encode_queries([str(row["text"]) for row in queries])
+        vectors = self.encoder.encode_queries([query_text(row) for row in queries])
         ids, scores = self.engine.search(vectors, depth, threads=self.threads)
         results: dict[str, dict[str, float]] = {}
         for row, query in enumerate(queries):
@@ -55,6 +60,6 @@ class MtebSystem:
                 if number >= 0
             }
             if top_ranked:
-                hits = {document: hits.get(document, 0.0) for document in top_ranked[name]}
+                hits = {document: hits.get(document, 0.0) for document in top_ranked.get(name) or ()}
             results[name] = hits
         return results

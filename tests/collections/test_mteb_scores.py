@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mteb_tasks import THEIRS, HashEncoder, task_of, through_mteb, through_steps
+from mteb_tasks import THEIRS, HashEncoder, task_of, through_mteb, through_steps, vectors_of
 
 from harness.errors import UserError
 
@@ -189,3 +189,29 @@ def test_small_tasks_with_ties(tmp_path_factory, known, seed, documents, queries
             if metric == "R@20" and depth < 20:
                 continue
             assert ours[metric] == {query: pytest.approx(values[name], abs=1e-6) for query, values in theirs.items()}
+
+
+@pytest.mark.parametrize("ranked", [False, True])
+def test_our_systems_in_mteb_read_conversations_and_candidates_alike(tmp_path, known, ranked):
+    from types import SimpleNamespace
+
+    from harness.indexes import create
+    from harness.mteb_adapter import MtebSystem
+
+    made = own_queries(11)
+    for row in made["queries"][1::2]:
+        made["relevant_docs"].setdefault(row["id"], {})
+    made["queries"] = [{**row, "text": row["text"].split(), "instruction": "find"} for row in made["queries"]]
+    if ranked:
+        drawn = random.Random(2)  # noqa: S311
+        names = [row["id"] for row in made["corpus"]]
+        made["top_ranked"] = {row["id"]: drawn.sample(names, 14) for row in made["queries"][1:]}
+    kind = task_of({"default": {"test": made}}, ignore_identical_ids=True)
+    known(kind)
+    encoder = SimpleNamespace(encode_documents=vectors_of, encode_queries=vectors_of)
+    system, _ = through_mteb(kind, MtebSystem("made/up", encoder, create("faiss-flat")))
+    theirs, _ = through_mteb(kind)
+    ours, _, _ = through_steps(tmp_path, "mteb", {"task": "MadeUp"})
+    for metric, name in THEIRS.items():
+        for query, value in ours[metric].items():
+            assert value == pytest.approx(system[query][name], abs=1e-6) == pytest.approx(theirs[query][name], abs=1e-6)

@@ -129,9 +129,9 @@ class Ranking:
     def _ordered(self, rows: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
         """Hits of these queries without the documents that are left out (then a column less), ties in order."""
         ids, scores = np.asarray(ids, np.int64), np.asarray(scores, np.float32)
-        if self.rules.ignore_identical_ids:
-            ids, scores = _without(ids, scores, self._own[rows])
-        return self._in_order(ids, scores)
+        ids, scores = self._in_order(ids, scores)
+        # In this order: where all documents were searched, the last one that is left out must be the last of its tie.
+        return _without(ids, scores, self._own[rows]) if self.rules.ignore_identical_ids else (ids, scores)
 
     def _in_order(self, ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
         return by_identifier(ids, scores, self.documents) if self.rules.ties == "identifier" else (ids, scores)

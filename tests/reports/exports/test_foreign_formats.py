@@ -171,6 +171,40 @@ def test_a_collection_that_does_not_say_task_and_revision_is_no_task(run, tmp_pa
     assert not [path for path in tmp_path.rglob("*.json") if "SciFact" in path.name]
 
 
+def test_mteb_takes_the_tasks_own_main_score_and_every_measure_that_both_have(run, tmp_path):
+    for metric, value in (("AP@10", 0.3), ("P@5", 0.2), ("RR@3", 0.6), ("Success@1", 0.5), ("AP", 0.9), ("Bpref", 0.9)):
+        run.records.append(record("r", "alpha", "dense_1", metric, value, method="m"))
+    paths = write_mteb(suite_of(run, **{"main score": "map_at_10"}), tmp_path)
+    (score,) = json.loads(paths[0].read_text())["scores"]["test"]
+    assert [path.parent.parent.name for path in paths] == ["dense_1"]
+    assert (score["main_score"], score["map_at_10"]) == (0.3, 0.3)
+    assert (score["precision_at_5"], score["mrr_at_3"], score["hit_rate_at_1"]) == (0.2, 0.6, 0.5)
+    assert not {"map", "AP", "Bpref"} & score.keys()
+
+
+@pytest.mark.parametrize(
+    ("main", "remedy"), [("map_at_1000", r'quality = \["AP@1000"\]'), ("p-MRR", "export other tasks")]
+)
+def test_a_task_whose_main_score_was_not_measured_is_named(run, tmp_path, main, remedy):
+    with pytest.raises(UserError, match=f"0 files were written; left out: SciFact.*{main}") as error:
+        write_mteb(suite_of(run, **{"main score": main}), tmp_path)
+    assert re.search(remedy, str(error.value))
+
+
+def test_subsets_of_a_task_stand_in_one_file(run, tmp_path):
+    suite_of(run, "beta", subset="fra")
+    paths = write_mteb(suite_of(run), tmp_path)
+    both = [json.loads(path.read_text())["scores"]["test"] for path in paths]
+    cells = run.cells()
+    for path, scores in zip(paths, both, strict=True):
+        assert {score["hf_subset"] for score in scores} <= {"default", "fra"}
+        for score in scores:
+            collection = {"default": "alpha", "fra": "beta"}[score["hf_subset"]]
+            names = [row["name"] for row in run.systems if _safe(row["name"]) == path.parent.parent.name]
+            assert score["main_score"] == cells[collection, names[0], "ndcg@10"].value
+    assert max(map(len, both)) == 2
+
+
 def test_a_system_without_ndcg_has_no_result(run, tmp_path):
     run.records[:] = [row for row in run.records if (row.system, row.metric) != ("dense_1", "ndcg@10")]
     names = [path.parent.parent.name for path in write_mteb(suite_of(run), tmp_path)]
