@@ -257,7 +257,35 @@ def _load(params: MtebParams) -> _Task:
     with fetching(data["path"], data.get("revision"), "task"):
         task.load_data()
         task.convert_v1_dataset_format_to_v2(num_proc=None)
+    _check_split(task, params)
     return task
+
+
+def _check_split(task: _Task, params: MtebParams) -> None:
+    """Refuse a split without judgements: mteb takes those of another split where the data set has only that one.
+
+    Raises:
+        UserError: The judgements of the task have no such split.
+    """
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+
+    usual = type(task).load_data is AbsTaskRetrieval.load_data  # other tasks read their data in ways of their own
+    if params.split is None or params.split in task.metadata.eval_splits or not usual:
+        return
+    from datasets import get_dataset_config_names, get_dataset_split_names
+
+    path, revision = task.metadata.dataset["path"], task.metadata.dataset["revision"]
+    subset = _subset(task, params)
+    with fetching(path, revision, "task"):
+        usual_name = "default" if "default" in get_dataset_config_names(path, revision) else "qrels"
+        judgements = usual_name if subset == "default" else f"{subset}-qrels"
+        known = get_dataset_split_names(path, judgements, revision=revision)
+    if params.split not in known:
+        raise UserError(
+            f"the task {params.task!r} has no judgements of the split {params.split!r}",
+            key="split",
+            remedy=f"one of {', '.join(map(str, known))}",
+        )
 
 
 def _nearest(name: str, names: list[str]) -> str:

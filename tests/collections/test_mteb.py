@@ -49,3 +49,42 @@ def test_offline_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(mteb, "get_task", lambda name, eval_splits: MockRetrievalTask())
     with pytest.raises(UserError, match=r"task: the dataset .* Hub is not reached(.|\n)*HF_HOME"):
         list(MtebTask(MtebParams(task="X")).documents())
+
+
+@pytest.mark.parametrize(("split", "refused"), [("dev", True), ("train", False), ("test", False)])
+def test_a_split_without_judgements_is_refused(monkeypatch, split, refused):
+    """mteb itself takes the judgements of `test` for those of `dev` where the data set has no other."""
+    import datasets
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+    from mteb.abstasks.retrieval_dataset_loaders import RetrievalDatasetLoader
+    from mteb.mocks import MockRetrievalTask
+    from mteb.mocks.mock_tasks.retrieval import base_retrieval_datasplit
+
+    class OnTheHub(MockRetrievalTask):
+        load_data = AbsTaskRetrieval.load_data
+
+    monkeypatch.setattr(mteb, "get_task", lambda name, eval_splits: OnTheHub().filter_eval_splits(eval_splits))
+    monkeypatch.setattr(RetrievalDatasetLoader, "__init__", lambda self, **_: None)
+    monkeypatch.setattr(RetrievalDatasetLoader, "load", lambda self, **_: base_retrieval_datasplit())
+    monkeypatch.setattr(datasets, "get_dataset_config_names", lambda path, revision: ["corpus", "queries", "qrels"])
+    monkeypatch.setattr(
+        datasets, "get_dataset_split_names", lambda path, config, revision: {"qrels": ["test", "train"]}[config]
+    )
+    collection = MtebTask(MtebParams(task="OnTheHub", split=split))
+    if refused:
+        with pytest.raises(UserError, match=r"of the split 'dev'\n.*one of test, train"):
+            list(collection.queries())
+    else:
+        assert len(list(collection.queries())) == 2
+
+
+def test_tasks_that_cannot_be_ranked_alike_are_refused(monkeypatch):
+    from mteb_tasks import task_of
+
+    part = {"corpus": [], "queries": [], "relevant_docs": {}}
+    for attributes, message in (({"modalities": ["image", "text"]}, "task of image"),
+                                ({"skip_first_result": True}, "leaves out the first result")):  # fmt: skip
+        kind = task_of({"default": {"test": part}}, **attributes)
+        monkeypatch.setattr(mteb, "get_task", lambda name, eval_splits, kind=kind: kind())
+        with pytest.raises(UserError, match=message):
+            list(MtebTask(MtebParams(task="MadeUp")).queries())
