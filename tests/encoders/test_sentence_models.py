@@ -257,3 +257,12 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_loaded(tmp_pat
     dense(tmp_path)
     with pytest.raises(UserError, match="no device 'cuda:1' here"):
         ours("sentence-transformer", tmp_path, device=["cpu", "cuda:1"])
+
+
+def test_weights_are_taken_over_and_settings_copied(tmp_path):
+    dense(tmp_path)
+    ours("sentence-transformer", tmp_path)
+    for file in (tmp_path / "model").rglob("*.*"):
+        copied = tmp_path / "out" / file.relative_to(tmp_path)
+        if file.is_file() and copied.exists():
+            assert copied.samefile(file) == (file.suffix == ".safetensors")

@@ -284,8 +284,12 @@ class LookupEncoder(EncoderBase):
         return self.documents.terms(columns)
 
     def parameters(self) -> Mapping[str, float | str]:
-        """Of the documents' model, and how many tokens the table has a weight for."""
-        return {**self.documents.parameters(), "tokens in the table of queries": float(np.count_nonzero(self.weights))}
+        """Of the documents' model, and how many tokens the table has a weight for, which is read by the processor."""
+        return {
+            **self.documents.parameters(),
+            "device of queries": "cpu",
+            "tokens in the table of queries": float(np.count_nonzero(self.weights)),
+        }
 
     def expect(self, texts: Sequence[str], role: Role) -> None:
         """Documents are tokenised ahead."""

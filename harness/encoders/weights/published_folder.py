@@ -12,6 +12,7 @@ from harness.encoders.weights.configuration import read_configuration
 from harness.encoders.weights.folder_modules import LIBRARY, MODULES, FolderModule, modules_of
 from harness.encoders.weights.own_code import check_code, copy_code, needed_code
 from harness.encoders.weights.sentence_transformers_folder import POOLING, TRANSFORMER
+from harness.encoders.weights.stored import put
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def copy_model(source: Path, target: Path, wish: Wish) -> None:
     _check_modules(source, modules)
     _check_weights(source, wish)
     unsafe = [pattern for pattern in UNSAFE if pattern != "*.py" or wish.code_revision is None]
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*unsafe))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*unsafe), copy_function=put)
     if wish.code_revision is not None:
         copy_code(target, modules_of(target), wish.code_revision)
     if wish.pooling is not None:

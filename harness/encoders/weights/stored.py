@@ -11,13 +11,13 @@ import math
 import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     import torch
 
@@ -171,6 +171,14 @@ def take_over(source: Path, target: Path) -> None:
     try:
         os.link(source.resolve(), target)
     except OSError:
+        shutil.copyfile(source, target)
+
+
+def put(source: str, target: str) -> None:
+    """Take over a file of weights, and copy any other, so that it may be changed: for `shutil.copytree`."""
+    if source.endswith(".safetensors"):
+        take_over(Path(source), Path(target))
+    else:
         shutil.copyfile(source, target)
 
 

@@ -15,6 +15,7 @@ from harness.measure.machine.environment import environment, machine_fingerprint
 from harness.pipeline.plan.fusion_stages import fusion_stages
 from harness.pipeline.plan.pins import moving
 from harness.pipeline.plan.shared_stages import encoder_type
+from harness.pipeline.results.accelerators import accelerated
 from harness.pipeline.results.conditions import builds_of, conditions_of, notes_of
 from harness.pipeline.results.energy import cost_records
 from harness.pipeline.results.finished_system import FinishedSystem, failed_stage
@@ -84,6 +85,7 @@ def write_run(
     conditions = conditions_of(systems, done)
     notes = [
         *notes_of(conditions),
+        *accelerated(systems, done),
         *moving(systems, done),
         *_model_warnings(systems, done),
         *extra_notes(systems, done),

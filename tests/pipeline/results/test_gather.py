@@ -149,6 +149,17 @@ def test_a_trained_encoder_has_facts_and_a_curve(world, tmp_path):
     ]  # fmt: skip
 
 
+def test_dtype_and_device_are_facts_and_a_gpu_is_noted(world, tmp_path):
+    _, systems, _, done = world
+    encode = systems[0].encode
+    facts = {"parameters": 1000.0, "dtype": "bfloat16", "device": "cuda:0 (a GPU)"}
+    done[encode.key] = ended(encode, tmp_path, encode=replace(step_results.ENCODED, parameters=facts))
+    run = gathered(world, tmp_path / "run")
+    assert run["systems"][0]["facts"]["dtype"] == "bfloat16"
+    assert run["systems"][0]["facts"]["device"] == "cuda:0 (a GPU)"
+    assert run["notes"][0].startswith("bm25: queries were encoded on cuda:0 (a GPU).")
+
+
 def test_checks_of_a_model_are_facts(world, tmp_path):
     spec, systems, stages, done = world
     check = replace(systems[0].fit, kind="check", label="check bm25", arguments={"refuse": False})
