@@ -294,6 +294,13 @@ def plan_experiment(
     if null:
         from harness.measure.null_control import doubled, twin_of
 
+        if "latency" not in checked.head.measure.groups:
+            raise UserError(
+                "--null times each system twice, and measure.only leaves out latency",
+                file=checked.file,
+                key="measure.only",
+                remedy="add 'latency' to it, or run without --null",
+            )
         checked = doubled(checked, wanted)
         wanted += [twin_of(name) for name in wanted]
     systems = system_stages(checked, machine or machine_fingerprint(), wanted)

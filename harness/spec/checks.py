@@ -12,22 +12,33 @@ if TYPE_CHECKING:
 
     from harness.spec.fusion import Fusion
     from harness.spec.models import Part, SpecHead, System
-    from harness.spec.registries import Axis
+    from harness.spec.registries import Axis, MeasurementType
     from harness.spec.source import Source
     from harness.spec.suite import Suite
     from harness.spec.toml import KeyPath
 
 
-def check_measurements(source: Source, head: SpecHead, registry: Axis[object]) -> None:
-    """Refuse measurements that are not registered.
+def check_measurements(source: Source, head: SpecHead, registry: Axis[MeasurementType]) -> None:
+    """Refuse measurements that are not registered, and groups that are not there or leave out what is asked for.
 
     Raises:
-        UserError: A name is wrong; with the nearest one.
+        UserError: A name is wrong, with the nearest one; or a measurement belongs to a group that is left out.
     """
+    from harness.metrics import GROUPS
+
+    only = head.measure.only
+    for place, name in enumerate(only or ()):
+        if name not in GROUPS:
+            path: KeyPath = ("measure", "only", place)
+            raise source.error(f"there is no group {name!r} of measurements", path, allowed(name, GROUPS))
     for place, name in enumerate(head.measure.also):
+        path = ("measure", "also", place)
         if name not in registry.names():
-            path = ("measure", "also", place)
             raise source.error(f"there is no measurement {name!r}", path, allowed(name, registry.names()))
+        group = registry.get(name).group
+        if group not in head.measure.groups:
+            remedy = f"add {group!r} to measure.only, or remove this measurement"
+            raise source.error(f"{name} belongs to {group}, which measure.only leaves out", path, remedy)
 
 
 def check_quality(source: Source, head: SpecHead) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from harness.metrics import GROUPS, Group
 from harness.spec.claim import ClaimSpec
 from harness.spec.fusion import Fusion, FusionSpec
 from harness.spec.nightly import NightlySpec
@@ -113,6 +114,9 @@ class MeasureSpec(Params):
     threads), load (the highest bearable load), encoder-memory, exact (results against brute force over the float32
     vectors; engines that are not exact get it in any case, and all engines do where a spec has a sweep), service-memory
     (encoder, index, identifiers and a query in one process; taken in any case), or what an installed package adds."""
+    only: list[str] | None = Field(default=None, min_length=1)
+    """Measure these groups alone: quality (searching all queries and judging the results), memory (resident memory of
+    the index and the service), latency, work (what the engine counts). Sizes of the index are always there."""
     quality: list[str] = Field(default_factory=list)
     """Measures of quality besides the usual ones, by their names in ir_measures: AP, P@5, nDCG@20, Judged@10."""
     load_bound: float = Field(default=0.1, gt=0)
@@ -134,6 +138,11 @@ class MeasureSpec(Params):
     """For the cost of a million queries; none is given where it is left out."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Confidence of all intervals."""
+
+    @property
+    def groups(self) -> frozenset[Group]:
+        """The groups that are measured: those of `only`, or all."""
+        return frozenset(group for group in GROUPS if self.only is None or group in self.only)
 
     @field_validator("load_servers")
     @classmethod

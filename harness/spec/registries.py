@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from harness.metrics import Group
     from harness.spec.params import Params as Settings
     from harness.spec.toml import TomlTable
     from harness.vectors import Kind
@@ -87,6 +88,15 @@ class IndexType(PartType, Protocol):
         ...
 
 
+class MeasurementType(Protocol):
+    """A further measurement."""
+
+    @property
+    def group(self) -> Group:
+        """The group that it belongs to, of those that `measure.only` names."""
+        ...
+
+
 class Axis(Protocol[T_co]):
     """What the spec must know of a registry."""
 
@@ -122,6 +132,6 @@ class Registries(Protocol):
         ...
 
     @property
-    def measurements(self) -> Axis[object]:
+    def measurements(self) -> Axis[MeasurementType]:
         """Further measurements."""
         ...

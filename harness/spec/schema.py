@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.metrics import GROUPS
 from harness.spec.models import SpecHead
 from harness.spec.registries import AXES, SINGULAR
 from harness.spec.schema_node import SchemaNode, schema_of
@@ -22,6 +23,7 @@ def json_schema(registries: Registries) -> SchemaNode:
     schema = schema_of(SpecHead)
     definitions = schema.setdefault("$defs", {})
     definitions["MeasureSpec"]["properties"]["also"]["items"] = {"enum": registries.measurements.names()}
+    definitions["MeasureSpec"]["properties"]["only"]["anyOf"][0]["items"] = {"enum": list(GROUPS)}
     implementations: dict[str, Axis[PartType]] = {
         "collections": registries.collections,
         "encoders": registries.encoders,

@@ -13,6 +13,7 @@ from reports.exports.standings import standings
 from reports.formatting import number
 from reports.pages.template import render, without_garbage_collection, write_page
 from reports.sections import all_collections, collection, conditions, memory_grid, scaling, stages, takeaways, training
+from reports.sections.left_out import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,7 @@ def page(run: RunData, published: Path | None = None) -> str:
         collections=parts,
         contents=contents(run, parts),
         overviews=overviews,
+        left_out=left_out(run),
         standings=[] if published is None else standings(run, published),
         front=(
             [figure for overview in overviews for figure in overview.figures]

@@ -26,7 +26,7 @@ MEASURE = [
     ("batch", 1, 10**6, 0, None),
     ("confidence", 0.501, 0.999, 0.5, 1.0),
 ]
-OTHERS = {"pin", "also", "quality", "load_servers", "invalid_models", "power", "price"}
+OTHERS = {"pin", "also", "only", "quality", "load_servers", "invalid_models", "power", "price"}
 
 
 @pytest.mark.parametrize(("key", "least", "most", "below", "above"), MEASURE)
@@ -103,6 +103,8 @@ def test_pinning_is_switched(tmp_path, value):
         ("also", ["cold", "warm"], "measure.also[1]"),
         ("also", "cold", "measure.also"),
         ("also", [1], "measure.also[0]"),
+        ("only", ["memory", "memories"], "measure.only[1]"),
+        ("only", "memory", "measure.only"),
         ("quality", ["AP", "APP"], "measure.quality[1]"),
         ("quality", "AP", "measure.quality"),
         ("invalid_models", "ignore", "measure.invalid_models"),

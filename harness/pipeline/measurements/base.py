@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.jsonvalue import JsonValue
+    from harness.metrics import Group
     from harness.pipeline.stage import Stage
     from harness.pipeline.steps.result import StepResult
     from harness.records import Source
@@ -142,6 +143,9 @@ class Measurement(Protocol):
 
     libraries: ClassVar[tuple[str, ...]]
     """Distributions whose versions decide what it measures, beside those of encoder and index."""
+    group: ClassVar[Group]
+    """What it belongs to: a spec whose `measure.only` leaves this group out has no such measurement. Default: latency.
+    """
 
     def implied(self, subject: Subject) -> bool:
         """Whether it is taken although the spec does not ask for it. Default: no."""
@@ -165,6 +169,7 @@ class MeasurementBase:
     """The defaults of a measurement."""
 
     libraries: ClassVar[tuple[str, ...]] = ()
+    group: ClassVar[Group] = "latency"
 
     def implied(self, subject: Subject) -> bool:
         """No."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.pipeline.measurements import MeasurementBase, register, results_of
 from harness.pipeline.stage import STEPS, VECTORS
 from harness.pipeline.steps.footprint import EncoderMemory as EncoderMemoryResult
 
 if TYPE_CHECKING:
+    from harness.metrics import Group
     from harness.pipeline.measurements import Add, Results, Subject
     from harness.pipeline.stage import Stage
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 @register("encoder-memory")
 class EncoderMemory(MeasurementBase):
     """What loading an encoder adds to a process, and what encoding a batch of documents takes at its peak."""
+
+    group: ClassVar[Group] = "memory"
 
     def stages(self, subject: Subject) -> list[Stage]:
         """One stage, which does not open the index."""

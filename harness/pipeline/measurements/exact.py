@@ -9,6 +9,7 @@ from harness.pipeline.stage import STEPS, Stage
 from harness.pipeline.steps.exact import ExactComparison
 
 if TYPE_CHECKING:
+    from harness.metrics import Group
     from harness.pipeline.measurements import Add, Results, Subject
 
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 class AgainstExact(MeasurementBase):
     """Recall of an index against the exact results, and the quality that these have."""
 
+    group: ClassVar[Group] = "quality"
     libraries: ClassVar[tuple[str, ...]] = ("ir-measures", "pytrec_eval-terrier", "numpy", "scipy")
 
     def implied(self, subject: Subject) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.pipeline.measurements import MeasurementBase, add_mean, register, results_of
 from harness.pipeline.stage import STEPS
@@ -12,6 +12,7 @@ from harness.pipeline.steps.service_memory import ServiceMemory as ServiceMemory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.metrics import Group
     from harness.pipeline.measurements import Add, Results, Subject
     from harness.pipeline.stage import Stage
 
@@ -23,6 +24,8 @@ METHOD = (
 @register("service-memory")
 class ServiceMemory(MeasurementBase):
     """What a process holds that answers queries from their text: encoder, index, identifiers and a query's peak."""
+
+    group: ClassVar[Group] = "memory"
 
     def implied(self, subject: Subject) -> bool:
         """Always: the memory of an index alone does not tell what a service needs."""

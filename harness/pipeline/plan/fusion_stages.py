@@ -34,14 +34,22 @@ class FusionStages:
 
     def all(self) -> tuple[Stage, ...]:
         """Its own stages, in an order that respects what needs what."""
-        return (self.fuse, *([self.timed] if self.timed else []), self.quality, self.summary)
+        judged = (self.fuse, *([self.timed] if self.timed else []), self.quality)
+        return (
+            *(judged if self.measures("quality") else ()),
+            *([self.summary] if self.measures("summary") else []),
+        )
+
+    def measures(self, part: str) -> bool:
+        """Whether the stage of this part is run."""
+        return self.parts[0].measures("quality" if part == "fuse" else part)
 
     def keys(self) -> dict[str, str]:
         """The key of each part's stage, as run.json names them."""
         named = {
             "prepare": self.parts[0].prepare, "fuse": self.fuse, "quality": self.quality, "summary": self.summary
         }  # fmt: skip
-        return {name: stage.key for name, stage in named.items()}
+        return {name: stage.key for name, stage in named.items() if self.measures(name)}
 
 
 def fusion_stages(spec: Spec, systems: Sequence[SystemStages]) -> list[FusionStages]:

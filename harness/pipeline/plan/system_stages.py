@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.metrics import GROUPS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.metrics import Group
     from harness.pipeline.stage import Stage
     from harness.spec.models import System
 
 PARTS = ("prepare", "fit", "check", "encode", "build", "search", "work", "memory", "quality", "summary")
+
+GROUP_OF_PART: Mapping[str, Group] = {
+    "search": "quality", "quality": "quality", "work": "work", "memory": "memory", "latency": "latency",
+    "summary": "latency",
+}  # fmt: skip
+"""Parts that a spec can leave out, by the group that it names."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,12 @@ class SystemStages:
     summary: Stage
     measurements: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict)
     """The stages of each measurement of `measure.also`; the system's other results do not depend on them."""
+    groups: frozenset[Group] = frozenset(GROUPS)
+    """What is measured. The stages of other groups are not run."""
+
+    def measures(self, part: str) -> bool:
+        """Whether the stage of this part is run."""
+        return GROUP_OF_PART.get(part) in (None, *self.groups)
 
     @property
     def extras(self) -> tuple[Stage, ...]:
@@ -42,7 +57,7 @@ class SystemStages:
     def all(self) -> tuple[Stage, ...]:
         """Every stage of the system in an order that respects what needs what."""
         pairs = tuple(stage for name, stage in self.fit.inputs.items() if name == "pairs")
-        timed = tuple(stage for name, stage in self.quality.inputs.items() if name == "timed")
+        judged = (self.search, *(stage for name, stage in self.quality.inputs.items() if name == "timed"))
         shards = tuple(stage for name, stage in self.encode.inputs.items() if name.startswith("shard"))
         return (
             self.prepare,
@@ -52,18 +67,17 @@ class SystemStages:
             *shards,
             self.encode,
             self.build,
-            self.search,
-            *timed,
-            self.work,
-            self.memory,
+            *(judged if self.measures("search") else ()),
+            *([self.work] if self.measures("work") else []),
+            *([self.memory] if self.measures("memory") else []),
             *self.latency,
-            self.quality,
-            self.summary,
+            *([self.quality] if self.measures("quality") else []),
+            *([self.summary] if self.measures("summary") else []),
         )
 
     def keys(self) -> dict[str, str]:
         """The key of each part's stage, as run.json names them; timed parts are numbered."""
-        parts = {name: getattr(self, name) for name in PARTS}
+        parts = {name: getattr(self, name) for name in PARTS if self.measures(name)}
         timed = {f"latency {number + 1}": stage for number, stage in enumerate(self.latency)}
         others = {f"{stage.kind} {number + 1}": stage for number, stage in enumerate(self.extras)}
         return {name: stage.key for name, stage in (parts | timed | others).items() if stage is not None}

@@ -63,29 +63,34 @@ def in_order(systems: list[SystemStages], seed: int, fusions: Sequence[FusionSta
     untimed: dict[str, Stage] = {}
     for name in ("prepare", "fit", "check", "encode", "build", "search", "work", "quality"):
         for system in systems:
-            stage: Stage | None = getattr(system, name)
+            stage: Stage | None = getattr(system, name) if system.measures(name) else None
             for needed in (*stage.inputs.values(), stage) if stage else ():
                 untimed.setdefault(needed.key, needed)
     for fusion in fusions:
-        for stage in (*fusion.quality.inputs.values(), fusion.quality):
+        for stage in (*fusion.quality.inputs.values(), fusion.quality) if fusion.measures("quality") else ():
             untimed.setdefault(stage.key, stage)
     timed: dict[str, Stage] = {}
     for system in systems:
-        timed.setdefault(system.memory.key, system.memory)
+        if system.measures("memory"):
+            timed.setdefault(system.memory.key, system.memory)
     order = list(systems)
     random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
     order.sort(key=lambda system: [other.collection for other in systems].index(system.collection))
-    rounds = max((len(system.latency) for system in systems), default=0)
+    rounds = max((len(system.latency) for system in systems), default=0)  # all or none are timed
     for number in range(rounds):
         for system in order if number % 2 == 0 else reversed(order):
             stage = system.latency[number]
             timed.setdefault(stage.key, stage)
+    extras = {stage.key for system in systems for stage in system.extras}
+    for system in systems:
+        for stage in system.extras:  # a measurement may need results of a group that is left out
+            untimed |= {one.key: one for one in stage.inputs.values() if one.key not in extras | untimed.keys()}
     for number in range(max((len(system.extras) for system in systems), default=0)):
         for system in order:
             if number < len(system.extras):
                 timed.setdefault(system.extras[number].key, system.extras[number])
-    summaries = {system.summary.key: system.summary for system in systems}
-    sums = {fusion.summary.key: fusion.summary for fusion in fusions}
+    summaries = {system.summary.key: system.summary for system in systems if system.measures("summary")}
+    sums = {fusion.summary.key: fusion.summary for fusion in fusions if fusion.measures("summary")}
     return [*untimed.values(), *timed.values(), *summaries.values(), *sums.values()]
 
 
@@ -116,14 +121,16 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         name: measurement
         for name in REGISTRIES.measurements.names()
         for measurement in (REGISTRIES.measurements.get(name)(),)
-        if name in measure.also or measurement.implied(subject)
+        if measurement.group in measure.groups and (name in measure.also or measurement.implied(subject))
     }
     return SystemStages(
-        system, collection, prepare, fit, check, encode, build, search, work, memory, latency, quality, summary,
+        system, collection, prepare, fit, check, encode, build, search, work, memory,
+        latency if "latency" in measure.groups else (), quality, summary,
         {
             name: tuple(once(stage) for stage in measurement.stages(subject))
             for name, measurement in measurements.items()
         },
+        measure.groups,
     )  # fmt: skip
 
 

@@ -54,6 +54,10 @@ class FinishedSystem:
         """Its name."""
         return self.stages.collection
 
+    def measures(self, part: str) -> bool:
+        """Whether the stage of this part was run; the properties below of a part that was not are not there."""
+        return self.stages.measures(part)
+
     @cached_property
     def prepared(self) -> Prepared:
         """The collection."""
@@ -101,7 +105,8 @@ class FinishedSystem:
 
     def by_query(self) -> Iterator[tuple[str, dict[str, float]]]:
         """(metric, {query: value}) of everything that a step or a measurement left by query."""
-        for stage in (self.stages.quality, self.stages.work, *self.stages.extras):
+        own = [stage for name in ("quality", "work") if self.measures(name) for stage in (getattr(self.stages, name),)]
+        for stage in (*own, *self.stages.extras):
             artefact = self.done[stage.key].artefact
             if artefact is not None:  # a measurement may have failed
                 yield from read_per_query(artefact.files).items()

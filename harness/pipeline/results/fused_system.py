@@ -71,8 +71,10 @@ class FusedSystem:
 
     def by_query(self) -> Iterator[tuple[str, dict[str, float]]]:
         """(metric, {query: value}) of quality, and of the FLOPs of all its systems together."""
-        yield from read_per_query(self.quality_files).items()
-        yield from self._flops_by_query.items()
+        if self.stages.measures("quality"):
+            yield from read_per_query(self.quality_files).items()
+        if self.stages.measures("work"):
+            yield from self._flops_by_query.items()
 
     def samples(self) -> dict[str, NDArray[np.generic]]:
         """Times of its systems, added; see `harness.pipeline.steps.fuse.added_latencies`."""
@@ -82,10 +84,14 @@ class FusedSystem:
     def records(self, run: str) -> Iterator[Record]:
         """Quality as it was evaluated, and costs as sums."""
         about = (run, self.collection, self.name)
-        yield from quality_records(about, self._result(self.stages.quality, Quality))
+        if self.stages.measures("quality"):
+            yield from quality_records(about, self._result(self.stages.quality, Quality))
         yield from self._sizes(about)
         yield from self._service(about)
-        yield from self._flops(about)
+        if self.stages.measures("work"):
+            yield from self._flops(about)
+        if not self.stages.measures("summary"):
+            return
         method = (
             f"{self._named} one after the other: times of a query in the same process and pass, added; "
             "fusing is not timed"

@@ -65,12 +65,15 @@ def write_run(
         own = SystemRecords(run, system)
         records += own.all()
         records += extra_records(run, system.stages, done, spec.head.measure.confidence)
+        if system.measures("quality"):
+            active |= _active(number, system)
+        if not system.measures("latency"):
+            continue
         records += own.latency()
         seconds = system.summary.total["mean"][0]
         records += cost_records(run, system.collection, system.name, seconds, system.latencies, spec.head.measure)
         samples = samples_of(system)
         timed[system.collection, system.name] = samples
-        active |= _active(number, system)
         latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     fusions = fusion_stages(spec, systems)
     fused = {
@@ -80,7 +83,8 @@ def write_run(
     }
     for number, fusion in fused.items():
         records += fusion.records(run)
-        latencies |= {f"{number}/{name}": array for name, array in fusion.samples().items()}
+        if fusion.stages.measures("summary"):
+            latencies |= {f"{number}/{name}": array for name, array in fusion.samples().items()}
     records += null_records(run, spec, timed)
     conditions = conditions_of(systems, done)
     notes = [
@@ -93,16 +97,17 @@ def write_run(
     facts = _facts_of_run(run, spec, systems, stages, done)
     facts["systems"] += [described_fusion(stages_of_one, done) for stages_of_one in fusions]
     answering: dict[int, FinishedSystem | FusedSystem] = {**finished, **fused}
+    judged = {number: system for number, system in answering.items() if system.stages.measures("quality")}
     contents = RunContents(
         {**facts, "notes": notes},
         records,
         per_query=(row for system in answering.values() for row in _per_query(system)),
         latencies=latencies,
         conditions=[row.as_json() for row in conditions],
-        explained=(row for system in answering.values() for row in _explained(system)),
+        explained=(row for system in judged.values() for row in _explained(system)),
         active=active,
         training=_training(systems, done),
-        trec_runs={number: system.quality_files / "run.trec.gz" for number, system in answering.items()},
+        trec_runs={number: system.quality_files / "run.trec.gz" for number, system in judged.items()},
     )
     write_run_folder(out, contents)
 
@@ -287,5 +292,5 @@ def _active(number: int, system: FinishedSystem) -> dict[str, NDArray[np.generic
 
 
 def _result(done: Mapping[str, Done], stage: Stage, kind: type[R]) -> R | None:
-    artefact = done[stage.key].artefact
-    return stored_result(artefact, kind) if artefact is not None else None
+    ended = done.get(stage.key)  # None for a stage that the spec leaves out
+    return None if ended is None or ended.artefact is None else stored_result(ended.artefact, kind)

@@ -39,12 +39,19 @@ class SystemRecords:
         self.about, self.system = (run, system.collection, system.name), system
 
     def all(self) -> Iterator[Record]:
-        """Quality, sizes and times of making it, work of its queries, training; not latency."""
-        yield from quality_records(self.about, self.system.quality)
+        """Quality, sizes and times of making it, work of its queries, training; not latency.
+
+        Without what the spec leaves out.
+        """
+        if self.system.measures("quality"):
+            yield from quality_records(self.about, self.system.quality)
         yield from self._index()
+        if self.system.measures("memory"):
+            yield from self._resident()
         yield from self._vectors()
         yield from self._on_paper()
-        yield from self._work()
+        if self.system.measures("work"):
+            yield from self._work()
         yield from self._training()
 
     def latency(self) -> Iterator[Record]:
@@ -52,7 +59,7 @@ class SystemRecords:
         return latency_records(self.about, self.system.summary, LATENCY_METHOD)
 
     def _index(self) -> Iterator[Record]:
-        prepared, built, memory = self.system.prepared, self.system.built, self.system.memory
+        prepared, built = self.system.prepared, self.system.built
         total = sum(built.memory.values())
         yield self._row("index_bytes", total, COMPONENTS_METHOD)
         for name, size in built.memory.items():
@@ -64,7 +71,9 @@ class SystemRecords:
         yield self._row("build_peak_bytes", built.build_peak_bytes, BUILD_METHOD, n=built.build_peak_readings)
         method = "VmHWM above the resident size before; pages of the mapped vectors count"
         yield self._row("build_peak_bytes/resident", built.build_peak_resident, method)
-        method = RESIDENT_METHOD
+
+    def _resident(self) -> Iterator[Record]:
+        memory, method = self.system.memory, RESIDENT_METHOD
         if memory.elsewhere:
             method += f", and {memory.elsewhere} that hold shards"
         yield self._row("resident_bytes", max(memory.anonymous + memory.file, 0), method)
@@ -73,17 +82,18 @@ class SystemRecords:
 
     def _vectors(self) -> Iterator[Record]:
         documents, encoded = self.system.prepared.documents, self.system.encoded
+        intervals = self.system.work.intervals if self.system.measures("work") else {}
         rate = documents / max(encoded.document.seconds, 1e-9)
         yield self._row("encode_documents_per_second", rate, "one pass, wall time")
         for name, side in (("query", encoded.query), ("document", encoded.document)):
-            ends = self.system.work.intervals.get(f"flops_encode_{name}")  # of the queries alone
+            ends = intervals.get(f"flops_encode_{name}")  # of the queries alone
             yield self._row(
                 f"flops_encode_{name}", side.flops, "formula", source="analytic", n=side.rows, interval=ends
             )
         if encoded.kind == "sparse":
             for name, side in (("document", encoded.document), ("query", encoded.query)):
                 mean = side.stored / max(side.rows, 1)
-                ends = self.system.work.intervals.get(f"active_terms_{name}")
+                ends = intervals.get(f"active_terms_{name}")
                 yield self._row(f"active_terms_{name}", mean, "mean over all vectors", n=side.rows, interval=ends)
         else:
             yield self._row("dimensions", encoded.width, "width of the vectors")

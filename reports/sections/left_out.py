@@ -1,0 +1,28 @@
+"""What a run left out by `measure.only`, in a sentence for each part of the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.metrics import Group
+    from harness.runs.read import RunData
+
+LEFT_OUT: Mapping[Group, tuple[str, str]] = {
+    "quality": ("Quality", "Quality was not measured"),
+    "memory": ("Memory", "Resident memory and the memory of the service were not measured"),
+    "latency": ("Latency", "Times of queries, energy and cost were not measured"),
+    "work": ("Work", "What an engine does for a query was not counted"),
+}
+"""Heading of the part and the beginning of its sentence, by the group that a spec can leave out."""
+
+
+def left_out(run: RunData) -> dict[str, str]:
+    """A sentence by the heading that it stands under; empty where everything was measured."""
+    only = run.facts.get("measure", {}).get("only")
+    if not only:
+        return {}
+    why = f"the spec measures only {' and '.join(only)} (measure.only)."
+    return {heading: f"{what}: {why}" for group, (heading, what) in LEFT_OUT.items() if group not in only}
