@@ -171,6 +171,31 @@ def drawn_percentiles(tables: Sequence[Floats], q: float, *, seed: int = 0, resa
     return percentiles
 
 
+def drawn_mean_times(tables: Sequence[Floats], shares: Floats, *, seed: int = 0) -> Floats:
+    """What else the mean of each system might have been, under other queries and in other processes.
+
+    As `drawn_percentiles`, with draws of queries that the caller has: what else rests on them is paired with the times.
+
+    Args:
+        tables: Of each system processes x queries (x repeats); positive; the same number of queries in all.
+        shares: Resamples x queries: the share of a draw that each query has; each row adds up to 1.
+        seed: Of the processes' errors.
+
+    Returns:
+        Resamples x systems.
+
+    Raises:
+        ValueError: A value is missing or not positive, or the numbers of queries differ.
+    """
+    data = [_checked(table) for table in tables]
+    if any(times.shape[1] != shares.shape[1] for times in data):
+        raise ValueError("the same number of queries of all systems, and of the draws, is needed")
+    by_query = [times.reshape(*times.shape[:2], -1).mean(axis=2) for times in data]
+    means = shares @ np.stack([times.mean(axis=0) for times in by_query]).T
+    errors = [_of_processes(np.log(times.mean(axis=1)), seed, len(shares)) for times in by_query]
+    return np.asarray(means * np.stack(errors, axis=1))
+
+
 def _read_off(rows: Floats, levels: Floats) -> Floats:
     """Of each ascending row the values at levels (levels x rows), linear between ranks."""
     places = np.clip(levels, 0.0, 1.0) * (rows.shape[1] - 1)

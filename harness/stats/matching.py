@@ -65,6 +65,52 @@ def gain_at_cost(costs: ArrayLike, gains: ArrayLike, budget: float) -> float:
     return float(np.interp(math.log(budget), np.log(prices[front]), values[front]))
 
 
+def costs_at_gain(costs: Floats, gains: Floats, target: float) -> Floats:
+    """`cost_at_gain` of many draws at once.
+
+    Args:
+        costs: Draws x members, positive.
+        gains: Draws x members.
+        target: The gain that is to be reached.
+    """
+    return _reached(costs, gains, np.full(len(gains), target))
+
+
+def gains_at_cost(costs: Floats, gains: Floats, budget: float) -> Floats:
+    """`gain_at_cost` of many draws at once.
+
+    Args:
+        costs: Draws x members, positive.
+        gains: Draws x members.
+        budget: The cost that may be spent, positive.
+    """
+    order = np.lexsort((-gains, costs), axis=1)
+    prices, best = np.log(np.take_along_axis(costs, order, axis=1)), np.take_along_axis(gains, order, axis=1)
+    best = np.maximum.accumulate(best, axis=1)
+    paid = (prices <= math.log(budget)).sum(axis=1)
+    bought = np.full(len(costs), -np.inf)
+    rows = np.flatnonzero(paid)
+    level = best[rows, paid[rows] - 1]
+    bought[rows] = level
+    raises = best[rows] > level[:, None]
+    between = raises.any(axis=1)  # a dearer member gains more: the budget lies between the two
+    rows, level, after = rows[between], level[between], raises[between].argmax(axis=1)
+    # The member that reached the level first: those between add nothing for what they cost.
+    before = (best[rows] >= level[:, None]).argmax(axis=1)
+    least, most = prices[rows, before], prices[rows, after]
+    bought[rows] += (math.log(budget) - least) / (most - least) * (best[rows, after] - level)
+    return bought
+
+
+def ends_of(drawn: Floats, confidence: float) -> tuple[float, float]:
+    """The middle `confidence` of draws; an end is a draw, as there is nothing between a cost and "out of reach"."""
+    ordered = np.sort(drawn)
+    low, high = (
+        max(math.ceil(len(ordered) * share - 1e-9) - 1, 0) for share in ((1 - confidence) / 2, (1 + confidence) / 2)
+    )
+    return float(ordered[low]), float(ordered[high])
+
+
 def matched_cost(
     costs: ArrayLike,
     gains: Floats,
@@ -139,11 +185,8 @@ def matched_means(
     value = cost_at_gain(prices, gains[:-1], float(gains[-1]))
     reached = _reached(prices if drawn is None else drawn[:, :-1], drawn_gains[:, :-1], drawn_gains[:, -1])
     ratios = reached / (other_cost if drawn is None else drawn[:, -1])
-    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    # The value of a rank, not between two: there is nothing between a cost and "out of reach".
-    ranks = [max(math.ceil(len(reached) * end - 1e-9) - 1, 0) for end in ends]
-    (low, high), (least, most) = np.sort(np.stack([reached, ratios]), axis=1)[:, ranks].tolist()
-    return Matched((value, low, high), (value / other_cost, least, most))
+    low, high = ends_of(reached, confidence)
+    return Matched((value, low, high), (value / other_cost, *ends_of(ratios, confidence)))
 
 
 def _reached(costs: Floats, gains: Floats, targets: Floats) -> Floats:

@@ -6,19 +6,27 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.stats.matching import cost_at_gain, gain_at_cost
+import numpy as np
+
+from harness.stats.curves import drawn_curve
+from harness.stats.matching import cost_at_gain, costs_at_gain, ends_of, gain_at_cost, gains_at_cost
+from harness.stats.means import FEWEST
 from reports.figures.recall_speed import engines
 from reports.formatting import label, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.records import Record
+    from numpy.typing import NDArray
+
     from harness.runs.read import RunData
+    from harness.stats.curves import DrawnCurve
     from reports.figures.recall_speed import Engine
 
 TARGETS = (0.90, 0.95, 0.99)
 NEVER = "not reached"
+ORDER = "flops_encode_query"
+"""A metric that every query has, in the order in which they are asked."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +41,12 @@ class AtRecallRow:
 
 @dataclass(frozen=True)
 class AtRecall:
-    """The table: `heads` holds a column for each recall, then for each latency."""
+    """The table: `heads` holds a column for each recall, then for each latency; `confidence` is of the intervals."""
 
     metric: str
     heads: Sequence[str]
     rows: Sequence[AtRecallRow]
+    confidence: float
 
 
 def section(run: RunData, collection: str) -> AtRecall | None:
@@ -49,7 +58,7 @@ def section(run: RunData, collection: str) -> AtRecall | None:
     metric = label(shown[0].settings[0].recall.metric)
     heads = [f"Latency at {target:.2f}" for target in TARGETS]
     heads += [f"Recall in {number(budget, 'seconds')}" for budget in budgets]
-    return AtRecall(metric, heads, [_row(run, collection, engine, budgets) for engine in shown])
+    return AtRecall(metric, heads, [_row(run, collection, engine, budgets) for engine in shown], _confidence(run))
 
 
 def round_latencies(seconds: Sequence[float]) -> list[float]:
@@ -67,21 +76,26 @@ def round_latencies(seconds: Sequence[float]) -> list[float]:
 
 def _row(run: RunData, collection: str, engine: Engine, budgets: Sequence[float]) -> AtRecallRow:
     apart = [s.system for s in engine.settings if (collection, s.system) in run.disturbed]
-    costs = _ends([setting.latency for setting in engine.settings], lower_is_better=True)
-    gains = _ends([setting.recall for setting in engine.settings], lower_is_better=False)
+    costs = [setting.latency.value for setting in engine.settings]
+    gains = [setting.recall.value for setting in engine.settings]
+    drawn = _drawn(run, collection, engine)
+    confidence = _confidence(run)
 
-    def cell(at: Callable[[Sequence[float], Sequence[float]], float], text: Callable[[float], str]) -> tuple[str, str]:
-        value, best, worst = (at(cost, gain) for cost, gain in zip(costs, gains, strict=True))
-        same = value == best == worst
-        return text(value), "" if same else f"[{text(min(best, worst))}, {text(max(best, worst))}]"
+    def cell(value: float, draws: NDArray[np.float64] | None, text: Callable[[float], str]) -> tuple[str, str]:
+        if draws is None:
+            return text(value), ""
+        low, high = ends_of(draws, confidence)
+        return text(value), "" if low == high == value else f"[{text(low)}, {text(high)}]"
 
     def latency(target: float) -> tuple[str, str]:
-        words, ends = cell(lambda cost, gain: cost_at_gain(cost, gain, target), _seconds)
-        quickest = min(range(len(costs[0])), key=costs[0].__getitem__)
-        return ("at most " if engine.swept and gains[0][quickest] >= target else "") + words, ends
+        draws = None if drawn is None else costs_at_gain(drawn.costs, drawn.gains, target)
+        words, ends = cell(cost_at_gain(costs, gains, target), draws, _seconds)
+        quickest = min(range(len(costs)), key=costs.__getitem__)
+        return ("at most " if engine.swept and gains[quickest] >= target else "") + words, ends
 
     def recall(budget: float) -> tuple[str, str]:
-        return cell(lambda cost, gain: gain_at_cost(cost, gain, budget), _share)
+        draws = None if drawn is None else gains_at_cost(drawn.costs, drawn.gains, budget)
+        return cell(gain_at_cost(costs, gains, budget), draws, _share)
 
     return AtRecallRow(
         name=engine.name,
@@ -91,12 +105,26 @@ def _row(run: RunData, collection: str, engine: Engine, budgets: Sequence[float]
     )
 
 
-def _ends(rows: Sequence[Record], *, lower_is_better: bool) -> tuple[list[float], list[float], list[float]]:
-    """Values, favourable ends and unfavourable ends; a value stands for an end that is unknown or not positive."""
-    lows = [row.ci_low if row.ci_low is not None and row.ci_low > 0 else row.value for row in rows]
-    highs = [row.value if row.ci_high is None else row.ci_high for row in rows]
-    values = [row.value for row in rows]
-    return (values, lows, highs) if lower_is_better else (values, highs, lows)
+def _drawn(run: RunData, collection: str, engine: Engine) -> DrawnCurve | None:
+    """What else the engine's settings might have given; None where the run does not hold what that needs.
+
+    That is the recall and the times of each query, and the order in which the queries were asked: times are numbered.
+    """
+    systems = [setting.system for setting in engine.settings]
+    numbers = {query: n for n, query in enumerate(run.quality.get((collection, systems[0], ORDER), {}))}
+    times = [run.latency[collection, name]["search"] for name in systems if (collection, name) in run.latency]
+    scored, gains = run.shared(collection, engine.settings[0].recall.metric, systems)
+    if gains is None or len(times) < len(systems) or len({table.shape[1] for table in times}) > 1:
+        return None
+    count = times[0].shape[1]
+    if min(count, len(scored)) < FEWEST or count > len(numbers) or not numbers.keys() >= set(scored):
+        return None
+    places = np.asarray([numbers[query] for query in scored], np.int64)
+    return drawn_curve(gains, places, times, np.arange(count), len(numbers))
+
+
+def _confidence(run: RunData) -> float:
+    return run.facts.get("measure", {}).get("confidence", 0.95)
 
 
 def _seconds(value: float) -> str:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.stats.levels import drawn_percentiles
-from harness.stats.matching import cost_at_gain, gain_at_cost, matched_cost
+from harness.stats.matching import cost_at_gain, costs_at_gain, ends_of, gain_at_cost, gains_at_cost, matched_cost
 
 
 def test_by_hand():
@@ -34,6 +34,33 @@ def test_more_gain_never_costs_less(members, first, second):
     assert cost_at_gain(costs, gains, low) <= cost_at_gain(costs, gains, high) * (1 + 1e-9)
     reached = cost_at_gain(costs, gains, low)
     assert reached == np.inf or min(costs) * (1 - 1e-9) <= reached <= max(costs) * (1 + 1e-9)
+
+
+@given(
+    st.integers(1, 6).flatmap(
+        lambda members: st.lists(
+            st.lists(st.tuples(st.sampled_from([1.0, 2.0, 3.5, 8.0]), st.sampled_from([0.1, 0.4, 0.5, 0.9])),
+                     min_size=members, max_size=members),
+            min_size=1, max_size=5,
+        )
+    ),
+    st.floats(0.5, 9.0),
+    st.floats(0.0, 1.0),
+)  # fmt: skip
+def test_many_draws_at_once_give_what_each_gives(draws, budget, target):
+    costs, gains = np.moveaxis(np.asarray(draws), -1, 0)
+    assert gains_at_cost(costs, gains, budget) == pytest.approx(
+        [gain_at_cost(c, g, budget) for c, g in zip(costs, gains, strict=True)]
+    )
+    assert costs_at_gain(costs, gains, target) == pytest.approx(
+        [cost_at_gain(c, g, target) for c, g in zip(costs, gains, strict=True)]
+    )
+
+
+@pytest.mark.parametrize(("confidence", "ends"), [(0.9, (4.0, 94.0)), (0.5, (24.0, 74.0)), (0.99, (0.0, np.inf))])
+def test_ends_are_draws(confidence, ends):
+    drawn = np.random.default_rng(1).permutation([*range(99), np.inf])
+    assert ends_of(drawn, confidence) == ends
 
 
 def test_the_gain_of_a_budget_by_hand():
