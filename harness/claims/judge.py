@@ -23,9 +23,9 @@ def judge(claim: ClaimSpec, evidence: Evidence, baseline: Evidence | None = None
     Supported: the whole interval satisfies the relation. Contradicted: none of it does. Inconclusive: neither, or a
     value that varies from run to run was measured once or in one process, or the bound lies nearer to the value than
     the null control could have shown. Not comparable: a side failed or lacks the metric, the claim is about another
-    codec, data or settings differ or are not known, the times are of two runs, or the timing was disturbed. Not
-    measured: the run left out what the metric belongs to, or the only system of the claim has no value. Sizes have no
-    interval; counts that are means over queries (FLOPs, postings) have one.
+    codec, data or settings differ or are not known, the times are of two runs, a value is an estimate, or the timing
+    was disturbed. Not measured: the run left out what the metric belongs to, or the only system of the claim has no
+    value. Sizes have no interval; counts that are means over queries (FLOPs, postings) have one.
 
     Args:
         claim: From a spec.

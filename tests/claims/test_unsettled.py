@@ -1,11 +1,14 @@
 """What settles no claim: one process, two runs, a few queries, or a bound that the null control hides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from claim_evidence import claim, evidence
 
 from harness.claims import judge
 from harness.records import record
+from harness.spec.claim import ClaimSpec
 
 
 def timed(processes, factor=0.5, spread=0.01, **more):
@@ -112,3 +115,20 @@ def test_a_few_queries_settle_no_quality(queries):
     for relation in ({"equivalent_within": 0.05}, {"difference_at_least": -0.05}, {"ratio_at_least": 0.9}):
         (verdict,) = judge(claim("ndcg@10", **relation), found)
         assert verdict.word == "inconclusive"
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_an_estimate_settles_nothing(side):
+    known = evidence(1.0, 2.0, "latency_total/p50", (0.9, 1.1))
+    rows = {cell: replace(row, source="estimated") if cell[1] == side else row for cell, row in known.records.items()}
+    (verdict,) = judge(claim("latency_total/p50", ratio_at_most=0.9), replace(known, records=rows))
+    assert verdict.word == "not comparable"
+    assert f"latency_total/p50 of {side} is estimated (engine)" in verdict.sentence
+
+
+def test_the_value_of_one_system_that_is_an_estimate_is_not_measured():
+    known = evidence(1.0, 2.0, "latency_total/p50", (0.9, 1.1))
+    rows = {cell: replace(row, source="estimated") for cell, row in known.records.items()}
+    alone = ClaimSpec(name="claim", metric="latency_total/p50", system="a", at_most=3.0)
+    (verdict,) = judge(alone, replace(known, records=rows))
+    assert verdict.word == "not measured"
