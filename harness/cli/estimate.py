@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import AsJson, Overrides, SpecFile
+from harness.cli.options import AsJson, Only, Overrides, SpecFile
 from harness.cli.tables import show
 
 app = typer.Typer()
@@ -42,6 +42,7 @@ def costs(
         float | None, typer.Option(min=0.0, help="Price of an hour of that machine, in any currency.")
     ] = None,
     overrides: Overrides = None,
+    only: Only = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate what encoding a spec's collections costs; fetch and run nothing."""
@@ -50,7 +51,7 @@ def costs(
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.load import load_spec
 
-    estimated = costs_of(load_spec(spec_file, REGISTRIES, overrides or ()))
+    estimated = costs_of(load_spec(spec_file, REGISTRIES, overrides or ()).only(only or ()))
     if as_json:
         typer.echo(json.dumps([vars(cost) for cost in estimated], indent=2))
         return

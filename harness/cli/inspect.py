@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,16 +70,35 @@ def _cells(estimate: Estimate) -> list[str]:
 
 
 @app.command()
-def pin(spec_file: SpecFile, overrides: Overrides = None) -> None:
-    """Look up the commits of models that the spec does not pin; print the settings that pin them."""
+def pin(
+    source: Annotated[Path, typer.Argument(help="The experiment, a TOML file; or the folder of a finished run.")],
+    overrides: Overrides = None,
+) -> None:
+    """Print the settings that pin models: to their commits of today, or to those that a finished run used."""
+    if source.is_dir():
+        _pins_of_run(source, overrides)
+        return
     from harness.pipeline.plan.pins import pins
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.load import load_spec
 
-    settings = pins(load_spec(spec_file, REGISTRIES, overrides or ()))
+    settings = pins(load_spec(source, REGISTRIES, overrides or ()))
     typer.echo(
         "\n".join(f"--set {setting}" for setting in settings) or "every model is pinned, or lies in a folder or a wheel"
     )
+
+
+def _pins_of_run(folder: Path, overrides: list[str] | None) -> None:
+    """The settings for the models of a run, then its data as comments: mteb pins these itself."""
+    from harness.runs.read import load_run
+    from harness.runs.sources import sources
+
+    if overrides:
+        raise UserError("--set changes a spec, and this is a finished run", file=folder, remedy="leave it out")
+    run = load_run(folder)
+    lines = [f"--set {setting}" for setting in run.facts.get("pins", [])]
+    lines += [f"# {source.name}: {source.commit}" for source in sources(run)]
+    typer.echo("\n".join(lines) or "this run took no model and no data set from the Hub")
 
 
 @app.command()

@@ -102,7 +102,8 @@ class MeasureFacts(TypedDict, total=False):
 class Facts(TypedDict, total=False):
     """What ``run.json`` holds; `several` names the runs where several are merged into one.
 
-    `suites` are the collections of each task of each suite.
+    `suites` are the collections of each task of each suite. `pins` are settings that name the commits which models were
+    taken from.
     """
 
     schema: int
@@ -121,6 +122,7 @@ class Facts(TypedDict, total=False):
     environment: dict[str, dict[str, str]]
     collections: dict[str, CollectionFacts]
     suites: dict[str, dict[str, list[str]]]
+    pins: list[str]
     systems: list[SystemFacts]
     stages: list[StageFacts]
     claims: list[ClaimFacts]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from harness.errors import UserError, allowed
 from harness.metrics import GROUPS, Group
 from harness.spec.claim import ClaimSpec
 from harness.spec.fusion import Fusion, FusionSpec
@@ -241,9 +242,18 @@ class Spec:
         return self.head.name
 
     def only(self, names: Collection[str]) -> Spec:
-        """The spec with these systems and fusions alone, and the systems that the fusions need; all where empty."""
+        """The spec with these systems and fusions alone, and the systems that the fusions need; all where empty.
+
+        Raises:
+            UserError: There is no system or fusion of a name; with the nearest one.
+        """
         if not names:
             return self
+        known = [*(system.name for system in self.systems), *(fusion.name for fusion in self.fusions)]
+        for name in names:
+            if name not in known:
+                what = f"--only {name!r}: there is no such system in this spec"
+                raise UserError(what, file=self.file, remedy=allowed(name, known))
         fusions = tuple(fusion for fusion in self.fusions if fusion.name in names)
         wanted = {*names, *(name for fusion in fusions for name in fusion.systems)}
         systems = tuple(system for system in self.systems if system.name in wanted)

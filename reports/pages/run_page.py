@@ -9,6 +9,7 @@ from harness.metrics import METRICS
 from harness.metrics.benchmarks import BENCHMARKS
 from harness.runs import layout
 from harness.runs.read import RunData, load_run
+from harness.runs.sources import sources
 from reports.exports.standings import standings
 from reports.formatting import number
 from reports.pages.template import render, without_garbage_collection, write_page
@@ -58,6 +59,7 @@ def page(run: RunData, published: Path | None = None) -> str:
         contents=contents(run, parts),
         overviews=overviews,
         left_out=left_out(run),
+        sources=sources(run),
         standings=[] if published is None else standings(run, published),
         front=(
             [figure for overview in overviews for figure in overview.figures]

@@ -15,7 +15,7 @@ from harness.cli import app as cli
 from harness.encoders.laconic import Laconic, LaconicParams
 from harness.encoders.weights.pretrained import Backbone
 from harness.errors import UserError
-from harness.pipeline.plan.pins import moving
+from harness.pipeline.plan.pins import moving, used
 from harness.pipeline.results.gather import _revision
 from harness.pipeline.steps.fit import fitted
 
@@ -182,12 +182,16 @@ def test_a_model_of_the_hub_says_which_commits_it_was(cached, published, tmp_pat
     folders = {key: str(published / name.rpartition("/")[2]) for key, name in names.items()}
     found = maker.load(tmp_path / "made").encode_documents(texts).toarray()
     np.testing.assert_array_equal(found, vectors(tmp_path / "again", texts, **folders))
-    encoder = SimpleNamespace(name="mine", type="laconic", params=maker.params)
+    encoder = SimpleNamespace(name="mine[x=1]", base="mine", type="laconic", params=maker.params)
     stages = SimpleNamespace(system=SimpleNamespace(encoder=encoder), fit=SimpleNamespace(key="k"))
     made = fitted(facts, 1.0)
     done = {"k": SimpleNamespace(artefact=stored(made))}
     notes = moving([stages], done)
     assert [commit in note for note, commit in zip(notes, COMMITS.values(), strict=True)] == [True] * 3
+    keys = {"revision": "base", "tokenizer_revision": "tokenizer", "adapter_revision": "adapter"}
+    assert sorted(used([stages, stages], done)) == sorted(
+        f"encoders.mine.backbone.{key}={COMMITS[name]}" for key, name in keys.items()
+    )
     assert _revision(encoder, made) == COMMITS["base"]
     encoder.params = LaconicParams(backbone={**names, "revision": "a", "adapter_revision": "c"})
     assert len(moving([stages], done)) == 1

@@ -73,3 +73,7 @@ def test_a_folder_is_counted_and_what_is_not_known_is_said(tmp_path):
     table = CliRunner().invoke(cli.app, ["costs", str(spec)]).output
     assert "not known: unknown / mine: how large the model is" in table
     assert "bm25" not in table
+    some = CliRunner().invoke(cli.app, ["costs", str(spec), "--only", "unknown", "--json"])
+    assert [row["encoder"] for row in json.loads(some.output)] == ["unknown"]
+    wrong = CliRunner().invoke(cli.app, ["costs", str(spec), "--only", "unknwn"])
+    assert "did you mean 'unknown'?" in str(wrong.exception)

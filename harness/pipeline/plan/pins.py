@@ -34,6 +34,18 @@ def moving(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[st
     return notes
 
 
+def used(systems: Sequence[SystemStages], done: Mapping[str, Done]) -> list[str]:
+    """A setting for each commit that the encoders of a run were taken from: ``encoders.x.revision=COMMIT``."""
+    settings: dict[str, None] = {}
+    for stages in systems:
+        encoder, fitted = stages.system.encoder, done[stages.fit.key].artefact
+        taken = stored_result(fitted, Fitted).commits if fitted is not None else {}
+        for hub in _names(encoder):
+            if hub.name in taken:
+                settings[f"encoders.{encoder.base}.{hub.key}={taken[hub.name]}"] = None
+    return list(settings)
+
+
 def pins(spec: Spec) -> list[str]:
     """A setting for each name on the Hub that the spec gives no revision for: ``encoders.x.revision=COMMIT``.
 

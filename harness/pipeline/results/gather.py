@@ -13,7 +13,7 @@ import numpy as np
 from harness.indexes import codec
 from harness.measure.machine.environment import environment, machine_fingerprint
 from harness.pipeline.plan.fusion_stages import fusion_stages
-from harness.pipeline.plan.pins import moving
+from harness.pipeline.plan.pins import moving, used
 from harness.pipeline.plan.shared_stages import encoder_type
 from harness.pipeline.results.accelerators import accelerated
 from harness.pipeline.results.conditions import builds_of, conditions_of, notes_of
@@ -141,6 +141,7 @@ def _facts_of_run(
         "suites": {
             suite.name: {task: list(parts) for task, parts in suite.tasks.items()} for suite in spec.suites.values()
         },
+        "pins": used(systems, done),
         "systems": [_described(system, done) for system in systems],
         "stages": [
             {
