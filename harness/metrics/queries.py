@@ -132,6 +132,14 @@ define(
     "Postings that the engine visits for a query, mean over the queries.",
     sampled=True,
 )
+define(
+    "query_parameters",
+    "Encoder parameters of queries",
+    "count",
+    "neither",
+    "Number of weights of what encodes queries, where that is a model or a table of its own.",
+    exact=True,
+)
 define("model_parameters", "Encoder parameters", "count", "neither", "Number of weights of the encoder.", exact=True)
 define(
     "train_flops",

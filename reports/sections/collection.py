@@ -96,8 +96,8 @@ GROUPS: tuple[Group, ...] = (
             (
                 "The encoder",
                 (
-                    "model_parameters", "flops_encode_document", "encode_documents_per_second", "train_seconds",
-                    "train_flops",
+                    "model_parameters", "query_parameters", "flops_encode_document", "encode_documents_per_second",
+                    "train_seconds", "train_flops",
                 ),
             ),
             (

@@ -155,6 +155,9 @@ def test_code_of_another_repository_is_fetched_at_its_commit(tmp_path, client): 
         ours("sentence-transformer", folder, tmp_path / "refused")
     encoder = ours("sentence-transformer", folder, tmp_path / "out", code_revision=commit)
     same(encoder, theirs("sentence-transformer", tmp_path / "out" / "model", trust_remote_code=True))
+    maker = registry.get("sentence-transformer")
+    facts = maker(maker.Params(model=str(folder), code_revision=commit)).fit(tmp_path / "again")
+    assert facts["commits"]["maker/code"] == commit
 
 
 def test_code_that_is_not_there_or_of_an_unknown_commit_is_not_pinned(tmp_path):
@@ -213,3 +216,27 @@ def test_a_single_module_with_a_pickle_is_named(tmp_path):
     (folder / "2_Dense" / "model.safetensors").rename(folder / "2_Dense" / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"2_Dense has no \.safetensors"):
         ours("sentence-transformer", folder, tmp_path / "out")
+
+
+def test_a_module_of_the_model_s_own_runs_at_its_commit(tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    folder = tmp_path / "snapshots" / families.COMMIT
+    folder.parent.mkdir()
+    families.dense(folder, "bert")
+    plain = theirs("sentence-transformer", folder)[0]
+    (folder / "own.py").write_text(
+        "from sentence_transformers.base.modules import Transformer\n\n\nclass Doubled(Transformer):\n"
+        "    def forward(self, features, **kwargs):\n        features = super().forward(features, **kwargs)\n"
+        "        features['token_embeddings'] = features['token_embeddings'] * 2 + 1\n        return features\n"
+    )
+    file = folder / "modules.json"
+    file.write_text(
+        file.read_text().replace("sentence_transformers.base.modules.transformer.Transformer", "own.Doubled")
+    )
+    with pytest.raises(UserError, match=r"needs code of its own \(own.Doubled\)"):
+        ours("sentence-transformer", folder, tmp_path / "refused")
+    encoder = ours("sentence-transformer", folder, tmp_path / "out", code_revision=families.COMMIT)
+    model = SentenceTransformer(str(folder), device="cpu", trust_remote_code=True)
+    same(encoder, [model.encode(TEXTS, normalize_embeddings=True)] * 2)
+    assert np.abs(encoder.encode_queries(TEXTS) - plain).max() > 0.01

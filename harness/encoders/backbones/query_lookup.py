@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import model_validator
 from scipy import sparse
 
-from harness.encoders.base import EncoderBase
+from harness.encoders.base import EncoderBase, Probe
 from harness.encoders.weights.hub_files import digest
 from harness.errors import UserError
 from harness.spec.params import Params
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-    from harness.encoders.base import Encoder, Probe, Role
+    from harness.encoders.base import Encoder, Role
     from harness.vectors import Kind
 
 FOLDER = "lookup"
@@ -285,10 +285,12 @@ class LookupEncoder(EncoderBase):
 
     def parameters(self) -> Mapping[str, float | str]:
         """Of the documents' model, and how many tokens the table has a weight for, which is read by the processor."""
+        size = float(np.count_nonzero(self.weights))
         return {
             **self.documents.parameters(),
             "device of queries": "cpu",
-            "tokens in the table of queries": float(np.count_nonzero(self.weights)),
+            "tokens in the table of queries": size,
+            "query parameters": size,
         }
 
     def expect(self, texts: Sequence[str], role: Role) -> None:
@@ -297,12 +299,13 @@ class LookupEncoder(EncoderBase):
             self.documents.expect(texts, role)
 
     def probe(self) -> Probe | None:
-        """A look into the documents' model, which reads no query."""
+        """A look into the documents' model, which reads no query, and at the tokens of queries."""
         inside = self.documents.probe()
         if inside is None:
             return None
         ids = inside.ids
-        return replace(inside, ids=lambda text, role: ids(text, "document"))
+        looked_up = Probe(ids=lambda text, _: self._ids([text])[0], special=frozenset())
+        return replace(inside, ids=lambda text, _: ids(text, "document"), queries=looked_up)
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if len(texts) == 1:  # a batch would be handed to the library's threads

@@ -11,7 +11,7 @@ from harness.encoders.base import Declared, EncoderBase, Probe
 from harness.encoders.hardware import arithmetic, described
 from harness.encoders.weights.hub_files import commit_of
 from harness.encoders.weights.prompts import registered_prompts
-from harness.encoders.weights.published_folder import Wish, copy_model, own_prompts
+from harness.encoders.weights.published_folder import Wish, check_networks, copy_model, own_prompts
 from harness.encoders.weights.source import SourcedType, local
 from harness.encoders.weights.stored import stored_dtype
 from harness.errors import UserError
@@ -73,10 +73,12 @@ class ReadyMade(SourcedType):
         """Copy the model's folder, so that the artefact stands alone; a model of the other kind is refused."""
         folder = self.params.place()
         wish = Wish(self.kind, self.params.model or str(folder), self.pooling(), self.params.code_revision)
-        copy_model(folder, directory / "model", wish)
+        code = copy_model(folder, directory / "model", wish)
+        if self.params.code_revision is None and not self._complete(directory / "model"):
+            check_networks(directory / "model", self.kind)
         commit = commit_of(folder)
         return {
-            "commits": {} if commit is None else {str(self.params.model): commit},
+            "commits": code if commit is None else {str(self.params.model): commit, **code},
             "warnings": self._warnings(directory / "model"),
         }
 
@@ -90,6 +92,17 @@ class ReadyMade(SourcedType):
         if prompts is None:
             return []
         return [f"It is encoded without prompts, and mteb gives {name} these: {prompts}. Set query_prefix."]
+
+    def _complete(self, folder: Path) -> bool:
+        """Whether our own BERT takes all weights: it is strict, and asks without importing transformers."""
+        from safetensors import SafetensorError
+
+        from harness.encoders.backbones.bert import open_bert
+
+        try:
+            return open_bert(folder, self.params, "cpu") is not None
+        except SafetensorError:  # whoever looks closer says so
+            return False
 
 
 def open_model(kind: type[Opened], folder: Path, params: SourceParams, device: str) -> Opened:

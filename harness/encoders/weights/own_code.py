@@ -85,7 +85,7 @@ def check_code(folder: Path, modules: Sequence[FolderModule], pinned: str | None
         )
 
 
-def copy_code(folder: Path, modules: Sequence[FolderModule], pinned: str) -> None:
+def copy_code(folder: Path, modules: Sequence[FolderModule], pinned: str) -> dict[str, str]:
     """Put code of another repository beside the configurations that refer to it, and let them refer to the copy.
 
     Args:
@@ -93,18 +93,24 @@ def copy_code(folder: Path, modules: Sequence[FolderModule], pinned: str) -> Non
         modules: Of it.
         pinned: Commit of the other repository.
 
+    Returns:
+        The other repository -> its commit; nothing where the code is the model's.
+
     Raises:
         UserError: The code cannot be had.
     """
+    fetched = {}
     for file, settings in _configurations(folder, modules):
-        outside = {name.partition(ELSEWHERE)[0] for name in _references(settings) if ELSEWHERE in name}
-        for repository in outside:
-            for code in from_hub(repository, pinned, "code_revision", "code").glob("*.py"):
-                shutil.copy(code, file.parent / code.name)
-        if outside:
-            file.write_text(
-                file.read_text(encoding="utf-8").replace(f"{outside.pop()}{ELSEWHERE}", ""), encoding="utf-8"
-            )
+        outside = [name.partition(ELSEWHERE)[0] for name in _references(settings) if ELSEWHERE in name]
+        if not outside:
+            continue
+        # All references are to one repository: `check_code` refuses others.
+        for code in from_hub(outside[0], pinned, "code_revision", "code").glob("*.py"):
+            shutil.copy(code, file.parent / code.name)
+        text = file.read_text(encoding="utf-8").replace(f"{outside[0]}{ELSEWHERE}", "")
+        file.write_text(text, encoding="utf-8")
+        fetched[outside[0]] = pinned
+    return fetched
 
 
 def _commit(folder: Path, needed: Sequence[str]) -> str:

@@ -99,13 +99,16 @@ class Wish:
     code_revision: str | None = None
 
 
-def copy_model(source: Path, target: Path, wish: Wish) -> None:
+def copy_model(source: Path, target: Path, wish: Wish) -> dict[str, str]:
     """Copy a model's folder, weights as safetensors only, code only where its commit is pinned.
 
     Args:
         source: Folder of the model.
         target: Does not exist.
         wish: What the spec says of it.
+
+    Returns:
+        Repository -> commit, of code that was taken from another repository.
 
     Raises:
         UserError: It is of the other kind, which would load and give wrong scores that look right, or it is no model,
@@ -122,10 +125,9 @@ def copy_model(source: Path, target: Path, wish: Wish) -> None:
     _check_weights(source, wish)
     unsafe = [pattern for pattern in UNSAFE if pattern != "*.py" or wish.code_revision is None]
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(*unsafe), copy_function=put)
-    if wish.code_revision is not None:
-        copy_code(target, modules_of(target), wish.code_revision)
     if wish.pooling is not None:
         _write_modules(target, wish.pooling)
+    return {} if wish.code_revision is None else copy_code(target, modules_of(target), wish.code_revision)
 
 
 def _check_purpose(folder: Path) -> None:
@@ -172,12 +174,26 @@ def _check_weights(folder: Path, wish: Wish) -> None:
                 key="model",
                 remedy=f"if you trust its authors, convert it: {conversion(folder, wish)}",
             )
-        if module.name in NETWORKS and wish.code_revision is None:
-            _check_complete(module, "fill-mask" if wish.kind == "sparse" and not (folder / MODULES).is_file() else None)
+
+
+def check_networks(folder: Path, kind: Kind) -> None:
+    """Compare the names and sizes of a model's weights with those of transformers' networks.
+
+    Args:
+        folder: That `copy_model` wrote.
+        kind: Of the model.
+
+    Raises:
+        UserError: Weights are missing, and transformers would put random numbers in their place.
+    """
+    listed = modules_of(folder)
+    for module in listed or [FolderModule(TRANSFORMER, folder)]:
+        if module.name in NETWORKS:
+            _check_complete(module, "fill-mask" if kind == "sparse" and not listed else None)
 
 
 def _check_complete(module: FolderModule, task: str | None) -> None:
-    """Compare the names and sizes of a network's weights with those of its class; nothing is loaded."""
+    """One network; nothing of its weights is loaded."""
     settings = _settings(module.folder / CONFIG)
     kind = str(settings.get("model_type"))
     if not settings or kind.startswith("t5gemma"):  # which of its halves is used, the library decides

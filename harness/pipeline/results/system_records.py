@@ -149,6 +149,8 @@ class SystemRecords:
             yield self._row("train_seconds", fitted.train_seconds, "one training, wall time")
         if isinstance(count := parameters.get("parameters"), float):
             yield self._row("model_parameters", count, "sum over the weights")
+        if isinstance(count := parameters.get("query parameters"), float):
+            yield self._row("query_parameters", count, "sum over the weights of the query side")
 
     def _row(
         self,

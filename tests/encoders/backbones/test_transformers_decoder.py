@@ -14,7 +14,7 @@ from harness.encoders.weights.configuration import read_configuration
 from harness.errors import UserError
 from harness.measure.validity import check_encoder
 
-TYPES = ["qwen2", "mistral", "gemma"]
+TYPES = ["qwen2", "qwen3", "mistral", "gemma"]
 
 
 def saved(folder, kind, **changes):
@@ -54,6 +54,40 @@ def test_states_are_those_of_the_network_alone(other, causal, lengths):
         theirs.config.is_causal = causal
         alone = [theirs.model(input_ids=part[None]).last_hidden_state[0] for part in ids.split(lengths)]
     torch.testing.assert_close(found, torch.cat(alone), atol=2e-5, rtol=1e-4)
+
+
+def test_a_bidirectional_network_is_a_causal_one_under_a_mask_that_hides_nothing(other):
+    """A mask with a row for each token is taken as it is, whatever the flag says."""
+    folder, theirs = other
+    ours = Decoder({**read_configuration(folder, "backbone"), "is_causal": False}).eval()
+    ours.load(theirs.model.state_dict())
+    ids = torch.randint(3, 20, (14,))
+    theirs.config.is_causal = True
+    with torch.no_grad():
+        found = ours(ids, [14])
+        open_mask = torch.zeros(1, 1, 14, 14)
+        plain = theirs.model(input_ids=ids[None], attention_mask=open_mask).last_hidden_state[0]
+    torch.testing.assert_close(found, plain, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "mistral"])
+def test_a_sliding_window_opens_to_both_sides(tmp_path, kind):
+    window = {"use_sliding_window": True, "max_window_layers": 0} if kind == "qwen2" else {}
+    theirs = saved(tmp_path, kind, sliding_window=3, **window)
+    ours = Decoder({**read_configuration(tmp_path, "backbone"), "is_causal": False}).eval()
+    ours.load(theirs.model.state_dict())
+    with torch.no_grad():
+        first, second = (ours(torch.tensor([4, 5, 6, 7, 8, 9, 10, 11, 12, last]), [10]) for last in (13, 14))
+    # Three layers see twelve tokens at most; the one beside the changed token must move.
+    assert not torch.equal(first[8], second[8])
+    theirs.config.is_causal = True
+    near = (torch.arange(10)[:, None] - torch.arange(10)).abs() <= 3
+    with torch.no_grad():
+        plain = theirs.model(
+            input_ids=torch.tensor([[4, 5, 6, 7, 8, 9, 10, 11, 12, 13]]),
+            attention_mask=torch.where(near, 0.0, torch.finfo(torch.float32).min)[None, None],
+        ).last_hidden_state[0]
+    torch.testing.assert_close(first, plain, atol=2e-5, rtol=1e-4)
 
 
 def test_the_flag_decides_whether_a_later_token_is_seen(other):

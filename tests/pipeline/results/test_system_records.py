@@ -67,6 +67,11 @@ def test_every_figure_of_a_sparse_system():
     }  # fmt: skip
 
 
+def test_a_query_side_of_its_own_is_counted_apart():
+    found = values(encode=replace(ENCODED, parameters={"parameters": 1000.0, "query parameters": 30.0}))
+    assert (found["model_parameters"], found["query_parameters"]) == (1000.0, 30.0)
+
+
 def test_a_dense_system_has_dimensions_and_neither_terms_nor_postings():
     dense = replace(ENCODED, kind="dense", width=64, parameters={})
     work = replace(WORK, work=Work(multiply_adds=64_000, documents=1000), expected_overlap=None)
