@@ -9,6 +9,8 @@ from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.ray.actors import Holders
 from harness.pipeline.executors.ray.node import made_here
 from harness.pipeline.stage_outcome import Done, Watcher
+from harness.pipeline.steps.per_query import FILE as PER_QUERY
+from harness.pipeline.store.local import FILES
 from harness.pipeline.store.manifest import DamagedError
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ TRIES = 4
 """How often a stage is begun whose node or worker was lost."""
 LOOK_SECONDS = 0.2
 READ_BY_DRIVER = ("quality", "summary")
-"""Kinds of which the run folder needs files; of the others it needs only what their manifest says."""
+"""Kinds of which the run folder needs files. Of the others it needs only what their manifest says, and values by query
+where there are some."""
 
 
 class RayExecutor(Executor):
@@ -143,7 +146,8 @@ class RayExecutor(Executor):
             return None
 
     def _fetched(self, stage: Stage) -> Artefact | None:
-        if stage.kind in READ_BY_DRIVER:
+        manifest = self.shared.manifest(stage.key)
+        if stage.kind in READ_BY_DRIVER or (manifest is not None and f"{FILES}/{PER_QUERY}" in manifest.files):
             return self.shared.pull(stage.key, self.store)
         return self.shared.described(stage.key, self.store)
 

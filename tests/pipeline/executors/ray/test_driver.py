@@ -132,6 +132,15 @@ def test_stages_that_a_caller_names_are_made_again_on_a_cluster_too(spec, preten
     assert results(done) == results(first)
 
 
+def test_values_by_query_reach_the_driver_whatever_measured_them(spec, pretended):
+    _, run = pretended
+    done = run(spec, Recorder())
+    with_values = {each.stage.kind for each in done.values() if (each.artefact.files / "per_query.json").is_file()}
+    assert {"quality", "work"} <= with_values
+    # Large files stay where they are.
+    assert not any(each.artefact.files.exists() for each in done.values() if each.stage.kind == "encode")
+
+
 def test_where_ray_is_not_installed(tmp_path, spec, pretended):
     """The executor's own part: order, resources, what is asked again, and the results of a local run."""
     ray, run = pretended
