@@ -119,6 +119,21 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session
+def hub(session: nox.Session) -> None:
+    """Take models and data from a stand-in of the Hugging Face Hub on loopback: every family, and all of MTEB(eng, v1).
+
+    Writes the table of docs/models.md. Takes a quarter of an hour; `nox -s tests` runs a small part.
+    """
+    install(session, "test")
+    files = (
+        "tests/test_hub.py", "tests/encoders/weights/test_hub_files.py", "tests/encoders/test_family_table.py",
+        "tests/collections/test_mteb_through_hub.py",
+    )  # fmt: skip
+    options = ("-n", "2", "--dist", "loadfile", "--timeout", "7200")
+    session.run("pytest", "-q", *options, *files, *session.posargs, env={"LACONIC_HUB": "all"})
+
+
+@nox.session
 def documents(session: nox.Session) -> None:
     """Check that links, specs, commands, paths and examples in the documents hold."""
     install(session, "test")

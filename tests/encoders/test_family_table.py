@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,13 @@ import numpy as np
 import pytest
 import torch
 from families import TEXTS
+from hub_client import client, hub
+from loopback_hub import files_of
 
 from harness.encoders import registry
 from harness.errors import UserError
+
+__all__ = ["client", "hub"]
 
 DENSE, SPARSE, LACONIC, BM25 = "sentence-transformer", "sparse-encoder", "laconic", "bm25"
 ROOT = Path(__file__).parents[2]
@@ -118,6 +123,9 @@ def two_dense_sides(folder):
 
 
 HEADS = "AutoModelForMaskedLM"
+EVERY = os.environ.get("LACONIC_HUB") == "all"
+"""`nox -s hub` opens every family by a name on a hub, other runs a handful."""
+BY_NAME = {"OpenSearch doc-v3", "CSPLADE", "LaBSE", "model2vec", "a network alone"}
 NEEDS = "it needs code of its own; `code_revision` pins and runs it"
 CODE = r"needs code of its own(.|\n)*code_revision = "
 FAMILIES = [
@@ -212,12 +220,12 @@ FAMILIES = [
 ]  # fmt: skip
 
 
-def opened(family, folder, place):
-    """The model of the family as a spec would open it."""
-    source = {"model": str(folder)}
+def opened(family, folder, place, model=None, adapter=None):
+    """The model of the family as a spec would open it, from its folder or by a name on the Hub."""
+    source = {"model": model or str(folder)}
     if family.type == LACONIC:
-        adapter = folder.name == "adapter"
-        source = {"backbone": {"model": str(folder.parent), "adapter": str(folder)} if adapter else str(folder)}
+        base = {"model": model or str(folder.parent), "adapter": adapter or str(folder)}
+        source = {"backbone": base if folder.name == "adapter" else model or str(folder)}
     maker = registry.get(family.type)
     source |= {"batch_size": 2}
     made = maker(maker.Params(**family.keys, **({} if family.type == BM25 else source)))
@@ -310,6 +318,24 @@ def test_a_model_of_the_family(tmp_path, family):
         assert sees_later_tokens(encoder)
     if family.name in {"E5-Mistral", "Qwen3-Embedding"}:
         assert not sees_later_tokens(encoder)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [one for one in FAMILIES if not one.refused and one.type != BM25 and (EVERY or one.name in BY_NAME)],
+    ids=lambda family: family.name,
+)
+def test_a_model_by_its_name_on_a_hub(tmp_path, client, family):
+    folder = family.build(tmp_path / "model")
+    adapted = folder.name == "adapter"
+    client.hub.model("o/base", files_of(folder.parent if adapted else folder))
+    client.hub.model("o/adapter", files_of(folder) if adapted else {})
+    local = opened(family, folder, tmp_path / "local")
+    named = opened(family, folder, tmp_path / "named", "o/base", "o/adapter")
+    for role in ("encode_queries", "encode_documents"):
+        here, there = (getattr(encoder, role)(TEXTS) for encoder in (local, named))
+        here, there = (rows if isinstance(rows, np.ndarray) else rows.toarray() for rows in (here, there))
+        np.testing.assert_array_equal(here, there)
 
 
 def sees_later_tokens(encoder):
