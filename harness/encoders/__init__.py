@@ -14,6 +14,7 @@ from harness.encoders.base import (
     Probe,
     Progress,
     Role,
+    StoredRows,
 )
 from harness.registry import Registry, hooks_of
 
@@ -34,6 +35,7 @@ __all__ = [
     "Probe",
     "Progress",
     "Role",
+    "StoredRows",
     "register",
     "registry",
 ]

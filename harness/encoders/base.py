@@ -159,6 +159,19 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class StoredRows(Protocol):
+    """An encoder whose vectors were made before: they are found by identifier, not by text."""
+
+    def match(self, identifiers: Iterable[str], role: Role) -> None:
+        """Compare all identifiers of a collection with those that have vectors; a `UserError` where they differ."""
+        ...
+
+    def rows(self, identifiers: Sequence[str], role: Role) -> Vectors:
+        """Vectors of these documents or queries, in this order."""
+        ...
+
+
 class EncoderType(Protocol):
     """How an encoder is made. A class registers itself with ``@encoders.register("name")``.
 
@@ -231,6 +244,13 @@ class EncoderType(Protocol):
 
     def learned(self) -> bool:
         """Whether there is a model that checks apply to. Default: unless `needs` is the corpus, as of BM25."""
+        ...
+
+    def encodes(self) -> bool:
+        """Whether it encodes texts. Default: yes.
+
+        An encoder whose vectors were made elsewhere gives a `StoredRows`; nothing that encodes is then measured.
+        """
         ...
 
     def fingerprint(self) -> str:
@@ -335,6 +355,10 @@ class EncoderTypeBase:
     def learned(self) -> bool:
         """Whatever is not made of the corpus it searches."""
         return self.needs() != "corpus"
+
+    def encodes(self) -> bool:
+        """There is a model."""
+        return True
 
     def fingerprint(self) -> str:
         """No outside files."""

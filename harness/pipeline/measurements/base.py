@@ -146,6 +146,8 @@ class Measurement(Protocol):
     group: ClassVar[Group]
     """What it belongs to: a spec whose `measure.only` leaves this group out has no such measurement. Default: latency.
     """
+    encodes: ClassVar[bool]
+    """Whether it encodes texts; then it is not taken of vectors that were made elsewhere. Default: yes."""
 
     def implied(self, subject: Subject) -> bool:
         """Whether it is taken although the spec does not ask for it. Default: no."""
@@ -170,6 +172,7 @@ class MeasurementBase:
 
     libraries: ClassVar[tuple[str, ...]] = ()
     group: ClassVar[Group] = "latency"
+    encodes: ClassVar[bool] = True
 
     def implied(self, subject: Subject) -> bool:
         """No."""

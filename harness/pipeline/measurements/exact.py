@@ -18,6 +18,7 @@ class AgainstExact(MeasurementBase):
     """Recall of an index against the exact results, and the quality that these have."""
 
     group: ClassVar[Group] = "quality"
+    encodes: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ("ir-measures", "pytrec_eval-terrier", "numpy", "scipy")
 
     def implied(self, subject: Subject) -> bool:

@@ -134,7 +134,7 @@ class SearchPlan:
             timed=True,
         )
 
-    def latency(self, number: int, fit: Stage, build: Stage, prepare: Stage) -> Stage:
+    def latency(self, number: int, fit: Stage, build: Stage, prepare: Stage, encode: Stage) -> Stage:
         """Time all queries in one process.
 
         Args:
@@ -142,6 +142,7 @@ class SearchPlan:
             fit: Its artefact is the model.
             build: Its artefact is the index.
             prepare: Its artefact has the queries.
+            encode: Its artefact has the queries' vectors: they are searched where no text can be encoded.
         """
         measure, encoder = self.spec.head.measure, self.system.encoder
         maker = encoder_type(encoder)
@@ -163,7 +164,7 @@ class SearchPlan:
                 "attempts": measure.attempts,
                 **self.searched_with,
             },
-            {"model": fit, "index": build, "collection": prepare},
+            {"model": fit, "index": build, "collection": prepare} | ({} if maker.encodes() else {"vectors": encode}),
             (*maker.modules(encoder.params), *self.modules),
             (*maker.libraries_with(encoder.params), *self.libraries),
             # Systems that differ in name alone are measured apart: their spread is the machine's own.

@@ -112,7 +112,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     timed_search = once(timed_search) if timed_search else None
     work = once(plan.work(prepare, encode, build))
     memory = once(plan.memory(encode, build))
-    latency = tuple(once(plan.latency(number, fit, build, prepare)) for number in range(measure.processes))
+    latency = tuple(once(plan.latency(number, fit, build, prepare, encode)) for number in range(measure.processes))
     quality = once(plan.quality(prepare, encode, search, timed_search))
     summary = once(plan.summary(latency))
     swept, exact = any(other.curve for other in spec.systems), plan.engine.supports.exact
@@ -121,7 +121,9 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         name: measurement
         for name in REGISTRIES.measurements.names()
         for measurement in (REGISTRIES.measurements.get(name)(),)
-        if measurement.group in measure.groups and (name in measure.also or measurement.implied(subject))
+        if measurement.group in measure.groups
+        and (name in measure.also or measurement.implied(subject))
+        and (encoder_type(encoder).encodes() or not measurement.encodes)
     }
     return SystemStages(
         system, collection, prepare, fit, check, encode, build, search, work, memory,
@@ -152,7 +154,7 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
         check = check_stage(spec, part, fit, refuse=False)
     if check is None:
         raise UserError(
-            f"the encoder {encoder!r} ({part.type}) is made from its corpus only: it has no model to check",
+            f"the encoder {encoder!r} ({part.type}) has no model to check",
             file=spec.file,
             remedy="name a learned encoder",
         )

@@ -77,7 +77,9 @@ class FusedSystem:
             yield from self._flops_by_query.items()
 
     def samples(self) -> dict[str, NDArray[np.generic]]:
-        """Times of its systems, added; see `harness.pipeline.steps.fuse.added_latencies`."""
+        """Times of its systems, added, see `harness.pipeline.steps.fuse.added_latencies`; none without encoding."""
+        if self._result(self.stages.summary, LatencySummary).total is None:
+            return {}
         with np.load(self._artefact(self.stages.summary).files / "samples.npz") as samples:
             return {name: samples[name] for name in samples.files}
 
@@ -150,12 +152,14 @@ class FusedSystem:
     def _flops(self, about: tuple[str, str, str]) -> Iterator[Record]:
         """FLOPs of a query in all systems; the search's only where every engine counts them."""
         encoders = {part.stages.fit.key: part.encoded.query.flops for part in self.parts}
-        values = {"flops_encode_query": sum(encoders.values())}
+        known = [flops for flops in encoders.values() if flops is not None]
+        values = {"flops_encode_query": sum(known)} if len(known) == len(encoders) else {}
         works = [(part.work.work, part.work.queries) for part in self.parts]
         searched = [2 * work.multiply_adds / queries for work, queries in works if work is not None]
         if len(searched) == len(works):
             values["flops_search"] = sum(searched)
-            values["flops_query"] = values["flops_encode_query"] + values["flops_search"]
+            if "flops_encode_query" in values:
+                values["flops_query"] = values["flops_encode_query"] + values["flops_search"]
         rows = {name: list(by_query.values()) for name, by_query in self._flops_by_query.items()}
         ends, n = intervals(rows, self.confidence), self.parts[0].work.queries
         for name, value in values.items():

@@ -70,10 +70,11 @@ def write_run(
         if not system.measures("latency"):
             continue
         records += own.latency()
-        seconds = system.summary.total["mean"][0]
-        records += cost_records(run, system.collection, system.name, seconds, system.latencies, spec.head.measure)
-        samples = samples_of(system)
-        timed[system.collection, system.name] = samples
+        if system.summary.total is not None:
+            seconds = system.summary.total["mean"][0]
+            records += cost_records(run, system.collection, system.name, seconds, system.latencies, spec.head.measure)
+            timed[system.collection, system.name] = samples_of(system)
+        samples = timed.get((system.collection, system.name), {})
         latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     fusions = fusion_stages(spec, systems)
     fused = {
@@ -93,6 +94,7 @@ def write_run(
         *moving(systems, done),
         *_model_warnings(systems, done),
         *extra_notes(systems, done),
+        *made_elsewhere(systems),
     ]
     facts = _facts_of_run(run, spec, systems, stages, done)
     facts["systems"] += [described_fusion(stages_of_one, done) for stages_of_one in fusions]
@@ -197,6 +199,17 @@ def _rules(prepared: Prepared) -> dict[str, str]:
             "loses quality here. Latency, work and memory are of a search of the whole corpus"
         )
     return facts
+
+
+def made_elsewhere(systems: Sequence[SystemStages]) -> list[str]:
+    """A sentence on each encoder whose vectors were made elsewhere."""
+    encoders = {stages.system.encoder.name: stages.system.encoder for stages in systems}
+    return [
+        f"The vectors of {name} were made elsewhere. How long encoding takes is not measured, and neither is what "
+        "includes it: the time of a whole query, the memory of the service, operations of encoding."
+        for name, encoder in encoders.items()
+        if not encoder_type(encoder).encodes()
+    ]
 
 
 def _described(stages: SystemStages, done: Mapping[str, Done]) -> SystemFacts:

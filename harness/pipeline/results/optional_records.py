@@ -91,7 +91,9 @@ def _warm(latencies: Sequence[TimedLatency], add: Add) -> None:
         return
     method = "mean over processes, files cached as they were; interval by t"
     add_mean(add, "load_seconds", [latency.load_seconds for latency in latencies], method)
-    add_mean(add, "first_query_seconds", [latency.first_query_seconds for latency in latencies], method)
+    first = [latency.first_query_seconds for latency in latencies if latency.first_query_seconds is not None]
+    if first:
+        add_mean(add, "first_query_seconds", first, method)
     method = "median of 1,000 readings in a process, mean over processes; interval by t"
     add_mean(add, "timer_overhead", [latency.timer_overhead_seconds for latency in latencies], method)
     passes = [

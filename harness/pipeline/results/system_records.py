@@ -83,10 +83,13 @@ class SystemRecords:
     def _vectors(self) -> Iterator[Record]:
         documents, encoded = self.system.prepared.documents, self.system.encoded
         intervals = self.system.work.intervals if self.system.measures("work") else {}
-        rate = documents / max(encoded.document.seconds, 1e-9)
-        yield self._row("encode_documents_per_second", rate, "one pass, wall time")
+        if encoded.document.seconds is not None:
+            rate = documents / max(encoded.document.seconds, 1e-9)
+            yield self._row("encode_documents_per_second", rate, "one pass, wall time")
         for name, side in (("query", encoded.query), ("document", encoded.document)):
             ends = intervals.get(f"flops_encode_{name}")  # of the queries alone
+            if side.flops is None:
+                continue
             yield self._row(
                 f"flops_encode_{name}", side.flops, "formula", source="analytic", n=side.rows, interval=ends
             )
@@ -124,8 +127,9 @@ class SystemRecords:
         if work is not None:
             searched = 2 * work.multiply_adds / n
             yield self._row("flops_search", searched, COUNTED_METHOD, n=n, interval=ends.get("flops_search"))
-            both, method = encoded.query.flops + searched, "formula and the engine's count"
-            yield self._row("flops_query", both, method, source="analytic", n=n, interval=ends.get("flops_query"))
+            if encoded.query.flops is not None:
+                both, method = encoded.query.flops + searched, "formula and the engine's count"
+                yield self._row("flops_query", both, method, source="analytic", n=n, interval=ends.get("flops_query"))
             counts = {
                 "postings_touched": work.postings,
                 "documents_scored": work.documents,
@@ -191,7 +195,9 @@ def latency_records(
 
 
 def samples_of(system: FinishedSystem) -> dict[str, NDArray[np.generic]]:
-    """The samples of a system's latency, as `harness.runs.layout` describes them."""
+    """The samples of a system's latency, as `harness.runs.layout` describes them; none where encoding was not timed."""
+    if system.summary.total is None:
+        return {}
     with np.load(system.sample_files / "samples.npz") as samples:
         return {name: samples[name] for name in samples.files if name != "engine"} | _processor_times(system)
 

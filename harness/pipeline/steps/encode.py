@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.encoders.base import StoredRows
 from harness.errors import UserError
 from harness.pipeline.steps.fit import open_type, set_torch_threads
-from harness.pipeline.steps.prepare import read_blocks
+from harness.pipeline.steps.prepare import read_blocks, read_texts
 from harness.pipeline.steps.result import StepResult
 from harness.typed_json import from_json, to_json
 from harness.vectors import Kind, VectorsWriter, load_csr, load_vectors
@@ -31,7 +32,7 @@ TERMS = "terms.json"
 RESULT = "encoded.json"
 """What `encode` returned of a shard, for `join`."""
 QUERY_FLOPS = "query_flops.npy"
-"""Floating point operations of each query by formula: float64, one a query."""
+"""Floating point operations of each query by formula: float64, one a query; no such file where they are not known."""
 ROLES: dict[Role, str] = {"document": "documents", "query": "queries"}
 
 
@@ -42,16 +43,17 @@ class EncodedSide:
     Attributes:
         rows: Vectors.
         stored: Values that are stored; without zeros where vectors are sparse.
-        seconds: Wall time of encoding alone, loading not counted; of all shards together.
+        seconds: Wall time of encoding alone, loading not counted; of all shards together. Of vectors that were made
+            elsewhere nothing is known: this and the next two are None.
         tokens: Mean of a text, as the model sees it.
         flops: Floating point operations of a text by formula, mean.
     """
 
     rows: int
     stored: int
-    seconds: float
-    tokens: float
-    flops: float
+    seconds: float | None
+    tokens: float | None
+    flops: float | None
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,15 @@ def encode(
     """
     set_torch_threads(threads)
     encoder = _loaded(type, json.dumps(params, sort_keys=True), model, threads)
-    result = Encoded(
-        encoder.kind,
-        encoder.width,
-        dict(encoder.parameters()),
-        document=_encode_side(encoder, Path(collection), Path(out), "document", report, *shard),
-        query=_encode_side(encoder, Path(collection), Path(out), "query", report, *shard),
-    )
+    texts, vectors = Path(collection), Path(out)
+
+    def side(role: Role) -> EncodedSide:
+        if isinstance(encoder, StoredRows):
+            return _stored_side(encoder, texts, vectors, role, report, *shard)
+        return _encode_side(encoder, texts, vectors, role, report, *shard)
+
+    facts = dict(encoder.parameters())
+    result = Encoded(encoder.kind, encoder.width, facts, document=side("document"), query=side("query"))
     if encoder.kind == "sparse":
         _write_terms(encoder, Path(out))
     if shard[1] > 1:
@@ -140,9 +144,9 @@ def join(*, out: str, report: Progress, **shards: str) -> Encoded:
         return EncodedSide(
             info.rows,
             info.stored,
-            seconds=sum(part.seconds for part in parts),
-            tokens=sum(part.tokens * part.rows for part in parts) / max(info.rows, 1),
-            flops=sum(part.flops * part.rows for part in parts) / max(info.rows, 1),
+            seconds=_sum([part.seconds for part in parts]),
+            tokens=_mean([part.tokens for part in parts], parts),
+            flops=_mean([part.flops for part in parts], parts),
         )
 
     joined = Encoded(
@@ -152,7 +156,8 @@ def join(*, out: str, report: Progress, **shards: str) -> Encoded:
         document=join_side("document", [result.document for result in results]),
         query=join_side("query", [result.query for result in results]),
     )
-    np.save(Path(out) / QUERY_FLOPS, np.concatenate([np.load(folder / QUERY_FLOPS) for folder in folders]))
+    if joined.query.flops is not None:
+        np.save(Path(out) / QUERY_FLOPS, np.concatenate([np.load(folder / QUERY_FLOPS) for folder in folders]))
     if kind == "sparse":
         named = {
             column: term
@@ -171,6 +176,38 @@ def _loaded(type: str, params: str, model: str, threads: int) -> Encoder:
     if encoder.kind != maker.kind:
         raise UserError(f"the encoder of type {type!r} gave {encoder.kind} vectors, not {maker.kind}")
     return encoder
+
+
+def _sum(values: list[float | None]) -> float | None:
+    """None where one is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _mean(values: list[float | None], parts: list[EncodedSide]) -> float | None:
+    """Weighted by rows; None where one is not known."""
+    total = _sum([None if value is None else value * part.rows for value, part in zip(values, parts, strict=True)])
+    return None if total is None else total / max(sum(part.rows for part in parts), 1)
+
+
+def _stored_side(
+    encoder: Encoder, collection: Path, out: Path, role: Role, report: Progress, shard: int, shards: int
+) -> EncodedSide:
+    """Vectors that were made elsewhere, in the order of the collection."""
+    assert isinstance(encoder, StoredRows)  # noqa: S101 - the caller knows
+    plural = ROLES[role]
+    source, target = collection / f"{plural}.jsonl", out / plural
+    target.mkdir()
+    encoder.match((name for name, _ in read_texts(source)), role)
+    texts = sum(1 for _ in source.open("rb"))
+    first, last = texts * shard // shards, texts * (shard + 1) // shards
+    writer = VectorsWriter(target, encoder.kind, encoder.width)
+    names = islice((name for name, _ in read_texts(source)), first, last)
+    while block := list(islice(names, BLOCK)):
+        writer.append(encoder.rows(block, role))
+        report(writer.rows, last - first, plural)
+    info = writer.close()
+    return EncodedSide(info.rows, info.stored, None, None, None)
 
 
 def _encode_side(

@@ -68,26 +68,27 @@ class LatencySummary(StepResult):
     """Latencies of all processes of a system, in seconds.
 
     Attributes:
-        encode: (value, low, high) of each percentile and of the mean.
+        encode: (value, low, high) of each percentile and of the mean; None where encoding was not timed.
         search: The same of searching.
-        total: The same of encoding and searching one query.
+        total: The same of encoding and searching one query; None where encoding was not timed.
         engine: The same of the engine's own part of a search; None where it is not known.
         adapter: The same of what the adapter adds to it.
         least: By side, the shortest of a query's times, mean over queries.
         n: Timed queries of all processes and passes.
     """
 
-    encode: dict[str, tuple[float, float, float]]
+    encode: dict[str, tuple[float, float, float]] | None
     search: dict[str, tuple[float, float, float]]
-    total: dict[str, tuple[float, float, float]]
+    total: dict[str, tuple[float, float, float]] | None
     engine: dict[str, tuple[float, float, float]] | None
     adapter: dict[str, tuple[float, float, float]] | None
     least: dict[str, float]
     n: int
 
     def sides(self) -> dict[str, dict[str, tuple[float, float, float]]]:
-        """Encode, search and total by these names."""
-        return {"encode": self.encode, "search": self.search, "total": self.total}
+        """Those of encode, search and total that were timed, by these names."""
+        sides = {"encode": self.encode, "search": self.search, "total": self.total}
+        return {name: values for name, values in sides.items() if values is not None}
 
 
 def quality(
@@ -204,7 +205,7 @@ def latencies(*, out: str, confidence: float, seed: int, report: Progress, **pro
     np.savez_compressed(Path(out) / "samples.npz", allow_pickle=False, **joined)
     process, query = joined["process"].astype(np.int32), joined["query"].astype(np.int32)
     encode, search = joined["encode"].astype(np.float64), joined["search"].astype(np.float64)
-    sides = {"encode": encode, "search": search, "total": encode + search}
+    sides = timed_sides(encode, search)
     engine = joined["engine"].astype(np.float64)
     parts_of_search = {} if np.isnan(engine).any() else {"engine": engine, "adapter": search - engine}
     summaries = {
@@ -214,11 +215,18 @@ def latencies(*, out: str, confidence: float, seed: int, report: Progress, **pro
     shortest = {side: least(query, seconds) for side, seconds in sides.items()}
     report(1, 1, "summarised")
     return LatencySummary(
-        summaries["encode"],
+        summaries.get("encode"),
         summaries["search"],
-        summaries["total"],
+        summaries.get("total"),
         summaries.get("engine"),
         summaries.get("adapter"),
         shortest,
         len(query),
     )
+
+
+def timed_sides(encode: NDArray[np.float64], search: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Seconds by encode, search and total; of search alone where encoding was not timed (NaN)."""
+    if np.isnan(encode).any():
+        return {"search": search}
+    return {"encode": encode, "search": search, "total": encode + search}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import UserError
-from harness.pipeline.steps.evaluate import LatencySummary
+from harness.pipeline.steps.evaluate import LatencySummary, timed_sides
 from harness.pipeline.steps.explain import RANKS, SHOWN
 from harness.pipeline.steps.result import StepResult
 
@@ -166,11 +166,11 @@ def added_latencies(
             first["process"].astype(np.int32), first["query"].astype(np.int32), seconds,
             confidence=confidence, seed=seed,
         )
-        for side, seconds in (("encode", encode), ("search", search), ("total", encode + search))
+        for side, seconds in timed_sides(encode, search).items()
     }  # fmt: skip
     report(1, 1, "added up")
     return LatencySummary(
-        summaries["encode"], summaries["search"], summaries["total"], None, None, {}, len(first["query"])
+        summaries.get("encode"), summaries["search"], summaries.get("total"), None, None, {}, len(first["query"])
     )
 
 

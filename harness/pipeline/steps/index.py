@@ -187,9 +187,12 @@ def count_work(
     works = [engine.work(queries[row : row + 1], asked) for row in range(queries.shape[0])]
     counted = [work for work in works if work is not None]
     total = sum(counted[1:], counted[0]) if counted and len(counted) == len(works) else None
-    values: dict[str, NDArray[np.float64]] = {"flops_encode_query": np.load(Path(vectors) / QUERY_FLOPS)}
+    values: dict[str, NDArray[np.float64]] = {}
+    if (Path(vectors) / QUERY_FLOPS).is_file():
+        values["flops_encode_query"] = np.load(Path(vectors) / QUERY_FLOPS)
     if total is not None:
         values |= _counts(counted)
+    if total is not None and "flops_encode_query" in values:
         values["flops_query"] = values["flops_encode_query"] + values["flops_search"]
     overlap = None
     if not isinstance(queries, np.ndarray):

@@ -10,12 +10,14 @@ import numpy as np
 
 from harness.pipeline.steps.ranking import searched_depth
 from harness.pipeline.steps.serving import WatchedResult, open_system, query_texts
+from harness.vectors import load_vectors
 
 if TYPE_CHECKING:
     from harness.encoders.base import Progress
     from harness.jsonvalue import JsonTable
     from harness.measure.machine.watch import Turn
     from harness.measure.workers.messages import Ask
+    from harness.vectors import Vectors
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class TimedLatency(WatchedResult):
 
     Attributes:
         load_seconds: Wall time of opening encoder and index.
-        first_query_seconds: Wall time of this process' very first query, encoding and search.
+        first_query_seconds: Wall time of this process' very first query, encoding and search; None where it was not
+            encoded.
         timer_overhead_seconds: Median of reading the clock twice; it is part of every latency.
         queries: How many different ones were timed.
         elsewhere: How many other processes searched. Of these nothing is known, so the next three are None.
@@ -50,7 +53,7 @@ class TimedLatency(WatchedResult):
     """
 
     load_seconds: float
-    first_query_seconds: float
+    first_query_seconds: float | None
     timer_overhead_seconds: float
     queries: int
     elsewhere: int
@@ -81,11 +84,15 @@ def latency(
     round: str = "",
     ask: Ask | None = None,
     index_search: JsonTable | None = None,
+    vectors: str | None = None,
 ) -> TimedLatency:
     """Time every query, encoding and search apart; write ``samples.npz``.
 
     ``query`` (int32, number of the query), ``repeat`` (int32), ``encode``, ``search`` and ``engine``, the engine's part
     of the search (float64, seconds; NaN where it is not known).
+
+    Where the queries' vectors were made elsewhere, `vectors` is their folder: the search alone is timed, and
+    ``encode`` is NaN.
 
     It asks for turns with `ask` (None where it is timed alone); what was timed in one `round` was timed in turns.
     """
@@ -96,7 +103,13 @@ def latency(
 
     asked = searched_depth(collection, k)
     served = open_system(encoder_type, encoder_params, model, index_type, index, asked, threads, index_search)
-    encoder, searcher, texts = served.encoder, served.searcher, query_texts(collection, queries)
+    searcher, texts, encode_query = served.searcher, query_texts(collection, queries), served.encoder.encode_queries
+    stored = None if vectors is None else load_vectors(Path(vectors) / "queries")
+
+    ready: dict[str, Vectors] = {}
+    if stored is not None:
+        ready = {str(number): stored[number : number + 1] for number in range(len(texts))}
+        texts = list(ready)
     tries: list[Samples] = []
     energy: list[MeteredEnergy] = []
 
@@ -111,7 +124,7 @@ def latency(
 
         meter.go()
         samples = measure_queries(
-            lambda text: encoder.encode_queries([text]),
+            (lambda text: encode_query([text])) if stored is None else ready.__getitem__,
             searcher,
             texts,
             repeats=repeats,
@@ -131,16 +144,18 @@ def latency(
         Path(out) / "samples.npz",
         query=samples.query,
         repeat=samples.repeat,
-        encode=samples.encode_seconds,
+        encode=samples.encode_seconds if stored is None else np.full_like(samples.encode_seconds, np.nan),
         search=samples.search_seconds,
         engine=samples.engine_seconds,
     )
     report(1, 1, "timed")
-    alone = not served.elsewhere  # processor time and energy are not of all that searched where others search as well
+    # Processor time and energy are not of all that searched where others search as well; and what it takes to look a
+    # stored vector up says nothing of encoding.
+    alone = not served.elsewhere and stored is None
     return TimedLatency(
         served.conditions(measured, round=round),
         load_seconds=served.seconds,
-        first_query_seconds=first.first_encode_seconds + first.first_search_seconds,
+        first_query_seconds=None if stored is not None else first.first_encode_seconds + first.first_search_seconds,
         timer_overhead_seconds=samples.timer_overhead_seconds,
         queries=len(texts),
         elsewhere=served.elsewhere,

@@ -1,0 +1,210 @@
+"""Formats of precomputed vectors, each read row by row: .npz of CSR, .npy, and JSON lines with token weights."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy import sparse
+
+from harness.encoders.precomputed.array_files import ArrayStream, damaged, members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from harness.vectors import Vectors
+
+BLOCK = 1024
+"""Rows at a time."""
+Columns: TypeAlias = dict[str, int]
+"""Token -> column, in the order in which tokens were first read."""
+Block: TypeAlias = "tuple[list[str], Vectors]"
+"""Identifiers and rows."""
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """Vectors of one side.
+
+    Attributes:
+        file: .npz, .npy or .jsonl.
+        ids: One identifier a line; None where the file has them (.jsonl).
+    """
+
+    file: Path
+    ids: Path | None
+
+    def names_tokens(self) -> bool:
+        """Whether columns are tokens; else they are numbers."""
+        if self.file.suffix == ".jsonl":
+            return True
+        if self.file.suffix != ".npz":
+            return False
+        with members(self.file, ("indices",)) as arrays:
+            return "indices" in arrays and arrays["indices"].dtype.kind in "US"
+
+    def tokens(self, columns: Columns) -> None:
+        """Give every token that has no column the next one."""
+        if self.file.suffix == ".jsonl":
+            for _, vector in _lines(self.file):
+                for token in vector:
+                    columns.setdefault(token, len(columns))
+            return
+        with members(self.file, ("indices",)) as arrays:
+            stream = arrays["indices"]
+            left = int(np.prod(stream.shape, dtype=object))
+            while left > 0:
+                names = _names(stream.read(min(left, 1 << 16)))
+                left -= len(names)
+                for name in names:
+                    columns.setdefault(name, len(columns))
+
+    def width(self) -> int:
+        """Columns of the vectors where these are numbers; without a stated shape, one more than the largest of them."""
+        if self.file.suffix == ".npy":
+            with _array(self.file) as stream:
+                return int(stream.shape[1])
+        with members(self.file, ("shape", "indices")) as arrays:
+            if "shape" in arrays:
+                shape = arrays["shape"].whole()
+                if len(shape) != 2 or shape.dtype.kind not in "iu":
+                    raise damaged(self.file, "the shape is not two whole numbers")
+                return int(shape[1])
+            _complete(self.file, arrays, ("indices",))
+            stream, widest = arrays["indices"], -1
+            left = int(np.prod(stream.shape, dtype=object))
+            while left > 0:
+                part = stream.read(min(left, 1 << 20))
+                widest, left = max(widest, int(part.max())), left - len(part)
+            return widest + 1
+
+    def blocks(self, width: int, columns: Columns) -> Iterator[Block]:
+        """All rows in order.
+
+        Args:
+            width: Of every row.
+            columns: Of tokens, where they are named.
+
+        Raises:
+            UserError: The file is damaged, or has other identifiers than rows.
+        """
+        if self.file.suffix == ".jsonl":
+            yield from self._of_lines(width, columns)
+            return
+        parts = self._dense() if self.file.suffix == ".npy" else self._csr(width, columns)
+        names = _identifiers(self.ids or self.file.with_name("ids.txt"))
+        rows = 0
+        for part in parts:
+            ids = [name for _, name in zip(range(part.shape[0]), names, strict=False)]
+            rows += part.shape[0]
+            if len(ids) < part.shape[0]:
+                raise damaged(self.file, f"there are at least {rows} vectors, and fewer identifiers")
+            yield ids, part
+        if next(names, None) is not None:
+            raise damaged(self.file, f"there are {rows} vectors, and more identifiers")
+
+    def _dense(self) -> Iterator[NDArray[np.float32]]:
+        with _array(self.file) as stream:
+            rows, width = stream.shape
+            for begin in range(0, rows, BLOCK):
+                count = min(BLOCK, rows - begin)
+                yield np.asarray(stream.read(count * width), np.float32).reshape(count, width)
+
+    def _csr(self, width: int, columns: Columns) -> Iterator[sparse.csr_matrix]:
+        with members(self.file, ("data", "indices", "indptr", "format")) as arrays:
+            _complete(self.file, arrays, ("data", "indices", "indptr"))
+            if "format" in arrays and _names(arrays["format"].whole()) != ["csr"]:
+                raise damaged(self.file, "the matrix is not stored by rows (CSR)")
+            if arrays["indptr"].dtype.kind not in "iu" or arrays["data"].dtype.kind not in "fiu":
+                raise damaged(self.file, "indptr must hold whole numbers, and data numbers")
+            indptr = arrays["indptr"].whole().astype(np.int64)
+            stored = int(np.prod(arrays["data"].shape, dtype=object))
+            same = arrays["indices"].shape == arrays["data"].shape
+            if not len(indptr) or indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != stored or not same:
+                raise damaged(self.file, "indptr, indices and data do not fit together")
+            for begin in range(0, len(indptr) - 1, BLOCK):
+                ends = indptr[begin : begin + BLOCK + 1]
+                count = int(ends[-1] - ends[0])
+                data = np.array(arrays["data"].read(count), np.float32)  # what is read is not writable
+                raw = arrays["indices"].read(count)
+                named = raw.dtype.kind in "US"
+                places = np.asarray([columns[name] for name in _names(raw)] if named else raw, np.int64)
+                if count and (places.min() < 0 or places.max() >= width):
+                    raise damaged(self.file, f"a column is beyond the {width} that there are")
+                yield sparse.csr_matrix((data, places, ends - ends[0]), shape=(len(ends) - 1, width))
+
+    def _of_lines(self, width: int, columns: Columns) -> Iterator[Block]:
+        ids: list[str] = []
+        indptr, places, data = [0], list[int](), list[float]()
+        for name, vector in _lines(self.file):
+            ids.append(name)
+            places += [columns[token] for token in vector]
+            data += vector.values()
+            indptr.append(len(places))
+            if len(ids) == BLOCK:
+                yield ids, _rows(data, places, indptr, width)
+                ids, indptr, places, data = [], [0], [], []
+        if ids:
+            yield ids, _rows(data, places, indptr, width)
+
+
+def _rows(data: Sequence[float], places: Sequence[int], indptr: Sequence[int], width: int) -> sparse.csr_matrix:
+    parts = (np.asarray(data, np.float32), np.asarray(places, np.int64), np.asarray(indptr, np.int64))
+    return sparse.csr_matrix(parts, shape=(len(indptr) - 1, width))
+
+
+@contextmanager
+def _array(file: Path) -> Iterator[ArrayStream]:
+    """The array of a .npy file with two dimensions."""
+    try:
+        opened = file.open("rb")
+    except OSError as error:
+        raise damaged(file, f"the file cannot be read: {error}") from None
+    with opened:
+        stream = ArrayStream(opened, file)
+        if len(stream.shape) != 2 or stream.dtype.kind not in "fiu":
+            raise damaged(file, f"the array has {len(stream.shape)} dimensions of {stream.dtype}, not 2 of numbers")
+        yield stream
+
+
+def _lines(file: Path) -> Iterator[tuple[str, dict[str, float]]]:
+    """Identifier and token weights of each line: {"id": ..., "vector": {token: weight}} (Anserini, Pyserini)."""
+    number = 0
+    try:
+        with file.open(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                number += 1
+                row = json.loads(line)
+                vector = {str(token): float(weight) for token, weight in dict(row["vector"]).items()}
+                name = row["id"]
+                if not isinstance(name, str | int):
+                    raise TypeError("the identifier is neither text nor a number")
+                yield str(name), vector
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
+        what = f'no {{"id": ..., "vector": {{token: weight}}}} in line {number}: {error!r}'
+        raise damaged(file, what) from None
+
+
+def _identifiers(file: Path) -> Iterator[str]:
+    try:
+        with file.open(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                yield line.removesuffix("\n")
+    except (OSError, ValueError) as error:
+        raise damaged(file, f"the identifiers cannot be read: {error}") from None
+
+
+def _names(values: NDArray[np.generic]) -> list[str]:
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values.tolist()]
+
+
+def _complete(file: Path, arrays: Mapping[str, ArrayStream], names: tuple[str, ...]) -> None:
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise damaged(file, f"there is no array {missing[0]!r}: a CSR has data, indices and indptr")

@@ -1,0 +1,252 @@
+"""Vectors that were made elsewhere: every format gives what was saved, and nothing else is taken for vectors."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy import sparse
+
+from harness.encoders import StoredRows, registry
+from harness.encoders.precomputed.array_files import HEADER
+from harness.encoders.precomputed.vector_files import VectorFile
+from harness.errors import UserError
+
+IDS = {"documents": ["d1", "ü 2", "d\u20283"], "queries": ["q1", "q2"]}
+ROWS = {
+    "documents": np.array([[0, 1.5, 0, 2], [0, 0, 0, 0], [3, 0, 0.25, 0]], np.float32),
+    "queries": np.array([[0, 1, 0, 0], [2, 0, 0, 1]], np.float32),
+}
+TOKENS = ["list", "sort", "graph", "日"]
+
+
+def write(folder, form):
+    """The vectors above in one format; the parameters that name the files."""
+    folder.mkdir(exist_ok=True)
+    named = {}
+    for side, rows in ROWS.items():
+        csr = sparse.csr_matrix(rows)
+        if form == "jsonl":
+            lines = [
+                {"id": name, "vector": {TOKENS[place]: float(row[place]) for place in np.flatnonzero(row)}}
+                for name, row in zip(IDS[side], rows, strict=True)
+            ]
+            file = folder / f"{side}.jsonl"
+            file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        elif form == "npy":
+            file = folder / f"{side}.npy"
+            np.save(file, rows)
+        elif form == "tokens":
+            file = folder / f"{side}.npz"
+            np.savez(file, data=csr.data, indices=np.array(TOKENS)[csr.indices], indptr=csr.indptr)
+        else:
+            file = folder / f"{side}.npz"
+            sparse.save_npz(file, csr, compressed=form == "compressed")
+        ids = folder / f"{side}-ids.txt"
+        ids.write_text("".join(f"{name}\n" for name in IDS[side]))
+        named |= {side: str(file), {"documents": "document_ids", "queries": "query_ids"}[side]: str(ids)}
+    return named
+
+
+def made(place, type="vectors", **params):
+    maker = registry.get(type)
+    encoder = maker(maker.Params(**params))
+    out = place / "out"
+    out.mkdir()
+    facts = encoder.fit(out)
+    return encoder, facts, encoder.load(out)
+
+
+def dense(rows):
+    return rows.toarray() if sparse.issparse(rows) else rows
+
+
+@pytest.mark.parametrize("form", ["plain", "compressed", "tokens", "jsonl", "npy"])
+def test_rows_are_those_that_were_saved_in_whatever_order(tmp_path, form):
+    kind = "dense-vectors" if form == "npy" else "vectors"
+    maker, facts, encoder = made(tmp_path, kind, **write(tmp_path / "files", form))
+    assert isinstance(encoder, StoredRows) and encoder.kind == maker.kind and encoder.width == 4
+    assert facts["vectors"] == {"documents": 3, "queries": 2} and not maker.encodes() and not maker.learned()
+    for side, role in (("documents", "document"), ("queries", "query")):
+        turned = encoder.rows(IDS[side][::-1], role)
+        columns = (
+            [encoder.terms(range(4)).index(token) for token in TOKENS] if form in {"tokens", "jsonl"} else range(4)
+        )
+        assert turned.dtype == np.float32
+        np.testing.assert_array_equal(dense(turned)[:, columns], ROWS[side][::-1])
+        encoder.match(IDS[side], role)
+    if form == "plain":
+        assert encoder.terms([2, 0]) == ["2", "0"]
+
+
+def test_a_folder_of_lsr_benchmark_is_read(tmp_path):
+    files = write(tmp_path / "files", "tokens")
+    for side, short in (("document", "doc"), ("query", "query")):
+        target = tmp_path / "lsr" / short
+        target.mkdir(parents=True)
+        plural = {"document": "documents", "query": "queries"}[side]
+        (target / f"{short}-embeddings.npz").write_bytes((tmp_path / "files" / f"{plural}.npz").read_bytes())
+        (target / f"{short}-ids.txt").write_text("\n".join(IDS[plural]))  # no end of the last line
+    maker, _, encoder = made(tmp_path, folder=str(tmp_path / "lsr"))
+    (tmp_path / "again").mkdir()
+    _, _, same = made(tmp_path / "again", **files)
+    np.testing.assert_array_equal(dense(encoder.rows(["d1"], "document")), dense(same.rows(["d1"], "document")))
+    before = maker.fingerprint()
+    (tmp_path / "lsr" / "query" / "query-ids.txt").write_text("q1\nq3")
+    assert maker.fingerprint() != before
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_any_csr_comes_back(tmp_path_factory, data):
+    rows, width = data.draw(st.integers(0, 40)), data.draw(st.integers(1, 30))
+    weights = st.floats(-4, 4, width=32).map(lambda value: value if abs(value) > 1e-3 else 0.0)
+    square = np.array(
+        data.draw(st.lists(st.lists(weights, min_size=width, max_size=width), min_size=rows, max_size=rows)), np.float32
+    ).reshape(rows, width)
+    folder = tmp_path_factory.mktemp("csr")
+    sparse.save_npz(folder / "a.npz", sparse.csr_matrix(square), compressed=data.draw(st.booleans()))
+    (folder / "ids.txt").write_text("".join(f"{row}\n" for row in range(rows)))
+    side = VectorFile(folder / "a.npz", folder / "ids.txt")
+    assert side.width() == width and not side.names_tokens()
+    blocks = list(side.blocks(width, {}))
+    assert [name for ids, _ in blocks for name in ids] == [str(row) for row in range(rows)]
+    assert sum(block.shape[0] for _, block in blocks) == rows
+    for begin, (_, block) in zip(range(0, rows, 1024), blocks, strict=True):
+        np.testing.assert_array_equal(block.toarray(), square[begin : begin + 1024])
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_a_damaged_file_is_an_error_of_its_own_or_reads_as_numbers(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damaged")
+    form = data.draw(st.sampled_from(["plain", "compressed", "npy", "jsonl"]))
+    files = write(folder / "files", form)
+    file = folder / "files" / files["documents"].rpartition("/")[2]
+    content = bytearray(file.read_bytes())
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    file.write_bytes(content)
+    try:
+        made(folder, "dense-vectors" if form == "npy" else "vectors", **files)
+    except UserError as error:
+        assert error.remedy
+
+
+def npy(header, content=b""):
+    text = header.encode().ljust(118) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 1000000), }"), "ends early"),
+        (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1, 1), }", b"cos\nsystem\n"), "Python objects"),
+        (npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", b"0" * 16), "column by column"),
+        (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }", b"0" * 16), "1 dimensions"),
+        (npy("(" * (HEADER + 50)), "no array of numpy"),
+        (b"\x93NUMPY\x09\x00", "no array of numpy"),
+        (b"no", "no array of numpy"),
+    ],
+)
+def test_headers_are_not_believed(tmp_path, content, what):
+    (tmp_path / "a.npy").write_bytes(content)
+    (tmp_path / "ids.txt").write_text("1\n2\n")
+    side = VectorFile(tmp_path / "a.npy", tmp_path / "ids.txt")
+    with pytest.raises(UserError, match=what):
+        list(side.blocks(side.width(), {}))
+
+
+def npz(**arrays):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.save(member, array)
+            archive.writestr(f"{name}.npy", member.getvalue())
+    return stream.getvalue()
+
+
+CSR = {"data": np.ones(2, np.float32), "indices": np.array([0, 1]), "indptr": np.array([0, 1, 2])}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"indptr": np.array([0, 2, 1])}, "do not fit"),
+        ({"indptr": np.array([1, 1, 2])}, "do not fit"),
+        ({"indptr": np.array([0, 1, 9])}, "do not fit"),
+        ({"indptr": np.array([0.0, 1.0, 2.0])}, "whole numbers"),
+        ({"indices": np.array([0, 1, 2])}, "do not fit"),
+        ({"indices": np.array([0, -1])}, "beyond"),
+        ({"format": np.array(b"csc")}, "by rows"),
+        ({"shape": np.array([2, 1])}, "beyond"),
+        ({"shape": np.array([2, 2, 2])}, "two whole numbers"),
+        ({"data": None}, "no array 'data'"),
+    ],
+)
+def test_a_csr_whose_parts_do_not_fit_is_refused(tmp_path, change, what):
+    arrays = {name: array for name, array in (CSR | change).items() if array is not None}
+    (tmp_path / "a.npz").write_bytes(npz(**arrays))
+    (tmp_path / "ids.txt").write_text("1\n2\n")
+    side = VectorFile(tmp_path / "a.npz", tmp_path / "ids.txt")
+    with pytest.raises(UserError, match=what):
+        list(side.blocks(side.width(), {}))
+
+
+@pytest.mark.parametrize(("ids", "what"), [("1\n", "fewer identifiers"), ("1\n2\n3\n", "more identifiers")])
+def test_as_many_identifiers_as_vectors(tmp_path, ids, what):
+    (tmp_path / "a.npz").write_bytes(npz(**CSR))
+    (tmp_path / "ids.txt").write_text(ids)
+    with pytest.raises(UserError, match=what):
+        list(VectorFile(tmp_path / "a.npz", tmp_path / "ids.txt").blocks(2, {}))
+
+
+def test_identifiers_are_compared_with_the_collection(tmp_path):
+    files = write(tmp_path / "files", "plain")
+    _, _, encoder = made(tmp_path, **files)
+    lacking = r"2 of 4 documents have no vector, such as 'x'; 1 of 3 vectors have no document"
+    with pytest.raises(UserError, match=lacking) as refused:
+        encoder.match(["d1", "x", "ü 2", "y"], "document")
+    assert refused.value.key == "documents" and refused.value.remedy
+    with pytest.raises(UserError, match="1 of 1 queries have no vector, such as 'q9'"):
+        encoder.match(["q9"], "query")
+    encoder.match(["q2"], "query")  # others may have no relevant document
+    with pytest.raises(UserError, match="1 of 2 documents in a row have no vector, such as 'x'"):
+        encoder.rows(["d1", "x"], "document")
+    with pytest.raises(UserError, match="no other text can be encoded"):
+        encoder.encode_queries(["a text"])
+    (tmp_path / "files" / "documents-ids.txt").write_text("a\na\nb\n")
+    (tmp_path / "twice").mkdir()
+    with pytest.raises(UserError, match="1 identifiers are there twice"):
+        made(tmp_path / "twice", **files)
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path):
+    sparse_files, dense_files = write(tmp_path / "sparse", "plain"), write(tmp_path / "dense", "npy")
+    with pytest.raises(UserError, match="other kind") as refused:
+        made(tmp_path, **dense_files)
+    assert "dense-vectors" in refused.value.remedy
+    lines = write(tmp_path / "lines", "jsonl")
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UserError, match="one side has tokens"):
+        made(tmp_path / "a", **{**sparse_files, "queries": lines["queries"]})
+    np.save(tmp_path / "dense" / "queries.npy", np.ones((2, 5), np.float32))
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UserError, match="4 dimensions, queries 5"):
+        made(tmp_path / "b", "dense-vectors", **dense_files)
+    params = registry.get("vectors").Params
+    for wrong in ({}, {"documents": "a.npz"}, {"folder": "f", "documents": "a.npz", "queries": "b.npz"}):
+        with pytest.raises(ValidationError, match="give a folder"):
+            params(**wrong)
+    with pytest.raises(UserError, match="no file of the queries"):
+        params(**{**sparse_files, "queries": str(tmp_path / "none.npz")}).side("query")
+    with pytest.raises(UserError, match="no format"):
+        params(documents=str(tmp_path / "x.bin"), queries="y.npz").side("document")
