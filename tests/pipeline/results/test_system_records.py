@@ -38,7 +38,8 @@ def finished(latencies=(), folder=None, index=INVERTED, **results):
     if folder is not None:
         done["summary"].artefact.files = folder
     system = SimpleNamespace(name="s", index=index)
-    return FinishedSystem(SimpleNamespace(system=system, collection="c", latency=tuple(timed), **stages), done)
+    about = {"system": system, "collection": "c", "latency": tuple(timed), "measures": lambda _: True}
+    return FinishedSystem(SimpleNamespace(**about, **stages), done)
 
 
 def rows(**results):
@@ -202,3 +203,15 @@ def test_a_result_that_was_damaged_is_named_when_it_is_read():
     with pytest.raises(DamagedError, match=r"manifest\.json: .*Built: file_bytes: missing"):
         _ = system.built
     assert system.memory == MEMORY
+
+
+def test_vectors_made_elsewhere_have_no_figures_of_encoding():
+    encoded = step_results.RESULTS["encode"]
+    sides = {
+        name: replace(getattr(encoded, name), seconds=None, tokens=None, flops=None) for name in ("document", "query")
+    }
+    known, unknown = values(), values(encode=replace(encoded, **sides))
+    assert set(known) - set(unknown) == {
+        "encode_documents_per_second", "flops_encode_query", "flops_encode_document", "flops_query",
+    }  # fmt: skip
+    assert all(unknown[name] == known[name] for name in unknown)
