@@ -54,8 +54,8 @@ def max_logits(
     largest = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
     whole = hidden.dtype == torch.bfloat16 and hidden.device.type == "cpu" and bool(hidden.isfinite().all())
     size = terms_at_a_time(tokens)
-    # Added before logits are rounded to bfloat16: a bias takes most of a logit away, and leaves its rounding error.
-    inside = bias.bfloat16() if whole and bias is not None else None
+    # Added before logits are rounded to half precision: a bias takes most of a logit away, and not its rounding error.
+    inside = None if bias is None or hidden.dtype == torch.float32 else bias.to(hidden.dtype)
     for begin in range(0, weight.shape[0], size):
         part = weight[begin : begin + size]
         logits = functional.linear(tokens, part, None if inside is None else inside[begin : begin + size])

@@ -303,7 +303,8 @@ def pool(states: torch.Tensor, lengths: Sequence[int], contract: Contract) -> to
     elif contract.pooling == "first":
         rows = states[sizes.cumsum(0) - sizes]
     else:
-        owner = torch.repeat_interleave(torch.arange(len(lengths), device=states.device), sizes)
+        texts = torch.arange(len(lengths), device=states.device)
+        owner = torch.repeat_interleave(texts, sizes, output_size=len(states))
         sums = states.new_zeros(len(lengths), states.shape[1]).index_add(0, owner, states)
         rows = sums / sizes[:, None]
     rows = rows[:, : contract.dimensions]
