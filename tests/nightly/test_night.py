@@ -28,7 +28,10 @@ class Quiet:
 
 @pytest.fixture
 def nights(tmp_path, monkeypatch):
-    """Call it with the values of one measurement, or of two: runs a night and returns it, with what was noted."""
+    """Call it with the values of one measurement, or of two: runs a night and returns it, with what was noted.
+
+    Values are by metric, of the system s, or by (system, metric). `asked` collects the specs that were measured.
+    """
     spec = load_small(tmp_path, systems=[system("s")])
     history, store = History(tmp_path / "history"), Store(tmp_path / "store")
     day = iter(range(1, 29))
@@ -36,8 +39,10 @@ def nights(tmp_path, monkeypatch):
     def run(*measurements, accepted=(), failed=(), spare=False, revision="a" * 40, spec=spec, **facts):
         waiting, today, watcher = list(measurements), next(day), Quiet()
 
-        def measure(_spec, _store, folder, _watcher, _anew):
-            values = {("s", metric): value for metric, value in waiting.pop(0).items()}
+        def measure(asked, _store, folder, _watcher, _anew):
+            run.asked.append(asked)
+            measured = waiting.pop(0)
+            values = {key if isinstance(key, tuple) else ("s", key): value for key, value in measured.items()}
             write_run(
                 folder, day=today, values=values, name="small", revision=revision, command=str(len(waiting)), **facts
             )
@@ -48,7 +53,7 @@ def nights(tmp_path, monkeypatch):
         assert spare or waiting == []
         return found, watcher.notes
 
-    run.history, run.pages = history, tmp_path / "pages"
+    run.history, run.pages, run.asked = history, tmp_path / "pages", []
     return run
 
 
@@ -137,6 +142,31 @@ def test_a_last_good_run_whose_files_are_gone_is_known_from_the_history(nights, 
     for path in sorted(found.folder.rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     assert nights({"index_bytes": 1030.0}, {"index_bytes": 1030.0})[0].exit_code == 1
+
+
+def test_what_is_measured_again_is_a_fusion_with_its_systems_and_never_a_null_control(nights, tmp_path):
+    (tmp_path / "fused").mkdir()
+    spec = load_small(
+        tmp_path / "fused", systems=[system("s"), system("t"), system("u")],
+        fusions=[{"name": "both", "systems": ["s", "t"]}],
+    )  # fmt: skip
+
+    def sizes(fused, control):
+        return {("both", "index_bytes"): fused, ("s (again)", "index_bytes"): control}
+
+    nights(sizes(1000.0, 1000.0), spec=spec)
+    _, notes = nights(sizes(1030.0, 1030.0), sizes(1030.0, 1030.0), spec=spec)
+    again = nights.asked[-1]
+    assert ([one.name for one in again.systems], [one.name for one in again.fusions]) == (["s", "t"], ["both"])
+    assert notes == ["measured again, to be sure: both"]
+    nights(sizes(1030.0, 1090.0), sizes(1030.0, 1090.0), spec=spec)
+    assert len(nights.asked) == 5
+
+
+def test_a_null_control_alone_is_not_measured_again(nights):
+    nights({("s (again)", "index_bytes"): 1000.0})
+    _, notes = nights({("s (again)", "index_bytes"): 1030.0})
+    assert (len(nights.asked), notes) == (2, [])
 
 
 def test_a_night_does_not_try_again_what_cannot_change(tmp_path):
