@@ -79,7 +79,7 @@ def run_nightly(
         worse = judge.against(base, head, given, accepted)
         wanted |= {finding.key[1] for finding in worse if not finding.accepted}
     # Null controls run under names of their own, which the spec does not have.
-    wanted &= {member.name for member in (*spec.systems, *spec.fusions)}
+    wanted &= {*(system.name for system in spec.systems), *(fusion.name for fusion in spec.fusions)}
     if wanted and spec.head.nightly.confirm:
         watcher.note(f"measured again, to be sure: {', '.join(sorted(wanted))}")
         night.failed += _measure(

@@ -38,11 +38,15 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One value with its place among the systems, and the letters of the systems that it beats significantly."""
+    """One value with its place among the systems, and the letters of the systems that it beats significantly.
+
+    `about` is "≈" for an estimate, else empty.
+    """
 
     text: str
     place: int = 0
     beats: str = ""
+    about: str = ""
 
 
 Row: TypeAlias = "tuple[str, str, list[Cell]]"
@@ -65,8 +69,9 @@ def table(
     the parts of a task a column each.
 
     Best bold, second underlined (LaTeX) or italic (Markdown); letters name the systems that are beaten significantly
-    (Student's t, Holm's correction for all pairs, 5 %). Seconds are given in milliseconds. `quoted` systems stand
-    below, set apart and without marks: their numbers come from elsewhere and share no queries with the run.
+    (Student's t, Holm's correction for all pairs, 5 %). "≈" marks an estimate, but not in CSV. Seconds are given in
+    milliseconds. `quoted` systems stand below, set apart and without marks: their numbers come from elsewhere and share
+    no queries with the run.
 
     Raises:
         UserError: The form or a metric is unknown, or numbers are quoted beside anything but one share (nDCG, recall).
@@ -100,7 +105,8 @@ def _measured(
     kind = run.metric(column.metric)
     values = pd.Series([column.values.get(system, float("nan")) for system in systems], dtype=float)
     beats = ["".join(sorted(letters[other] for other in column.beats.get(system, ()))) for system in systems]
-    return list(map(Cell, _texts(values, kind.unit, decimals), _places(values, kind), beats))
+    about = ["≈" if system in column.estimated and system in column.values else "" for system in systems]
+    return list(map(Cell, _texts(values, kind.unit, decimals), _places(values, kind), beats, about))
 
 
 def _quoted(run: RunData, column: Column, quoted: Sequence[Quoted], decimals: int) -> list[Cell]:
@@ -128,7 +134,7 @@ def _places(column: pd.Series[float], kind: Metric) -> list[int]:
 
 def _latex(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
     def mark(cell: Cell) -> str:
-        plain = cell.text.replace("–", "--")
+        plain = r"$\approx$" * bool(cell.about) + cell.text.replace("–", "--")
         text = {1: rf"\textbf{{{plain}}}", 2: rf"\underline{{{plain}}}"}.get(cell.place, plain)
         return f"{text}$^{{{cell.beats}}}$" if cell.beats else text
 
@@ -147,7 +153,8 @@ def _escaped(text: str) -> str:
 
 def _markdown(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
     def mark(cell: Cell) -> str:
-        text = {1: f"**{cell.text}**", 2: f"*{cell.text}*"}.get(cell.place, cell.text)
+        plain = cell.about + cell.text
+        text = {1: f"**{plain}**", 2: f"*{plain}*"}.get(cell.place, plain)
         return f"{text} ^{cell.beats}^" if cell.beats else text
 
     body = [(letter, escaped(name), *map(mark, cells)) for letter, name, cells in rows]

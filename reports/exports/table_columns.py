@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from reports.formatting import label
 from reports.sections.ranking import superiors, superiors_over
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from harness.records import Record
     from harness.runs.read import RunData
 
 
@@ -27,6 +28,7 @@ class Column:
         values: By system; those without a value are left out.
         beats: By system, those that it beats significantly.
         names: The columns of a file of quoted numbers whose mean belongs here.
+        estimated: Systems whose value is an estimate.
     """
 
     head: str
@@ -34,6 +36,7 @@ class Column:
     values: Mapping[str, float]
     beats: Mapping[str, Sequence[str]]
     names: Sequence[str]
+    estimated: Collection[str] = ()
 
     def quoted(self, values: Mapping[str, float]) -> float:
         """The value of a quoted system, of its values by name; NaN where one is missing."""
@@ -86,30 +89,38 @@ def _head(run: RunData, name: str, title: str, *, named: bool) -> str:
 def _of_collection(run: RunData, collection: str, name: str, title: str, *, named: bool = True) -> Column:
     cells = run.cells()
     systems = dict.fromkeys(system["name"] for system in run.systems)
-    values = {one: cells[collection, one, name].value for one in systems if (collection, one, name) in cells}
-    head = _head(run, name, title, named=named)
-    return Column(head, name, values, superiors(run, collection, name), [collection])
+    rows = {one: cells[collection, one, name] for one in systems if (collection, one, name) in cells}
+    head, beats = _head(run, name, title, named=named), superiors(run, collection, name)
+    return _column(head, name, rows, beats, [collection])
 
 
 def _of_task(run: RunData, task: str, own: Sequence[str], name: str, *, parts: bool) -> list[Column]:
     if len(own) == 1:
         column = _of_collection(run, own[0], name, task, named=False)
-        return [Column(column.head, name, column.values, column.beats, [task])]
+        return [replace(column, names=[task])]
     if parts:
         return [_of_collection(run, part, name, part, named=False) for part in own]
     column = _of_suite(run, Suite(task, {part: (part,) for part in own}), name, task, named=False)
-    return [Column(column.head, name, column.values, column.beats, [task])]
+    return [replace(column, names=[task])]
 
 
 def _of_suite(run: RunData, suite: Suite, name: str, title: str, *, named: bool = True) -> Column:
     systems = dict.fromkeys(system["name"] for system in run.systems)
-    values = {system: row.value for system in systems if (row := over(run, suite, system, name)) is not None}
+    rows = {system: row for system in systems if (row := over(run, suite, system, name)) is not None}
     beats = superiors_over(run, suite.weights(), name)
-    return Column(_head(run, name, title, named=named), name, values, beats, list(suite.tasks))
+    return _column(_head(run, name, title, named=named), name, rows, beats, list(suite.tasks))
+
+
+def _column(
+    head: str, name: str, rows: Mapping[str, Record], beats: Mapping[str, Sequence[str]], names: Sequence[str]
+) -> Column:
+    values = {system: row.value for system, row in rows.items()}
+    return Column(head, name, values, beats, names, {one for one, row in rows.items() if row.source == "estimated"})
 
 
 def _average(single: Sequence[Column], name: str) -> Column:
     """The mean of collections that are no suite; it is marked without a test."""
     systems = [system for system in single[0].values if all(system in column.values for column in single)]
     values = {system: fmean(column.values[system] for column in single) for system in systems}
-    return Column("Average", name, values, {}, [name for column in single for name in column.names])
+    estimated = {system for column in single for system in column.estimated}
+    return Column("Average", name, values, {}, [name for column in single for name in column.names], estimated)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,20 @@ def test_spreadsheets_do_not_run_names(run_folder):
     text = (run_folder / "run.json").read_text().replace("dense_1", "=1+1")
     (run_folder / "run.json").write_text(text)
     assert "'=1+1" in table(load_run(run_folder), form="csv")
+
+
+def test_an_estimate_is_marked_but_in_a_csv(run_folder):
+    run = load_run(run_folder)
+    place = next(n for n, row in enumerate(run.records)
+                 if (row.collection, row.system, row.metric) == ("alpha", "dense_1", "latency_total/p50"))  # fmt: skip
+    run.records[place] = replace(run.records[place], source="estimated")
+    texts = {form: table(run, ["latency_total/p50", "ndcg@10"], form) for form in FORMS}
+    marked = {form: [line for line in text.splitlines() if "≈" in line or "approx" in line]
+              for form, text in texts.items()}  # fmt: skip
+    assert {form: len(lines) for form, lines in marked.items()} == {"latex": 1, "markdown": 1, "csv": 0}
+    assert marked["latex"][0].count(r"$\approx$") == marked["markdown"][0].count("≈") == 1
+    assert "| b | dense" in marked["markdown"][0]
+    structure(texts["latex"])
+    average = table(run, ["latency_total/p50"])
+    (row,) = [line for line in average.splitlines() if "≈" in line]
+    assert row.count("≈") == 2, "of alpha and the mean"
