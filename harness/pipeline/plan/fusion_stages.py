@@ -73,14 +73,14 @@ def _stages_of(spec: Spec, fusion: Fusion, collection: str, parts: tuple[SystemS
         measure.depth if fusion.depth is None else min(fusion.depth, measure.depth),
         measure.k if fusion.depth is None else min(fusion.depth, measure.k),
     )
-    searches = [part.search for part in parts]
+    searches, prepare = [part.search for part in parts], parts[0].prepare
     timed_searches = [part.quality.inputs.get("timed", part.search) for part in parts]
     if deep <= measure.k:  # a search with the timed k gives all that counts
-        fused, timed = _fuse(fusion, f"fuse {label}", timed_searches, deep, measure.depth), None
+        fused, timed = _fuse(fusion, f"fuse {label}", timed_searches, prepare, deep, measure.depth), None
     else:
-        fused = _fuse(fusion, f"fuse {label}", searches, deep, measure.depth)
-        timed = _fuse(fusion, f"fuse {label} with the timed k", timed_searches, short, measure.k)
-    inputs = {"collection": parts[0].prepare, "hits": fused} | ({} if timed is None else {"timed": timed})
+        fused = _fuse(fusion, f"fuse {label}", searches, prepare, deep, measure.depth)
+        timed = _fuse(fusion, f"fuse {label} with the timed k", timed_searches, prepare, short, measure.k)
+    inputs = {"collection": prepare, "hits": fused} | ({} if timed is None else {"timed": timed})
     quality = quality_stage(spec, fusion.name, label, inputs, fused=list(fusion.systems))
     encoders = [part.fit.key for part in parts]
     summary = Stage(
@@ -98,7 +98,7 @@ def _stages_of(spec: Spec, fusion: Fusion, collection: str, parts: tuple[SystemS
     return FusionStages(fusion, collection, parts, fused, timed, quality, summary)
 
 
-def _fuse(fusion: Fusion, label: str, searches: Sequence[Stage], considered: int, depth: int) -> Stage:
+def _fuse(fusion: Fusion, label: str, searches: Sequence[Stage], prepare: Stage, considered: int, depth: int) -> Stage:
     return Stage(
         "fuse",
         label,
@@ -111,6 +111,6 @@ def _fuse(fusion: Fusion, label: str, searches: Sequence[Stage], considered: int
             "considered": considered,
             "depth": depth,
         },
-        {f"run{number}": search for number, search in enumerate(searches)},
+        {"collection": prepare} | {f"run{number}": search for number, search in enumerate(searches)},
         libraries=("numpy",),
     )

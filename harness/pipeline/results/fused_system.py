@@ -205,6 +205,8 @@ def described_fusion(stages: FusionStages, done: Mapping[str, Done]) -> SystemFa
     """What run.json says of a fusion."""
     fusion = stages.fusion
     status, reason = fusion_failure(stages, done) or ("ok", "")
+    artefact = done[stages.quality.key].artefact if status == "ok" and stages.measures("quality") else None
+    ties = stored_result(artefact, Quality).facts() if artefact is not None else {}
     return {
         "name": fusion.name,
         "collection": stages.collection,
@@ -219,7 +221,7 @@ def described_fusion(stages: FusionStages, done: Mapping[str, Done]) -> SystemFa
         "codec": "",
         "status": status,
         "reason": reason,
-        "facts": {"costs": "the sum of what its systems cost; fusing itself is not timed"},
+        "facts": {"costs": "the sum of what its systems cost; fusing itself is not timed", **ties},
         "stages": stages.keys(),
         "fused": list(fusion.systems),
         "fusion": fusion.text,

@@ -248,10 +248,7 @@ def _facts(stages: SystemStages, done: Mapping[str, Done]) -> dict[str, str]:
     if encoded is not None:
         facts["width"] = f"{encoded.width} {'terms' if encoded.kind == 'sparse' else 'dimensions'}"
         facts |= {name: _plain(value) for name, value in encoded.parameters.items() if "departure" not in name}
-    if quality is not None and quality.tied:
-        facts["equal scores among the first 11"] = (
-            f"{quality.tied} queries; of {quality.tied_grades} their order decides nDCG@10"
-        )
+    facts |= quality.facts() if quality is not None else {}
     for figure in checked.checks if checked else ():
         facts[f"check: {figure.name}"] = f"{figure.text}: {'passed' if figure.passed else 'FAILED'}"
     if fitted is not None:

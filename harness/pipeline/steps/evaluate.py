@@ -62,6 +62,11 @@ class Quality(StepResult):
     tied: int
     tied_grades: int
 
+    def facts(self) -> dict[str, str]:
+        """What a reader must know of ties; nothing where there are none."""
+        decided = f"{self.tied} queries; in {self.tied_grades} of them the order decides nDCG@10"
+        return {"equal scores among the first 11": decided} if self.tied else {}
+
 
 @dataclass(frozen=True)
 class LatencySummary(StepResult):

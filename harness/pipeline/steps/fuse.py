@@ -11,6 +11,7 @@ import numpy as np
 from harness.errors import UserError
 from harness.pipeline.steps.evaluate import LatencySummary, timed_sides
 from harness.pipeline.steps.explain import RANKS, SHOWN
+from harness.pipeline.steps.ranking import Ranking
 from harness.pipeline.steps.result import StepResult
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def fuse(
     weights: list[float],
     considered: int,
     depth: int,
+    collection: str,
     report: Progress,
     **runs: str,
 ) -> Fused:
@@ -56,12 +58,13 @@ def fuse(
         weights: One a run.
         considered: Most documents of each run that count.
         depth: Documents that are returned of each query.
+        collection: Folder of the prepared collection, whose rules say which of two equal sums comes first.
         report: Called with progress.
         **runs: ``run0`` and so on: folders of the results of searches over the same queries and documents.
     """
     folders = [Path(runs[f"run{number}"]) for number in range(len(runs))]
     lists = [(np.load(folder / "ids.npy"), np.load(folder / "scores.npy")) for folder in folders]
-    queries = len(lists[0][0])
+    queries, ranking = len(lists[0][0]), Ranking(Path(collection), depth)
     ids, scores = np.full((queries, depth), -1, np.int64), np.full((queries, depth), -np.inf, np.float32)
     ranks = np.zeros((queries, min(SHOWN, depth), len(lists)), np.int32)
     for query in range(queries):
@@ -75,8 +78,9 @@ def fuse(
             added = [weight * row for weight, (row, _) in zip(weights, values, strict=True)]
             missing = [weight * lowest for weight, (_, lowest) in zip(weights, values, strict=True)]
         documents, sums = merged([numbers for numbers, _ in found], added, missing)
-        count = min(depth, len(documents))
-        ids[query, :count], scores[query, :count] = documents[:count], sums[:count]
+        ordered, rounded = ranking.in_order(documents[None], sums[None].astype(np.float32))
+        documents, count = ordered[0], min(depth, len(documents))
+        ids[query, :count], scores[query, :count] = documents[:count], rounded[0, :count]
         for place, document in enumerate(documents[: ranks.shape[1]]):
             ranks[query, place] = [_rank(numbers, document) for numbers, _ in found]
     np.save(Path(out) / "ids.npy", ids)

@@ -121,7 +121,7 @@ class Ranking:
             product = documents[places] @ queries[row : row + 1].T
             values = (product.toarray() if sparse.issparse(product) else np.asarray(product)).ravel()
             order = np.argsort(-values, kind="stable")
-            best, ordered = self._in_order(places[order][None], values[order][None].astype(np.float32))
+            best, ordered = self.in_order(places[order][None], values[order][None].astype(np.float32))
             count = min(self.depth, best.shape[1])
             ids[row, :count], scores[row, :count] = best[0, :count], ordered[0, :count]
         return ids, scores
@@ -129,11 +129,12 @@ class Ranking:
     def _ordered(self, rows: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
         """Hits of these queries without the documents that are left out (then a column less), ties in order."""
         ids, scores = np.asarray(ids, np.int64), np.asarray(scores, np.float32)
-        ids, scores = self._in_order(ids, scores)
+        ids, scores = self.in_order(ids, scores)
         # In this order: where all documents were searched, the last one that is left out must be the last of its tie.
         return _without(ids, scores, self._own[rows]) if self.rules.ignore_identical_ids else (ids, scores)
 
-    def _in_order(self, ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
+    def in_order(self, ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
+        """Hits whose ties are in ascending order of document numbers, with ties as the rules say."""
         return by_identifier(ids, scores, self.documents) if self.rules.ties == "identifier" else (ids, scores)
 
     @cached_property

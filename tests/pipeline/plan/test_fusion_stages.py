@@ -39,7 +39,10 @@ def test_results_are_fused_to_the_depth_of_runs_and_with_the_timed_k(tmp_path):
     systems, stages, _ = planned(tmp_path)
     assert (considered(stages.fuse), considered(stages.timed)) == ((50, 50), (20, 20))
     for stage in (stages.fuse, stages.timed):
-        assert stage.inputs == {"run0": systems["lexical"].search, "run1": systems["dense"].search}
+        assert stage.inputs == {
+            "collection": systems["lexical"].prepare, "run0": systems["lexical"].search,
+            "run1": systems["dense"].search,
+        }  # fmt: skip
     assert stages.quality.inputs == {
         "collection": systems["lexical"].prepare, "hits": stages.fuse, "timed": stages.timed
     }  # fmt: skip

@@ -73,6 +73,18 @@ def gathered(made, folder):
     return facts, {row["metric"]: row for row in lines if row["system"] == "both"}
 
 
+def test_a_fusion_says_how_many_queries_a_tie_decides(tmp_path):
+    (spec, systems, stages, done), _ = world(tmp_path)
+    tied = to_json(replace(step_results.QUALITY, tied=4, tied_grades=1))
+    for key, one in done.items():
+        if one.stage.kind == "quality" and "fused" in one.stage.arguments:
+            done[key] = replace(one, artefact=replace(one.artefact, result=tied))
+    write_run(tmp_path / "run", spec, systems, stages, done)
+    facts = {row["name"]: row["facts"] for row in json.loads((tmp_path / "run/run.json").read_text())["systems"]}
+    said = {name: "equal scores among the first 11" in rows for name, rows in facts.items()}
+    assert said == {"lexical": False, "dense": False, "again": False, "both": True}
+
+
 def test_a_fusion_is_described_and_costs_what_its_systems_cost(tmp_path):
     made, _ = world(tmp_path, processes=2)
     facts, rows = gathered(made, tmp_path / "run")

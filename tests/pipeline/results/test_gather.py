@@ -9,6 +9,7 @@ import pytest
 import step_results
 from small_specs import load_small, system
 
+from harness.collections import EvaluationRules
 from harness.pipeline.plan.systems import in_order, system_stages
 from harness.pipeline.results.gather import write_run
 from harness.pipeline.stage_outcome import Done
@@ -67,6 +68,32 @@ def lines(path):
 def gathered(world, folder):
     write_run(folder, *world)
     return json.loads((folder / "run.json").read_text())
+
+
+def test_rules_that_are_not_the_usual_ones_are_said(world, tmp_path):
+    spec, systems, stages, done = world
+    usual = EvaluationRules()
+    ruled = EvaluationRules(ignore_identical_ids=True, ties="identifier", without_relevant="zero")
+
+    def facts(number, quality=step_results.QUALITY, **fields):
+        artefacts = {"prepare": replace(step_results.PREPARED, **fields), "quality": quality}
+        changed = {
+            key: replace(one, artefact=replace(one.artefact, result=to_json(artefacts[one.stage.kind])))
+            if one.stage.kind in artefacts else one
+            for key, one in done.items()
+        }  # fmt: skip
+        made = gathered((spec, systems, stages, changed), tmp_path / str(number))
+        return made["collections"]["mine"]["description"], made["systems"][0]["facts"]
+
+    assert facts(0, rules=usual)[0] == step_results.PREPARED.description
+    assert facts(1, same_identifiers=7)[0]["same identifier"].startswith("7 queries have a document of their own")
+    about, _ = facts(2, rules=ruled, same_identifiers=7, reranked=True)
+    assert "is no result (7 queries have one)" in about["same identifier"]
+    assert "descending order of identifiers" in about["equal scores"]
+    assert about["queries without a relevant document"] == "count 0, as in mteb"
+    assert "only the candidates" in about["re-ranking"] and "a search of the whole corpus" in about["re-ranking"]
+    _, system = facts(3, replace(step_results.QUALITY, tied=4, tied_grades=1))
+    assert system["equal scores among the first 11"] == "4 queries; in 1 of them the order decides nDCG@10"
 
 
 def test_a_run_holds_what_every_stage_gave(world, tmp_path):

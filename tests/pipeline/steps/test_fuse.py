@@ -1,8 +1,10 @@
 """Fusing runs: against brute force in fractions, and properties that hold for any runs."""
 
 import itertools
+import json
 import statistics
 import tempfile
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.collections import EvaluationRules
 from harness.errors import UserError
 from harness.pipeline.steps.fuse import Fused, added_latencies, fuse
 
@@ -34,13 +37,17 @@ def written(folder, run, depth=DOCUMENTS):
     return str(folder)
 
 
-def fused(runs, **settings):
+def fused(runs, identifiers=None, **settings):
     """[[(document, score), ...] a query] of fused runs, and the ranks of the first documents."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         inputs = {f"run{number}": written(folder / f"run{number}", run) for number, run in enumerate(runs)}
         arguments = {**PLAIN, "weights": [1.0] * len(runs), **settings}
-        result = fuse(out=name, report=quiet, **arguments, **inputs)
+        if identifiers is not None:
+            lines = [json.dumps({"id": id, "text": ""}) + "\n" for id in identifiers]
+            (folder / "documents.jsonl").write_text("".join(lines))
+            (folder / "rules.json").write_text(json.dumps(asdict(EvaluationRules(ties="identifier"))))
+        result = fuse(out=name, collection=name, report=quiet, **arguments, **inputs)
         ids, scores, ranks = (np.load(folder / f"{what}.npy") for what in ("ids", "scores", "ranks"))
     assert (ids.dtype, scores.dtype, ids.shape) == (np.int64, np.float32, scores.shape)
     assert result == Fused(len(runs[0]), arguments["depth"])
@@ -49,6 +56,14 @@ def fused(runs, **settings):
     return [
         [(int(d), float(s)) for d, s in zip(*row, strict=True) if d >= 0] for row in zip(ids, scores, strict=True)
     ], ranks
+
+
+def test_equal_sums_go_by_identifier_where_the_collection_says_so():
+    runs = [[[(0, 3.0), (1, 2.0)]], [[(2, 3.0), (3, 2.0)]]]  # the first of both runs tie, and so do the second
+    assert order(fused(runs)[0]) == [[0, 2, 1, 3]]
+    (hits,), ranks = fused(runs, ["b", "z", "é", "a"], depth=3)
+    assert [document for document, _ in hits] == [2, 0, 1]
+    assert ranks[0].tolist() == [[0, 1], [1, 0]], "ranks are of the documents that come first"
 
 
 def order(run):
