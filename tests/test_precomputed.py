@@ -3,9 +3,11 @@
 import json
 
 import numpy as np
-from commands import call
+from commands import call, refused
 from small_specs import BM25, ONCE, beir, system, write_spec
 from tests_support import write_collection
+
+from harness.encoders import registry as encoders
 
 
 def write_vectors(folder, name, source):
@@ -67,3 +69,22 @@ def test_a_collection_of_other_documents_is_named(tmp_path, monkeypatch):
     result = call("run", str(spec))
     assert result.code != 0
     assert "6 of 6 documents have no vector, such as 'd0'; 3 of 3 vectors have no document" in result.out + result.err
+
+
+def test_a_folder_is_written_for_another_machine(tmp_path, monkeypatch):
+    data = write_collection(tmp_path)
+    spec = write_spec(tmp_path, collections={"mine": beir(data)})
+    monkeypatch.chdir(tmp_path)
+    answer = call("vectors", spec, "bm25", "mine", "--out", "farm")
+    assert answer.code == 0, answer.err
+    assert "6 vectors with 7 columns" in answer.out
+    maker = encoders.get("vectors")
+    made = maker(maker.Params(folder="farm"))
+    (tmp_path / "made").mkdir()
+    made.fit(tmp_path / "made")
+    encoder = made.load(tmp_path / "made")
+    scores = (encoder.rows(["q1", "q2"], "query") @ encoder.rows(["d4", "d1", "d0"], "document").T).toarray()
+    # pear is in d0 and d1, plum in d1
+    assert ((scores > 0) == [[False, True, True], [False, True, False]]).all()
+    assert "this is there already" in refused("vectors", spec, "bm25", "mine", "--out", "farm")
+    assert "there is no encoder 'bm26'" in refused("vectors", spec, "bm26", "mine", "--out", "other")

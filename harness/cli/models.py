@@ -1,4 +1,4 @@
-"""The commands on models and vectors: check-model, mine, ciff."""
+"""The commands on models and vectors: check-model, mine, vectors, ciff."""
 
 from __future__ import annotations
 
@@ -102,6 +102,45 @@ def mine(
     shutil.copyfile(done.artefact.files / "pairs.jsonl", out)
     mined = stored_result(done.artefact, Mined)
     typer.echo(f"{out}: {mined.pairs} pairs with {mined.negatives:.1f} negatives each")
+
+
+@app.command()
+def vectors(
+    spec_file: SpecFile,
+    encoder: Annotated[str, typer.Argument(help="Name of an encoder of the spec.")],
+    collection: Annotated[str, typer.Argument(help="Name of a collection of the spec.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder to write, in the layout of lsr-benchmark.")],
+    store: StoreFolder = DEFAULT_STORE,
+    overrides: Overrides = None,
+) -> None:
+    """Encode a collection and write its vectors, which an encoder of type vectors takes on another machine."""
+    from harness.encoders.precomputed.write import write_side
+    from harness.pipeline.executors.local import Executor
+    from harness.pipeline.executors.progress import Lines
+    from harness.pipeline.plan.registries import REGISTRIES
+    from harness.pipeline.plan.systems import encoding_stages
+    from harness.pipeline.stage_outcome import RETRIED
+    from harness.pipeline.steps.prepare import read_texts
+    from harness.pipeline.store.local import Store
+    from harness.spec.load import load_spec
+    from harness.vectors import load_vectors
+
+    if out.exists():
+        raise UserError("this is there already", file=out, remedy="name a new folder")
+    spec = load_spec(spec_file, REGISTRIES, overrides or ())
+    stages = encoding_stages(spec, encoder, collection)
+    done = Executor(Store(store), spec.head.measure, Lines(), retry=RETRIED).run(stages)
+    encoded, prepared = done[stages[-1].key].artefact, done[stages[0].key].artefact
+    if encoded is None or prepared is None:
+        raise typer.Exit(1)
+    out.mkdir(parents=True)
+    for name, plural in (("doc", "documents"), ("query", "queries")):
+        rows, texts = load_vectors(encoded.files / plural), read_texts(prepared.files / f"{plural}.jsonl")
+        try:
+            write_side(out, name, rows, (identifier for identifier, _ in texts))
+        except ValueError as error:
+            raise UserError(str(error), file=out, remedy="give the collection other identifiers") from None
+        typer.echo(f"{out / name}: {rows.shape[0]} vectors with {rows.shape[1]} columns")
 
 
 @app.command()

@@ -14,6 +14,7 @@ from scipy import sparse
 from harness.encoders import StoredRows, registry
 from harness.encoders.precomputed.array_files import HEADER
 from harness.encoders.precomputed.vector_files import VectorFile
+from harness.encoders.precomputed.write import write_side
 from harness.errors import UserError
 
 IDS = {"documents": ["d1", "ü 2", "d\u20283"], "queries": ["q1", "q2"]}
@@ -250,3 +251,32 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
         params(**{**sparse_files, "queries": str(tmp_path / "none.npz")}).side("query")
     with pytest.raises(UserError, match="no format"):
         params(documents=str(tmp_path / "x.bin"), queries="y.npz").side("document")
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_what_is_written_is_read_again_here_and_by_scipy(tmp_path_factory, data):
+    rows, width = data.draw(st.integers(0, 12)), data.draw(st.integers(1, 9))
+    values = st.sampled_from([0.0, 0.0, 1.5, -2.25, 1e-7])
+    square = np.array(
+        data.draw(st.lists(st.lists(values, min_size=width, max_size=width), min_size=rows, max_size=rows)), np.float32
+    ).reshape(rows, width)
+    ids = data.draw(st.lists(st.text(min_size=1).filter(lambda t: "\n" not in t), min_size=rows, max_size=rows))
+    ids = [name.encode("utf-8", "replace").decode() for name in ids]
+    folder = tmp_path_factory.mktemp("written")
+    write_side(folder, "doc", sparse.csr_matrix(square), ids)
+    np.testing.assert_array_equal(sparse.load_npz(folder / "doc" / "doc-embeddings.npz").toarray(), square)
+    write_side(folder, "query", square, ids)
+    np.testing.assert_array_equal(np.load(folder / "query" / "query-embeddings.npy", allow_pickle=False), square)
+    for name, suffix in (("doc", "npz"), ("query", "npy")):
+        side = VectorFile(folder / name / f"{name}-embeddings.{suffix}", folder / name / f"{name}-ids.txt")
+        assert side.width() == width
+        blocks = list(side.blocks(width, {}))
+        assert [own for names, _ in blocks for own in names] == ids
+        read = np.concatenate([np.zeros((0, width), np.float32), *(dense(block) for _, block in blocks)])
+        np.testing.assert_array_equal(read, square)
+
+
+def test_an_identifier_of_two_lines_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="end of a line"):
+        write_side(tmp_path, "doc", np.ones((1, 1), np.float32), ["a\nb"])

@@ -47,7 +47,7 @@ class ArrayStream:
             version = npy.read_magic(stream)
             read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
             self.shape, fortran, self.dtype = read(stream, max_header_size=HEADER)
-        except BROKEN as error:
+        except Exception as error:  # numpy parses the header as Python, which fails in many ways
             raise damaged(file, f"this is no array of numpy: {error}") from None
         if self.dtype.hasobject:
             raise damaged(file, "the array holds Python objects, which are never unpickled")

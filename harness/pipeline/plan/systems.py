@@ -161,6 +161,28 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
     return [*check.inputs["model"].inputs.values(), *check.inputs.values(), check]
 
 
+def encoding_stages(spec: Spec, encoder: str, collection: str) -> list[Stage]:
+    """The stages that give all vectors of a collection, the encoding last.
+
+    Raises:
+        UserError: The spec has no such encoder or collection.
+    """
+    for what, name, known in (("encoder", encoder, spec.encoders), ("collection", collection, spec.collections)):
+        if name not in known:
+            raise UserError(f"there is no {what} {name!r} in this spec", file=spec.file, remedy=allowed(name, known))
+    made: dict[str, Stage] = {}
+
+    def once(stage: Stage) -> Stage:
+        return made.setdefault(stage.key, stage)
+
+    part, prepare = spec.encoders[encoder], once(collection_stage("prepare", spec.collections[collection]))
+    fit = once(fit_stage(spec, part, prepare, once))
+    check = check_stage(spec, part, fit, refuse=spec.head.measure.invalid_models == "refuse")
+    check = once(check) if check else None
+    encode_stage(spec, part, collection, {"model": fit, "collection": prepare}, check, once)
+    return list(made.values())
+
+
 def mining_stages(spec: Spec, system: str, collection: str, settings: JsonTable) -> list[Stage]:
     """The stages that give a collection's pairs hard negatives by a system of the spec; the last one mines.
 
