@@ -12,6 +12,7 @@ from harness.encoders import Encoder, register
 from harness.encoders.base import Declared, EncoderBase, EncoderTypeBase, HubName
 from harness.encoders.hardware import Hardware, described, present
 from harness.errors import UserError
+from harness.hub import Wanted, damage, remove_damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -104,10 +105,12 @@ class MtebModelType(EncoderTypeBase):
 
         Raises:
             UserError: It is not in the registry, is no dense text model, or needs code that the spec does not pin.
-            UnavailableError: The Hub does not give it.
+            UnavailableError: The Hub does not give it, or a file came damaged.
         """
         about = {"model": self.params.model, "revision": self._commit()}
         self._loaded("cpu")
+        if damaged := remove_damaged(self._wanted().cached):
+            raise damage(damaged, self._wanted())
         (directory / ABOUT).write_text(json.dumps(about), encoding="utf-8")
         return {"commits": {self.params.model: about["revision"]} if about["revision"] else {}}
 
@@ -128,8 +131,6 @@ class MtebModelType(EncoderTypeBase):
     def _loaded(self, device: str) -> EncoderProtocol:
         import mteb
 
-        from harness.hub import Wanted
-
         meta = registered_model(self.params.model)
         if meta.loader_kwargs.get("trust_remote_code"):
             self._check_code(meta)
@@ -140,9 +141,11 @@ class MtebModelType(EncoderTypeBase):
                 f"mteb cannot load {self.params.model}: {error}", key="model", remedy="install it"
             ) from None
         except Exception as error:
-            wanted = Wanted("model", self.params.model, self._commit(), "model", "set HF_HOME to a cache that has it")
-            raise wanted.failure(error) from None
+            raise self._wanted().failure(error) from None
         return loaded
+
+    def _wanted(self) -> Wanted:
+        return Wanted("model", self.params.model, self._commit(), "model", "set HF_HOME to a cache that has it")
 
     def _check_code(self, meta: ModelMeta) -> None:
         commit = self._commit()

@@ -177,7 +177,7 @@ def test_an_interval_that_reaches_0_bears_no_ratio(relation):
     assert "reaches down to 0" in verdict.sentence
 
 
-@pytest.mark.parametrize("status", ["failed", "timeout", "oom", "killed", "skipped", "incompatible"])
+@pytest.mark.parametrize("status", ["failed", "unavailable", "timeout", "oom", "killed", "skipped", "incompatible"])
 @pytest.mark.parametrize("side", ["a", "b"])
 def test_a_side_that_did_not_end_well_is_not_comparable(status, side):
     found = evidence([(1, 2)])

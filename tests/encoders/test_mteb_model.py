@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from families import dense
+from hub_client import client, hub
 
 from harness.encoders import registry
 from harness.encoders.mteb_model import registered_model
-from harness.errors import UserError
+from harness.errors import UnavailableError, UserError
+
+__all__ = ["client", "hub"]
 
 mteb = pytest.importorskip("mteb")
 
@@ -127,3 +130,29 @@ def test_a_loader_that_mteb_wrote_anew_is_refused_since_its_tokens_cannot_be_cou
     entry(loader=lambda name, revision=None, device=None, **more: Other())
     with pytest.raises(UserError, match="tokens cannot be counted"):
         opened(tmp_path)
+
+
+def test_the_registry_names_path_and_commit_on_the_hub(client, folder, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+    from sentence_transformers import SentenceTransformer
+
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+    commit = registered_model(name).revision
+    client.hub.model(name, folder, sha=commit)
+    client.hub.model(name, {"config.json": b"{}"}, sha="f" * 40)  # the branch has moved on since
+    kind = registry.get("mteb-model")
+    maker = kind(kind.Params(model=name))
+    client.hub.repositories["models", name].gated = True
+    with pytest.raises(UnavailableError, match=r"model: the model (.|\n)*accepted its licence(.|\n)*401"):
+        maker.fit(tmp_path)
+    client.hub.repositories["models", name].gated = False
+    client.hub.damaged.add("model.safetensors")
+    with pytest.raises(UnavailableError, match=r"SHA-256 of model.safetensors differs"):
+        maker.fit(tmp_path)
+    client.hub.mend()
+    assert maker.fit(tmp_path)["commits"] == {name: commit}
+    assert {path for path in client.hub.sent if path.endswith("safetensors")} == {"model.safetensors"}
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    rows = maker.load(tmp_path).encode_documents(TEXTS)
+    expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
+    np.testing.assert_allclose(rows, expected, atol=1e-6)

@@ -327,6 +327,16 @@ def test_a_folder_downloaded_anew_is_the_same(client, tmp_path):
     assert commit_of(two) is None, "a file that was changed is of no commit"
 
 
+def test_a_folder_that_was_downloaded_says_its_commit(client, llama_folder, tmp_path):
+    from huggingface_hub import snapshot_download
+
+    commit = client.hub.model("o/llama", llama_folder)
+    here = str(snapshot_download("o/llama", local_dir=tmp_path / "here"))
+    assert Backbone(model=here).open().commits == {here: commit}
+    assert Backbone(model=here).revision_in({here: commit}) == commit
+    assert Backbone(model=str(llama_folder)).open().commits == {}
+
+
 @pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "1_Pooling/config.json", "onnx/model.onnx", "x.bin"])
 def test_every_file_that_may_decide_vectors_is_hashed(tmp_path, name):
     (tmp_path / "config.json").write_text("{}")
