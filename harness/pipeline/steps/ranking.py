@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from harness.vectors import Vectors
 
 
+HELD = 1 << 24
+"""Results that a deeper search holds at a time: a tie may have millions of documents."""
+
+
 class Search(Protocol):
     """Answers several queries."""
 
@@ -96,9 +100,13 @@ class Ranking:
         rows = everyone[_crossed(ids, scores, depth)] if deeper else everyone[:0]
         while len(rows) and width < total:
             width = min(2 * width, total)
-            ids, scores = self._ordered(rows, *search(rows, width))
-            best[rows], values[rows] = ids[:, :depth], scores[:, :depth]
-            rows = rows[_crossed(ids, scores, depth)]
+            left, at_a_time = [], max(HELD // width, 1)
+            for begin in range(0, len(rows), at_a_time):
+                part = rows[begin : begin + at_a_time]
+                ids, scores = self._ordered(part, *search(part, width))
+                best[part], values[part] = ids[:, :depth], scores[:, :depth]
+                left.append(part[_crossed(ids, scores, depth)])
+            rows = np.concatenate(left)
         return best, values
 
     def of_candidates(self, queries: Vectors, documents: Vectors) -> Hits:

@@ -11,6 +11,7 @@ from mteb_tasks import through_steps
 
 from harness.collections import EvaluationRules
 from harness.errors import UserError
+from harness.pipeline.steps import ranking
 from harness.pipeline.steps.evaluate import changes_grades, tied_queries
 from harness.pipeline.steps.ranking import Ranking, by_identifier, searched_depth
 
@@ -60,13 +61,18 @@ def test_an_exact_engine_gives_the_first_of_all_documents_in_order(tmp_path, see
     assert searched_depth(str(folder), depth) == depth + dropped
 
 
-def test_only_queries_whose_last_rank_is_tied_are_searched_deeper_and_only_by_exact_engines(tmp_path):
+def test_only_queries_whose_last_rank_is_tied_are_searched_deeper_and_only_by_exact_engines(tmp_path, monkeypatch):
     scores = np.asarray([np.arange(40, 0, -1), np.ones(40), np.r_[9, 8, np.ones(38)]], np.float32)
     folder = prepared(tmp_path, [f"{n:02}" for n in range(40)], ["a", "b", "c"], ties="identifier")
     asked = []
     ids, _ = Ranking(folder, 2).of_search(engine_of(scores, asked), 3, exact=True)
     assert asked == [(3, 3), (1, 6), (1, 12), (1, 24), (1, 40)]
     assert ids.tolist() == [[0, 1], [39, 38], [0, 1]]
+    asked.clear()
+    monkeypatch.setattr(ranking, "HELD", 40)
+    again, _ = Ranking(folder, 2).of_search(engine_of(np.ones((3, 40), np.float32), asked), 3, exact=True)
+    assert again.tolist() == [[39, 38]] * 3
+    assert asked == [(3, 3), (3, 6), (3, 12), *[(1, 24)] * 3, *[(1, 40)] * 3]
     asked.clear()
     ids, _ = Ranking(folder, 2).of_search(engine_of(scores, asked), 3, exact=False)
     assert asked == [(3, 2)]
