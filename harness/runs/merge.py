@@ -123,6 +123,7 @@ def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]
         return {f"{name}: {group}": facts for name, part in pairs for group, facts in groups_of(part).items()}
 
     first = parts[0].facts
+    only = [part.facts.get("measure", {}).get("only") for part in parts]
     facts: Facts = {
         **first,
         "run": ", ".join(str(part.facts["run"]) for part in parts),
@@ -137,6 +138,9 @@ def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]
         "provenance": labelled(lambda part: part.facts["provenance"]),
         "environment": labelled(lambda part: part.facts["environment"]),
         "collections": joined(lambda part: part.facts["collections"]),
+        "suites": joined(lambda part: part.facts.get("suites", {})) | first.get("suites", {}),
+        "pins": [],
+        "measure": {**first.get("measure", {}), "only": only[0] if only.count(only[0]) == len(only) else None},
         "systems": _side_by_side(parts, names),
         "stages": [stage for part in parts for stage in part.facts["stages"]],
         "claims": [],

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from suite_runs import TASKS, write_suite_run
 
 from harness.errors import UserError
 from harness.runs.merge import load_runs
@@ -71,3 +72,14 @@ def test_nothing_in_common_is_an_error(run_folder, other):
     change(other, lambda facts: [c.update(revision="x") for c in facts["collections"].values()])
     with pytest.raises(UserError, match="no collection is in two"):
         load_runs([run_folder, other])
+
+
+def test_suites_of_all_are_there_and_what_one_measured_is_not_left_out(tmp_path):
+    some = write_suite_run(tmp_path / "some", name="some", measure={"only": ["quality"]})
+    others = write_suite_run(tmp_path / "others", name="others", suites={"S": {"x": ["c1"]}, "T": {"y": ["c2"]}})
+    merged = load_runs([some, others])
+    assert {suite.name: dict(suite.tasks) for suite in merged.suites} == {"S": TASKS, "T": {"y": ["c2"]}}
+    assert merged.facts["measure"]["only"] is None
+    again = write_suite_run(tmp_path / "again", name="again", measure={"only": ["quality"]})
+    assert load_runs([some, again]).facts["measure"]["only"] == ["quality"]
+    assert write_several([some, again], tmp_path / "c.html").read_text().count("<h3>S</h3>") == 1
