@@ -20,6 +20,8 @@ UNREACHABLE = {"ConnectError", "TimeoutException", "ProxyError", "ConnectionErro
 BROKEN = {"RemoteProtocolError", "ReadError", "ReadTimeout", "IncompleteRead", "ChunkedEncodingError"}
 """Classes of httpx, requests and http.client; which of them a client uses differs by its version."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL_WORDS = ("no space left on device", "not enough disk space")
+"""Of clients that pass on no number of the system's error."""
 
 
 @dataclass(frozen=True)
@@ -181,9 +183,11 @@ def _no_answer(causes: list[BaseException], wanted: Wanted) -> tuple[str, str] |
 
 def _full_disk(causes: list[BaseException], wanted: Wanted) -> tuple[str, str] | None:
     for cause in causes:
-        if isinstance(cause, OSError) and cause.errno in FULL:
+        full = isinstance(cause, OSError) and cause.errno in FULL
+        if full or any(words in str(cause).lower() for words in FULL_WORDS):
+            where = getattr(cause, "filename", None) or _cache()
             return (
-                f"no space is left for the {wanted.kind} {wanted.name!r} ({cause.filename or _cache()})",
+                f"no space is left for the {wanted.kind} {wanted.name!r} ({where})",
                 "free space, or set HF_HOME to a folder on a larger disk",
             )
     return None

@@ -9,6 +9,8 @@ from hub_client import client, hub
 from loopback_hub import files_of
 from small_specs import FLAT, ONCE, system, write_spec
 
+from harness.hub import Wanted
+
 __all__ = ["client", "hub"]
 
 
@@ -69,3 +71,13 @@ def test_a_moved_name_is_pinned_to_the_commit_of_now(spec, client):
     moved = client.hub.model("o/tiny", {"config.json": b'{"a": 1}'})
     assert moved in call("pin", spec).out
     assert "every model is pinned" in call("pin", spec, *pinned).out
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("Not enough disk space. Needed: 3 GB"), RuntimeError("No space left on device (os error 28)")]
+)
+def test_clients_that_say_in_words_that_the_disk_is_full(error):
+    wanted = Wanted("dataset", "o/d", None, "task")
+    outer = ValueError("while it was made")
+    outer.__cause__ = error
+    assert "no space is left for the dataset 'o/d'" in wanted.failure(outer).what

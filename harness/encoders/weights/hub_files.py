@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -18,10 +17,13 @@ TOKENIZER_FILES = (
     "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
 )  # fmt: skip
 """All that a tokenizer is read from, at the top of a repository."""
-MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py")
+MODEL_FILES = (
+    "*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py", "*.tiktoken", "*.codes", "*.vocab", "*.spm",
+)  # fmt: skip
+"""Weights, configurations, tokenizers and code."""
 UNUSED = (
     "original/*", "onnx/*", "openvino/*", "coreml/*", "gguf/*", "runs/*", ".*", "*/.*", "consolidated*",
-    "*training_args*", "trainer_state.json", "optimizer*", "requirements.txt",
+    "trainer_state.json", "optimizer*", "requirements.txt",
 )  # fmt: skip
 """What repositories have besides: the same weights in other formats, and traces of a training."""
 SILENT = ("*.md", "*.png", "*.jpg", "*.jpeg", "*.svg", "*.gif", "*.pdf", "LICENSE*", "NOTICE*", "USE_POLICY*")
@@ -33,7 +35,7 @@ Part: TypeAlias = Literal["model", "tokenizer", "code"]
 def from_hub(name: str, revision: str | None, key: str, part: Part = "model") -> Path:
     """The folder of a snapshot, downloaded if it is not in the Hub's cache; files that decide no vector are left there.
 
-    Of a model, weights come as safetensors. A module without safetensors gets its ``.bin``.
+    Of a model, weights come as safetensors alone, because no other form is read.
 
     Args:
         name: OWNER/NAME.
@@ -54,8 +56,6 @@ def from_hub(name: str, revision: str | None, key: str, part: Part = "model") ->
     if part == "code":
         return _snapshot(wanted, revision, ("*.py",))
     place = _snapshot(wanted, revision, MODEL_FILES)
-    if bare := [f"{folder}*.bin" for folder in _modules(place) if not _has_safetensors(place, folder)]:
-        place = _snapshot(wanted, place.name, (*MODEL_FILES, *bare))
     if damaged := remove_damaged(wanted.cached):
         raise damage(damaged, wanted)
     return place
@@ -71,21 +71,6 @@ def _snapshot(wanted: Wanted, revision: str | None, files: Sequence[str]) -> Pat
     except Exception as error:
         raise wanted.failure(error) from None
     return Path(found)
-
-
-def _modules(place: Path) -> list[str]:
-    """The folders of a model's modules inside its own: "" for the model's, else such as ``2_Dense/``."""
-    try:
-        modules = json.loads((place / "modules.json").read_text(encoding="utf-8"))
-        return [f"{path}/" if (path := str(module["path"])) else "" for module in modules]
-    except (OSError, ValueError, TypeError, KeyError):
-        return [""]  # no modules, or a damaged file: what reads it says so
-
-
-def _has_safetensors(place: Path, folder: str) -> bool:
-    # The modules of a router lie in folders that modules.json does not name.
-    inside = "**/*.safetensors" if (place / "router_config.json").is_file() else "*.safetensors"
-    return any(True for _ in (place / folder).glob(inside))
 
 
 def commit_of(place: Path) -> str | None:

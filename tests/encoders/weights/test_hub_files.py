@@ -1,7 +1,6 @@
 """Models and tokenizers from a hub on loopback: what is downloaded, in which state it is taken, and each refusal."""
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -57,37 +56,11 @@ def test_a_model_brings_no_second_form_of_its_weights(client):
     assert set(client.hub.sent) == names(place)
 
 
-@pytest.mark.parametrize(
-    ("files", "more"),
-    [
-        ({"config.json": b"{}", "pytorch_model.bin": b"w", "training_args.bin": b"no"}, {"pytorch_model.bin"}),
-        (
-            {
-                "modules.json": json.dumps([{"path": ""}, {"path": "1_Pooling"}, {"path": "2_Dense"}]).encode(),
-                "model.safetensors": b"w",
-                "pytorch_model.bin": b"no",
-                "1_Pooling/config.json": b"{}",
-                "2_Dense/pytorch_model.bin": b"w",
-            },
-            {"2_Dense/pytorch_model.bin"},
-        ),
-        (
-            {
-                "modules.json": json.dumps([{"path": ""}]).encode(),
-                "router_config.json": b"{}",
-                "query_0_SparseStaticEmbedding/model.safetensors": b"w",
-                "document_0_MLMTransformer/model.safetensors": b"w",
-                "document_0_MLMTransformer/pytorch_model.bin": b"no",
-            },
-            set(),
-        ),
-    ],
-    ids=["bin alone", "a module in bin", "a router"],
-)
-def test_weights_in_bin_are_fetched_where_there_are_no_others(client, files, more):
-    client.hub.model("o/m", files)
-    binaries = {name for name in names(from_hub("o/m", None, "model")) if name.endswith(".bin")}
-    assert binaries == more
+def test_weights_that_are_not_read_are_not_fetched(client):
+    files = {"config.json": b"{}", "pytorch_model.bin": b"w", "training_args.bin": b"no", "2_Dense/config.json": b"{}"}
+    client.hub.model("o/m", {**files, "2_Dense/model.safetensors": b"w", "2_Dense/pytorch_model.bin": b"no"})
+    place = from_hub("o/m", None, "model")
+    assert names(place) == {"config.json", "2_Dense/config.json", "2_Dense/model.safetensors"}
 
 
 def test_listings_in_pages(client):
@@ -345,3 +318,22 @@ def test_every_file_that_may_decide_vectors_is_hashed(tmp_path, name):
     (tmp_path / name).write_text("x")
     assert digest(tmp_path) != before
     assert commit_of(tmp_path) is None
+
+
+LIMITED = """
+import resource
+from harness.encoders.weights.hub_files import from_hub
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+from_hub("o/m", None, "model")
+"""
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing_half(hub, tmp_path):
+    """The system itself refuses to write on."""
+    hub.model("o/m", {"config.json": b"{}", "model.safetensors": b"w" * 5000})
+    environment = {**os.environ, **hub.environment(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", LIMITED], env=environment, capture_output=True, text=True)
+    last = done.stderr.rpartition("harness.errors.")[2]
+    assert last.startswith("UnavailableError: model: no space is left for the model 'o/m'"), done.stderr
+    assert "HF_HOME" in last
+    assert [path.name for path in tmp_path.rglob("*") if path.suffix in {".safetensors", ".incomplete"}] == []
