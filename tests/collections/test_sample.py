@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from small_specs import beir, load_small
 from tests_support import write_collection
 
+from harness.collections import EvaluationRules, Query
 from harness.collections.sample import Sample, SampleParams
 from harness.errors import UserError
 from harness.pipeline.plan.systems import in_order, system_stages
@@ -107,3 +108,14 @@ def test_in_a_spec_each_size_is_a_collection_of_its_own(tmp_path):
     assert len({stage.key for stage in stages}) == 4
     assert stages[0].label == "prepare mine[documents=3, seed=1]"
     assert "harness.collections.beir" in stages[0].modules
+
+
+def test_it_is_judged_as_the_whole_and_ranks_the_candidates_that_it_has(folder):
+    rules = {"ignore_identical_ids": True, "ties": "identifier", "without_relevant": "zero"}
+    made = Sample(SampleParams(collection={"type": "beir", "path": str(folder), "tolerate": 1, **rules}, documents=20))
+    assert made.rules() == EvaluationRules(**rules)
+    assert {query.candidates for query in made.queries()} == {None}
+    inside = names(made)
+    outside = next(f"d{n}" for n in range(WHOLE) if f"d{n}" not in inside)
+    made.whole.queries = lambda: iter([Query("q", "x", (outside, *inside[:2]))])
+    assert [query.candidates for query in made.queries()] == [tuple(inside[:2])]

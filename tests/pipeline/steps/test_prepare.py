@@ -142,3 +142,33 @@ def test_half_a_surrogate_pair_survives(tmp_path):
     line = (tmp_path / "documents.jsonl").read_bytes()
     assert json.loads(line.decode("utf-8", "surrogatepass"))["text"] == "a\ud800b"
     assert list(read_texts(tmp_path / "documents.jsonl")) == [("d1", "a\ud800b")]
+
+
+def test_candidates_and_rules_come_back_and_are_part_of_the_revision(tmp_path):
+    queries = [("q", "a", ("d3", "dé2")), ("none", "b", ()), ("zero", "c", ("d1",))]
+    judgements = [("q", "d1", 1), ("none", "d1", 1), ("zero", "d1", 0)]
+    given = {"usual": {}, "zero": {"without_relevant": "zero"}, "own": {"ignore_identical_ids": True}}
+    made = {}
+    for name, rules in given.items():
+        (tmp_path / name).mkdir()
+        made[name] = run(tmp_path / name, Given(DOCUMENTS, queries, judgements, **rules))
+        assert step.read_rules(tmp_path / name) == made[name].rules == EvaluationRules(**rules)
+    assert step.read_candidates(tmp_path / "usual") == [("d3", "dé2"), ()]
+    assert step.read_candidates(tmp_path / "zero") == [("d3", "dé2"), (), ("d1",)]
+    assert [(one.queries, one.queries_left_out, one.reranked) for one in made.values()] == [
+        (2, 1, True), (3, 0, True), (2, 1, True)
+    ]  # fmt: skip
+    (tmp_path / "searched").mkdir()
+    searched = run(tmp_path / "searched", Given(DOCUMENTS, [query[:2] for query in queries], judgements))
+    assert (searched.reranked, step.read_candidates(tmp_path / "searched")) == (False, None)
+    assert len({one.revision for one in (*made.values(), searched)}) == 4
+
+
+def test_candidates_of_some_queries_alone_are_refused(tmp_path):
+    with pytest.raises(UserError, match="1 of 2 queries have candidates"):
+        run(tmp_path, Given(DOCUMENTS, [("q", "a", ("d1",)), ("p", "b")], [("q", "d1", 1), ("p", "d1", 1)]))
+
+
+def test_queries_with_a_document_of_their_name_are_counted_where_they_are_searched(tmp_path):
+    queries = [("d1", "a"), ("d3", "b"), ("dé2", "left out"), ("q", "c")]
+    assert run(tmp_path, Given(DOCUMENTS, queries, [(q, "d1", 1) for q in ("d1", "d3", "q")])).same_identifiers == 2
