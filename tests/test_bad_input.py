@@ -46,6 +46,27 @@ baseline = "b"
 ratio_at_most = 1
 [measure]"""
 
+FUSION = """
+[[fusions]]
+name = "f"
+systems = ["<script>alert(1)</script>", "dense"]
+[measure]"""
+ON_TIME = """
+[[systems]]
+name = "again"
+encoder = "bm25"
+index = "inverted"
+[[fusions]]
+name = "f"
+systems = ["<script>alert(1)</script>", "again"]
+[[claims]]
+name = "c"
+metric = "latency_total/p50"
+system = "f"
+baseline = "again"
+ratio_at_most = 1
+[measure]"""
+
 
 @pytest.fixture
 def spec(tmp_path, monkeypatch):
@@ -93,6 +114,8 @@ def change(file, old, new):
         ("[indexes.flat]", LACONIC + "[indexes.flat]", ["encoders.laconic.pairs", "training pairs", "mine"]),
         ('type = "bm25"', 'type = "bm25"\npairs = []', ["encoders.bm25.pairs", "the name of a collection", "mine"]),
         ("[measure]", CLAIM, ["claims[0].system", "no system 'a'"]),
+        ("[measure]", ON_TIME, ["claims[0].system", "cannot use latency_total/p50 of the fusion 'f'"]),
+        ("[measure]", FUSION, ["fusions[0].systems[1]", "no system 'dense' in this spec", "allowed: <script>"]),
     ],
 )  # fmt: skip
 def test_a_spec_with_a_mistake(spec, call, old, new, words):
