@@ -56,7 +56,7 @@ def present(devices: Sequence[str]) -> list[str]:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     here = ["cpu", *(f"cuda:{number}" for number in range(gpus)), *(["mps"] if torch.mps.is_available() else [])]
     names = [_numbered(name) for name in devices]
-    if ASSIGNED in os.environ:
+    if os.environ.get(ASSIGNED):
         asked = sorted({name for name in names if name.startswith("cuda")}, key=lambda name: int(name[5:]))
         names = [f"cuda:{asked.index(name)}" if name in asked else name for name in names]
     for asked_for, name in zip(devices, names, strict=True):

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.encoders import Encoder, register
 from harness.encoders.base import Declared, EncoderBase, EncoderTypeBase, HubName
@@ -44,6 +44,13 @@ class MtebModelParams(Hardware):
     code_revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """Commit of the model's own code, 40 hex digits, where mteb loads the model with such code; without it none is run.
     mteb takes code and weights from the commit that it has registered: it must be that."""
+
+    @field_validator("batch_tokens")
+    @classmethod
+    def _batches_of_texts(cls, tokens: int | None) -> int | None:
+        if tokens is not None:
+            raise ValueError("mteb is given batches of texts: use batch_size")
+        return tokens
 
 
 @register("mteb-model")

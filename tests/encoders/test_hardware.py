@@ -14,6 +14,7 @@ def two_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.mps, "is_available", lambda: False)
+    monkeypatch.delenv(ASSIGNED, raising=False)
 
 
 def test_a_device_that_is_not_there_is_named_with_those_that_are(two_gpus):

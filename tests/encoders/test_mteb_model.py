@@ -120,6 +120,11 @@ def test_what_cannot_be_measured_is_refused_by_name(entry, tmp_path):
         opened(tmp_path, code_revision="f" * 40)
 
 
+def test_a_limit_that_mteb_would_not_see_is_refused():
+    with pytest.raises(ValueError, match="use batch_size"):
+        registry.get("mteb-model").Params(model="intfloat/e5-small-v2", batch_tokens=4096)
+
+
 def test_a_loader_that_mteb_wrote_anew_is_refused_since_its_tokens_cannot_be_counted(entry, tmp_path):
     class Other:
         mteb_model_meta = None

@@ -13,6 +13,7 @@ from counted import CountedLoads
 from pretended_ray import PretendedRay
 from tests_support import Recorder, local_cluster
 
+from harness.encoders.hardware import ASSIGNED
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.ray.cluster import Cluster
 from harness.pipeline.executors.ray.driver import TRIES, RayExecutor
@@ -62,6 +63,7 @@ def pretended(tmp_path, monkeypatch, counted):
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.setenv("RAY_ADDRESS", "")  # set on nodes, and here they are this process
+    monkeypatch.setenv(ASSIGNED, "")
 
     def run(watcher):
         measure, cluster = load_spec(counted.spec, REGISTRIES).head.measure, Cluster(None)

@@ -13,6 +13,7 @@ from pretended_ray import PretendedRay
 from small_specs import beir, load_small, write_spec
 from tests_support import Recorder, local_cluster, start_run, write_collection
 
+from harness.encoders.hardware import ASSIGNED
 from harness.errors import UserError
 from harness.pipeline.executors.choose import place
 from harness.pipeline.executors.local import Executor
@@ -113,6 +114,7 @@ def pretended(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.setenv("RAY_ADDRESS", "")  # set on nodes, and here they are this process
+    monkeypatch.setenv(ASSIGNED, "")
 
     def run(spec, watcher, **options):
         cluster = Cluster(None)
@@ -126,6 +128,7 @@ def pretended(tmp_path, monkeypatch):
 def test_stages_that_a_caller_names_are_made_again_on_a_cluster_too(spec, pretended):
     _, run = pretended
     first = run(spec, Recorder())
+    assert os.environ[ASSIGNED] == "1", "what runs on a node counts the GPUs that it was given"
     done = run(spec, Recorder(), again=lambda stage: stage.kind == "quality")
     assert {each.status for each in done.values()} == {"ok"}
     assert {each.stage.kind for each in done.values() if not each.reused} == {"quality"}
