@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from suite_runs import write_suite_run
 
 from reports.pages.run_page import write_report
 
@@ -63,6 +64,25 @@ def test_page(run_folder, width, scheme):
         browser.close()
     assert problems == []
     assert requests == [address]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_page_of_a_suite(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    address = write_report(write_suite_run(tmp_path, failed={("p2", "good"): "no memory"})).as_uri()
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        page.set_default_timeout(120_000)
+        page.goto(address)
+        assert page.get_by_role("heading", name="p1", exact=True).is_hidden()
+        page.get_by_text("The 2 parts of Forum").click()
+        assert page.get_by_role("heading", name="p1", exact=True).is_visible()
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert serious(page) == []
+        browser.close()
 
 
 def serious(page):
