@@ -46,7 +46,8 @@ def write_suite_run(folder, *, failed=None, left_out=(), suites=None, claims=(),
     body = {
         "schema": 2, "run": "r", "name": "suite", "title": "A suite", "description": "", "created": "2026-01-01",
         "spec_hash": "e", "spec_text": 'name = "suite"', "overrides": [], "command": "c", "provenance": {},
-        "machine": "m", "measure": {"confidence": 0.95}, "environment": {}, "systems": systems, "stages": [], "notes": [],
+        "machine": "m", "measure": {"confidence": 0.95}, "environment": {}, "systems": systems, "stages": [],
+        "notes": [],
         "collections": {
             one: {"documents": count, "queries": 40, "judgements": 40, "queries_left_out": 0, "revision": "d",
                   "identifier_bytes": 1, "description": {}, "warnings": []}

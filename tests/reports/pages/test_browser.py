@@ -77,7 +77,7 @@ def test_page_of_a_suite(tmp_path):
         page.set_default_timeout(120_000)
         page.goto(address)
         assert page.get_by_role("heading", name="p1", exact=True).is_hidden()
-        page.get_by_text("The 2 parts of Forum").click()
+        page.get_by_text("The 2 parts of Forum", exact=True).click()
         assert page.get_by_role("heading", name="p1", exact=True).is_visible()
         page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
