@@ -44,10 +44,10 @@ def write_collection(folder):
                  for n, row in enumerate(rows)]  # fmt: skip
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
     pairs = [(q, d) for q, query in enumerate(asked) for d, text in enumerate(texts) if len({*query} & {*text}) > 1]
-    kept = [pair for pair in pairs if rng.random() < 0.3] + [(q, q) for q in range(QUERIES)]
-    judged = "".join(f"q{q:03d}\tc{d:03d}\t1\n" for q, d in dict.fromkeys(kept))
+    judged_pairs = [pair for pair in pairs if rng.random() < 0.3] + [(q, q) for q in range(QUERIES)]
+    judged = "".join(f"q{q:03d}\tc{d:03d}\t1\n" for q, d in dict.fromkeys(judged_pairs))
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
-    return {f"q{q:03d}": {f"c{d:03d}": 1 for p, d in kept if p == q} for q in range(QUERIES)}
+    return {f"q{q:03d}": {f"c{d:03d}": 1 for p, d in judged_pairs if p == q} for q in range(QUERIES)}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_quality_is_that_of_an_independent_fusion(made, metric, measure, depth):
     plain, odd = (trec_run(run, name) for name in ("plain", "odd"))
     ranks = {query: reciprocal([plain[query], odd[query]], depth) for query in qrels}
     scores = {query: weighted([odd[query], plain[query]], [0.3, 0.7], depth) for query in qrels}
-    seen = set()
+    outcomes = set()
     for name, fused in (("ranks", ranks), ("scores", scores)):
         # Equal sums come by document number, as the names of the documents do; trec_eval wants it the other way round.
         orders = {query: best_first(sums)[:depth] for query, sums in fused.items()}
@@ -110,9 +110,9 @@ def test_quality_is_that_of_an_independent_fusion(made, metric, measure, depth):
         ours = values(run, name, metric)
         assert ours == pytest.approx(expected, abs=1e-6)
         assert run.data.cells()["made", name, metric].value == pytest.approx(sum(ours.values()) / len(ours))
-        seen.add(tuple(ours.values()))
+        outcomes.add(tuple(ours.values()))
     if metric == "ndcg@10":
-        assert len(seen | {tuple(values(run, name, metric).values()) for name in ("plain", "odd")}) == 4
+        assert len(outcomes | {tuple(values(run, name, metric).values()) for name in ("plain", "odd")}) == 4
 
 
 def test_claims_name_a_fusion(made):

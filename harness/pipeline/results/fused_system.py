@@ -173,9 +173,9 @@ class FusedSystem:
         encoded = {part.fit.key: own for part, own in zip(self.stages.parts, counted, strict=True)}
         rows = {"flops_encode_query": list(encoded.values()), "flops_search": counted}
         sums = {
-            name: {query: sum(one[name][query] for one in own) for query in own[0][name]}
+            name: {query: sum(counts[name][query] for counts in own) for query in own[0][name]}
             for name, own in rows.items()
-            if all(name in one for one in own)
+            if all(name in counts for counts in own)
         }
         if len(sums) == len(rows):
             search = sums["flops_search"]

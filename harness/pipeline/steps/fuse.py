@@ -68,21 +68,21 @@ def fuse(
     ids, scores = np.full((queries, depth), -1, np.int64), np.full((queries, depth), -np.inf, np.float32)
     ranks = np.zeros((queries, min(SHOWN, depth), len(lists)), np.int32)
     for query in range(queries):
-        found = [_listed(numbers[query, :considered], values[query, :considered]) for numbers, values in lists]
+        listed = [_listed(numbers[query, :considered], values[query, :considered]) for numbers, values in lists]
         if method == "rrf":
             added = [weight / (rank_constant + np.arange(1, len(numbers) + 1))
-                     for weight, (numbers, _) in zip(weights, found, strict=True)]  # fmt: skip
-            missing = [0.0] * len(found)
+                     for weight, (numbers, _) in zip(weights, listed, strict=True)]  # fmt: skip
+            missing = [0.0] * len(listed)
         else:
-            values = [normalised(numbers, normalisation) for _, numbers in found]
+            values = [normalised(numbers, normalisation) for _, numbers in listed]
             added = [weight * row for weight, (row, _) in zip(weights, values, strict=True)]
             missing = [weight * lowest for weight, (_, lowest) in zip(weights, values, strict=True)]
-        documents, sums = merged([numbers for numbers, _ in found], added, missing)
+        documents, sums = merged([numbers for numbers, _ in listed], added, missing)
         ordered, rounded = ranking.in_order(documents[None], sums[None].astype(np.float32))
         documents, count = ordered[0], min(depth, len(documents))
         ids[query, :count], scores[query, :count] = documents[:count], rounded[0, :count]
         for place, document in enumerate(documents[: ranks.shape[1]]):
-            ranks[query, place] = [_rank(numbers, document) for numbers, _ in found]
+            ranks[query, place] = [_rank(numbers, document) for numbers, _ in listed]
     np.save(Path(out) / "ids.npy", ids)
     np.save(Path(out) / "scores.npy", scores)
     np.save(Path(out) / RANKS, ranks)
