@@ -240,3 +240,22 @@ def test_a_module_of_the_model_s_own_runs_at_its_commit(tmp_path):
     model = SentenceTransformer(str(folder), device="cpu", trust_remote_code=True)
     same(encoder, [model.encode(TEXTS, normalize_embeddings=True)] * 2)
     assert np.abs(encoder.encode_queries(TEXTS) - plain).max() > 0.01
+
+
+def test_code_that_only_the_library_asks_for_is_not_run_either(tmp_path):
+    folder = families.dense(tmp_path / "model", "bert", "max")
+    about = {"auto_map": {"AutoProcessor": "own.OwnProcessor"}}
+    (folder / "processor_config.json").write_text(json.dumps(about))
+    (folder / "own.py").write_text("raise SystemExit('this ran')")
+    with pytest.raises(UserError, match="a part of the model needs code of its own") as error:
+        ours("sentence-transformer", folder, tmp_path / "out")
+    assert error.value.key == "code_revision"
+
+
+def test_a_table_of_weights_in_another_format_is_refused_with_its_command(tmp_path):
+    folder = families.inference_free(tmp_path / "model", "bert")
+    table = folder / "query_0_SparseStaticEmbedding"
+    (table / "model.safetensors").unlink()
+    (table / "config.json").write_text(json.dumps({"path": "idf.json", "frozen": True}))
+    with pytest.raises(UserError, match=r"query_0_SparseStaticEmbedding has no \.safetensors(.|\n)*SparseEncoder"):
+        ours("sparse-encoder", folder, tmp_path / "out")

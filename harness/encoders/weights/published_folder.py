@@ -164,7 +164,7 @@ def _check_weights(folder: Path, wish: Wish) -> None:
             f"adapter as it is: backbone = {{ model = 'its base', adapter = '{wish.name}' }}",
         )
     for module in modules_of(folder) or [FolderModule(TRANSFORMER, folder)]:
-        if module.name not in WITH_WEIGHTS or _reads_json(module):
+        if module.name not in WITH_WEIGHTS:
             continue
         if not list(module.folder.glob("*.safetensors")):
             where = module.folder.name if module.folder != folder else "the model"
@@ -222,13 +222,6 @@ def _check_complete(module: FolderModule, task: str | None) -> None:
         key="model",
         remedy="get the files again; a model that its own code builds otherwise needs code_revision",
     )
-
-
-def _reads_json(module: FolderModule) -> bool:
-    """Whether it is a table of weights of tokens in a JSON file."""
-    if module.name != "SparseStaticEmbedding":
-        return False
-    return str(_settings(module.folder / CONFIG).get("path")).endswith(".json")
 
 
 def _settings(file: Path) -> dict[str, JsonValue]:
