@@ -43,18 +43,21 @@ def judge_suite(claim: ClaimSpec, name: str, evidence: Evidence, baseline: Evide
     suite = evidence.suites.get(name)
     if suite is None:
         return verdict("not measured", "not measured, this run has no such suite.")
-    sides = {one: _sides(claim, one, evidence, baseline) for one in suite.collections}
+    sides = {collection: _sides(claim, collection, evidence, baseline) for collection in suite.collections}
     if why := next(filter(None, (unmeasured(claim, own) for own in sides.values())), ""):
         return verdict("not measured", f"not measured, {why}.")
-    missing = {one: why for one, own in sides.items() if (why := _missing(claim, own))}
+    missing = {collection: why for collection, own in sides.items() if (why := _missing(claim, own))}
     if missing:
         word: Word = "not measured" if claim.baseline is None else "not comparable"
         return verdict(word, f"{word}, the suite is incomplete. {_listed(missing)}.{_partial(claim, suite, sides)}")
-    rows = {one: [row for row in (side.record(claim.metric) for side in own) if row] for one, own in sides.items()}
+    rows = {
+        collection: [row for row in (side.record(claim.metric) for side in own) if row]
+        for collection, own in sides.items()
+    }
     how = over_suite(claim.metric, metric_of(rows[suite.collections[0]][0]))
     if not how:
         return verdict("not measured", f"not measured, {claim.metric} has no value over a suite.")
-    if how == "per document" and any(one not in evidence.documents for one in suite.collections):
+    if how == "per document" and any(collection not in evidence.documents for collection in suite.collections):
         return verdict("not comparable", "not comparable, it is not known how many documents each collection has.")
     values = _combined(suite, rows, how, evidence.documents)
     if claim.relation in RATIOS and values[1] <= 0:
@@ -91,8 +94,11 @@ def _listed(missing: Mapping[str, str]) -> str:
 
 def _partial(claim: ClaimSpec, suite: Suite, sides: Mapping[str, Sides]) -> str:
     """The mean of the tasks that are there, labelled; empty where none is, or where the metric is no mean."""
-    there = suite.only([one for one, own in sides.items() if not _missing(claim, own)])
-    rows = {one: [row for side in sides[one] if (row := side.record(claim.metric))] for one in there.collections}
+    there = suite.only([collection for collection, own in sides.items() if not _missing(claim, own)])
+    rows = {
+        collection: [row for side in sides[collection] if (row := side.record(claim.metric))]
+        for collection in there.collections
+    }
     if not rows or over_suite(claim.metric, metric_of(next(iter(rows.values()))[0])) != "mean":
         return ""
     means = _combined(there, rows, "mean", {})
@@ -107,11 +113,11 @@ def _combined(
     """The value of the suite, of each side."""
     weights = suite.weights()
     if how == "per document":
-        total = sum(documents[one] for one in weights)
-        weights = {one: documents[one] / total for one in weights}
+        total = sum(documents[collection] for collection in weights)
+        weights = {collection: documents[collection] / total for collection in weights}
     elif how == "sum":
         weights = dict.fromkeys(weights, 1.0)
-    sides = zip(*(rows[one] for one in weights), strict=True)
+    sides = zip(*(rows[collection] for collection in weights), strict=True)
     return [math.fsum(w * row.value for w, row in zip(weights.values(), side, strict=True)) for side in sides]
 
 
@@ -121,7 +127,7 @@ def _estimate(claim: ClaimSpec, suite: Suite, sides: Mapping[str, Sides], row: R
 
     if metric_of(row).exact:
         return Estimate(value, value, value)
-    by_query = [[side.quality(claim.metric) for side in sides[one]] for one in suite.collections]
+    by_query = [[side.quality(claim.metric) for side in sides[collection]] for collection in suite.collections]
     if not all(values for own in by_query for values in own):
         return None
     queries = [sorted(own[0]) for own in by_query]

@@ -119,7 +119,7 @@ def _of_suite(run: RunData, suite: Suite) -> Iterator[dict[str, object]]:
     combined = {name: how for name in metrics if (how := over_suite(name, run.metric(name)))}
     for system, (name, how) in itertools.product(systems_of(run, suite), combined.items()):
         lacking = missing(run, suite, system, name)
-        there = suite.only([one for one in suite.collections if one not in lacking])
+        there = suite.only([part for part in suite.collections if part not in lacking])
         value = over(run, suite, system, name)
         part = over(run, there, system, name) if there.tasks and how == "mean" else None
         yield {
@@ -134,7 +134,7 @@ def _of_suite(run: RunData, suite: Suite) -> Iterator[dict[str, object]]:
             "tasks": len(suite.tasks),
             "there": len(there.tasks),
             "partial": None if part is None else part.value,
-            "missing": "; ".join(f"{one} ({why})" for one, why in lacking.items()),
+            "missing": "; ".join(f"{part} ({why})" for part, why in lacking.items()),
         }
 
 

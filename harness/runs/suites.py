@@ -44,11 +44,11 @@ def over(run: RunData, suite: Suite, system: str, name: str) -> Record | None:
     if how == "sum":
         weights = dict.fromkeys(weights, 1.0)
     elif how == "per document":
-        counts = [run.facts["collections"].get(one, {}).get("documents") for one in weights]
+        counts = [run.facts["collections"].get(part, {}).get("documents") for part in weights]
         documents = [count for count in counts if count is not None]
         if len(documents) < len(counts) or not sum(documents):
             return None
-        weights = {one: count / sum(documents) for one, count in zip(weights, documents, strict=True)}
+        weights = {part: count / sum(documents) for part, count in zip(weights, documents, strict=True)}
     method = METHODS[how].format(tasks=len(suite.tasks), collections=len(weights))
     return combined(run, weights, system, name, collection=suite.name, method=method)
 
@@ -70,9 +70,9 @@ def combined(
         method: What the record says.
     """
     cells = run.cells()
-    found = [cells.get((one, system, name)) for one in weights]
-    rows = [row for row in found if row is not None]
-    if not rows or len(rows) < len(found):
+    cells_of_parts = [cells.get((part, system, name)) for part in weights]
+    rows = [row for row in cells_of_parts if row is not None]
+    if not rows or len(rows) < len(cells_of_parts):
         return None
     value = math.fsum(weight * row.value for weight, row in zip(weights.values(), rows, strict=True))
     low, high = _interval(run, weights, rows) or (None, None)
@@ -144,7 +144,7 @@ def incomplete(run: RunData, suite: Suite, system: str, name: str) -> str:
     for collection, why in lacking.items():
         by_reason.setdefault(why, []).append(_task(suite, collection))
     listed = "; ".join(f"{', '.join(dict.fromkeys(tasks))} ({why})" for why, tasks in by_reason.items())
-    there = suite.only([one for one in suite.collections if one not in lacking])
+    there = suite.only([part for part in suite.collections if part not in lacking])
     text = f"{system} has no mean over {suite.name}. Missing: {listed}."
     value = over(run, there, system, name) if there.tasks else None
     if value is None:

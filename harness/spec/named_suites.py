@@ -38,7 +38,9 @@ def suites_of(
         tasks = {task: _expanded(source, name, task, given, parts) for task, given in table.tasks.items()}
         suites[name] = Suite(name, tasks)
         collections = suites[name].collections
-        twice = next((one for place, one in enumerate(collections) if one in collections[:place]), None)
+        twice = next(
+            (collection for place, collection in enumerate(collections) if collection in collections[:place]), None
+        )
         if twice is not None:
             raise source.error(f"the collection {twice!r} is in this suite twice", path, "name each collection once")
     return suites

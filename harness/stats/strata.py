@@ -96,7 +96,7 @@ def suite_ratio(
     if bottom <= 0:
         raise ValueError("a positive mean below the line is needed")
     value = top / bottom
-    gaps = [one - other for one, other in zip(ours, theirs, strict=True)]
+    gaps = [x - y for x, y in zip(ours, theirs, strict=True)]
     if fractions and any(few_differ(gap) for gap in gaps):
         least = suite_mean(theirs, weights, confidence=confidence, limits=FRACTION)[1]
         if least <= 0:
@@ -106,9 +106,9 @@ def suite_ratio(
     if any(len(gap) < FEWEST for gap in gaps):
         return value, *EVERYTHING
     spread, parts = np.zeros((2, 2)), []
-    for one, other, weight in zip(ours, theirs, weights, strict=True):
-        spread += weight**2 * np.cov(one, other) / len(one)
-        parts.append((weight**2 * float((one - value * other).var(ddof=1)) / len(one), len(one) - 1))
+    for x, y, weight in zip(ours, theirs, weights, strict=True):
+        spread += weight**2 * np.cov(x, y) / len(x)
+        parts.append((weight**2 * float((x - value * y).var(ddof=1)) / len(x), len(x) - 1))
     scale = _quantile(_freedom(parts), confidence) ** 2
     a = bottom**2 - scale * spread[1, 1]
     b = top * bottom - scale * spread[0, 1]

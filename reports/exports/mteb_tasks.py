@@ -24,8 +24,8 @@ def parts_of_aggregate(run: RunData, system: str, name: str = "ndcg@10") -> list
     """The collections of a system that are the parts of `AGGREGATE`; empty where one has no value of a metric."""
     cells = run.cells()
     parts = {
-        task: one
-        for one in run.collections()
-        if PART.fullmatch(task := task_of(run, one)) and (one, system, name) in cells
+        task: collection
+        for collection in run.collections()
+        if PART.fullmatch(task := task_of(run, collection)) and (collection, system, name) in cells
     }
     return list(parts.values()) if len(parts) == PARTS else []

@@ -87,12 +87,12 @@ def table(
         )
     systems = list(dict.fromkeys(system["name"] for system in run.systems))
     letters = {system: _letter(place) for place, system in enumerate(systems)}
-    found = columns(run, metrics, parts=parts)
-    cells = [_measured(run, column, systems, letters, decimals) for column in found]
-    quotes = [_quoted(run, column, quoted, decimals) for column in found]
+    shown = columns(run, metrics, parts=parts)
+    cells = [_measured(run, column, systems, letters, decimals) for column in shown]
+    quotes = [_quoted(run, column, quoted, decimals) for column in shown]
     rows = [(letters[system], system, [column[line] for column in cells]) for line, system in enumerate(systems)]
     apart = [("", name, [column[line] for column in quotes]) for line, (name, _) in enumerate(quoted)]
-    heads = ["System", *(column.head for column in found)]
+    heads = ["System", *(column.head for column in shown)]
     return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](heads, rows, apart)
 
 

@@ -54,12 +54,12 @@ def standings(run: RunData, scores: Path) -> list[Standing]:
     Raises:
         UserError: The file is broken.
     """
-    found = []
+    rows = []
     for suite in run.suites:
         published = _means(suite, scores)
         if published:
-            found += [_standing(run, suite, system, published) for system in systems_of(run, suite)]
-    return found
+            rows += [_standing(run, suite, system, published) for system in systems_of(run, suite)]
+    return rows
 
 
 def _means(suite: Suite, scores: Path) -> dict[str, float]:

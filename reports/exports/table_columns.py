@@ -66,18 +66,22 @@ def columns(run: RunData, metrics: Sequence[str], *, parts: bool = False) -> lis
         alone = len(suites) + len(others) == 1
         return [
             *(_of_suite(run, suite, name, "" if alone else suite.name) for suite in suites for name in metrics),
-            *(_of_collection(run, one, name, "" if alone else one) for one in others for name in metrics),
+            *(
+                _of_collection(run, collection, name, "" if alone else collection)
+                for collection in others
+                for name in metrics
+            ),
         ]
-    found: list[Column] = []
+    shown: list[Column] = []
     for suite in suites:
         for task, own in suite.tasks.items():
-            found += _of_task(run, task, own, metrics[0], parts=parts)
+            shown += _of_task(run, task, own, metrics[0], parts=parts)
         title = "Average" if len(suites) == 1 and not others else f"Average of {suite.name}"
-        found.append(_of_suite(run, suite, metrics[0], title, named=False))
+        shown.append(_of_suite(run, suite, metrics[0], title, named=False))
     if len(present) == 1:
         return [_of_collection(run, present[0], metrics[0], "")]
-    single = [_of_collection(run, one, metrics[0], one, named=False) for one in others]
-    return [*found, *single, *([_average(single, metrics[0])] if len(single) > 1 and not suites else [])]
+    single = [_of_collection(run, collection, metrics[0], collection, named=False) for collection in others]
+    return [*shown, *single, *([_average(single, metrics[0])] if len(single) > 1 and not suites else [])]
 
 
 def _head(run: RunData, name: str, title: str, *, named: bool) -> str:
@@ -89,7 +93,7 @@ def _head(run: RunData, name: str, title: str, *, named: bool) -> str:
 def _of_collection(run: RunData, collection: str, name: str, title: str, *, named: bool = True) -> Column:
     cells = run.cells()
     systems = dict.fromkeys(system["name"] for system in run.systems)
-    rows = {one: cells[collection, one, name] for one in systems if (collection, one, name) in cells}
+    rows = {system: cells[collection, system, name] for system in systems if (collection, system, name) in cells}
     head, beats = _head(run, name, title, named=named), superiors(run, collection, name)
     return _column(head, name, rows, beats, [collection])
 
@@ -115,7 +119,9 @@ def _column(
     head: str, name: str, rows: Mapping[str, Record], beats: Mapping[str, Sequence[str]], names: Sequence[str]
 ) -> Column:
     values = {system: row.value for system, row in rows.items()}
-    return Column(head, name, values, beats, names, {one for one, row in rows.items() if row.source == "estimated"})
+    return Column(
+        head, name, values, beats, names, {system for system, row in rows.items() if row.source == "estimated"}
+    )
 
 
 def _average(single: Sequence[Column], name: str) -> Column:

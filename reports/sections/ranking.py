@@ -150,7 +150,9 @@ def superiors_over(run: RunData, weights: Mapping[str, float], name: str) -> dic
     compared = pairs_over(run, weights, name)
     if compared is None:
         return {}
-    return {winner: [one for one in compared.systems if compared.beats(winner, one)] for winner in compared.systems}
+    return {
+        winner: [loser for loser in compared.systems if compared.beats(winner, loser)] for winner in compared.systems
+    }
 
 
 def settled(run: RunData, collection: str, system: str, name: str = "latency_total") -> bool:

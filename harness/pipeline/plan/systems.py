@@ -84,7 +84,9 @@ def in_order(systems: list[SystemStages], seed: int, fusions: Sequence[FusionSta
     extras = {stage.key for system in systems for stage in system.extras}
     for system in systems:
         for stage in system.extras:  # a measurement may need results of a group that is left out
-            untimed |= {one.key: one for one in stage.inputs.values() if one.key not in extras | untimed.keys()}
+            for needed in stage.inputs.values():
+                if needed.key not in extras:
+                    untimed.setdefault(needed.key, needed)
     for number in range(max((len(system.extras) for system in systems), default=0)):
         for system in order:
             if number < len(system.extras):
