@@ -11,6 +11,8 @@ from harness.claims.judge_run import verdicts
 from harness.errors import UserError
 from harness.experiment import plan_experiment, run_experiment
 from harness.metrics import GROUPS, METRICS, group_of
+from harness.pipeline.measurements import MeasurementBase, registry
+from harness.pipeline.stage import Stage
 from harness.runs.read import load_run
 from reports.pages.run_page import page
 
@@ -120,6 +122,21 @@ def test_groups_that_cannot_be_meant(tmp_path, measure, what, remedy, key):
 def test_measurements_of_a_group_that_is_measured_may_be_asked_for(tmp_path):
     text = f"{HEAD}{TABLES}[measure]\nonly = ['memory']\nalso = ['encoder-memory']\n"
     assert load(tmp_path, text).head.measure.groups == {"memory"}
+
+
+def test_a_measurement_gets_what_it_needs_of_a_group_that_is_left_out(tmp_path, monkeypatch):
+    class Needy(MeasurementBase):
+        group = "memory"
+
+        def stages(self, subject):
+            return [Stage("needy", "needy", "module:function", {}, {"hits": subject.search})]
+
+    registry.names()  # so that the built-in ones are there
+    monkeypatch.setitem(registry._items, "needy", Needy)
+    spec = load_small(tmp_path, measure={"only": ["memory"], "also": ["needy"]})
+    kinds = [stage.kind for stage in plan_experiment(spec)[2]]
+    assert kinds.index("build") < kinds.index("search") < kinds.index("needy")
+    assert "quality" not in kinds
 
 
 def test_a_null_control_needs_latency(tmp_path):
