@@ -18,7 +18,7 @@ from harness.encoders.backbones.packed_attention import Layout
 from harness.encoders.backbones.packed_encoder import Model
 from harness.encoders.hardware import arithmetic
 from harness.encoders.weights.sentence_transformers_folder import Contract, read_modules
-from harness.encoders.weights.stored import stored_dtype
+from harness.encoders.weights.stored import load_tensors, stored_dtype
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -246,13 +246,11 @@ def _contract(
 def _weights(
     folder: Path, shape: BertShape, device: str, dtype: torch.dtype
 ) -> tuple[Bert, torch.Tensor, torch.Tensor | None] | None:
-    from safetensors.torch import load_file
-
     files = sorted(folder.glob("*.safetensors"))
     stored: dict[str, torch.Tensor] = {}
     for file in files:
-        stored |= load_file(str(file))
-    tensors = {name.removeprefix("bert."): tensor.to(device, dtype) for name, tensor in stored.items()}
+        stored |= load_tensors(file, dtype, device)
+    tensors = {name.removeprefix("bert."): tensor for name, tensor in stored.items()}
     head = tensors.pop("cls.predictions.decoder.weight", None)
     biases = [tensors.pop(f"cls.predictions.{name}", None) for name in ("bias", "decoder.bias")]
     # The oldest checkpoints name a norm's parts as TensorFlow did.

@@ -124,18 +124,22 @@ def most_used(tensors: Sequence[StoredTensor]) -> str:
 def load_tensors(file: Path, dtype: torch.dtype | None, device: str) -> dict[str, torch.Tensor]:
     """The tensors of a file in a dtype or their own, mapped where it is theirs and the device is a processor.
 
+    Tensors that are in none of `FLOATS` keep their dtype.
+
     Raises:
         UserError: The file is damaged or cut off.
     """
     from safetensors import safe_open
 
+    tensors = {}
     with safe_open(str(file), framework="pt") as mapped:
-        return {
-            tensor.name: mapped.get_tensor(tensor.name)
-            if device == "cpu" and (dtype is None or f"torch.{FLOATS.get(tensor.dtype)}" == str(dtype))
-            else tensor.read().to(device, dtype)
-            for tensor in read_header(file)
-        }
+        for stored in read_header(file):
+            name = FLOATS.get(stored.dtype)
+            if name is None or dtype is None or (device == "cpu" and f"torch.{name}" == str(dtype)):
+                tensors[stored.name] = mapped.get_tensor(stored.name).to(device)
+            else:
+                tensors[stored.name] = stored.read().to(device, dtype)
+    return tensors
 
 
 def write_tensors(

@@ -86,6 +86,10 @@ def test_the_dtype_of_most_weights_is_that_of_the_model(tmp_path):
     }
     save_file(parts, tmp_path / "0_Transformer" / "model.safetensors")
     assert stored_dtype(tmp_path) == torch.bfloat16
+    back = load_tensors(tmp_path / "0_Transformer" / "model.safetensors", torch.float16, "cpu")
+    assert {name: tensor.dtype for name, tensor in back.items()} == {
+        "half": torch.float16, "norm": torch.float16, "ids": torch.int64
+    }  # fmt: skip
     assert most_used([]) == "float32"
 
 
