@@ -110,7 +110,7 @@ def compared(rows, expected) -> tuple[float, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--device", help="cuda:0 where it is left out")
     parser.add_argument("--documents", type=int, default=2048)
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--batch-tokens", type=int, default=32_768)
@@ -121,10 +121,18 @@ def main() -> int:
 
     from harness.encoders import registry
     from harness.encoders.hardware import described, present
+    from harness.errors import UserError
 
     transformers.logging.set_verbosity_error()
+    if asked.device is None and not torch.cuda.is_available():
+        print("there is no GPU here, and nothing to compare; --device cpu --documents 64 --quick tries the script")
+        return 0
     torch.set_num_threads(asked.threads)
-    device = present([asked.device])[0]
+    try:
+        device = present([asked.device or "cuda:0"])[0]
+    except UserError as error:
+        print(error)
+        return 1
     several = [f"cuda:{n}" for n in range(torch.cuda.device_count())] if device.startswith("cuda") else [device] * 2
     print(f"{described(device)} against the processor, {asked.threads} threads; torch {torch.__version__}", flush=True)
     print(f"{asked.documents} documents of at most 256 tokens; the processor encodes a quarter of them\n", flush=True)
