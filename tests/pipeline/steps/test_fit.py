@@ -24,7 +24,7 @@ TRAINED = {
 
 
 def test_an_encoder_without_facts_trained_nothing():
-    assert fitted({}, 0.5) == Fitted(0.5, {}, {}, None, None, None, None, {}, (), {})
+    assert fitted({}, 0.5) == Fitted(0.5, {}, {}, None, None, None, None, {}, (), (), {})
 
 
 def test_facts_of_a_training_are_attributes():
