@@ -34,6 +34,10 @@ class Hardware(Params):
     """Tokens a batch at most, padding included: texts are sorted by length first, and a longer text stands alone. Left
     out, it is 2048 on a processor and 16384 elsewhere, and without limit for models that sentence-transformers runs."""
 
+    quantise: Literal["int8"] | None = None
+    """Round the weights of linear layers to int8 when the model is opened, one scale a channel, and multiply in whole
+    numbers: for models on a processor that this program runs itself (Llama, plain BERT)."""
+
     @property
     def devices(self) -> list[str]:
         """All devices, by name."""
@@ -43,6 +47,24 @@ class Hardware(Params):
     def gpus(self) -> int:
         """How many GPUs that are."""
         return len({_numbered(name) for name in self.devices if name.startswith("cuda")})
+
+
+def not_quantised(hardware: Hardware, what: str) -> None:
+    """Refuse int8 weights.
+
+    Args:
+        hardware: As the spec has it.
+        what: Runs the model instead of this program.
+
+    Raises:
+        UserError: They are asked for.
+    """
+    if hardware.quantise is not None:
+        raise UserError(
+            f"{what} runs this model, whose weights are not rounded here",
+            key="quantise",
+            remedy="leave it out, or use a Llama or a plain BERT",
+        )
 
 
 def present(devices: Sequence[str]) -> list[str]:

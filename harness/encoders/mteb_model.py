@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from harness.encoders import Encoder, register
 from harness.encoders.base import Declared, EncoderBase, EncoderTypeBase, HubName
-from harness.encoders.hardware import Hardware, described, present
+from harness.encoders.hardware import Hardware, described, not_quantised, present
 from harness.errors import UserError
 from harness.hub import Wanted, damage, remove_damaged
 
@@ -128,6 +128,7 @@ class MtebModelType(EncoderTypeBase):
         torch.set_num_threads(threads)
         if len(self.params.devices) > 1:
             raise UserError("mteb loads a model on one device", key="device", remedy='name one, such as "cuda"')
+        not_quantised(self.params, "mteb")
         device = present(self.params.devices)[0]
         return MtebEncoder(self._loaded(device), registered_model(self.params.model), self.params, device)
 

@@ -10,6 +10,7 @@ import torch
 from scipy import sparse
 
 from harness.encoders.backbones.batching import Ahead, Tokeniser, by_length, pack
+from harness.encoders.backbones.int8_linear import to_int8, weights_of
 from harness.encoders.backbones.query_lookup import TextReader
 from harness.encoders.backbones.screened_head import Screen
 from harness.encoders.base import EncoderBase, Probe
@@ -117,6 +118,8 @@ class PackedEncoder(EncoderBase):
 
     def __init__(self, model: Model, batches: Hardware, facts: Mapping[str, float] | None = None) -> None:
         self.model, self.batches, self.facts = model, batches, facts or {}
+        if batches.quantise == "int8":
+            to_int8(model)
         self.tokeniser = Ahead(Tokeniser(model.tokenizer, model.contract))
 
     def expect(self, texts: Sequence[str], role: Role) -> None:
@@ -130,13 +133,14 @@ class PackedEncoder(EncoderBase):
     def parameters(self) -> Mapping[str, float | str]:
         """Number, bytes, dtype and device of the weights as loaded, sizes, and what else there is to say."""
         model = self.model
-        weights = list(model.backbone.parameters())
+        count, size = weights_of(model.backbone)
+        weights: list[torch.Tensor] = []
         if model.contract.kind == "sparse":
             weights += [model.head] if model.own_head else []
             weights += [] if model.bias is None else [model.bias]
         return {
-            "parameters": float(sum(w.numel() for w in weights)),
-            "weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),
+            "parameters": float(count + sum(w.numel() for w in weights)),
+            "weight bytes": float(size + sum(w.numel() * w.element_size() for w in weights)),
             "dtype": self.dtype,
             "device": described(str(model.head.device)),
             "layers": float(model.shape.layers),
@@ -147,7 +151,7 @@ class PackedEncoder(EncoderBase):
     @property
     def dtype(self) -> str:
         """Of weights and arithmetic, by name."""
-        return str(self.model.head.dtype).removeprefix("torch.")
+        return self.batches.quantise or str(self.model.head.dtype).removeprefix("torch.")
 
     def probe(self) -> Probe:
         """Its tokens and states, and what its settings say."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from harness.encoders.backbones.model_side import ModelSide
 from harness.encoders.base import Declared, EncoderBase, Probe
-from harness.encoders.hardware import arithmetic, described
+from harness.encoders.hardware import arithmetic, described, not_quantised
 from harness.encoders.weights.hub_files import commit_of
 from harness.encoders.weights.prompts import registered_prompts
 from harness.encoders.weights.published_folder import Wish, check_networks, copy_model, own_prompts
@@ -148,6 +148,7 @@ class Loaded(EncoderBase, ABC):
     """
 
     def __init__(self, model: SentenceTransformer | SparseEncoder, params: SourceParams) -> None:
+        not_quantised(params, "sentence-transformers")
         self.model, self.params = model, params
         model.eval()
         self.documents = ModelSide(model, "document", params.max_length)
