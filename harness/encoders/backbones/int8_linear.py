@@ -6,15 +6,10 @@ vector does not depend on what it is encoded together with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import nn
 
 from harness.errors import UserError
-
-if TYPE_CHECKING:
-    from harness.encoders.backbones.packed_encoder import Model
 
 LEVELS = 127
 """Of a weight, on each side of 0."""
@@ -54,19 +49,23 @@ class Int8Linear(nn.Module):
         return result.view(*states.shape[:-1], result.shape[-1])
 
 
-def to_int8(model: Model) -> None:
-    """Replace the linear layers of a model's backbone, in place; embeddings, norms and the head stay as they are.
+def to_int8(backbone: nn.Module, head: torch.Tensor) -> None:
+    """Replace the linear layers of a backbone, in place; embeddings, norms and the head stay as they are.
+
+    Args:
+        backbone: Of a model.
+        head: Of the same model, on the same device and in the same dtype.
 
     Raises:
-        UserError: It is not float32 on a processor.
+        UserError: They are not float32 on a processor.
     """
-    if model.head.device.type != "cpu" or model.head.dtype != torch.float32:
+    if head.device.type != "cpu" or head.dtype != torch.float32:
         raise UserError(
             "int8 weights are for a processor, and are made of float32",
             key="quantise",
             remedy='use device = "cpu" and dtype = "float32", or leave quantise out',
         )
-    for module in list(model.backbone.modules()):
+    for module in list(backbone.modules()):
         for name, part in list(module.named_children()):
             if isinstance(part, nn.Linear):
                 setattr(module, name, Int8Linear(part))

@@ -119,7 +119,7 @@ class PackedEncoder(EncoderBase):
     def __init__(self, model: Model, batches: Hardware, facts: Mapping[str, float] | None = None) -> None:
         self.model, self.batches, self.facts = model, batches, facts or {}
         if batches.quantise == "int8":
-            to_int8(model)
+            to_int8(model.backbone, model.head)
         self.tokeniser = Ahead(Tokeniser(model.tokenizer, model.contract))
 
     def expect(self, texts: Sequence[str], role: Role) -> None:
