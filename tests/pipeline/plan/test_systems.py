@@ -57,7 +57,7 @@ def test_a_learned_encoder_is_checked_with_all_figures(spec):
 
 
 def test_an_encoder_of_statistics_has_no_model_to_check(spec):
-    with pytest.raises(UserError, match="it has no model to check") as raised:
+    with pytest.raises(UserError, match="has no model to check") as raised:
         check_stages(spec, "bm25")
     assert "name a learned encoder" in str(raised.value)
 
