@@ -1,8 +1,10 @@
 """A run over vectors that were made elsewhere: what needs no text is measured, and the rest is said to be missing."""
 
 import json
+import re
 
 import numpy as np
+import pytest
 from commands import call, refused
 from small_specs import BM25, ONCE, beir, system, write_spec
 from tests_support import write_collection
@@ -53,6 +55,55 @@ def test_a_whole_run(tmp_path, monkeypatch):
     assert "made elsewhere" in (folder / "report.html").read_text()
     with np.load(folder / "latency.npz") as samples:
         assert not any(np.isnan(samples[name]).any() for name in samples.files)
+
+
+def without_texts(folder):
+    """Leave the identifiers of a collection's documents and queries alone in its files."""
+    for file in (folder / "corpus.jsonl", folder / "queries.jsonl"):
+        names = [json.loads(line)["_id"] for line in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps({"_id": name}) + "\n" for name in names))
+
+
+def test_a_collection_of_identifiers_is_measured_and_they_stand_for_its_texts(tmp_path, monkeypatch):
+    data = write_collection(tmp_path)
+    documents = write_vectors(tmp_path, "d.jsonl", data / "corpus.jsonl")
+    queries = write_vectors(tmp_path, "q.jsonl", data / "queries.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "q.jsonl").read_text().splitlines()]
+    weak = [{**row, "vector": other["vector"]} for row, other in zip(lines, [*lines[1:], lines[0]], strict=True)]
+    (tmp_path / "weak.jsonl").write_text("".join(json.dumps(row) + "\n" for row in weak))
+    without_texts(data)
+    farm = {"type": "vectors", "documents": documents, "queries": queries}
+    spec = write_spec(
+        tmp_path,
+        collections={"mine": {**beir(data), "texts": False}},
+        encoders={"farm": farm, "weak": {**farm, "queries": str(tmp_path / "weak.jsonl")}},
+        systems=[system("good", "farm"), system("bad", "weak")],
+        measure=ONCE,
+    )
+    monkeypatch.chdir(tmp_path)
+    result = call("run", str(spec))
+    assert result.code == 0, result.err
+    report = (tmp_path / "runs" / "small" / "report.html").read_text()
+    assert "none: documents and queries are identifiers" in report
+    table = report.partition("The largest wins and losses")[2].partition("</table>")[0]
+    rows = [row for row in table.split("<tr>") if 'scope="row"' in row]
+    assert {row.partition('scope="row">')[2].partition("<")[0] for row in rows} <= {"q1", "q2", "q3"} and rows
+    firsts = [cell.partition("<br>")[2] for row in rows for cell in row.split('<td class="text">')[1:]]
+    assert all(re.match(r"(✓ )?d\d<br>", first) for first in firsts if first) and any(firsts)
+
+
+@pytest.mark.parametrize("command", ["run", "vectors"])
+def test_an_encoder_that_reads_texts_is_refused_before_anything_runs(tmp_path, monkeypatch, command):
+    data = write_collection(tmp_path)
+    without_texts(data)
+    whole = {**beir(data), "texts": False}
+    for collection in (whole, {"type": "sample", "documents": 4, "collection": whole}):
+        spec = write_spec(tmp_path, collections={"mine": collection}, encoders=BM25, systems=[system()])
+        monkeypatch.chdir(tmp_path)
+        message = refused(command, spec, *(["bm25", "mine", "--out", "farm"] if command == "vectors" else []))
+        what = "encoders.bm25.type: the encoder 'bm25' reads texts, and the collection 'mine' has none"
+        assert f"{spec.name}: {what}" in " ".join(message.split())
+        assert '"dense-vectors"' in message and not (tmp_path / "runs").exists()
 
 
 def test_a_collection_of_other_documents_is_named(tmp_path, monkeypatch):

@@ -82,7 +82,7 @@ def test_a_class_without_a_static_method_is_refused():
         (Index, {"Params", "supports", "libraries", "build", "search", "save", "load", "memory", "work", "codec",
                  "modules", "libraries_with", "reach", "elsewhere"}),
         (Collection, {"Params", "libraries", "fingerprint", "documents", "queries", "judgements", "pairs", "warnings",
-                      "description", "sizes", "expanded", "modules", "libraries_with"}),
+                      "description", "sizes", "expanded", "has_texts", "modules", "libraries_with"}),
         (QualityMetric, {"definition", "libraries", "measure", "method"}),
     ],
 )  # fmt: skip

@@ -174,6 +174,14 @@ class Collection(Protocol):
         ...
 
     @classmethod
+    def has_texts(cls, params: Any) -> bool:
+        """Whether documents and queries have texts; where not, vectors that were made elsewhere can be searched.
+
+        Default: yes.
+        """
+        ...
+
+    @classmethod
     def modules(cls, params: Any) -> tuple[str, ...]:
         """Modules whose code decides the content. Default: the module of the class."""
         ...
@@ -228,6 +236,11 @@ class CollectionBase:
     def mteb_task(cls, params: Any) -> str | None:
         """None."""
         return None
+
+    @classmethod
+    def has_texts(cls, params: Any) -> bool:
+        """They have."""
+        return True
 
     @classmethod
     def modules(cls, params: Any) -> tuple[str, ...]:

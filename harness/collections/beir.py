@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NO_DOCUMENT, NO_QUERY, REPEATED = "name an unknown document", "name an unknown query", "are there twice"
 """Why judgements are left out."""
+NO_TEXT = "the key 'text' is missing"
 
 
 class BeirParams(Params):
@@ -41,6 +42,9 @@ class BeirParams(Params):
     with the higher "identifier", as trec_eval and mteb order them."""
     without_relevant: WithoutRelevant = "leave-out"
     """Whether a query whose judgements are all 0 is left out ("leave-out") or counts 0 ("zero"), as in mteb."""
+    texts: bool = True
+    """Whether documents and queries have texts. With false, lines may have `_id` alone, and only encoders that read no
+    text can be used."""
 
 
 @register("beir")
@@ -179,7 +183,13 @@ class Beir(CollectionBase):
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""
-        return {"source": f"BEIR folder {self.folder.name}", "split": self.params.split}
+        about = {"source": f"BEIR folder {self.folder.name}", "split": self.params.split}
+        return about if self.params.texts else {**about, "texts": "none: documents and queries are identifiers"}
+
+    @classmethod
+    def has_texts(cls, params: BeirParams) -> bool:
+        """As the parameters say."""
+        return params.texts
 
     def _file(self, name: str) -> Path:
         folder = self.folder
@@ -200,11 +210,13 @@ class Beir(CollectionBase):
         """Number and content of each line; None for a broken one that is tolerated."""
         broken = 0
         for number, line in _lines(path, errors="surrogateescape"):
-            row = _row(line)
+            row = _row(line, self.params.texts)
             if isinstance(row, str):
                 broken += 1
                 if broken > tolerate:
                     remedy = "correct the line, or set tolerate to skip some"
+                    if row == NO_TEXT:
+                        remedy += ", or set texts = false for vectors that were made elsewhere"
                     raise UserError(row, file=path, line=number, remedy=remedy)
                 yield number, None
             else:
@@ -219,7 +231,7 @@ class _Row(NamedTuple):
     text: str
 
 
-def _row(line: str) -> _Row | str:
+def _row(line: str, texts_needed: bool) -> _Row | str:
     """What a line holds, or what is wrong with it."""
     try:
         line.encode()
@@ -232,12 +244,15 @@ def _row(line: str) -> _Row | str:
         return f"not JSON: {error}"
     if not isinstance(row, dict):
         return f"not a JSON object: {line[:80]!r}"
-    if missing := [name for name in ("_id", "text") if name not in row]:
-        return f"the key {missing[0]!r} is missing"
+    if "_id" not in row:
+        return "the key '_id' is missing"
+    if "text" not in row and texts_needed:
+        return NO_TEXT
     identifier = row["_id"]
     if isinstance(identifier, int) and not isinstance(identifier, bool):
         identifier = str(identifier)  # numbers are common, and judgements name them by their digits
-    texts = {"_id": identifier, "title": "" if row.get("title") is None else row["title"], "text": row["text"]}
+    text = row.get("text") if texts_needed or row.get("text") is not None else ""
+    texts = {"_id": identifier, "title": "" if row.get("title") is None else row["title"], "text": text}
     for name, value in texts.items():
         if not isinstance(value, str):
             return f"{name!r} holds {value!r:.80}, which is no text"

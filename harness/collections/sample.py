@@ -76,6 +76,12 @@ class Sample(CollectionBase):
         kind, whole = named(params.collection, BARRED)
         return kind.mteb_task(whole)
 
+    @classmethod
+    def has_texts(cls, params: SampleParams) -> bool:
+        """As the whole collection."""
+        kind, whole = named(params.collection, BARRED)
+        return kind.has_texts(whole)
+
     def warnings(self) -> list[str]:
         """What the whole collection warns of, once each though it is read several times."""
         return list(dict.fromkeys(self.whole.warnings()))

@@ -118,6 +118,8 @@ def _cost(encoder: str, collection: str, model: ModelSize, size: Sizes) -> Cost:
 
 def _size(part: Part) -> Sizes | str:
     """Announced or counted; a text that says what is missing."""
+    if not REGISTRIES.collections.get(part.type).has_texts(part.params):
+        return "how long the texts are"
     collection = REGISTRIES.collections.get(part.type)(part.params)
     try:
         return collection.sizes() or "how large this split or subset is"

@@ -28,6 +28,7 @@ PAIRS = 2
 class Side:
     """How one system answered a query: its value, the rank of its first relevant document, and its first document.
 
+    `document` is the text, or the identifier where there is no text.
     `terms` are those that query and document share, with the product of their weights. `ranks` says for a fusion where
     each of its systems ranks the document.
     """
@@ -42,7 +43,7 @@ class Side:
 
 @dataclass(frozen=True)
 class ComparedQuery:
-    """One query: the difference of the pair, its text, and both answers."""
+    """One query: the difference of the pair, its text (its identifier where it has none), and both answers."""
 
     gap: str
     text: str
@@ -121,9 +122,10 @@ def _figure(gaps: NDArray[np.float64], first: str, second: str) -> Figure:
 
 
 def _text(run: RunData, collection: str, query: str, systems: tuple[str, str]) -> str:
+    """The query's text; its identifier where the run has none, or the collection has no texts."""
     for system in systems:
         row = run.explain(collection, system, query)
-        if row:
+        if row and row["text"]:
             return str(row["text"])
     return query
 
@@ -135,7 +137,7 @@ def _side(run: RunData, collection: str, system: str, query: str) -> Side:
     return Side(
         value=f"{run.quality[collection, system, METRIC][query]:.3f}",
         rank=f"first relevant at {rank}" if rank else "no relevant document found" if row else "",
-        document=str(top[0].get("text", "")),
+        document=str(top[0].get("text") or top[0].get("document", "")),
         relevant=bool(top[0].get("relevance")),
         terms=[(str(term), f"{weight:.2f}") for term, weight in top[0].get("terms", ())],
         ranks=[(system, str(rank) if rank else "not listed") for system, rank in top[0].get("ranks", ())],

@@ -70,6 +70,25 @@ def test_a_broken_line_of_the_corpus_is_named_or_skipped_and_counted(tmp_path, l
     assert "1 broken lines skipped, the first is line 2" in warning
 
 
+def test_texts_are_optional_only_where_the_collection_says_so(tmp_path):
+    write(
+        tmp_path, corpus='{"_id": "good"}\n{"_id": 7, "text": null}\n{"_id": "b", "text": "x"}', queries='{"_id": "q"}'
+    )
+    with pytest.raises(UserError, match="the key 'text' is missing") as caught:
+        list(beir(tmp_path).documents())
+    assert "texts = false" in caught.value.remedy
+    named = beir(tmp_path, texts=False)
+    assert list(named.documents()) == [Document("good", "", ""), Document("7", "", ""), Document("b", "", "x")]
+    assert list(named.queries()) == [Query("q", "")]
+    assert not named.has_texts(named.params) and beir(tmp_path).has_texts(beir(tmp_path).params)
+    write(tmp_path, corpus='{"text": "x"}')
+    with pytest.raises(UserError, match="the key '_id' is missing"):
+        list(beir(tmp_path, texts=False).documents())
+    write(tmp_path, corpus='{"_id": "a", "text": 5}')
+    with pytest.raises(UserError, match="'text' holds 5"):
+        list(beir(tmp_path, texts=False).documents())
+
+
 @pytest.mark.parametrize(("line", "words"), BROKEN, ids=[str(number) for number in range(len(BROKEN))])
 def test_a_broken_line_of_the_queries_is_named_and_never_skipped(tmp_path, line, words):
     write(tmp_path, queries='{"_id": "q", "text": "ask"}\n' + line)

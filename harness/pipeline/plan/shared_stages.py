@@ -122,9 +122,21 @@ def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage
 def encode_stage(
     spec: Spec, encoder: Part, collection: str, inputs: Mapping[str, Stage], check: Stage | None, once: Once
 ) -> Stage:
-    """The stage that gives all vectors of a collection: one that makes them, or one that joins the shards."""
+    """The stage that gives all vectors of a collection: one that makes them, or one that joins the shards.
+
+    Raises:
+        UserError: The encoder reads texts, and the collection has none.
+    """
     measure, label = spec.head.measure, f"{encoder.name} / {collection}"
-    made = encoder_type(encoder)
+    made, searched = encoder_type(encoder), spec.collections[collection]
+    if made.encodes() and not REGISTRIES.collections.get(searched.type).has_texts(searched.params):
+        raise UserError(
+            f"the encoder {encoder.name!r} reads texts, and the collection {collection!r} has none",
+            file=spec.file,
+            key=f"encoders.{encoder.base}.type",
+            remedy='use type = "vectors" or "dense-vectors" with vectors that were made from the texts, '
+            "or give the collection its texts and leave texts = false out",
+        )
 
     def encode(name: str, **shard: tuple[int, int]) -> Stage:
         return once(

@@ -181,7 +181,8 @@ def encoding_stages(spec: Spec, encoder: str, collection: str) -> list[Stage]:
     fit = once(fit_stage(spec, part, prepare, once))
     check = check_stage(spec, part, fit, refuse=spec.head.measure.invalid_models == "refuse")
     check = once(check) if check else None
-    encode_stage(spec, part, collection, {"model": fit, "collection": prepare}, check, once)
+    asked = encoder_on(part, spec.collections[collection])
+    encode_stage(spec, asked, collection, {"model": fit, "collection": prepare}, check, once)
     return list(made.values())
 
 

@@ -5,7 +5,9 @@ from small_specs import beir, load_small, system
 from tests_support import write_collection
 
 from harness.errors import UserError
-from harness.pipeline.plan.systems import system_stages
+from harness.pipeline.plan.registries import REGISTRIES
+from harness.pipeline.plan.systems import encoding_stages, system_stages
+from harness.spec.load import load_spec
 
 
 def planned(tmp_path, **params):
@@ -35,6 +37,13 @@ def test_texts_of_a_collection_get_its_prefixes_wherever_they_are_encoded(tmp_pa
         assert prefixes and set(prefixes) == {prefix}
     assert stages["a"].fit.key == stages["b"].fit.key
     assert stages["a"].check.key == stages["b"].check.key
+
+
+def test_exported_vectors_are_those_of_a_run(tmp_path):
+    stages = planned(tmp_path, query_prefix="q: ", prefixes={"b": {"query": "of b: "}})
+    spec = load_spec(tmp_path / "small.toml", REGISTRIES)
+    for name in ("a", "b"):
+        assert encoding_stages(spec, "dense", name)[-1].key == stages[name].encode.key
 
 
 def test_a_check_encodes_with_a_general_instruction(tmp_path):
