@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import model_validator
 
 from harness.encoders import EncoderBase, EncoderTypeBase, Progress, register
-from harness.encoders.precomputed.vector_files import Columns, VectorFile
+from harness.encoders.precomputed.vector_files import FORMATS, NAMED, Columns, VectorFile
 from harness.encoders.weights.hub_files import digest
 from harness.errors import UserError
 from harness.spec.params import Params
@@ -37,12 +37,13 @@ class VectorsParams(Params):
     """Files of vectors: a folder in the layout of lsr-benchmark, or a file for each side."""
 
     folder: str | None = None
-    """Holds `doc/doc-embeddings.npz` (or .npy), `doc/doc-ids.txt`, and the same with `query`."""
+    """Holds `doc/doc-embeddings.npz` (or another format), `doc/doc-ids.txt`, and the same with `query`."""
     documents: str | None = None
-    """File of the documents' vectors: .npz (CSR), .npy (dense), or .jsonl with {"id", "vector": {token: weight}} a
-    line."""
+    """File of the documents' vectors: .npz (CSR), .npy (dense), .safetensors or .parquet (either), or .jsonl with
+    {"id", "vector": {token: weight}} a line."""
     document_ids: str | None = None
-    """Their identifiers, one a line; `ids.txt` beside the file where it is left out. A .jsonl has its own."""
+    """Their identifiers, one a line; `ids.txt` beside the file where it is left out. A .parquet and a .jsonl have
+    their own."""
     queries: str | None = None
     """File of the queries' vectors."""
     query_ids: str | None = None
@@ -55,29 +56,34 @@ class VectorsParams(Params):
             raise ValueError("give a folder, or files of documents and queries")
         return self
 
+    def paths(self, role: Role) -> tuple[Path, Path]:
+        """Where the vectors of a side and their identifiers lie, whether or not they are there."""
+        if self.folder is not None:
+            base = Path(self.folder).expanduser() / SHORT[role]
+            files = [base / f"{SHORT[role]}-embeddings{suffix}" for suffix in FORMATS]
+            return next((file for file in files if file.exists()), files[0]), base / f"{SHORT[role]}-ids.txt"
+        names = (self.documents, self.document_ids) if role == "document" else (self.queries, self.query_ids)
+        file = Path(str(names[0])).expanduser()
+        return file, file.with_name("ids.txt") if names[1] is None else Path(names[1]).expanduser()
+
     def side(self, role: Role) -> VectorFile:
         """The file of a side.
 
         Raises:
             UserError: It is not there, or of no known format.
         """
-        if self.folder is not None:
-            base = Path(self.folder).expanduser() / SHORT[role]
-            file, ids = base / f"{SHORT[role]}-embeddings.npz", base / f"{SHORT[role]}-ids.txt"
-            file = file if file.exists() else file.with_suffix(".npy")
-        else:
-            names = (self.documents, self.document_ids) if role == "document" else (self.queries, self.query_ids)
-            file = Path(str(names[0])).expanduser()
-            ids = file.with_name("ids.txt") if names[1] is None else Path(names[1]).expanduser()
-        if file.suffix not in {".npz", ".npy", ".jsonl"}:
-            raise UserError("no format of vectors", file=file, key=PLURALS[role], remedy="use .npz, .npy or .jsonl")
-        wanted = [file] if file.suffix == ".jsonl" else [file, ids]
+        file, ids = self.paths(role)
+        if file.suffix not in FORMATS:
+            raise UserError(
+                "no format of vectors", file=file, key=PLURALS[role], remedy=f"use one of {', '.join(FORMATS)}"
+            )
+        wanted = [file] if file.suffix in NAMED else [file, ids]
         for path in wanted:
             if not path.is_file():
                 raise UserError(
                     f"there is no file of the {PLURALS[role]}", file=path, key=PLURALS[role], remedy="correct the path"
                 )
-        return VectorFile(file, None if file.suffix == ".jsonl" else ids)
+        return VectorFile(file, None if file.suffix in NAMED else ids)
 
 
 @register("vectors")
@@ -88,6 +94,12 @@ class SparseVectors(EncoderTypeBase):
     kind: ClassVar[Kind] = "sparse"
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
     params: VectorsParams
+
+    @classmethod
+    def libraries_with(cls, params: VectorsParams) -> tuple[str, ...]:
+        """Besides those of the class pyarrow, where it reads a file."""
+        parquet = any(params.paths(role)[0].suffix == ".parquet" for role in PLURALS)
+        return (*cls.libraries, "pyarrow") if parquet else cls.libraries
 
     def encodes(self) -> bool:
         """No: there is no model."""
@@ -121,7 +133,7 @@ class SparseVectors(EncoderTypeBase):
         """
         sides: dict[Role, VectorFile] = {"document": self.params.side("document"), "query": self.params.side("query")}
         for side in sides.values():
-            if (side.file.suffix == ".npy") != (self.kind == "dense"):
+            if side.kind() != self.kind:
                 other = "dense-vectors" if self.kind == "sparse" else "vectors"
                 raise UserError("these are vectors of the other kind", file=side.file, remedy=f'use type = "{other}"')
         columns = Columns()

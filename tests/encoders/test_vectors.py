@@ -1,14 +1,20 @@
 """Vectors that were made elsewhere: every format gives what was saved, and nothing else is taken for vectors."""
 
 import io
+import itertools
 import json
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 from scipy import sparse
 
 from harness.encoders import StoredRows, registry
@@ -38,6 +44,12 @@ def write(folder, form):
             ]
             file = folder / f"{side}.jsonl"
             file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        elif form.startswith("parquet"):
+            file = folder / f"{side}.parquet"
+            write_parquet(file, IDS[side], rows, form.removeprefix("parquet "))
+        elif form.startswith("safetensors"):
+            file = folder / f"{side}.safetensors"
+            write_safetensors(file, rows, form.removeprefix("safetensors "))
         elif form == "npy":
             file = folder / f"{side}.npy"
             np.save(file, rows)
@@ -53,6 +65,41 @@ def write(folder, form):
     return named
 
 
+def write_parquet(file, ids, rows, form, **settings):
+    """Rows as a Parquet file: `form` is indices, tokens, fixed or lists."""
+    csr = sparse.csr_matrix(rows)
+    if form in {"indices", "tokens"}:
+        places = [csr.indices[begin:end].tolist() for begin, end in itertools.pairwise(csr.indptr.tolist())]
+        values = [csr.data[begin:end].tolist() for begin, end in itertools.pairwise(csr.indptr.tolist())]
+        named = [[TOKENS[place] for place in row] for row in places] if form == "tokens" else places
+        kind = pa.string() if form == "tokens" else pa.int32()
+        columns = {"indices": pa.array(named, pa.list_(kind)), "values": pa.array(values, pa.list_(pa.float32()))}
+    else:
+        kind = pa.list_(pa.float32(), rows.shape[1]) if form == "fixed" else pa.large_list(pa.float64())
+        columns = {"vector": pa.array(rows.tolist(), kind)}
+    pq.write_table(pa.table({"id": pa.array(ids, pa.string()), **columns}), file, **settings)
+
+
+def write_safetensors(file, rows, form):
+    """Rows as a .safetensors: `form` is csr, matrix or bfloat16."""
+    csr = sparse.csr_matrix(rows)
+    if form == "csr":
+        shape = np.array(csr.shape, np.int64)
+        save_file({"data": csr.data, "indices": csr.indices, "indptr": csr.indptr, "shape": shape}, file)
+    elif form == "matrix":
+        save_file({"embeddings": np.ascontiguousarray(rows)}, file)
+    else:
+        save_torch({"embeddings": torch.from_numpy(np.array(rows)).bfloat16()}, file)
+
+
+SPARSE = ["plain", "compressed", "tokens", "jsonl", "safetensors csr", "parquet indices", "parquet tokens"]
+DENSE = ["npy", "safetensors matrix", "safetensors bfloat16", "parquet fixed", "parquet lists"]
+
+
+def type_of(form):
+    return "dense-vectors" if form in DENSE else "vectors"
+
+
 def made(place, type="vectors", **params):
     maker = registry.get(type)
     encoder = maker(maker.Params(**params))
@@ -66,16 +113,18 @@ def dense(rows):
     return rows.toarray() if sparse.issparse(rows) else rows
 
 
-@pytest.mark.parametrize("form", ["plain", "compressed", "tokens", "jsonl", "npy"])
+@pytest.mark.parametrize("form", [*SPARSE, *DENSE])
 def test_rows_are_those_that_were_saved_in_whatever_order(tmp_path, form):
-    kind = "dense-vectors" if form == "npy" else "vectors"
-    maker, facts, encoder = made(tmp_path, kind, **write(tmp_path / "files", form))
+    maker, facts, encoder = made(tmp_path, type_of(form), **write(tmp_path / "files", form))
     assert isinstance(encoder, StoredRows) and encoder.kind == maker.kind and encoder.width == 4
+    assert ("pyarrow" in maker.libraries_with(maker.params)) == form.startswith("parquet")
     assert facts["vectors"] == {"documents": 3, "queries": 2} and not maker.encodes() and not maker.learned()
     for side, role in (("documents", "document"), ("queries", "query")):
         turned = encoder.rows(IDS[side][::-1], role)
         columns = (
-            [encoder.terms(range(4)).index(token) for token in TOKENS] if form in {"tokens", "jsonl"} else range(4)
+            [encoder.terms(range(4)).index(token) for token in TOKENS]
+            if form in {"tokens", "jsonl", "parquet tokens"}
+            else range(4)
         )
         assert turned.dtype == np.float32
         np.testing.assert_array_equal(dense(turned)[:, columns], ROWS[side][::-1])
@@ -125,7 +174,7 @@ def test_any_csr_comes_back(tmp_path_factory, data):
 @given(st.data())
 def test_a_damaged_file_is_an_error_of_its_own_or_reads_as_numbers(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damaged")
-    form = data.draw(st.sampled_from(["plain", "compressed", "npy", "jsonl"]))
+    form = data.draw(st.sampled_from([*SPARSE, *DENSE]))
     files = write(folder / "files", form)
     file = folder / "files" / files["documents"].rpartition("/")[2]
     content = bytearray(file.read_bytes())
@@ -135,9 +184,120 @@ def test_a_damaged_file_is_an_error_of_its_own_or_reads_as_numbers(tmp_path_fact
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     file.write_bytes(content)
     try:
-        made(folder, "dense-vectors" if form == "npy" else "vectors", **files)
+        made(folder, type_of(form), **files)
     except UserError as error:
         assert error.remedy
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_any_rows_come_back_from_safetensors_and_parquet(tmp_path_factory, data):
+    rows, width = data.draw(st.integers(0, 30)), data.draw(st.integers(1, 4))
+    values = st.sampled_from([0.0, 0.0, 1.5, -2.25, 0.1])
+    square = np.array(
+        data.draw(st.lists(st.lists(values, min_size=width, max_size=width), min_size=rows, max_size=rows)), np.float32
+    ).reshape(rows, width)
+    form = data.draw(st.sampled_from(["csr", "matrix", "indices", "tokens", "fixed", "lists"]))
+    folder, ids = tmp_path_factory.mktemp("rows"), [f"ü{row}" for row in range(rows)]
+    (folder / "ids.txt").write_text("".join(f"{name}\n" for name in ids))
+    if form in {"csr", "matrix"}:
+        write_safetensors(folder / "a.safetensors", square, form)
+        side = VectorFile(folder / "a.safetensors", folder / "ids.txt")
+    else:
+        compression, size = data.draw(st.sampled_from(["none", "zstd"])), data.draw(st.integers(1, 9))
+        write_parquet(folder / "a.parquet", ids, square, form, compression=compression, row_group_size=size)
+        side = VectorFile(folder / "a.parquet", None)
+    assert side.kind() == ("dense" if form in {"matrix", "fixed", "lists"} else "sparse")
+    columns = {}
+    if side.names_tokens():
+        side.tokens(columns)
+        assert set(columns) == {TOKENS[place] for place in range(width) if square[:, place].any()}
+        order = [TOKENS.index(token) for token in columns]
+    else:
+        order = range(side.width() if rows else width)
+        assert side.width() <= width and not square[:, len(order) :].any()
+    blocks = list(side.blocks(len(order), columns))
+    assert [name for names, _ in blocks for name in names] == ids
+    read = np.concatenate([np.zeros((0, len(order)), np.float32), *(dense(block) for _, block in blocks)])
+    np.testing.assert_array_equal(read, square[:, list(order)])
+
+
+@pytest.mark.parametrize("form", ["safetensors csr", "parquet indices", "parquet fixed"])
+def test_a_large_file_is_read_in_pieces(tmp_path, form):
+    """2500 rows are three blocks, though a Parquet file has them as one group."""
+    rows = np.tile(ROWS["documents"], (834, 1))[:2500]
+    ids = [str(row) for row in range(2500)]
+    file = tmp_path / f"a.{form.partition(' ')[0]}"
+    if file.suffix == ".parquet":
+        write_parquet(file, ids, rows, form.partition(" ")[2])
+    else:
+        write_safetensors(file, rows, "csr")
+    (tmp_path / "ids.txt").write_text("".join(f"{name}\n" for name in ids))
+    blocks = list(VectorFile(file, tmp_path / "ids.txt").blocks(4, {}))
+    assert [len(names) for names, _ in blocks] == [1024, 1024, 452]
+    np.testing.assert_array_equal(np.concatenate([dense(block) for _, block in blocks]), rows)
+
+
+COLUMNS = {"id": ["a", "b"], "indices": [[0], [1]], "values": [[1.0], [2.0]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"id": None}, "no column 'id'"),
+        ({"values": None}, "no column 'values'"),
+        ({"indices": None, "values": None}, "no column 'vector'"),
+        ({"id": [1.5, 2.5]}, "'id' holds double"),
+        ({"id": ["a", None]}, "'id' lacks values"),
+        ({"indices": [1, 2]}, "not lists"),
+        ({"indices": [[0.5], [1.5]]}, "'indices' holds double"),
+        ({"values": [["a"], ["b"]]}, "'values' holds string"),
+        ({"values": [[1.0], None]}, "'values' lacks values"),
+        ({"values": [[1.0], [None]]}, "lists of the column 'values' lack values"),
+        ({"values": [[1.0, 2.0], []]}, "as many indices as values"),
+        ({"indices": [[0], [-1]]}, "beyond"),
+        ({"indices": None, "values": None, "vector": [[1.0], [1.0, 2.0]]}, "not every vector has 1 dimensions"),
+    ],
+)
+def test_a_parquet_file_of_other_columns_is_refused(tmp_path, change, what):
+    columns = {name: values for name, values in (COLUMNS | change).items() if values is not None}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    side = VectorFile(tmp_path / "a.parquet", None)
+    with pytest.raises(UserError, match=what) as caught:
+        list(side.blocks(side.width(), {}))
+    assert caught.value.file == tmp_path / "a.parquet" and caught.value.remedy
+
+
+def tensor(dtype="F32", shape=(1, 2), offsets=(0, 8), name="a", content=b"0" * 8):
+    header = json.dumps({name: {"dtype": dtype, "shape": shape, "data_offsets": offsets}}).encode()
+    return len(header).to_bytes(8, "little") + header + content
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "no .safetensors"),
+        (b"\xff" * 40, "header is cut off"),
+        (tensor(content=b""), "bytes"),
+        (tensor(shape=(1 << 40, 1 << 40)), "do not fit its shape"),
+        (tensor(shape=(-1, -2)), "do not fit its shape"),
+        (tensor(shape=("a", 2)), "do not fit its shape"),
+        (tensor(offsets=(-8, 0)), "begins in the header"),
+        (tensor(offsets=(0.0, 8.0)), "do not fit its shape"),
+        (tensor(dtype="F8_E4M3", shape=(1, 8)), "dtype F8_E4M3"),
+        (tensor(dtype=["F32"]), "dtype"),
+        (tensor(shape=(2,)), "1 dimensions"),
+        (tensor(name="__metadata__"), "neither a CSR"),
+        (tensor(name="indptr"), "no array 'indices'"),
+    ],
+)
+def test_headers_of_safetensors_are_not_believed(tmp_path, content, what):
+    (tmp_path / "a.safetensors").write_bytes(content)
+    (tmp_path / "ids.txt").write_text("1\n")
+    side = VectorFile(tmp_path / "a.safetensors", tmp_path / "ids.txt")
+    with pytest.raises(UserError, match=what) as caught:
+        list(side.blocks(side.width(), {}))
+    assert caught.value.file == tmp_path / "a.safetensors" and caught.value.remedy
 
 
 def npy(header, content=b""):

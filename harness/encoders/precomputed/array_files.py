@@ -31,28 +31,18 @@ BROKEN = (ValueError, LookupError, RuntimeError, OSError, EOFError, zipfile.BadZ
 
 
 class ArrayStream:
-    """One array whose values are read in order.
+    """One array whose values are read in order, row by row.
 
     Args:
-        stream: At the beginning of a .npy file.
+        stream: At the first value.
         file: Named in errors.
-
-    Raises:
-        UserError: It is no .npy file, holds Python objects, or is stored column by column.
+        shape: Of the array.
+        dtype: Of its values.
     """
 
-    def __init__(self, stream: IO[bytes], file: Path) -> None:
+    def __init__(self, stream: IO[bytes], file: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
         self._stream, self._file = stream, file
-        try:
-            version = npy.read_magic(stream)
-            read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-            self.shape, fortran, self.dtype = read(stream, max_header_size=HEADER)
-        except Exception as error:  # numpy parses the header as Python, which fails in many ways
-            raise damaged(file, f"this is no array of numpy: {error}") from None
-        if self.dtype.hasobject:
-            raise damaged(file, "the array holds Python objects, which are never unpickled")
-        if fortran and len(self.shape) > 1:
-            raise damaged(file, "the array is stored column by column")
+        self.shape, self.dtype = shape, dtype
 
     def read(self, count: int) -> NDArray[np.generic]:
         """The next `count` values, one dimension.
@@ -78,6 +68,29 @@ class ArrayStream:
         return np.concatenate(parts)
 
 
+def npy_stream(stream: IO[bytes], file: Path) -> ArrayStream:
+    """The array of a .npy file.
+
+    Args:
+        stream: At the beginning of the file.
+        file: Named in errors.
+
+    Raises:
+        UserError: It is no .npy file, holds Python objects, or is stored column by column.
+    """
+    try:
+        version = npy.read_magic(stream)
+        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        shape, fortran, dtype = read(stream, max_header_size=HEADER)
+    except Exception as error:  # numpy parses the header as Python, which fails in many ways
+        raise damaged(file, f"this is no array of numpy: {error}") from None
+    if dtype.hasobject:
+        raise damaged(file, "the array holds Python objects, which are never unpickled")
+    if fortran and len(shape) > 1:
+        raise damaged(file, "the array is stored column by column")
+    return ArrayStream(stream, file, shape, dtype)
+
+
 @contextmanager
 def members(file: Path, names: tuple[str, ...]) -> Iterator[Mapping[str, ArrayStream]]:
     """The arrays of these names in a .npz, as far as they are there; each is read in its own order.
@@ -98,7 +111,7 @@ def members(file: Path, names: tuple[str, ...]) -> Iterator[Mapping[str, ArraySt
                     stream = archive.open(f"{name}.npy")
                 except BROKEN as error:
                     raise damaged(file, f"{name} cannot be read: {error}") from None
-                streams[name] = ArrayStream(stream, file)
+                streams[name] = npy_stream(stream, file)
         yield streams
 
 

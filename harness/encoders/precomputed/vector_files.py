@@ -1,27 +1,32 @@
-"""Formats of precomputed vectors, each read row by row: .npz of CSR, .npy, and JSON lines with token weights."""
+"""Formats of precomputed vectors, each read row by row."""
 
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy import sparse
 
-from harness.encoders.precomputed.array_files import ArrayStream, damaged, members
+from harness.encoders.precomputed import parquet_files, tensor_files
+from harness.encoders.precomputed.array_files import ArrayStream, damaged, members, npy_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from harness.vectors import Vectors
+    from harness.vectors import Kind, Vectors
 
 BLOCK = 1024
 """Rows at a time."""
+FORMATS = (".npz", ".npy", ".safetensors", ".parquet", ".jsonl")
+NAMED = (".parquet", ".jsonl")
+"""Formats that have the identifiers in them."""
 Columns: TypeAlias = dict[str, int]
 """Token -> column, in the order in which tokens were first read."""
 Block: TypeAlias = "tuple[list[str], Vectors]"
@@ -33,15 +38,29 @@ class VectorFile:
     """Vectors of one side.
 
     Attributes:
-        file: .npz, .npy or .jsonl.
-        ids: One identifier a line; None where the file has them (.jsonl).
+        file: Of one of `FORMATS`.
+        ids: One identifier a line; None where the file has them (`NAMED`).
     """
 
     file: Path
     ids: Path | None
 
+    def kind(self) -> Kind:
+        """Whether the vectors are sparse or dense.
+
+        Raises:
+            UserError: The file is damaged, or has neither.
+        """
+        if self.file.suffix == ".parquet":
+            return parquet_files.kind_of(self.file)
+        if self.file.suffix == ".safetensors":
+            return "sparse" if "indptr" in tensor_files.shapes(self.file) else "dense"
+        return "dense" if self.file.suffix == ".npy" else "sparse"
+
     def names_tokens(self) -> bool:
         """Whether columns are tokens; else they are numbers."""
+        if self.file.suffix == ".parquet":
+            return parquet_files.names_tokens(self.file)
         if self.file.suffix == ".jsonl":
             return True
         if self.file.suffix != ".npz":
@@ -56,6 +75,10 @@ class VectorFile:
                 for token in vector:
                     columns.setdefault(token, len(columns))
             return
+        if self.file.suffix == ".parquet":
+            for token in parquet_files.tokens(self.file):
+                columns.setdefault(token, len(columns))
+            return
         with members(self.file, ("indices",)) as arrays:
             stream = arrays["indices"]
             left = int(np.prod(stream.shape, dtype=object))
@@ -67,10 +90,12 @@ class VectorFile:
 
     def width(self) -> int:
         """Columns of the vectors where these are numbers; without a stated shape, one more than the largest of them."""
-        if self.file.suffix == ".npy":
+        if self.file.suffix == ".parquet":
+            return parquet_files.width(self.file)
+        if self.kind() == "dense":
             with _array(self.file) as stream:
                 return int(stream.shape[1])
-        with members(self.file, ("shape", "indices")) as arrays:
+        with _arrays(self.file, ("shape", "indices")) as arrays:
             if "shape" in arrays:
                 shape = arrays["shape"].whole()
                 if len(shape) != 2 or shape.dtype.kind not in "iu":
@@ -97,7 +122,10 @@ class VectorFile:
         if self.file.suffix == ".jsonl":
             yield from self._of_lines(width, columns)
             return
-        parts = self._dense() if self.file.suffix == ".npy" else self._csr(width, columns)
+        if self.file.suffix == ".parquet":
+            yield from parquet_files.rows(self.file, width, columns)
+            return
+        parts = self._dense() if self.kind() == "dense" else self._csr(width, columns)
         names = _identifiers(self.ids or self.file.with_name("ids.txt"))
         rows = 0
         for part in parts:
@@ -117,7 +145,7 @@ class VectorFile:
                 yield np.asarray(stream.read(count * width), np.float32).reshape(count, width)
 
     def _csr(self, width: int, columns: Columns) -> Iterator[sparse.csr_matrix]:
-        with members(self.file, ("data", "indices", "indptr", "format")) as arrays:
+        with _arrays(self.file, ("data", "indices", "indptr", "format")) as arrays:
             _complete(self.file, arrays, ("data", "indices", "indptr"))
             if "format" in arrays and _names(arrays["format"].whole()) != ["csr"]:
                 raise damaged(self.file, "the matrix is not stored by rows (CSR)")
@@ -159,15 +187,26 @@ def _rows(data: Sequence[float], places: Sequence[int], indptr: Sequence[int], w
     return sparse.csr_matrix(parts, shape=(len(indptr) - 1, width))
 
 
+def _arrays(file: Path, names: tuple[str, ...]) -> AbstractContextManager[Mapping[str, ArrayStream]]:
+    """The arrays of these names in a .npz or .safetensors."""
+    return (tensor_files.tensors if file.suffix == ".safetensors" else members)(file, names)
+
+
 @contextmanager
 def _array(file: Path) -> Iterator[ArrayStream]:
-    """The array of a .npy file with two dimensions."""
-    try:
-        opened = file.open("rb")
-    except OSError as error:
-        raise damaged(file, f"the file cannot be read: {error}") from None
-    with opened:
-        stream = ArrayStream(opened, file)
+    """The one array of a .npy or .safetensors file; it has two dimensions."""
+    with ExitStack() as opened:
+        if file.suffix == ".safetensors":
+            names = tuple(tensor_files.shapes(file))
+            if len(names) != 1:
+                what = "neither a CSR (data, indices, indptr) nor one matrix"
+                raise damaged(file, f"the file has the arrays {', '.join(names) or 'of none'}: {what}")
+            stream = opened.enter_context(tensor_files.tensors(file, names))[names[0]]
+        else:
+            try:
+                stream = npy_stream(opened.enter_context(file.open("rb")), file)
+            except OSError as error:
+                raise damaged(file, f"the file cannot be read: {error}") from None
         if len(stream.shape) != 2 or stream.dtype.kind not in "fiu":
             raise damaged(file, f"the array has {len(stream.shape)} dimensions of {stream.dtype}, not 2 of numbers")
         yield stream

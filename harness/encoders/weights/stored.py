@@ -60,10 +60,22 @@ class StoredTensor:
 
 
 def read_header(file: Path) -> list[StoredTensor]:
-    """The tensors of a file, in the order of their bytes.
+    """The tensors of a file of weights, in the order of their bytes.
 
     Raises:
         UserError: It is damaged or cut off.
+    """
+    try:
+        return tensors_in(file)
+    except ValueError as error:
+        raise _damaged(file, str(error)) from None
+
+
+def tensors_in(file: Path) -> list[StoredTensor]:
+    """The tensors of a file, in the order of their bytes.
+
+    Raises:
+        ValueError: It is damaged or cut off; the text says how.
     """
     whole = file.stat().st_size
     try:
@@ -78,11 +90,13 @@ def read_header(file: Path) -> list[StoredTensor]:
             if name != "__metadata__"
             for begin, end in (entry["data_offsets"],)
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(file, str(error)) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from None
+    if any(tensor.begin < start for tensor in tensors):
+        raise ValueError("a tensor begins in the header")
     needed = max((tensor.begin + tensor.size for tensor in tensors), default=start)
     if whole < needed:
-        raise _damaged(file, f"it has {whole} of {needed} bytes")
+        raise ValueError(f"it has {whole} of {needed} bytes")
     return sorted(tensors, key=lambda tensor: tensor.begin)
 
 
