@@ -238,6 +238,27 @@ def test_a_large_file_is_read_in_pieces(tmp_path, form):
     np.testing.assert_array_equal(np.concatenate([dense(block) for _, block in blocks]), rows)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+@pytest.mark.parametrize("form", ["npz", "npy", "jsonl", "safetensors", "parquet"])
+def test_a_weight_that_is_no_float32_is_refused_with_its_file(tmp_path, form, value):
+    file, values = tmp_path / f"a.{form}", np.array([[1.0, value]])
+    (tmp_path / "ids.txt").write_text("1\n")
+    if form == "npz":
+        sparse.save_npz(file, sparse.csr_matrix(values))
+    elif form == "npy":
+        np.save(file, values)
+    elif form == "jsonl":
+        file.write_text(json.dumps({"id": 1, "vector": {"a": 1.0, "b": value}}) + "\n")
+    elif form == "safetensors":
+        save_file({"a": values}, file)
+    else:
+        pq.write_table(pa.table({"id": [1], "vector": values.tolist()}), file)
+    side = VectorFile(file, tmp_path / "ids.txt")
+    with pytest.raises(UserError, match="NaN, or infinite in float32") as caught:
+        list(side.blocks(2, {"a": 0, "b": 1}))
+    assert caught.value.file == file
+
+
 COLUMNS = {"id": ["a", "b"], "indices": [[0], [1]], "values": [[1.0], [2.0]]}
 
 

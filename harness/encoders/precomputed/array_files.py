@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 HEADER = 10_000
 """Bytes of a header at most: numpy writes some hundred, and parsing a large one may crash the interpreter."""
@@ -113,6 +113,19 @@ def members(file: Path, names: tuple[str, ...]) -> Iterator[Mapping[str, ArraySt
                     raise damaged(file, f"{name} cannot be read: {error}") from None
                 streams[name] = npy_stream(stream, file)
         yield streams
+
+
+def weights(file: Path, values: ArrayLike) -> NDArray[np.float32]:
+    """Values as float32, in memory of their own.
+
+    Raises:
+        UserError: One is NaN, or infinite in float32.
+    """
+    with np.errstate(over="ignore"):
+        small = np.array(values, np.float32)
+    if not np.isfinite(small).all():
+        raise damaged(file, "a value is NaN, or infinite in float32")
+    return small
 
 
 def damaged(file: Path, what: str) -> UserError:

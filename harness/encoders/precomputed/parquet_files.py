@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from harness.encoders.precomputed.array_files import damaged
+from harness.encoders.precomputed.array_files import damaged, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ def rows(file: Path, columns_of_rows: int, columns: dict[str, int]) -> Iterator[
         for batch in _batches(opened, [ID, INDICES, VALUES] if is_sparse else [ID, VECTOR]):
             names = [str(name) for name in _without_nulls(file, batch, ID).to_pylist()]
             values, lengths = _values(file, batch, VALUES if is_sparse else VECTOR)
-            data = np.array(values.to_numpy(zero_copy_only=False), np.float32)
+            data = weights(file, values.to_numpy(zero_copy_only=False))
             if not is_sparse:
                 if (lengths != columns_of_rows).any():
                     raise damaged(file, f"not every vector has {columns_of_rows} dimensions")

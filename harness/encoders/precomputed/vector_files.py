@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from harness.encoders.precomputed import parquet_files, tensor_files
-from harness.encoders.precomputed.array_files import ArrayStream, damaged, members, npy_stream
+from harness.encoders.precomputed.array_files import ArrayStream, damaged, members, npy_stream, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -142,7 +142,7 @@ class VectorFile:
             rows, width = stream.shape
             for begin in range(0, rows, BLOCK):
                 count = min(BLOCK, rows - begin)
-                yield np.asarray(stream.read(count * width), np.float32).reshape(count, width)
+                yield weights(self.file, stream.read(count * width)).reshape(count, width)
 
     def _csr(self, width: int, columns: Columns) -> Iterator[sparse.csr_matrix]:
         with _arrays(self.file, ("data", "indices", "indptr", "format")) as arrays:
@@ -159,7 +159,7 @@ class VectorFile:
             for begin in range(0, len(indptr) - 1, BLOCK):
                 ends = indptr[begin : begin + BLOCK + 1]
                 count = int(ends[-1] - ends[0])
-                data = np.array(arrays["data"].read(count), np.float32)  # what is read is not writable
+                data = weights(self.file, arrays["data"].read(count))
                 raw = arrays["indices"].read(count)
                 named = raw.dtype.kind in "US"
                 places = np.asarray([columns[name] for name in _names(raw)] if named else raw, np.int64)
@@ -176,14 +176,14 @@ class VectorFile:
             data += vector.values()
             indptr.append(len(places))
             if len(ids) == BLOCK:
-                yield ids, _rows(data, places, indptr, width)
+                yield ids, _rows(weights(self.file, data), places, indptr, width)
                 ids, indptr, places, data = [], [0], [], []
         if ids:
-            yield ids, _rows(data, places, indptr, width)
+            yield ids, _rows(weights(self.file, data), places, indptr, width)
 
 
-def _rows(data: Sequence[float], places: Sequence[int], indptr: Sequence[int], width: int) -> sparse.csr_matrix:
-    parts = (np.asarray(data, np.float32), np.asarray(places, np.int64), np.asarray(indptr, np.int64))
+def _rows(data: NDArray[np.float32], places: Sequence[int], indptr: Sequence[int], width: int) -> sparse.csr_matrix:
+    parts = (data, np.asarray(places, np.int64), np.asarray(indptr, np.int64))
     return sparse.csr_matrix(parts, shape=(len(indptr) - 1, width))
 
 
