@@ -195,10 +195,10 @@ def test_faiss_says_what_does_not_fit():
         create("faiss", factory="PQ4").build(rows)
     with pytest.raises(UserError, match="'Nonsense'"):
         create("faiss", factory="Nonsense").build(rows)
-    with pytest.raises(UserError, match="no nprobe"):
-        create("faiss", factory="SQ8", nprobe=3).build(rows)
-    with pytest.raises(UserError, match="no k_factor"):
-        create("faiss", factory="SQ8", k_factor=3).build(rows)
+    with pytest.raises(ValueError, match="no nprobe"):
+        create("faiss", factory="SQ8", nprobe=3)
+    with pytest.raises(ValueError, match="no k_factor"):
+        create("faiss", factory="SQ8", k_factor=3)
     with pytest.raises(UserError, match="dense"):
         create("faiss", factory="SQ8").build(sparse.csr_matrix(rows))
 

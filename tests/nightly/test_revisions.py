@@ -207,6 +207,7 @@ def test_folders_of_a_side_are_found_by_key_in_the_store(tmp_path):
     assert found == {
         ("c", "s"): {
             "collection": str(objects / "aa/aa1/files"),
+            "collection_name": "c",
             "model": str(objects / "bb/bb2/files"),
             "index": str(objects / "cc/cc3/files"),
         }
