@@ -31,7 +31,7 @@ def estimate_of(claim: ClaimSpec, sides: Sequence[Side], rows: Sequence[Record])
         rows: Their values of its metric.
     """
     if metric_of(rows[0]).exact:
-        value = rows[0].value if len(rows) == 1 else point(claim.relation, rows[0].value, rows[1].value)
+        value = point(claim.relation, *(row.value for row in rows))
         return Estimate(value, value, value)
     by_query = [side.quality(claim.metric) for side in sides]
     if all(by_query):

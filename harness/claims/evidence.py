@@ -106,6 +106,19 @@ class Side:
         return kind_of(*self.cell, name, metric_of(row), evidence.processes, evidence.disturbed) if row else None
 
 
+def sides_of(claim: ClaimSpec, collection: str, evidence: Evidence, baseline: Evidence) -> list[Side]:
+    """The system of a claim on one collection, and the baseline of a claim that has one.
+
+    Args:
+        claim: From a spec.
+        collection: Its name, or that of a suite.
+        evidence: Of the run.
+        baseline: Of the run that the baseline is taken from.
+    """
+    ours = Side((collection, claim.system), evidence)
+    return [ours] if claim.baseline is None else [ours, Side((collection, claim.baseline), baseline)]
+
+
 def unmeasured(claim: ClaimSpec, sides: Sequence[Side]) -> str:
     """Which groups a run measured, where it left out the one of a claim's metric; empty where it did not."""
     known = METRICS.get(claim.metric.partition("/")[0])
@@ -117,7 +130,7 @@ def unmeasured(claim: ClaimSpec, sides: Sequence[Side]) -> str:
     return ""
 
 
-def absent(claim: ClaimSpec, side: Side) -> str:
+def _absent(claim: ClaimSpec, side: Side) -> str:
     """Why a system has no value of a claim's metric that a verdict can rest on; empty where it has one."""
     status, reason = side.evidence.statuses.get(side.cell, ("not run", ""))
     if status != "ok":
@@ -128,22 +141,28 @@ def absent(claim: ClaimSpec, side: Side) -> str:
     return f"{claim.metric} of {side.name} is estimated ({row.method})" if row.source == "estimated" else ""
 
 
-def obstacle(claim: ClaimSpec, ours: Side, theirs: Side) -> str:
-    """Why the two sides cannot be compared; empty where they can. `disturbance` covers disturbed timing."""
+def obstacle(claim: ClaimSpec, sides: Sequence[Side]) -> str:
+    """Why a side has no value, or two sides cannot be compared; empty where nothing stands in the way.
+
+    `disturbance` covers disturbed timing.
+    """
     settings: tuple[str, ...] = ()
     clocked = False
-    for side in (ours, theirs):
+    for side in sides:
         row = side.record(claim.metric)
-        if (why := absent(claim, side)) or row is None:
+        if (why := _absent(claim, side)) or row is None:
             return why
         settings, clocked = _settings(row), metric_of(row).clocked
-    for side, wanted in zip((ours, theirs), claim.codecs or (), strict=False):
+    if len(sides) == 1:
+        return ""
+    ours, theirs = sides
+    for side, wanted in zip(sides, claim.codecs or (), strict=False):
         if side.codec != wanted:
             return (
                 f"the claim is about {wanted}, and the index of {side.name} stores {side.codec or 'an unknown codec'}"
             )
     for name in settings:
-        first, second = (side.evidence.settings.get(side.cell, {}).get(name) for side in (ours, theirs))
+        first, second = (side.evidence.settings.get(side.cell, {}).get(name) for side in sides)
         if first != second:
             return f"{name} differs: {first or 'unknown'} for {ours.name}, {second or 'unknown'} for {theirs.name}"
         if first is None and ours.evidence is not theirs.evidence:

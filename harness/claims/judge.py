@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.claims.estimates import estimate_of
-from harness.claims.evidence import Evidence, Side, absent, disturbance, obstacle, unmeasured
+from harness.claims.evidence import disturbance, obstacle, sides_of, unmeasured
 from harness.claims.suite import judge_suite
-from harness.claims.verdict import RATIOS, Estimate, Verdict, Word, point, word_of
+from harness.claims.verdict import RATIOS, Verdict, Word, point, word_of
 from harness.claims.words import finding, floor, hidden, smallest, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.records import Record
+    from harness.claims.evidence import Evidence, Side
     from harness.spec.claim import ClaimSpec
 
 
@@ -35,13 +35,7 @@ def judge(claim: ClaimSpec, evidence: Evidence, baseline: Evidence | None = None
     if claim.suite is not None:
         return [judge_suite(claim, claim.suite, evidence, baseline or evidence)]
     collections = [claim.collection] if claim.collection else sorted({cell[0] for cell in evidence.statuses})
-    return [_judge_on(claim, _sides(claim, name, evidence, baseline or evidence)) for name in collections]
-
-
-def _sides(claim: ClaimSpec, collection: str, evidence: Evidence, baseline: Evidence) -> list[Side]:
-    """The system, and the baseline of a claim that has one."""
-    ours = Side((collection, claim.system), evidence)
-    return [ours] if claim.baseline is None else [ours, Side((collection, claim.baseline), baseline)]
+    return [_judge_on(claim, sides_of(claim, name, evidence, baseline or evidence)) for name in collections]
 
 
 def _judge_on(claim: ClaimSpec, sides: Sequence[Side]) -> Verdict:
@@ -53,16 +47,17 @@ def _judge_on(claim: ClaimSpec, sides: Sequence[Side]) -> Verdict:
     rows = [row for row in (side.record(claim.metric) for side in sides) if row is not None]
     if why := unmeasured(claim, sides):
         return verdict("not measured", f"not measured, {why}.")
-    if why := absent(claim, sides[0]) if len(sides) == 1 else obstacle(claim, *sides):
+    if why := obstacle(claim, sides):
         word: Word = "not measured" if len(sides) == 1 else "not comparable"
         return verdict(word, f"{word}, {why}.")
     if claim.relation in RATIOS and rows[1].value <= 0:
         reason = f"{claim.baseline} has {claim.metric} = {rows[1].value:g}, and nothing can be divided by it"
         return verdict("not comparable", f"not comparable, {reason}.")
     estimate = estimate_of(claim, sides, rows)
-    value = _value(claim, rows) if estimate is None else estimate.value
+    value = point(claim.relation, *(row.value for row in rows)) if estimate is None else estimate.value
     ends = None if estimate is None else (estimate.low, estimate.high)
-    sentence = _finding(claim, sides, rows[0], value, estimate)
+    interval = () if estimate is None else (estimate.ends, estimate.interval)
+    sentence = finding(claim, sides, rows[0], value, *interval)
     if disturbed := disturbance(claim, sides):
         sentence = f"{sentence}. Not comparable: the timing was disturbed ({disturbed})."
         return verdict("not comparable", sentence, value, *(ends or ()))
@@ -74,16 +69,6 @@ def _judge_on(claim: ClaimSpec, sides: Sequence[Side]) -> Verdict:
         return verdict("inconclusive", f"{sentence}. {hidden(effect)}, so nothing is settled.", value, *(ends or ()))
     word = word_of(claim.relation, claim.bound, estimate.low, estimate.high)
     return verdict(word, f"{sentence}. The claim is {word}.{floor(claim, effect)}", value, estimate.low, estimate.high)
-
-
-def _value(claim: ClaimSpec, rows: Sequence[Record]) -> float:
-    return rows[0].value if len(rows) == 1 else point(claim.relation, rows[0].value, rows[1].value)
-
-
-def _finding(claim: ClaimSpec, sides: Sequence[Side], row: Record, value: float, estimate: Estimate | None) -> str:
-    if estimate is None or not estimate.interval:
-        return finding(claim, sides, row, value)
-    return finding(claim, sides, row, value, (estimate.low, estimate.high), estimate.interval)
 
 
 def _margin(claim: ClaimSpec, value: float, theirs: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from harness.claims.estimates import interval_confidence
-from harness.claims.evidence import Side, absent, obstacle, unmeasured
+from harness.claims.evidence import obstacle, sides_of, unmeasured
 from harness.claims.verdict import RATIOS, Estimate, Verdict, Word, as_relation, point, word_of
 from harness.claims.words import finding, unsettled
 from harness.metrics import over_suite
@@ -17,7 +17,7 @@ from harness.runs.metrics import metric_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.claims.evidence import Evidence
+    from harness.claims.evidence import Evidence, Side
     from harness.metrics import Combination
     from harness.records import Record
     from harness.spec.claim import ClaimSpec
@@ -43,10 +43,10 @@ def judge_suite(claim: ClaimSpec, name: str, evidence: Evidence, baseline: Evide
     suite = evidence.suites.get(name)
     if suite is None:
         return verdict("not measured", "not measured, this run has no such suite.")
-    sides = {collection: _sides(claim, collection, evidence, baseline) for collection in suite.collections}
+    sides = {collection: sides_of(claim, collection, evidence, baseline) for collection in suite.collections}
     if why := next(filter(None, (unmeasured(claim, own) for own in sides.values())), ""):
         return verdict("not measured", f"not measured, {why}.")
-    missing = {collection: why for collection, own in sides.items() if (why := _missing(claim, own))}
+    missing = {collection: why for collection, own in sides.items() if (why := obstacle(claim, own))}
     if missing:
         word: Word = "not measured" if claim.baseline is None else "not comparable"
         return verdict(word, f"{word}, the suite is incomplete. {_listed(missing)}.{_partial(claim, suite, sides)}")
@@ -62,10 +62,10 @@ def judge_suite(claim: ClaimSpec, name: str, evidence: Evidence, baseline: Evide
     values = _combined(suite, rows, how, evidence.documents)
     if claim.relation in RATIOS and values[1] <= 0:
         return verdict("not comparable", f"not comparable, {claim.baseline} has {claim.metric} = {values[1]:g}.")
-    value = values[0] if len(values) == 1 else point(claim.relation, values[0], values[1])
+    value = point(claim.relation, *values)
     first = rows[suite.collections[0]][0]
     estimate = _estimate(claim, suite, sides, first, value)
-    whole = _sides(claim, name, evidence, baseline)
+    whole = sides_of(claim, name, evidence, baseline)
     if estimate is None:
         text = finding(claim, whole, first, value)
         one_of_many = sides[suite.collections[0]]
@@ -73,15 +73,6 @@ def judge_suite(claim: ClaimSpec, name: str, evidence: Evidence, baseline: Evide
     word = word_of(claim.relation, claim.bound, estimate.low, estimate.high)
     text = finding(claim, whole, first, value, estimate.ends, estimate.interval)
     return verdict(word, f"{text}{_counted(suite, how)}. The claim is {word}.", value, estimate.low, estimate.high)
-
-
-def _sides(claim: ClaimSpec, collection: str, evidence: Evidence, baseline: Evidence) -> Sides:
-    ours = Side((collection, claim.system), evidence)
-    return [ours] if claim.baseline is None else [ours, Side((collection, claim.baseline), baseline)]
-
-
-def _missing(claim: ClaimSpec, sides: Sides) -> str:
-    return absent(claim, sides[0]) if len(sides) == 1 else obstacle(claim, *sides)
 
 
 def _listed(missing: Mapping[str, str]) -> str:
@@ -94,7 +85,7 @@ def _listed(missing: Mapping[str, str]) -> str:
 
 def _partial(claim: ClaimSpec, suite: Suite, sides: Mapping[str, Sides]) -> str:
     """The mean of the tasks that are there, labelled; empty where none is, or where the metric is no mean."""
-    there = suite.only([collection for collection, own in sides.items() if not _missing(claim, own)])
+    there = suite.only([collection for collection, own in sides.items() if not obstacle(claim, own)])
     rows = {
         collection: [row for side in sides[collection] if (row := side.record(claim.metric))]
         for collection in there.collections

@@ -18,7 +18,7 @@ RATIOS = ("reduction_at_least", "ratio_at_most", "ratio_at_least")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a relation bounds (value, reduction, ratio or difference) with its interval, and how the reader calls it."""
+    """What a relation bounds (value, reduction, ratio or difference), with its interval in numbers and words."""
 
     value: float
     low: float
@@ -75,8 +75,10 @@ def as_relation(relation: Relation, ratio: Numbers) -> Numbers:
     return (1 - value, 1 - high, 1 - low) if relation == "reduction_at_least" else (value, low, high)
 
 
-def point(relation: Relation, ours: float, theirs: float) -> float:
-    """What a relation with a baseline bounds, of two values."""
+def point(relation: Relation, ours: float, theirs: float | None = None) -> float:
+    """What a relation bounds: of one value itself, of two their reduction, ratio or difference."""
+    if theirs is None:
+        return ours
     if relation in RATIOS:
         return 1 - ours / theirs if relation == "reduction_at_least" else ours / theirs
     return ours - theirs
