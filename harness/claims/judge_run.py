@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.claims.evidence import Evidence
 from harness.claims.judge import judge
+from harness.runs.suites import documents_of
 from harness.spec.claim import ClaimSpec
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ def evidence(run: RunData) -> Evidence:
         data = run.facts["collections"].get(system["collection"], {}).get("revision")
         settings[cell] = {name: str(value) for name, value in {"data": data, **known}.items() if value is not None}
     confidence = float(measure.get("confidence", 0.95))
-    counted = {name: about["documents"] for name, about in run.facts["collections"].items() if "documents" in about}
     return Evidence(
         run.cells(),
         statuses,
@@ -52,6 +52,6 @@ def evidence(run: RunData) -> Evidence:
         settings=settings,
         confidence=confidence,
         suites={suite.name: suite for suite in run.suites},
-        documents=counted,
+        documents=documents_of(run),
         only=measure.get("only") or (),
     )

@@ -13,12 +13,12 @@ from harness.claims.verdict import RATIOS, Estimate, Verdict, Word, as_relation,
 from harness.claims.words import finding, unsettled
 from harness.metrics import over_suite
 from harness.runs.metrics import metric_of
+from harness.runs.suites import method_of, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.claims.evidence import Evidence, Side
-    from harness.metrics import Combination
     from harness.records import Record
     from harness.spec.claim import ClaimSpec
     from harness.spec.suite import Suite
@@ -57,9 +57,10 @@ def judge_suite(claim: ClaimSpec, name: str, evidence: Evidence, baseline: Evide
     how = over_suite(claim.metric, metric_of(rows[suite.collections[0]][0]))
     if not how:
         return verdict("not measured", f"not measured, {claim.metric} has no value over a suite.")
-    if how == "per document" and any(collection not in evidence.documents for collection in suite.collections):
+    weights = weights_of(suite, how, evidence.documents)
+    if weights is None:
         return verdict("not comparable", "not comparable, it is not known how many documents each collection has.")
-    values = _combined(suite, rows, how, evidence.documents)
+    values = _combined(weights, rows)
     if claim.relation in RATIOS and values[1] <= 0:
         return verdict("not comparable", f"not comparable, {claim.baseline} has {claim.metric} = {values[1]:g}.")
     value = point(claim.relation, *values)
@@ -72,7 +73,7 @@ def judge_suite(claim: ClaimSpec, name: str, evidence: Evidence, baseline: Evide
         return verdict("inconclusive", f"{text}. {unsettled(claim, one_of_many)}, so nothing is settled.", value)
     word = word_of(claim.relation, claim.bound, estimate.low, estimate.high)
     text = finding(claim, whole, first, value, estimate.ends, estimate.interval)
-    return verdict(word, f"{text}{_counted(suite, how)}. The claim is {word}.", value, estimate.low, estimate.high)
+    return verdict(word, f"{text} ({method_of(suite, how)}). The claim is {word}.", value, estimate.low, estimate.high)
 
 
 def _listed(missing: Mapping[str, str]) -> str:
@@ -92,22 +93,14 @@ def _partial(claim: ClaimSpec, suite: Suite, sides: Mapping[str, Sides]) -> str:
     }
     if not rows or over_suite(claim.metric, metric_of(next(iter(rows.values()))[0])) != "mean":
         return ""
-    means = _combined(there, rows, "mean", {})
+    means = _combined(there.weights(), rows)
     names = [side.name for side in next(iter(sides.values()))]
     texts = " and ".join(f"{mean:.4g} ({name})" for mean, name in zip(means, names, strict=True))
     return f" Partial mean of the {len(there.tasks)} of {len(suite.tasks)} tasks that are there: {texts}."
 
 
-def _combined(
-    suite: Suite, rows: Mapping[str, Sequence[Record]], how: Combination, documents: Mapping[str, int]
-) -> list[float]:
+def _combined(weights: Mapping[str, float], rows: Mapping[str, Sequence[Record]]) -> list[float]:
     """The value of the suite, of each side."""
-    weights = suite.weights()
-    if how == "per document":
-        total = sum(documents[collection] for collection in weights)
-        weights = {collection: documents[collection] / total for collection in weights}
-    elif how == "sum":
-        weights = dict.fromkeys(weights, 1.0)
     sides = zip(*(rows[collection] for collection in weights), strict=True)
     return [math.fsum(w * row.value for w, row in zip(weights.values(), side, strict=True)) for side in sides]
 
@@ -137,14 +130,3 @@ def _estimate(claim: ClaimSpec, suite: Suite, sides: Mapping[str, Sides], row: R
         gaps = [ours - theirs for ours, theirs in zip(first, others[0], strict=True)]
         numbers = suite_mean(gaps, weights, confidence=confidence, limits=DIFFERENCE if fractions else None)
     return Estimate(*numbers, f"{confidence:.0%} interval over queries within tasks")
-
-
-def _counted(suite: Suite, how: Combination) -> str:
-    count = len(suite.collections)
-    if how == "mean":
-        return f" (mean over {len(suite.tasks)} tasks)"
-    return (
-        f" (sum over {count} collections)"
-        if how == "sum"
-        else f" (all bytes over all documents of {count} collections)"
-    )

@@ -40,17 +40,38 @@ def over(run: RunData, suite: Suite, system: str, name: str) -> Record | None:
         None where a collection has no value, or where bytes are to be shared among unknown numbers of documents.
     """
     how = over_suite(name, run.metric(name)) or "mean"
+    weights = weights_of(suite, how, documents_of(run))
+    if weights is None:
+        return None
+    return combined(run, weights, system, name, collection=suite.name, method=method_of(suite, how))
+
+
+def documents_of(run: RunData) -> dict[str, int]:
+    """How many documents each collection of a run has, where that is known."""
+    return {name: about["documents"] for name, about in run.facts["collections"].items() if "documents" in about}
+
+
+def weights_of(suite: Suite, how: Combination, documents: Mapping[str, int]) -> dict[str, float] | None:
+    """What the value of each collection is multiplied with; None where its number of documents is needed and not known.
+
+    Args:
+        suite: Of which every collection counts.
+        how: See `harness.metrics.over_suite`.
+        documents: How many each collection has, where that is known.
+    """
     weights = suite.weights()
     if how == "sum":
-        weights = dict.fromkeys(weights, 1.0)
-    elif how == "per document":
-        counts = [run.facts["collections"].get(part, {}).get("documents") for part in weights]
-        documents = [count for count in counts if count is not None]
-        if len(documents) < len(counts) or not sum(documents):
-            return None
-        weights = {part: count / sum(documents) for part, count in zip(weights, documents, strict=True)}
-    method = METHODS[how].format(tasks=len(suite.tasks), collections=len(weights))
-    return combined(run, weights, system, name, collection=suite.name, method=method)
+        return dict.fromkeys(weights, 1.0)
+    if how != "per document":
+        return weights
+    counts = {collection: documents.get(collection, 0) for collection in weights}
+    total = sum(counts.values())
+    return {collection: count / total for collection, count in counts.items()} if all(counts.values()) else None
+
+
+def method_of(suite: Suite, how: Combination) -> str:
+    """How the values of the collections become one, in words."""
+    return METHODS[how].format(tasks=len(suite.tasks), collections=len(suite.collections))
 
 
 def combined(
