@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def costs(spec: Spec) -> list[Cost]:
     for (encoder, collection), part in pairs.items():
         maker = encoder_type(part)
         if not maker.learned():
-            continue  # counts words
+            continue  # no model: it counts words, or its vectors were made elsewhere
         announced = maker.announced()
         size = size_of(collection)
         if announced is None:
@@ -100,11 +101,8 @@ def _total(known: list[Cost]) -> Cost:
 
 
 def _cost(encoder: str, collection: str, model: ModelSize, size: Sizes) -> Cost:
-    longest = [float("inf") if most is None else most for most in (model.document_length, model.query_length)]
-    document, query = (
-        min(characters / CHARACTERS, most)
-        for characters, most in zip((size.document_characters, size.query_characters), longest, strict=True)
-    )
+    document = _tokens(size.document_characters, model.document_length)
+    query = _tokens(size.query_characters, model.query_length)
     return Cost(
         encoder,
         collection,
@@ -114,6 +112,11 @@ def _cost(encoder: str, collection: str, model: ModelSize, size: Sizes) -> Cost:
         weight_bytes=2.0 * model.parameters,
         vector_bytes=float(size.documents * model.vector_bytes),
     )
+
+
+def _tokens(characters: float, longest: int | None) -> float:
+    """Of a text, cut to what the model reads."""
+    return min(characters / CHARACTERS, math.inf if longest is None else longest)
 
 
 def _size(part: Part) -> Sizes | str:
