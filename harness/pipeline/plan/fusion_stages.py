@@ -69,10 +69,8 @@ def fusion_stages(spec: Spec, systems: Sequence[SystemStages]) -> list[FusionSta
 
 def _stages_of(spec: Spec, fusion: Fusion, collection: str, parts: tuple[SystemStages, ...]) -> FusionStages:
     measure, label = spec.head.measure, f"{fusion.name} / {collection}"
-    deep, short = (
-        measure.depth if fusion.depth is None else min(fusion.depth, measure.depth),
-        measure.k if fusion.depth is None else min(fusion.depth, measure.k),
-    )
+    most = fusion.depth or measure.depth
+    deep, short = min(most, measure.depth), min(most, measure.k)
     searches, prepare = [part.search for part in parts], parts[0].prepare
     timed_searches = [part.quality.inputs.get("timed", part.search) for part in parts]
     if deep <= measure.k:  # a search with the timed k gives all that counts
@@ -81,7 +79,7 @@ def _stages_of(spec: Spec, fusion: Fusion, collection: str, parts: tuple[SystemS
         fused = _fuse(fusion, f"fuse {label}", searches, prepare, deep, measure.depth)
         timed = _fuse(fusion, f"fuse {label} with the timed k", timed_searches, prepare, short, measure.k)
     inputs = {"collection": prepare, "hits": fused} | ({} if timed is None else {"timed": timed})
-    quality = quality_stage(spec, fusion.name, label, inputs, fused=list(fusion.systems))
+    quality = quality_stage(spec, fusion.name, label, inputs, fused=fusion.systems)
     encoders = [part.fit.key for part in parts]
     summary = Stage(
         "summary",

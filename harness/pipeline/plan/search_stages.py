@@ -195,7 +195,9 @@ class SearchPlan:
         )
 
 
-def quality_stage(spec: Spec, name: str, label: str, inputs: dict[str, Stage], fused: list[str] | None = None) -> Stage:
+def quality_stage(
+    spec: Spec, name: str, label: str, inputs: dict[str, Stage], fused: Sequence[str] | None = None
+) -> Stage:
     """The stage that evaluates one system's results.
 
     Args:
