@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from harness.pipeline.plan.fusion_stages import FusionStages
     from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from harness.pipeline.stored_result import R
 
 
-def failed_stage(stages: SystemStages, done: Mapping[str, Done]) -> Done | None:
-    """The first stage of a system that did not end well; None where all did."""
+def failed_stage(stages: SystemStages | FusionStages, done: Mapping[str, Done]) -> Done | None:
+    """The first stage of a system or fusion that did not end well; None where all did."""
     return next((done[stage.key] for stage in stages.all() if done[stage.key].status != "ok"), None)
 
 

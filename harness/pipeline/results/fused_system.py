@@ -197,7 +197,7 @@ def fusion_failure(stages: FusionStages, done: Mapping[str, Done]) -> tuple[str,
         bad = failed_stage(part, done)
         if bad is not None:
             return "skipped", f"it needs {part.system.name}, which is {bad.status}: {bad.stage.label}: {bad.reason}"
-    bad = next((done[stage.key] for stage in stages.all() if done[stage.key].status != "ok"), None)
+    bad = failed_stage(stages, done)
     return None if bad is None else (bad.status, f"{bad.stage.label}: {bad.reason}")
 
 
