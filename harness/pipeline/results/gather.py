@@ -73,9 +73,8 @@ def write_run(
         if system.summary.total is not None:
             seconds = system.summary.total["mean"][0]
             records += cost_records(run, system.collection, system.name, seconds, system.latencies, spec.head.measure)
-            timed[system.collection, system.name] = samples_of(system)
-        samples = timed.get((system.collection, system.name), {})
-        latencies |= {f"{number}/{name}": array for name, array in samples.items()}
+            timed[system.collection, system.name] = samples = samples_of(system)
+            latencies |= {f"{number}/{name}": array for name, array in samples.items()}
     fusions = fusion_stages(spec, systems)
     fused = {
         number: FusedSystem(stages_of_one, done, spec.head.measure.confidence)
