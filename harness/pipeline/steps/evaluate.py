@@ -169,7 +169,8 @@ def tied_queries(ids: NDArray[np.int64], scores: NDArray[np.float32]) -> list[in
         ids: Numbers of documents, queries x k, -1 past the last.
         scores: The same shape, descending.
     """
-    equal = (scores[:, 1:][:, :FIRST] == scores[:, :-1][:, :FIRST]) & (ids[:, 1:][:, :FIRST] >= 0)
+    ids, scores = ids[:, : FIRST + 1], scores[:, : FIRST + 1]
+    equal = (scores[:, 1:] == scores[:, :-1]) & (ids[:, 1:] >= 0)
     tied: list[int] = np.flatnonzero(equal.any(axis=1)).tolist()
     return tied
 
