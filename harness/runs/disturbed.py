@@ -60,8 +60,8 @@ def of_fusions(disturbed: Mapping[CellKind, str], systems: Sequence[SystemFacts]
 def kinds(name: str, metric: Metric) -> tuple[str, ...]:
     """The kinds of the processes that may measure a metric, the most exact first, such as ``throughput/all``.
 
-    None where no watch observes it. Of a component with several parts (``loaded_latency/p99/2``) each part may be that
-    of the kind (``load/2``). The kind without a part served all components in earlier runs.
+    It is empty where no watch observes the metric. A component may have several parts (``loaded_latency/p99/2``), and
+    one of them may name the kind (``load/2``). In earlier runs the kind without a part measured all components.
 
     Args:
         name: Of the metric, with the component after a slash.

@@ -138,7 +138,7 @@ class Ranking:
         """Hits of these queries without the documents that are left out (then a column less), ties in order."""
         ids, scores = np.asarray(ids, np.int64), np.asarray(scores, np.float32)
         ids, scores = self.in_order(ids, scores)
-        # In this order: where all documents were searched, the last one that is left out must be the last of its tie.
+        # Ties first: `_without` may leave out the last document, which must then be the last of its tie.
         return _without(ids, scores, self._own[rows]) if self.rules.ignore_identical_ids else (ids, scores)
 
     def in_order(self, ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
