@@ -121,7 +121,7 @@ def _of_suite(run: RunData, suite: Suite) -> Iterator[dict[str, object]]:
         lacking = missing(run, suite, system, name)
         there = suite.only([part for part in suite.collections if part not in lacking])
         value = over(run, suite, system, name)
-        part = over(run, there, system, name) if there.tasks and how == "mean" else None
+        partial = over(run, there, system, name) if there.tasks and how == "mean" else None
         yield {
             "suite": suite.name,
             "system": system,
@@ -133,7 +133,7 @@ def _of_suite(run: RunData, suite: Suite) -> Iterator[dict[str, object]]:
             "ci_high": None if value is None else value.ci_high,
             "tasks": len(suite.tasks),
             "there": len(there.tasks),
-            "partial": None if part is None else part.value,
+            "partial": None if partial is None else partial.value,
             "missing": "; ".join(f"{part} ({why})" for part, why in lacking.items()),
         }
 

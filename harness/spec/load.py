@@ -133,12 +133,12 @@ def _collection(source: Source, name: str, table: TomlTable, registry: Axis[Coll
     """A collection, or those that a suite or a matrix makes of its table."""
     kind, matrix = str(table["type"]), table.pop("matrix", {})
     written = {key: value for key, value in table.items() if key != "type"}
-    source_type = registry.get(kind)
+    maker = registry.get(kind)
     if isinstance(matrix, dict):
-        settings, matrix = source_type.expanded(written, matrix)
+        settings, matrix = maker.expanded(written, matrix)
         table = {"type": kind, **settings}
     parts = variants(source, ("collections", name), table, matrix, registry)
-    return [replace(part, suite=source_type.suite_task(written, part.params)) for part in parts]
+    return [replace(part, suite=maker.suite_task(written, part.params)) for part in parts]
 
 
 def _pairs(source: Source, name: str, given: TomlValue | None, collections: Sequence[str]) -> str | None:

@@ -28,9 +28,7 @@ def suites_of(
     Raises:
         UserError: A suite names a collection that is not there or names one twice, or two suites have one name.
     """
-    suites: dict[str, Suite] = {}
-    for suite in _named_by_collections(parts):
-        suites[suite.name] = suite
+    suites = {suite.name: suite for suite in _named_by_collections(parts)}
     for name, table in written.items():
         path = ("suites", name)
         if name in suites:
