@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from harness.stats.bootstrap import counts, percentile_interval, weights
+from harness.stats.welch import reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -244,14 +245,8 @@ def _joined(value: float, resampled: Floats, *spreads: Floats, confidence: float
 
 def _student(spreads: tuple[Floats, ...], confidence: float) -> float:
     """Half width of Student's (one group) or Welch's (two groups) interval of a mean; 0 for single observations."""
-    from scipy.special import stdtrit  # a tenth of the import time of scipy.stats
-
     shares = [(float(np.var(group, ddof=1)) / len(group), len(group) - 1) for group in spreads if len(group) > 1]
-    total = sum(variance for variance, _ in shares)
-    if total <= 0:
-        return 0.0
-    freedom = total**2 / sum(variance**2 / degrees for variance, degrees in shares)
-    return float(stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(total))
+    return reach_of(shares, confidence)
 
 
 def _by_process(times: Floats, levels: Floats) -> Floats:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.stats.bootstrap import Floats, checked
-from harness.stats.means import EVERYTHING, FEWEST, FRACTION, Estimate, few_differ, mean_interval
+from harness.stats.means import DIFFERENCE, EVERYTHING, FEWEST, FRACTION, Estimate, few_differ, mean_interval
+from harness.stats.welch import freedom_of, reach_of, student
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def suite_mean(
             above = math.hypot(above, weight * (own[1] - mean))
         else:
             parts.append((weight**2 * float(data.var(ddof=1)) / len(data), len(data) - 1))
-    reach = _reach(parts, confidence)
+    reach = reach_of(parts, confidence)
     low, high = value - math.hypot(reach, below), value + math.hypot(reach, above)
     return (value, low, high) if limits is None else (value, max(low, limits[0]), min(high, limits[1]))
 
@@ -101,7 +102,7 @@ def suite_ratio(
         least = suite_mean(theirs, weights, confidence=confidence, limits=FRACTION)[1]
         if least <= 0:
             return value, *EVERYTHING
-        _, low, high = suite_mean(gaps, weights, confidence=confidence, limits=(-1.0, 1.0))
+        _, low, high = suite_mean(gaps, weights, confidence=confidence, limits=DIFFERENCE)
         return value, min(1 + low / least, value), max(1 + high / least, value)
     if any(len(gap) < FEWEST for gap in gaps):
         return value, *EVERYTHING
@@ -109,7 +110,7 @@ def suite_ratio(
     for x, y, weight in zip(ours, theirs, weights, strict=True):
         spread += weight**2 * np.cov(x, y) / len(x)
         parts.append((weight**2 * float((x - value * y).var(ddof=1)) / len(x), len(x) - 1))
-    scale = _quantile(_freedom(parts), confidence) ** 2
+    scale = student(freedom_of(parts), confidence) ** 2
     a = bottom**2 - scale * spread[1, 1]
     b = top * bottom - scale * spread[0, 1]
     c = top**2 - scale * spread[0, 0]
@@ -142,29 +143,10 @@ def stratified(strata: Sequence[ArrayLike], weights: Sequence[float] | None = No
     variance = sum(part for part, _ in parts)
     if sum(int(np.count_nonzero(data)) for data in tables) < FEWEST or not 0 < variance < math.inf:
         return mean, 1.0
-    return mean, min(1.0, 2 * float(stdtr(_freedom(parts), -abs(mean) / math.sqrt(variance))))
+    return mean, min(1.0, 2 * float(stdtr(freedom_of(parts), -abs(mean) / math.sqrt(variance))))
 
 
 def _checked(strata: Sequence[ArrayLike], weights: Sequence[float]) -> list[Floats]:
     if len(strata) != len(weights) or not math.isclose(sum(weights), 1, rel_tol=1e-9):
         raise ValueError("a weight for each collection is needed, and their sum must be 1")
     return [checked(values) for values in strata]
-
-
-def _reach(parts: Sequence[tuple[float, int]], confidence: float) -> float:
-    """Half of the width of Student's interval of a sum of means, of (variance, degrees of freedom) each."""
-    variance = sum(part for part, _ in parts)
-    return _quantile(_freedom(parts), confidence) * math.sqrt(variance) if variance > 0 else 0.0
-
-
-def _freedom(parts: Sequence[tuple[float, int]]) -> float:
-    variance = sum(part for part, _ in parts)
-    lost = sum(part**2 / left for part, left in parts if part > 0)
-    return variance**2 / lost if lost > 0 else math.inf
-
-
-def _quantile(freedom: float, confidence: float) -> float:
-    from scipy.special import ndtri, stdtrit
-
-    share = (1 + confidence) / 2
-    return float(ndtri(share) if math.isinf(freedom) else stdtrit(freedom, share))
