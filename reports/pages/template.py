@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import hashlib
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from reports.figures.svg import signs
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_BREAKS = re.compile(r"(?<=[,=()\[\]])(?=[^,=()\[\]\s])")
+"""The places behind a comma, an equals sign or a bracket, or behind the last of several in a row."""
 
 
 def render(template: str, **values: object) -> str:
@@ -31,6 +35,7 @@ def render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = breakable
     script, style = (loader.get_source(environment, name)[0] for name in ("page.js", "page.css"))
     return environment.get_template(template).render(
         **values,
@@ -39,6 +44,13 @@ def render(template: str, **values: object) -> str:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def breakable(name: str) -> str:
+    """The name as HTML, escaped. A narrow cell breaks it after commas, equals signs and brackets first."""
+    from jinja2.filters import do_mark_safe
+
+    return do_mark_safe("<wbr>").join(_BREAKS.split(name))
 
 
 def write_page(text: str, path: Path) -> Path:

@@ -11,9 +11,9 @@ import pytest
 
 from harness.runs.read import load_run
 from reports.pages.run_page import page
-from reports.pages.template import render, without_garbage_collection, write_page
+from reports.pages.template import breakable, render, without_garbage_collection, write_page
 
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
 
 
 class Outline(HTMLParser):
@@ -82,6 +82,23 @@ def test_the_only_script_is_the_page_s_own_and_its_hash_is_allowed(text):
 def test_a_hostile_title_is_escaped_wherever_it_stands(text):
     assert "<script>alert(1)" not in text
     assert "&lt;script&gt;alert(1)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("dense[factory=RaBitQ,Refine(SQ8)]", ["dense[", "factory=", "RaBitQ,", "Refine(", "SQ8)]"]),
+        ("a[x=1]-ip", ["a[", "x=", "1]", "-ip"]),
+        ("SPLADE-tiny, queries by lookup", ["SPLADE-tiny, queries by lookup"]),
+        ("<b>,&(", ["&lt;b&gt;,", "&amp;("]),
+        ("", [""]),
+    ],
+)
+def test_a_name_breaks_after_commas_signs_and_brackets_and_is_escaped(name, parts):
+    assert breakable(name) == "<wbr>".join(parts)
+    environment = jinja2.Environment(autoescape=True)
+    environment.filters["breakable"] = breakable
+    assert environment.from_string("{{ name | breakable }}").render(name=name) == "<wbr>".join(parts)
 
 
 def test_a_value_that_a_template_needs_cannot_be_forgotten():
