@@ -97,4 +97,4 @@ def _interval(run: RunData, row: Record) -> str:
     if row.ci_low is None or row.ci_high is None:
         return ""
     confidence = run.facts.get("measure", {}).get("confidence", 0.95)
-    return f" ({confidence:.0%} interval over queries within tasks {row.ci_low:.4f} to {row.ci_high:.4f})"
+    return f" ({100 * confidence:g}% interval over queries within tasks {row.ci_low:.4f} to {row.ci_high:.4f})"

@@ -33,6 +33,12 @@ def test_the_interval_is_a_range_of_ranks(tmp_path):
     assert "rank 4 of 4, among 3 published means" in other.sentence
 
 
+def test_the_confidence_is_not_rounded(tmp_path):
+    run = opened(tmp_path)
+    run.facts["measure"] = {**run.facts.get("measure", {}), "confidence": 0.999}
+    assert "(99.9% interval over queries within tasks " in standings(run, scores(tmp_path))[0].sentence
+
+
 def test_a_higher_interval_never_ranks_lower(tmp_path):
     for standing in standings(opened(tmp_path), scores(tmp_path)):
         assert standing.first <= standing.place <= standing.last
