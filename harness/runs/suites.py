@@ -127,6 +127,14 @@ def _interval(run: RunData, weights: Mapping[str, float], rows: Sequence[Record]
     return value - low, value + high
 
 
+def suites_and_others(run: RunData) -> tuple[list[Suite], list[str]]:
+    """The suites of which the run has a collection, and its collections that belong to none of them, in order."""
+    present = run.collections()
+    suites = [suite for suite in run.suites if set(suite.collections) & set(present)]
+    within = {name for suite in suites for name in suite.collections}
+    return suites, [name for name in present if name not in within]
+
+
 def systems_of(run: RunData, suite: Suite) -> list[str]:
     """The systems that were to run on at least one collection of a suite, in order."""
     within = set(suite.collections)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from harness.runs.suites import over
+from harness.runs.suites import over, suites_and_others
 from harness.spec.suite import Suite
 from reports.formatting import label
 from reports.sections.ranking import superiors, superiors_over
@@ -58,10 +58,7 @@ def columns(run: RunData, metrics: Sequence[str], *, parts: bool = False) -> lis
         metrics: Names.
         parts: Whether the parts of a task have a column each, in place of one for the task.
     """
-    present = run.collections()
-    suites = [suite for suite in run.suites if set(suite.collections) & set(present)]
-    within = {name for suite in suites for name in suite.collections}
-    others = [name for name in present if name not in within]
+    suites, others = suites_and_others(run)
     if len(metrics) > 1:
         alone = len(suites) + len(others) == 1
         return [
@@ -72,14 +69,15 @@ def columns(run: RunData, metrics: Sequence[str], *, parts: bool = False) -> lis
                 for name in metrics
             ),
         ]
+    present = run.collections()
+    if len(present) == 1:
+        return [_of_collection(run, present[0], metrics[0], "")]
     shown: list[Column] = []
     for suite in suites:
         for task, own in suite.tasks.items():
             shown += _of_task(run, task, own, metrics[0], parts=parts)
         title = "Average" if len(suites) == 1 and not others else f"Average of {suite.name}"
         shown.append(_of_suite(run, suite, metrics[0], title, named=False))
-    if len(present) == 1:
-        return [_of_collection(run, present[0], metrics[0], "")]
     single = [_of_collection(run, collection, metrics[0], collection, named=False) for collection in others]
     return [*shown, *single, *([_average(single, metrics[0])] if len(single) > 1 and not suites else [])]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.metrics import metric
-from harness.runs.suites import combined, incomplete, over, systems_of
+from harness.runs.suites import combined, incomplete, over, suites_and_others, systems_of
 from harness.spec.suite import Suite
 from reports.figures import trade_off
 from reports.formatting import label, number
@@ -90,13 +90,9 @@ class Span:
 
 def spans(run: RunData) -> list[Span]:
     """The suites of a run, then the collections that belong to none, where there are at least two."""
-    present = run.collections()
-    official = [Span(suite) for suite in run.suites if set(suite.collections) & set(present)]
-    within = {name for span in official for name in span.suite.collections}
-    others = [name for name in present if name not in within]
-    named = OTHERS if official else ALL
-    rest = [Span(Suite(named, {name: (name,) for name in others}), official=False)] if len(others) > 1 else []
-    return [*official, *rest]
+    suites, others = suites_and_others(run)
+    rest = Suite(OTHERS if suites else ALL, {name: (name,) for name in others})
+    return [*map(Span, suites), *([Span(rest, official=False)] if len(others) > 1 else [])]
 
 
 def overviews(run: RunData) -> list[Overview]:
