@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib import format as npy
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from harness.vectors import Vectors
 
-PIECE = 1 << 20
-"""Values written at a time."""
-
 
 def write_side(folder: Path, name: str, vectors: Vectors, identifiers: Iterable[str]) -> None:
     """Write ``NAME-embeddings.npz`` (CSR; of dense vectors ``.npy``) and ``NAME-ids.txt`` into a new folder ``NAME``.
@@ -26,7 +23,7 @@ def write_side(folder: Path, name: str, vectors: Vectors, identifiers: Iterable[
     Args:
         folder: An existing one.
         name: ``doc`` or ``query``.
-        vectors: May be mapped; at most `PIECE` values of an array are copied at a time.
+        vectors: May be mapped; numpy writes arrays piece by piece.
         identifiers: Of the rows, without an end of a line.
 
     Raises:
@@ -36,7 +33,7 @@ def write_side(folder: Path, name: str, vectors: Vectors, identifiers: Iterable[
     target.mkdir()
     if isinstance(vectors, np.ndarray):
         with (target / f"{name}-embeddings.npy").open("wb") as file:
-            _write(file, vectors)
+            npy.write_array(file, vectors, allow_pickle=False)
     else:
         shape = np.array(vectors.shape, np.int64)
         arrays: Mapping[str, NDArray[np.generic]] = {
@@ -46,16 +43,9 @@ def write_side(folder: Path, name: str, vectors: Vectors, identifiers: Iterable[
         with zipfile.ZipFile(target / f"{name}-embeddings.npz", "w", zipfile.ZIP_STORED) as archive:
             for part, array in arrays.items():
                 with archive.open(f"{part}.npy", "w", force_zip64=True) as file:
-                    _write(file, array)
+                    npy.write_array(file, array, allow_pickle=False)
     with (target / f"{name}-ids.txt").open("w", encoding="utf-8", newline="\n") as file_of_ids:
         for identifier in identifiers:
             if "\n" in identifier:
                 raise ValueError(f"the identifier {identifier!r} has an end of a line")
             file_of_ids.write(f"{identifier}\n")
-
-
-def _write(file: IO[bytes], array: NDArray[np.generic]) -> None:
-    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
-    flat = array.reshape(-1)
-    for begin in range(0, len(flat), PIECE):
-        file.write(np.ascontiguousarray(flat[begin : begin + PIECE]).tobytes())
