@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["sparse", "dense"]
 Vectors: TypeAlias = "sparse.csr_matrix | NDArray[np.float32]"
 
+MOST_COLUMNS = 2**31
+"""The number of a column is stored in 32 bits, one of them for the sign."""
+
 
 @dataclass(frozen=True)
 class VectorsInfo:
@@ -44,10 +47,16 @@ class VectorsWriter:
         columns: Width of the vectors: terms or dimensions.
 
     Raises:
-        UserError: A block holds NaN or infinite values, or has another width.
+        UserError: There are more columns than 32 bits can number; or a block holds NaN or infinite values, or has
+            another width.
     """
 
     def __init__(self, directory: Path, kind: Kind, columns: int) -> None:
+        if columns > MOST_COLUMNS:
+            raise UserError(
+                f"vectors have {columns} columns, and {MOST_COLUMNS} are the most that can be stored",
+                remedy="number the columns from 0 without gaps",
+            )
         self.directory, self.kind, self.columns = directory, kind, columns
         self.rows = self.stored = 0
         self._lengths: list[NDArray[np.int64]] = []

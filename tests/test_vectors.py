@@ -123,3 +123,9 @@ def test_one_matrix_and_several_are_told_apart():
     assert [id(matrix) for matrix in matrices_of([dense, rows])] == [id(dense), id(rows)]
     with pytest.raises(UserError, match="no vectors to index"):
         list(matrices_of(iter([])))
+
+
+def test_columns_that_32_bits_cannot_number_are_refused(tmp_path):
+    with pytest.raises(UserError, match="4294967296 columns"):
+        VectorsWriter(tmp_path, "sparse", 2**32)
+    assert VectorsWriter(tmp_path, "sparse", 2**31).close().columns == 2**31

@@ -5,6 +5,7 @@ Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. 
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
 import zlib
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 HEADER = 10_000
 """Bytes of a header at most: numpy writes some hundred, and parsing a large one may crash the interpreter."""
-
-
 BROKEN = (ValueError, LookupError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
 """What reading a damaged or encrypted file raises."""
 
@@ -42,7 +41,7 @@ class ArrayStream:
 
     def __init__(self, stream: IO[bytes], file: Path, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
         self._stream, self._file = stream, file
-        self.shape, self.dtype = shape, dtype
+        self.shape, self.dtype, self.size = shape, dtype, math.prod(shape)
 
     def read(self, count: int) -> NDArray[np.generic]:
         """The next `count` values, one dimension.
@@ -61,11 +60,12 @@ class ArrayStream:
 
     def whole(self) -> NDArray[np.generic]:
         """All values, one dimension; in pieces, so that a header that promises too much takes no memory."""
-        left, parts = int(np.prod(self.shape, dtype=object)), [np.zeros(0, self.dtype)]
-        while left > 0:
-            parts.append(self.read(min(left, 1 << 20)))
-            left -= len(parts[-1])
-        return np.concatenate(parts)
+        return np.concatenate([np.zeros(0, self.dtype), *self.pieces(1 << 20)])
+
+    def pieces(self, size: int) -> Iterator[NDArray[np.generic]]:
+        """All values in order, at most `size` at a time."""
+        for begin in range(0, self.size, size):
+            yield self.read(min(size, self.size - begin))
 
 
 def npy_stream(stream: IO[bytes], file: Path) -> ArrayStream:
@@ -126,6 +126,18 @@ def weights(file: Path, values: ArrayLike) -> NDArray[np.float32]:
     if not np.isfinite(small).all():
         raise damaged(file, "a value is NaN, or infinite in float32")
     return small
+
+
+def columns_within(file: Path, numbers: ArrayLike, width: int) -> NDArray[np.int64]:
+    """Numbers of columns, in memory of their own.
+
+    Raises:
+        UserError: One is negative, or is not below the width.
+    """
+    places = np.array(numbers, np.int64)
+    if len(places) and (places.min() < 0 or places.max() >= width):
+        raise damaged(file, f"a column is beyond the {width} that there are")
+    return places
 
 
 def damaged(file: Path, what: str) -> UserError:

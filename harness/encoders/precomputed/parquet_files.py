@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from harness.encoders.precomputed.array_files import damaged, weights
+from harness.encoders.precomputed.array_files import columns_within, damaged, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,8 @@ def width(file: Path) -> int:
             values, lengths = _values(file, batch, column)
             if column == VECTOR:
                 return int(lengths[0])
-            widest = max(widest, int(max(values.to_numpy(zero_copy_only=False), default=-1)))
+            if len(values):
+                widest = max(widest, int(values.to_numpy(zero_copy_only=False).max()))
         return widest + 1
 
 
@@ -97,9 +98,7 @@ def rows(file: Path, columns_of_rows: int, columns: dict[str, int]) -> Iterator[
             numbers = (
                 [columns[token] for token in indices.to_pylist()] if columns else indices.to_numpy(zero_copy_only=False)
             )
-            places = np.asarray(numbers, np.int64)
-            if len(places) and (places.min() < 0 or places.max() >= columns_of_rows):
-                raise damaged(file, f"a column is beyond the {columns_of_rows} that there are")
+            places = columns_within(file, numbers, columns_of_rows)
             indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
             yield names, sparse.csr_matrix((data, places, indptr), shape=(len(names), columns_of_rows))
 

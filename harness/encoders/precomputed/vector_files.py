@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from harness.encoders.precomputed import parquet_files, tensor_files
-from harness.encoders.precomputed.array_files import ArrayStream, damaged, members, npy_stream, weights
+from harness.encoders.precomputed.array_files import ArrayStream, columns_within, damaged, members, npy_stream, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,12 +80,8 @@ class VectorFile:
                 columns.setdefault(token, len(columns))
             return
         with members(self.file, ("indices",)) as arrays:
-            stream = arrays["indices"]
-            left = int(np.prod(stream.shape, dtype=object))
-            while left > 0:
-                names = _names(stream.read(min(left, 1 << 16)))
-                left -= len(names)
-                for name in names:
+            for piece in arrays["indices"].pieces(1 << 16):
+                for name in _names(piece):
                     columns.setdefault(name, len(columns))
 
     def width(self) -> int:
@@ -102,12 +98,7 @@ class VectorFile:
                     raise damaged(self.file, "the shape is not two whole numbers")
                 return int(shape[1])
             _complete(self.file, arrays, ("indices",))
-            stream, widest = arrays["indices"], -1
-            left = int(np.prod(stream.shape, dtype=object))
-            while left > 0:
-                part = stream.read(min(left, 1 << 20))
-                widest, left = max(widest, int(part.max())), left - len(part)
-            return widest + 1
+            return 1 + max((int(piece.max()) for piece in arrays["indices"].pieces(1 << 20)), default=-1)
 
     def blocks(self, width: int, columns: Columns) -> Iterator[Block]:
         """All rows in order.
@@ -152,7 +143,7 @@ class VectorFile:
             if arrays["indptr"].dtype.kind not in "iu" or arrays["data"].dtype.kind not in "fiu":
                 raise damaged(self.file, "indptr must hold whole numbers, and data numbers")
             indptr = arrays["indptr"].whole().astype(np.int64)
-            stored = int(np.prod(arrays["data"].shape, dtype=object))
+            stored = arrays["data"].size
             same = arrays["indices"].shape == arrays["data"].shape
             if not len(indptr) or indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != stored or not same:
                 raise damaged(self.file, "indptr, indices and data do not fit together")
@@ -162,9 +153,7 @@ class VectorFile:
                 data = weights(self.file, arrays["data"].read(count))
                 raw = arrays["indices"].read(count)
                 named = raw.dtype.kind in "US"
-                places = np.asarray([columns[name] for name in _names(raw)] if named else raw, np.int64)
-                if count and (places.min() < 0 or places.max() >= width):
-                    raise damaged(self.file, f"a column is beyond the {width} that there are")
+                places = columns_within(self.file, [columns[name] for name in _names(raw)] if named else raw, width)
                 yield sparse.csr_matrix((data, places, ends - ends[0]), shape=(len(ends) - 1, width))
 
     def _of_lines(self, width: int, columns: Columns) -> Iterator[Block]:
@@ -247,3 +236,6 @@ def _complete(file: Path, arrays: Mapping[str, ArrayStream], names: tuple[str, .
     missing = [name for name in names if name not in arrays]
     if missing:
         raise damaged(file, f"there is no array {missing[0]!r}: a CSR has data, indices and indptr")
+    indices = arrays["indices"]
+    if indices.size and indices.dtype.kind not in "iuUS":
+        raise damaged(file, f"indices hold {indices.dtype}, not whole numbers or tokens")
