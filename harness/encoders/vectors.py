@@ -142,7 +142,11 @@ class SparseVectors(EncoderTypeBase):
         columns = Columns()
         named = [side.names_tokens() for side in sides.values()]
         if named[0] != named[1]:
-            raise UserError("one side has tokens and the other has numbers of columns", file=sides["query"].file)
+            raise UserError(
+                "one side has tokens and the other has numbers of columns",
+                file=sides["query"].file,
+                remedy="write both sides with tokens, or both with numbers",
+            )
         if named[0]:
             for side in sides.values():
                 side.tokens(columns)
