@@ -10,8 +10,9 @@ from pydantic import Field, field_validator
 
 from harness.encoders import Encoder, register
 from harness.encoders.base import Declared, EncoderBase, EncoderTypeBase, HubName
-from harness.encoders.hardware import Hardware, described, not_quantised, present
-from harness.errors import UserError
+from harness.encoders.hardware import Hardware, described, not_quantised
+from harness.encoders.replicas import on_devices
+from harness.errors import UserError, allowed
 from harness.hub import Wanted, damage, remove_damaged
 
 if TYPE_CHECKING:
@@ -115,22 +116,23 @@ class MtebModelType(EncoderTypeBase):
             UnavailableError: The Hub does not give it, or a file came damaged.
         """
         about = {"model": self.params.model, "revision": self._commit()}
-        self._loaded("cpu")
-        if damaged := remove_damaged(self._wanted().cached):
-            raise damage(damaged, self._wanted())
+        try:
+            self._loaded("cpu")
+        finally:  # a damaged file may be loaded all the same, or be why it is not
+            if damaged := remove_damaged(self._wanted().cached):
+                raise damage(damaged, self._wanted()) from None
         (directory / ABOUT).write_text(json.dumps(about), encoding="utf-8")
         return {"commits": {self.params.model: about["revision"]} if about["revision"] else {}}
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it by mteb's loader."""
-        import torch
-
-        torch.set_num_threads(threads)
         if len(self.params.devices) > 1:
             raise UserError("mteb loads a model on one device", key="device", remedy='name one, such as "cuda"')
         not_quantised(self.params, "mteb")
-        device = present(self.params.devices)[0]
-        return MtebEncoder(self._loaded(device), registered_model(self.params.model), self.params, device)
+        meta = registered_model(self.params.model)
+        return on_devices(
+            self.params, threads, lambda device: MtebEncoder(self._loaded(device), meta, self.params, device)
+        )
 
     def _commit(self) -> str | None:
         commit: str | None = registered_model(self.params.model).revision
@@ -177,8 +179,6 @@ def registered_model(name: str) -> ModelMeta:
     except ImportError:
         raise UserError("mteb is not installed", remedy='python -m pip install "laconic-bench[mteb]"') from None
     if name not in MODEL_REGISTRY:
-        from harness.errors import allowed
-
         nearest = allowed(name, MODEL_REGISTRY).partition("; ")[2]
         remedy = nearest or 'use type = "sentence-transformer" for a model that is not registered'
         raise UserError(f"mteb has no model {name!r}", key="model", remedy=remedy)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy import sparse
 
+from harness.encoders.hardware import described, present
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -31,8 +33,6 @@ def on_devices(hardware: Hardware, threads: int, load: Callable[[str], Encoder])
         UserError: A device is not there; nothing was loaded.
     """
     import torch
-
-    from harness.encoders.hardware import present
 
     torch.set_num_threads(threads)
     devices = present(hardware.devices)
@@ -96,8 +96,6 @@ class Replicas:
 
     def parameters(self) -> Mapping[str, float | str]:
         """Of the model, with all devices by name."""
-        from harness.encoders.hardware import described
-
         return {**self.first.parameters(), "device": ", ".join(map(described, self.devices))}
 
     def probe(self) -> Probe | None:

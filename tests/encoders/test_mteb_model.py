@@ -154,6 +154,16 @@ def test_the_registry_names_path_and_commit_on_the_hub(client, folder, tmp_path,
     client.hub.damaged.add("model.safetensors")
     with pytest.raises(UnavailableError, match=r"SHA-256 of model.safetensors differs"):
         maker.fit(tmp_path)
+    load = mteb.get_model
+
+    def unreadable(*given, **named):
+        load(*given, **named)
+        raise ValueError("the weights cannot be read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mteb, "get_model", unreadable)
+        with pytest.raises(UnavailableError, match=r"SHA-256 of model.safetensors differs"):
+            maker.fit(tmp_path)
     client.hub.mend()
     assert maker.fit(tmp_path)["commits"] == {name: commit}
     assert {path for path in client.hub.sent if path.endswith("safetensors")} == {"model.safetensors"}
