@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.encoders.llama_family.make import check_shapes, configure
 from harness.encoders.weights.peft_adapter import read_changes
+from harness.encoders.weights.pretrained import layer_of, usual_name
 from harness.encoders.weights.sentence_transformers_folder import Saved, write_settings
 from harness.encoders.weights.stored import FLOATS, INDEX, most_used, read_header, take_over, write_tensors
 
@@ -48,8 +49,8 @@ def place(published: Pretrained, params: LlamaParams, contract: Contract, folder
         return False
     config = configure(published.config, params)
     layers = config["num_hidden_layers"]
-    files = [[(_usual(tensor.name), tensor) for tensor in read_header(file)] for file in published.files]
-    used = {name: tensor for own in files for name, tensor in own if _layer(name) < layers}
+    files = [[(usual_name(tensor.name), tensor) for tensor in read_header(file)] for file in published.files]
+    used = {name: tensor for own in files for name, tensor in own if layer_of(name) < layers}
     if any(tensor.dtype not in FLOATS for tensor in used.values()):
         return False
     shapes = {name: tensor.shape for name, tensor in used.items()}
@@ -87,14 +88,3 @@ def _write(
         size = sum(tensor.size for _, wanted in files for _, tensor in wanted)
         index = {"metadata": {"total_size": size}, "weight_map": places}
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-
-
-def _usual(name: str) -> str:
-    """Transformers' name of a weight, with a head and all: a backbone alone is stored without the prefix."""
-    return name if name.startswith(("model.", "lm_head.")) else f"model.{name}"
-
-
-def _layer(name: str) -> int:
-    """Number of the layer that a weight is of; -1 for all others."""
-    parts = name.split(".")
-    return int(parts[2]) if parts[1] == "layers" else -1

@@ -172,6 +172,17 @@ def _tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, torch.Tenso
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
+def usual_name(stored: str) -> str:
+    """Transformers' name of a weight: a backbone that is stored without its head lacks the prefix."""
+    return stored if stored.startswith(("model.", "lm_head.")) else f"model.{stored}"
+
+
+def layer_of(name: str) -> int:
+    """Number of the layer that a weight is of, by its usual name; -1 for a weight outside the layers."""
+    parts = name.split(".")
+    return int(parts[2]) if parts[1] == "layers" else -1
+
+
 def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
     from safetensors import safe_open
 
@@ -184,8 +195,7 @@ def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
     for file in files:
         with safe_open(str(file), framework="pt") as opened:
             for stored in opened.keys():  # noqa: SIM118 - not a mapping
-                name = stored if stored.startswith(("model.", "lm_head.")) else f"model.{stored}"
-                parts = name.split(".")
-                if parts[1] != "layers" or int(parts[2]) < layers:
+                name = usual_name(stored)
+                if layer_of(name) < layers:
                     tensors[name] = opened.get_tensor(stored)
     return tensors
