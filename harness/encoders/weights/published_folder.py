@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.encoders.weights.configuration import FILE as CONFIG
 from harness.encoders.weights.configuration import read_configuration
-from harness.encoders.weights.folder_modules import LIBRARY, MODULES, FolderModule, modules_of
+from harness.encoders.weights.folder_modules import MODULES, FolderModule, modules_of
 from harness.encoders.weights.own_code import check_code, copy_code, needed_code
-from harness.encoders.weights.sentence_transformers_folder import POOLING, TRANSFORMER
+from harness.encoders.weights.sentence_transformers_folder import LIBRARY, POOLING, TRANSFORMER
 from harness.encoders.weights.stored import put
 from harness.errors import UserError
 
@@ -122,7 +122,7 @@ def copy_model(source: Path, target: Path, wish: Wish) -> dict[str, str]:
         other = {"sparse": "sparse-encoder", "dense": "sentence-transformer"}[its_kind]
         raise UserError(f"this is a {its_kind} model", file=source, key="type", remedy=f'use type = "{other}"')
     _check_modules(source, modules)
-    _check_weights(source, wish)
+    _check_weights(source, modules, wish)
     unsafe = [pattern for pattern in UNSAFE if pattern != "*.py" or wish.code_revision is None]
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(*unsafe), copy_function=put)
     if wish.pooling is not None:
@@ -153,7 +153,7 @@ def _check_modules(folder: Path, modules: Sequence[FolderModule]) -> None:
         )
 
 
-def _check_weights(folder: Path, wish: Wish) -> None:
+def _check_weights(folder: Path, modules: Sequence[FolderModule], wish: Wish) -> None:
     """Refuse what sentence-transformers would read from a pickle, or fill with random numbers."""
     if (folder / "adapter_config.json").is_file() and not list(folder.glob("model*.safetensors")):
         raise UserError(
@@ -163,7 +163,7 @@ def _check_weights(folder: Path, wish: Wish) -> None:
             remedy="merge it into its base model with peft (merge_and_unload); types laconic and dense-twin take an "
             f"adapter as it is: backbone = {{ model = 'its base', adapter = '{wish.name}' }}",
         )
-    for module in modules_of(folder) or [FolderModule(TRANSFORMER, folder)]:
+    for module in modules or [FolderModule(TRANSFORMER, folder)]:
         if module.name not in WITH_WEIGHTS:
             continue
         if not list(module.folder.glob("*.safetensors")):

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
     from harness.encoders.weights.configuration import Configuration
 
-PREFIX = "sentence_transformers."
-TRANSFORMER = f"{PREFIX}base.modules.transformer.Transformer"
+LIBRARY = "sentence_transformers."
+"""What the names of the library's own modules begin with."""
+TRANSFORMER = f"{LIBRARY}base.modules.transformer.Transformer"
 HEAD = "1_Dense"
 """Folder of a head with a bias."""
-DENSE = f"{PREFIX}base.modules.dense.Dense"
-NORMALIZE = f"{PREFIX}base.modules.normalize.Normalize"
-SPLADE = f"{PREFIX}sparse_encoder.modules.splade_pooling.SpladePooling"
-POOLING = f"{PREFIX}sentence_transformer.modules.pooling.Pooling"
+DENSE = f"{LIBRARY}base.modules.dense.Dense"
+NORMALIZE = f"{LIBRARY}base.modules.normalize.Normalize"
+SPLADE = f"{LIBRARY}sparse_encoder.modules.splade_pooling.SpladePooling"
+POOLING = f"{LIBRARY}sentence_transformer.modules.pooling.Pooling"
 
 
 FOREIGN = ("quantization_config", "_name_or_path", "transformers_version", "torch_dtype")
