@@ -51,7 +51,7 @@ class LookupParams(Params):
 
     @model_validator(mode="after")
     def _table_is_used(self) -> Self:
-        if self.queries == "model" and "lookup" in self.model_fields_set and self.lookup != "root-idf":
+        if self.queries == "model" and self.lookup != "root-idf":
             raise ValueError('lookup needs queries = "lookup"')
         return self
 

@@ -126,7 +126,7 @@ class LlamaEncoderType(SourcedType, ABC):
     def _opened(self, directory: Path, device: str) -> Model:
         from harness.encoders.llama_family.make import open_model
 
-        return open_model(directory, "sparse" if self.kind == "sparse" else "dense", self.params, device)
+        return open_model(directory, self.kind, self.params, device)
 
     def _shared_contract(self) -> Contract:
         """What the contracts of both kinds say alike."""
@@ -134,7 +134,7 @@ class LlamaEncoderType(SourcedType, ABC):
 
         params = self.params
         return Contract(
-            "sparse" if self.kind == "sparse" else "dense",
+            self.kind,
             params.query_prefix,
             params.document_prefix,
             params.query_length,
