@@ -19,6 +19,7 @@ from harness.encoders.backbones.packed_encoder import Model
 from harness.encoders.hardware import arithmetic
 from harness.encoders.weights.sentence_transformers_folder import Contract, read_modules
 from harness.encoders.weights.stored import load_tensors, stored_dtype
+from harness.encoders.weights.tokenizer_files import smallest_limit
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -200,22 +201,15 @@ def _contract(
     if about.get("default_prompt_name") is not None:
         return None
     prompts = about.get("prompts") or {}
-    limits = (
+    length = smallest_limit(
         params.max_length,
         own.get("max_seq_length"),
         tokenizer_config.get("model_max_length"),
         config.get("max_position_embeddings"),
     )
-    given = [int(limit) for limit in limits if limit and limit < 1 << 31]  # a tokenizer without a limit says 1e30
-    if not given:
+    if length is None:
         return None
-    length = min(given)
-    common = (
-        prompts.get("query", "") if params.query_prefix is None else params.query_prefix,
-        prompts.get("document", "") if params.document_prefix is None else params.document_prefix,
-        length,
-        length,
-    )
+    common = (params.prefix_of("query", prompts), params.prefix_of("document", prompts), length, length)
     if not (folder / "modules.json").is_file():
         return Contract("sparse", *common, special_tokens=True)
     modules = [

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.encoders.weights.tokenizer_files import smallest_limit
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -144,11 +146,9 @@ def _shorten(module: torch.nn.Module, length: int | None) -> int | None:
         if length is not None:
             module.tokenizer.enable_truncation(length)
         return length
-    # A tokenizer without a limit says 1e30.
-    limits = [int(limit) for limit in (length, module.max_seq_length) if limit and limit < 1 << 31]
-    if not limits:
+    limit = smallest_limit(length, module.max_seq_length)
+    if limit is None:
         return None
-    limit = min(limits)
     module.max_seq_length = limit
     if name == "SparseStaticEmbedding":
         # It lets its tokenizer truncate, and has its own limit for show.

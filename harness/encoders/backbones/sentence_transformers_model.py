@@ -172,8 +172,7 @@ class Loaded(EncoderBase, ABC):
 
     def prefix(self, role: Role) -> str:
         """The spec's, or else the model's own prompt."""
-        own = self.params.query_prefix if role == "query" else self.params.document_prefix
-        return str((self.model.prompts or {}).get(role, "")) if own is None else own
+        return self.params.prefix_of(role, self.model.prompts or {})
 
     @property
     def one_model(self) -> bool:

@@ -20,6 +20,7 @@ from harness.spec.params import Params
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.encoders.base import Role
     from harness.encoders.weights.hub_files import Part
 
 
@@ -203,3 +204,8 @@ class SourceParams(Source, Hardware, Prompted):
     dtype: Dtype = "float32"
     """Of weights and arithmetic while encoding. float32 gives the same vectors on every machine; auto is the dtype of
     the model's file where the device multiplies it, else float32."""
+
+    def prefix_of(self, role: Role, own: Mapping[str, str]) -> str:
+        """What the spec puts before texts of a role; where it says nothing, the model's own prompt."""
+        given = self.query_prefix if role == "query" else self.document_prefix
+        return str(own.get(role, "")) if given is None else given

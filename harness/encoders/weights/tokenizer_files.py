@@ -54,6 +54,12 @@ def read_tokenizer(folder: Path, key: str) -> str:
         ) from None
 
 
+def smallest_limit(*limits: float | None) -> int | None:
+    """The smallest of some limits of tokens; None where none of them limits anything."""
+    # A tokenizer without a limit says 1e30.
+    return min((int(limit) for limit in limits if limit and limit < 1 << 31), default=None)
+
+
 def _check(text: str, file: Path, key: str) -> None:
     from tokenizers import Tokenizer
 
