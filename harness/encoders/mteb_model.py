@@ -263,10 +263,10 @@ class MtebEncoder(EncoderBase):
 
     def parameters(self) -> Mapping[str, float | str]:
         """Number, bytes, dtype and device of the weights."""
-        weights = list(self.inner.parameters())
+        from harness.encoders.backbones.sentence_transformers_model import size_of
+
         return {
-            "parameters": float(sum(weight.numel() for weight in weights)),
-            "weight bytes": float(sum(weight.numel() * weight.element_size() for weight in weights)),
+            **size_of("", list(self.inner.parameters())),
             "dtype": str(self.inner.dtype).removeprefix("torch."),
             "device": described(self.device),
         }

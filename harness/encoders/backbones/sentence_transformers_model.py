@@ -198,9 +198,9 @@ class Loaded(EncoderBase, ABC):
 
     def parameters(self) -> Mapping[str, float | str]:
         """Number, bytes, dtype and device of the weights; number and bytes of a query side that is another model."""
-        facts = _size("", list(self.model.parameters()))
+        facts = size_of("", list(self.model.parameters()))
         if not self.one_model:
-            facts |= _size("query ", self.queries.weights())
+            facts |= size_of("query ", self.queries.weights())
         return {**facts, "dtype": self.dtype, "device": described(str(self.model.device))}
 
     def probe(self) -> Probe:
@@ -243,7 +243,8 @@ class Loaded(EncoderBase, ABC):
         )
 
 
-def _size(of: str, weights: Sequence[torch.nn.Parameter]) -> dict[str, float]:
+def size_of(of: str, weights: Sequence[torch.nn.Parameter]) -> dict[str, float]:
+    """How many weights there are, and how many bytes they take, as facts of a report whose names begin with `of`."""
     return {
         f"{of}parameters": float(sum(w.numel() for w in weights)),
         f"{of}weight bytes": float(sum(w.numel() * w.element_size() for w in weights)),

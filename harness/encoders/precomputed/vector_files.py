@@ -188,8 +188,8 @@ def _array(file: Path) -> Iterator[ArrayStream]:
         if file.suffix == ".safetensors":
             names = tuple(tensor_files.shapes(file))
             if len(names) != 1:
-                what = "neither a CSR (data, indices, indptr) nor one matrix"
-                raise damaged(file, f"the file has the arrays {', '.join(names) or 'of none'}: {what}")
+                what = "which are neither a CSR (data, indices, indptr) nor one matrix"
+                raise damaged(file, f"the file has {len(names)} arrays ({', '.join(names)}), {what}")
             stream = opened.enter_context(tensor_files.tensors(file, names))[names[0]]
         else:
             try:
