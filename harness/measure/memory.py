@@ -43,7 +43,7 @@ def resident() -> Resident:
     Raises:
         OSError: The system has none (only Linux has).
     """
-    fields = _fields(Path("/proc/self/smaps_rollup"))
+    fields = sizes(Path("/proc/self/smaps_rollup"))
     rss, anonymous = fields["Rss"], fields["Anonymous"]
     shared = fields["Shared_Clean"] + fields["Shared_Dirty"]
     return Resident(anonymous, rss - anonymous, shared, fields["Pss"], rss)
@@ -125,7 +125,7 @@ def _new(before: Mapping[str, Mapped], after: Mapping[str, Mapped]) -> Mapped:
 
 def peak() -> int:
     """Highest resident size of this process so far, in bytes (VmHWM)."""
-    return _fields(Path("/proc/self/status"))["VmHWM"]
+    return sizes(Path("/proc/self/status"))["VmHWM"]
 
 
 def reset_peak() -> bool:
@@ -137,12 +137,16 @@ def reset_peak() -> bool:
     return True
 
 
-def _fields(path: Path) -> dict[str, int]:
-    """The lines ``Name:  123 kB`` of a proc file, in bytes."""
-    fields = {}
-    for line in path.read_text().splitlines():
-        name, _, rest = line.partition(":")
+def sizes(path: Path) -> dict[str, int]:
+    """The lines ``Name:  123 kB`` of a proc file, in bytes.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    found = {}
+    for line in path.read_bytes().split(b"\n"):  # the name of a process may hold other ends of lines, and be no text
+        name, _, rest = line.partition(b":")
         parts = rest.split()
-        if len(parts) == 2 and parts[1] == "kB":
-            fields[name] = int(parts[0]) * _KIB
-    return fields
+        if len(parts) == 2 and parts[1] == b"kB" and parts[0].isdigit():
+            found[name.decode()] = int(parts[0]) * _KIB
+    return found

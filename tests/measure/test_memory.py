@@ -59,6 +59,9 @@ def measure(tmp_path, monkeypatch):
                 os.kill(child, signal.SIGKILL); os.waitpid(child, 0)
                 return [after.shared - before.shared, before.pss - after.pss, after.rss - before.rss]
             def small(report): return peak()
+            def named(comm, report):
+                with open("/proc/self/comm", "wb") as file: file.write(comm.encode("latin-1"))
+                return peak()
             """
         )
     )
@@ -136,3 +139,8 @@ def test_a_mapped_file_of_this_process_is_known_by_its_whole_name(tmp_path, name
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
         assert held[0] == ord("x")
         assert mapped_files()[str(path)].file >= 4096
+
+
+@pytest.mark.parametrize("name", ["\x1cVmHWM: 9 kB", "\xff", "many kB"])
+def test_peak_of_a_process_of_any_name(measure, name):
+    assert measure("named", comm=name) > MIB

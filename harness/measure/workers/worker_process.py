@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError
+from harness.measure.memory import sizes
 from harness.measure.workers.messages import Asked, Failed, Message, Progress, Succeeded, Task, read_message
 
 if TYPE_CHECKING:
@@ -365,10 +366,8 @@ def _status_bytes(pid: int, field: str) -> int:
 
     psutil tells neither RssAnon nor VmHWM.
     """
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(f"{field}:"):
-                return int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError):
+        return sizes(Path(f"/proc/{pid}/status")).get(field, 0)
     return 0
 
 

@@ -38,6 +38,10 @@ def functions(tmp_path, monkeypatch):
             def eat(report):
                 held = []
                 while True: held.append(bytearray(16 << 20)); time.sleep(0.01)
+            def renamed(comm, report):
+                with open("/proc/self/comm", "wb") as file: file.write(comm.encode("latin-1"))
+                held = bytearray(300 << 20)
+                time.sleep(600)
             def env(report): return dict(os.environ)
             def garbage(report):
                 fd = int(sys.argv[1]); os.write(fd, b"not json\\n"); time.sleep(60)
@@ -132,6 +136,12 @@ def test_memory_limit(functions):
     outcome = functions("eat", _limit=200 << 20)
     assert outcome.status == "oom"
     assert "200 MiB" in outcome.reason
+
+
+@pytest.mark.parametrize("name", ["\x1cRssAnon: 1 kB", "\rRssAnon: 1 kB", "\xff"])
+def test_memory_limit_whatever_the_process_is_called(functions, name):
+    """The kernel passes on all bytes of a name but line feeds."""
+    assert functions("renamed", _timeout=10, _limit=200 << 20, comm=name).status == "oom"
 
 
 def test_environment_is_scrubbed(functions, monkeypatch):
