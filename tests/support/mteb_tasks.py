@@ -43,6 +43,17 @@ class HashEncoder:
     similarity_pairwise = similarity
 
 
+def with_reciprocal_ranks(scores, qrels, results, cuts):
+    """mteb's scores by query, with the reciprocal rank of each, which it has by task alone."""
+    from mteb._evaluators.retrieval_metrics import mrr
+
+    by_query = {query: dict(values) for query, values in scores.items()}
+    for query in results:
+        alone = mrr({query: qrels[query]}, {query: results[query]}, cuts)
+        by_query[query] |= {f"mrr_{k}": alone[f"MRR@{k}"][0] for k in cuts}
+    return by_query
+
+
 def task_of(parts, **attributes):
     """A task of mteb; mteb's scores by subset and query are left in its `scores`.
 
@@ -78,12 +89,7 @@ def task_of(parts, **attributes):
             self.data_loaded = True
 
         def task_specific_scores(self, scores, qrels, results, hf_split, hf_subset):
-            from mteb._evaluators.retrieval_metrics import mrr
-
-            by_query = {query: dict(values) for query, values in scores.items()}
-            for query in results:
-                alone = mrr({query: qrels[query]}, {query: results[query]}, self.k_values)
-                by_query[query] |= {f"mrr_{k}": alone[f"MRR@{k}"][0] for k in self.k_values}
+            by_query = with_reciprocal_ranks(scores, qrels, results, self.k_values)
             self.scores = {**getattr(self, "scores", {}), hf_subset: by_query}
             return {}
 

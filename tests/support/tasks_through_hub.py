@@ -10,23 +10,17 @@ from pathlib import Path
 from types import MethodType
 
 import mteb
-from mteb_tasks import THEIRS, through_mteb, through_steps
+from mteb_tasks import THEIRS, through_mteb, through_steps, with_reciprocal_ranks
 
 
 def watched(name):
     """Makes the task anew each time; mteb's scores by query are left in its `scores`."""
 
     def kind():
-        from mteb._evaluators.retrieval_metrics import mrr
-
         task = mteb.get_task(name)
 
         def specific(self, scores, qrels, results, hf_split, hf_subset):
-            by_query = {query: dict(values) for query, values in scores.items()}
-            for query in results:
-                alone = mrr({query: qrels[query]}, {query: results[query]}, self.k_values)
-                by_query[query] |= {f"mrr_{k}": alone[f"MRR@{k}"][0] for k in self.k_values}
-            self.scores = {hf_subset: by_query}
+            self.scores = {hf_subset: with_reciprocal_ranks(scores, qrels, results, self.k_values)}
             return {}
 
         task.task_specific_scores = MethodType(specific, task)
