@@ -251,7 +251,9 @@ def _row(line: str, texts_needed: bool) -> _Row | str:
     identifier = row["_id"]
     if isinstance(identifier, int) and not isinstance(identifier, bool):
         identifier = str(identifier)  # numbers are common, and judgements name them by their digits
-    text = row.get("text") if texts_needed or row.get("text") is not None else ""
+    text = row.get("text")
+    if text is None and not texts_needed:
+        text = ""
     texts = {"_id": identifier, "title": "" if row.get("title") is None else row["title"], "text": text}
     for name, value in texts.items():
         if not isinstance(value, str):

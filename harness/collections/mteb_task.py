@@ -177,12 +177,12 @@ class MtebTask(CollectionBase):
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""
-        metadata = self._loaded().metadata
+        metadata, subset = self._loaded().metadata, _subset(self._loaded(), self.params)
         return {
             "task": f"{metadata.name} of mteb {installed('mteb')}, split {self._split()}",
             "main score": metadata.main_score,
             "split": self._split(),
-            "subset": (subset := _subset(self._loaded(), self.params)),
+            "subset": subset,
             "languages": ", ".join(metadata.hf_subsets_to_langscripts.get(subset, ())),
             "data": f"{metadata.dataset.get('path')} at revision {metadata.dataset.get('revision')}",
             "licence": str(metadata.license),
