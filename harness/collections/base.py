@@ -55,7 +55,7 @@ Ties: TypeAlias = Literal["number", "identifier"]
 """Which of two documents with equal scores comes first: ``number``, the earlier one in the corpus; ``identifier``, the
 one whose identifier has the higher UTF-8 bytes, as trec_eval and mteb order them."""
 WithoutRelevant: TypeAlias = Literal["leave-out", "zero"]
-"""What a query counts whose judgements are all 0: nothing, or 0 in every metric, as in mteb."""
+"""How a query counts whose judgements are all 0: not at all, or as 0 in every metric, as in mteb."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class EvaluationRules:
     Attributes:
         ignore_identical_ids: A document with the identifier of the query is no result of it. One more is searched.
         ties: Which of two documents with equal scores comes first.
-        without_relevant: What a query counts whose judgements are all 0.
+        without_relevant: How a query counts whose judgements are all 0.
     """
 
     ignore_identical_ids: bool = False
@@ -157,7 +157,7 @@ class Collection(Protocol):
 
     @classmethod
     def suite_task(cls, settings: TomlTable, params: Any) -> tuple[str, str] | None:
-        """The suite that a table of a spec names, and the task of it that one of its collections is, or is a part of.
+        """The suite that a table of a spec names, and the task of that suite to which one of the collections belongs.
 
         Args:
             settings: The table as it is written.

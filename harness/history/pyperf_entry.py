@@ -36,7 +36,7 @@ METRICS = {"second": "benchmark_seconds", "byte": "benchmark_bytes", "integer": 
 """The metric of each of pyperf's units."""
 OWN = "laconic_"
 """Begins the names of metadata that a script may add to those of pyperf: suite, machine, instructions, revision,
-changes ("none" for a clean tree)."""
+changes ("none" for a clean tree), version."""
 HOST = ("hostname", "cpu_model_name", "cpu_count", "platform")
 """Metadata of pyperf that tell a machine where the file has no fingerprint of ours."""
 UNKNOWN = "unknown"
@@ -68,8 +68,8 @@ def process_means(benchmark: pyperf.Benchmark) -> list[float]:
 def entry_of_pyperf(path: Path, suite: str = "") -> Entry:
     """Read a file of pyperf.
 
-    A file that does not tell its machine is of an unknown one, which is equal to no other, not even to itself: its
-    values begin a series each time.
+    A file that does not tell its machine is of an unknown one, which is equal to no other. Each such file begins its
+    own series.
 
     Args:
         path: The file.

@@ -135,7 +135,7 @@ def serve(
 
 
 def capacity(servers: Sequence[Answer], queries: int, *, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Queries a second that the servers answer together without a pause; as many as if each answered all.
+    """Queries a second that the servers answer together without a pause. Each query is asked once for each server.
 
     Args:
         servers: See `serve`.
@@ -166,7 +166,7 @@ def _together(
 ) -> float:
     """Let all servers work, and return when they began, which is what they are told.
 
-    A thread that is new answers a query before that: its libraries prepare themselves by thread.
+    Each new thread answers a query before that, because libraries prepare themselves once in each thread.
 
     Args:
         servers: The first works in this thread, each other one in a new thread.

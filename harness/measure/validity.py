@@ -44,8 +44,8 @@ COSINE = {"sparse": 0.9, "dense": 0.95}
 """Largest mean cosine. States of language models all point one way: an untrained twin has .90, a short trained one
 .87 and a good dense model .03; sparse models that work lie below .1, and those that a BOS ruins at .99."""
 PADDING = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.02, "int8": 0.02}
-"""Largest difference that the order of additions may make, as a share of the largest value. With int8 inputs it may
-move one from a step to the next."""
+"""Largest difference that the order of additions may make, as a share of the largest value. It may move an
+int8 input from one step to the next."""
 
 
 @dataclass(frozen=True)

@@ -118,9 +118,9 @@ class Succeeded:
 class Failed:
     """The function raised.
 
-    `reason` is for the user, and in his hands where it is `expected`. What the function needs from its surroundings is
-    `unavailable` where the inputs are not at fault. `peak` is the highest resident size of its process so far, in
-    bytes; None where the worker sent no message that can be read.
+    `reason` is for the user, who can mend what is `expected`. It is `unavailable` where the inputs are not at fault,
+    and something around the function is missing, such as the network or space on the disk. `peak` is the highest
+    resident size of its process so far, in bytes; None where the worker sent no message that can be read.
     """
 
     reason: str
