@@ -55,9 +55,9 @@ def _of_records(claim: ClaimSpec, sides: Sequence[Side], rows: Sequence[Record])
         return None
     low, high = (float(end or 0) for end in ends[0])
     if len(rows) == 1:
-        return Estimate(rows[0].value, low, high, f"{known:.0%} interval")
+        return Estimate(rows[0].value, low, high, f"{100 * known:g}% interval")
     their_low, their_high = (float(end or 0) for end in ends[1])
-    interval = f"both {known:.0%} intervals at their worst"
+    interval = f"both {100 * known:g}% intervals at their worst"
     if claim.relation not in RATIOS:
         return Estimate(rows[0].value - rows[1].value, low - their_high, high - their_low, interval)
     if their_low <= 0:
@@ -75,7 +75,7 @@ def _of_times(claim: ClaimSpec, ours: Floats, theirs: Floats, part: str) -> Esti
 
     q = None if part == "mean" else float(part.removeprefix("p")) / 100 if part else 0.5
     ratio = percentile_ratio(ours, theirs, q, confidence=claim.confidence)
-    return Estimate(*as_relation(claim.relation, ratio), f"{claim.confidence:.0%} interval")
+    return Estimate(*as_relation(claim.relation, ratio), f"{100 * claim.confidence:g}% interval")
 
 
 def _of_queries(claim: ClaimSpec, by_query: Sequence[Mapping[str, float]], *, fractions: bool) -> Estimate:
@@ -91,7 +91,7 @@ def _of_queries(claim: ClaimSpec, by_query: Sequence[Mapping[str, float]], *, fr
         numbers = as_relation(claim.relation, ratio(first, others[0], confidence=confidence, fractions=fractions))
     else:
         numbers = difference(first, others[0], confidence=confidence, limits=DIFFERENCE if fractions else None)
-    return Estimate(*numbers, f"{confidence:.0%} interval")
+    return Estimate(*numbers, f"{100 * confidence:g}% interval")
 
 
 def interval_confidence(claim: ClaimSpec) -> float:

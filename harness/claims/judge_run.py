@@ -40,7 +40,6 @@ def evidence(run: RunData) -> Evidence:
         codecs[cell] = str(system.get("codec", ""))
         data = run.facts["collections"].get(system["collection"], {}).get("revision")
         settings[cell] = {name: str(value) for name, value in {"data": data, **known}.items() if value is not None}
-    confidence = float(measure.get("confidence", 0.95))
     return Evidence(
         run.cells(),
         statuses,
@@ -50,7 +49,7 @@ def evidence(run: RunData) -> Evidence:
         run.processes,
         codecs=codecs,
         settings=settings,
-        confidence=confidence,
+        confidence=run.confidence,
         suites={suite.name: suite for suite in run.suites},
         documents=documents_of(run),
         only=measure.get("only") or (),

@@ -129,4 +129,4 @@ def _estimate(claim: ClaimSpec, suite: Suite, sides: Mapping[str, Sides], row: R
     else:
         gaps = [ours - theirs for ours, theirs in zip(first, others[0], strict=True)]
         numbers = suite_mean(gaps, weights, confidence=confidence, limits=DIFFERENCE if fractions else None)
-    return Estimate(*numbers, f"{confidence:.0%} interval over queries within tasks")
+    return Estimate(*numbers, f"{100 * confidence:g}% interval over queries within tasks")

@@ -145,7 +145,8 @@ def of_processor(
     kind = metric(key[2])
     change = Change(key, "no change", before, before * value, low, high, unit=kind.unit)
     if coverage(len(base)) < confidence:
-        note = f"{len(base)} pairs of processes make an interval of {coverage(len(base)):.1%}, not {confidence:.0%}"
+        reached, wanted = (f"{100 * share:.4g}%" for share in (coverage(len(base)), confidence))
+        note = f"{len(base)} pairs of processes make an interval of {reached}, not {wanted}"
         return replace(change, word="inconclusive", note=note)
     if low <= 1 <= high:
         return change

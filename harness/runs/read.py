@@ -80,6 +80,11 @@ class RunData:
         """The suites of the spec; none where an older version wrote the folder."""
         return [Suite(name, tasks) for name, tasks in self.facts.get("suites", {}).items()]
 
+    @property
+    def confidence(self) -> float:
+        """Of the run's intervals; 0.95 where an older version wrote the folder."""
+        return float(self.facts.get("measure", {}).get("confidence", 0.95))
+
     def collections(self) -> list[str]:
         """Names in order."""
         return list(dict.fromkeys(system["collection"] for system in self.systems))

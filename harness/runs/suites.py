@@ -114,8 +114,7 @@ def _interval(run: RunData, weights: Mapping[str, float], rows: Sequence[Record]
     if len(known) == len(rows) and math.isclose(sum(weights.values()), 1):
         limits = FRACTION if rows[0].unit == "fraction" else None
         strata = [np.fromiter(values.values(), np.float64) for values in known]
-        confidence = float(run.facts.get("measure", {}).get("confidence", 0.95))
-        _, low, high = suite_mean(strata, list(weights.values()), confidence=confidence, limits=limits)
+        _, low, high = suite_mean(strata, list(weights.values()), confidence=run.confidence, limits=limits)
         return (low, high) if math.isfinite(low) and math.isfinite(high) else None
     ends = [(row.ci_low, row.ci_high) for row in rows]
     if any(None in pair for pair in ends):

@@ -96,5 +96,4 @@ def _standing(run: RunData, suite: Suite, system: str, published: Mapping[str, f
 def _interval(run: RunData, row: Record) -> str:
     if row.ci_low is None or row.ci_high is None:
         return ""
-    confidence = run.facts.get("measure", {}).get("confidence", 0.95)
-    return f" ({100 * confidence:g}% interval over queries within tasks {row.ci_low:.4f} to {row.ci_high:.4f})"
+    return f" ({100 * run.confidence:g}% interval over queries within tasks {row.ci_low:.4f} to {row.ci_high:.4f})"

@@ -58,7 +58,7 @@ def section(run: RunData, collection: str) -> AtRecall | None:
     metric = label(shown[0].settings[0].recall.metric)
     heads = [f"Latency at {target:.2f}" for target in TARGETS]
     heads += [f"Recall in {number(budget, 'seconds')}" for budget in budgets]
-    return AtRecall(metric, heads, [_row(run, collection, engine, budgets) for engine in shown], _confidence(run))
+    return AtRecall(metric, heads, [_row(run, collection, engine, budgets) for engine in shown], run.confidence)
 
 
 def round_latencies(seconds: Sequence[float]) -> list[float]:
@@ -79,7 +79,7 @@ def _row(run: RunData, collection: str, engine: Engine, budgets: Sequence[float]
     costs = [setting.latency.value for setting in engine.settings]
     gains = [setting.recall.value for setting in engine.settings]
     drawn = _drawn(run, collection, engine)
-    confidence = _confidence(run)
+    confidence = run.confidence
 
     def cell(value: float, draws: NDArray[np.float64] | None, text: Callable[[float], str]) -> tuple[str, str]:
         if draws is None:
@@ -121,10 +121,6 @@ def _drawn(run: RunData, collection: str, engine: Engine) -> DrawnCurve | None:
         return None
     places = np.asarray([numbers[query] for query in scored], np.int64)
     return drawn_curve(gains, places, times, np.arange(count), len(numbers))
-
-
-def _confidence(run: RunData) -> float:
-    return run.facts.get("measure", {}).get("confidence", 0.95)
 
 
 def _seconds(value: float) -> str:

@@ -70,7 +70,7 @@ def _differences(run: RunData, collection: str, looked: str, model: str) -> Iter
 
     _, table = run.shared(collection, "ndcg@10", [looked, model])
     if table is not None and table.size:
-        value, low, high = difference(*table, confidence=run.facts["measure"].get("confidence", 0.95))
+        value, low, high = difference(*table, confidence=run.confidence)
         yield f"nDCG@10 {value:+.3f} [{low:+.3f}, {high:+.3f}]"
     cells = run.cells()
 

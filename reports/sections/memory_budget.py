@@ -81,7 +81,7 @@ def budget(run: RunData, collection: str, bound: float, baselines: Sequence[str]
         cells = [_best(run, collection, names, metric) for names in fitting for metric in (QUALITY, LATENCY)]
         rows.append(BudgetRow(f"{factor:g} ×", number(most, "bytes"), cells))
     heads = [f"{family}: {label(metric)}" for family in FAMILIES for metric in (QUALITY, LATENCY)]
-    return MemoryBudget(collection, twin, number(sizes[twin].value, "bytes"), f"{1 - bound:.0%}", heads, rows)
+    return MemoryBudget(collection, twin, number(sizes[twin].value, "bytes"), f"{100 * (1 - bound):g}%", heads, rows)
 
 
 def _best(run: RunData, collection: str, systems: Sequence[str], metric: str) -> BudgetCell:

@@ -140,7 +140,7 @@ def curve(bound: float, points: Sequence[tuple[str, float, float]] = ()) -> Figu
         plot.point(width, terms, place, f"{name}: {terms:.0f} terms, {width:.0f} dimensions")
         legend.append((swatch(place), f"{name} (this run)"))
     caption = (
-        f"On the line of a dense codec the sparse index takes exactly {bound:.0%} less; below it the claim holds. "
+        f"On the line of a dense codec the sparse index takes exactly {100 * bound:g}% less; below it the claim holds. "
         "32-bit numbers, 16-bit weights; analytic."
     )
     head = ("Terms a document, dense codec", *(f"{d} dimensions" for d in memory.DIMENSIONS))
@@ -176,7 +176,7 @@ def printed(form: str, dimensions: int, terms: float, documents: int, vocabulary
         rows.append([codec.label, *texts])
     needed = [memory.terms_for(bound, d, memory.AS_PUBLISHED, dimensions, documents, vocabulary) for d in memory.DENSE]
     texts = ["none" if limit is None else f"{limit:.0f}" for limit in needed]
-    rows.append([f"terms for exactly {bound:.0%}, 32-bit numbers, 16-bit weights", *texts])
+    rows.append([f"terms for exactly {100 * bound:g}%, 32-bit numbers, 16-bit weights", *texts])
     head = ["sparse \\ dense", *(codec.label for codec in memory.DENSE.values())]
     return "\n".join([*lines, *markdown_table(head, rows)]) + "\n"
 

@@ -40,6 +40,14 @@ def test_quality_is_judged_by_the_interval_of_its_mean(relation, shift, word):
     )
 
 
+def test_the_confidence_of_an_interval_is_not_rounded():
+    (verdict,) = judge(claim(at_least=0.1, confidence=0.9975), evidence())
+    assert "(99.75% interval " in verdict.sentence
+    known = evidence("build_seconds", 2.0, interval=(1.5, 2.5), by_query=(), confidence=0.999)
+    (verdict,) = judge(claim("build_seconds", at_most=3), known)
+    assert "(99.9% interval " in verdict.sentence
+
+
 def test_bytes_have_no_interval():
     (verdict,) = judge(claim("index_bytes", at_most=1e6), evidence("index_bytes", 999_999, by_query=()))
     assert verdict.word == "supported"

@@ -72,7 +72,8 @@ def test_too_few_pairs_for_the_confidence_settle_nothing(pairs, word):
     assert found.word == word
     assert found.relative == pytest.approx(0.5, abs=0.05)
     if word == "inconclusive":
-        assert f"{pairs} pairs of processes make an interval of {1 - 0.5 ** (pairs - 1):.1%}, not 99%" in found.sentence
+        reached = f"{100 * (1 - 0.5 ** (pairs - 1)):.4g}%"
+        assert f"{pairs} pairs of processes make an interval of {reached}, not 99%" in found.sentence
 
 
 def test_shortest_times_have_an_interval_from_their_processes(run):

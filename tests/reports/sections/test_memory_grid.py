@@ -81,6 +81,10 @@ def test_curve_and_headline_agree_with_the_arithmetic():
     assert "1 byte per 4" not in lost  # 4-bit weights with compressed numbers are smaller
 
 
+def test_the_bound_is_not_rounded():
+    assert "takes exactly 71.5% less" in curve(0.715).caption
+
+
 def test_the_verdict_agrees_with_the_arithmetic():
     counts = memory_claim.holding(4096, 512, 0.71)
     assert (counts["float32"], counts["float16"], counts["int8"], counts["binary"]) == (12, 7, 2, 0)
