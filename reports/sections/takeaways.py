@@ -85,9 +85,9 @@ def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str 
     front = pareto_front([cost.value for *_, cost in pairs], [gain.value for _, gain, _ in pairs])
     beaten = [system for (system, *_), on in zip(pairs, front, strict=True) if not on]
     if beaten:
-        who = ", ".join(beaten)
+        who = "; ".join(beaten)
         if len(beaten) > NAMED:
-            who = f"{len(beaten)} of {len(pairs)} systems, all but {', '.join(_others(pairs, beaten))}"
+            who = f"{len(beaten)} of {len(pairs)} systems, all but {'; '.join(_others(pairs, beaten))}"
         sentences.append(("Dominated", f"{who}: another system ranks at least as well in no more memory."))
     return sentences
 

@@ -119,7 +119,7 @@ def test_of_many_dominated_systems_the_sentence_names_the_others():
         for name, value in (("ndcg@10", 0.5 if place else 0.4), ("index_bytes_per_document", 100.0 + place)):
             rows[f"s{place}", name] = record("r", "c", f"s{place}", name, value, method="x")
     sentence = dict(takeaways.takeaways(rows, {}))["Dominated"]
-    assert sentence.startswith("8 of 10 systems, all but s0, s1: another system ranks")
+    assert sentence.startswith("8 of 10 systems, all but s0; s1: another system ranks")
 
 
 def test_takeaways_say_who_stands_out(run_folder):
@@ -127,7 +127,7 @@ def test_takeaways_say_who_stands_out(run_folder):
     assert found["Best ranking"].startswith("sparse & co: nDCG@10 0.598, beyond chance. Then dense_1, 0.398.")
     assert found["Smallest index"] == "sparse & co: 290 B a document. Then dense_1, 1000 B."
     assert "not shown to be beyond chance" in found["Fastest query"]
-    assert found["Dominated"].startswith("dense_1, <script>alert(1)</script>: another system")
+    assert found["Dominated"].startswith("dense_1; <script>alert(1)</script>: another system")
 
 
 def test_verdicts_of_many_collections_are_gathered_by_claim(run_folder):

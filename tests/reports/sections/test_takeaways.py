@@ -61,7 +61,7 @@ def test_dominated_systems_are_those_that_brute_force_finds(points):
         if any(g >= gain and c <= cost and (g, c) != (gain, cost) for g, c in points)
     ]
     sentence = dict(takeaways(rows, {})).get("Dominated", "")
-    named = sentence.partition(": another system")[0].split(", ") if sentence else []
+    named = sentence.partition(": another system")[0].split("; ") if sentence else []
     assert named == beaten
 
 
@@ -69,7 +69,7 @@ def test_of_many_dominated_systems_the_sentence_names_the_others_smallest_first(
     points = {f"s{place}": (0.3, 500.0 + place, None) for place in range(NAMED + 1)}
     rows = rows_of(large=(0.9, 400.0, None), small=(0.5, 100.0, None), **points)
     sentence = dict(takeaways(rows, {}))["Dominated"]
-    assert sentence.startswith(f"{NAMED + 1} of {NAMED + 3} systems, all but small, large: another system")
+    assert sentence.startswith(f"{NAMED + 1} of {NAMED + 3} systems, all but small; large: another system")
 
 
 def test_the_worst_verdict_decides_a_claim_and_its_sentences_begin_with_it():
