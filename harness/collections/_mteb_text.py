@@ -20,20 +20,24 @@ def query_text(row: Mapping[str, object]) -> str:
         row: ``id`` and ``text``, perhaps ``instruction``.
 
     Raises:
-        UserError: A conversation has a turn of another form.
+        UserError: The text is none, or a conversation has a turn of another form.
     """
-    text, name = row["text"], row.get("id")
+    text, name = row.get("text"), row.get("id")
     if isinstance(text, list):
         turns = "; ".join(_turn(turn, name) for turn in text)
         return f"{row['instruction']} {turns}" if "instruction" in row else turns
+    if not isinstance(text, str):
+        raise UserError(
+            f"the query {name!r} holds {text!r:.80}, which is no text", key="task", remedy="name another task"
+        )
     instruction = row.get("instruction")
-    return str(text) if instruction is None else f"{text} {instruction}"
+    return text if instruction is None else f"{text} {instruction}"
 
 
 def _turn(turn: object, query: object) -> str:
     if isinstance(turn, str):
         return turn
-    if isinstance(turn, dict) and {"role", "content"} <= turn.keys():
+    if isinstance(turn, dict) and {"role", "content"} <= turn.keys() and isinstance(turn["content"], str):
         return f"{turn['role']}: {turn['content']}"
     raise UserError(
         f"the query {query!r} is a conversation with the turn {turn!r:.80}",

@@ -1,18 +1,22 @@
-"""A folder in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/SPLIT.tsv``, each also with ``.gz``."""
+"""A folder in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/SPLIT.tsv``.
+
+Each file may be packed (``.gz``, ``.zst``). The first two may be Parquet, and may be several files.
+"""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
 import re
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Query, register
+from harness.collections._fields import NO_TEXT, Fields, fields_of
+from harness.collections._files import PARQUET, line_file, lines, parquet_rows, row_files
 from harness.collections.base import Ties, WithoutRelevant
 from harness.errors import UserError
 from harness.spec.params import Params
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 NO_DOCUMENT, NO_QUERY, REPEATED = "name an unknown document", "name an unknown query", "are there twice"
 """Why judgements are left out."""
-NO_TEXT = "the key 'text' is missing"
+KEYS = ("_id", "title", "text")
 
 
 class BeirParams(Params):
@@ -77,21 +81,26 @@ class Beir(CollectionBase):
         return Path(re.sub(r"\$\{(\w+)\}", value, self.params.path)).expanduser()
 
     def fingerprint(self) -> str:
-        """SHA-256 of the three files."""
+        """SHA-256 of the files."""
         digest = hashlib.sha256()
-        for name in ("corpus.jsonl", "queries.jsonl", f"qrels/{self.params.split}.tsv"):
-            with self._file(name).open("rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
+        for files in (self._files("corpus"), self._files("queries"), [self._qrels()]):
+            for place, path in enumerate(files):
+                if place:
+                    digest.update(f"\nnext file: {path.name}\n".encode("utf-8", "surrogateescape"))
+                with path.open("rb") as file:
+                    while block := file.read(1 << 22):
+                        digest.update(block)
         return digest.hexdigest()
 
     def documents(self) -> Iterator[Document]:
         """All documents in the corpus' order."""
-        path, skipped, first = self._file("corpus.jsonl"), 0, 0
+        skipped, first, place = 0, 0, self.folder
         ids: set[bytes] = set()  # its own: another reader may need all of them while this one is half way
-        for number, row in self._rows(path, self.params.tolerate):
+        for path, number, row in self._rows("corpus", self.params.tolerate):
             if row is None:
-                skipped, first = skipped + 1, first or number
+                if not skipped:
+                    place, first = path, number
+                skipped += 1
                 continue
             name = _digest(row.id)
             if name in ids:
@@ -100,14 +109,18 @@ class Beir(CollectionBase):
             yield Document(row.id, row.title, row.text)
         self._ids = ids
         if not ids:
-            raise UserError("the corpus has no documents", file=path, remedy='one {"_id": ..., "text": ...} a line')
+            raise UserError(
+                "the corpus has no documents",
+                file=self._files("corpus")[0],
+                remedy='one {"_id": ..., "text": ...} a line',
+            )
         if skipped:
-            self._warn(f"{path}: {skipped} broken lines skipped, the first is line {first}")
+            self._warn(f"{place}: {skipped} broken lines skipped, the first is line {first}")
 
     def queries(self) -> Iterator[Query]:
         """All queries in the file's order."""
-        path, ids = self._file("queries.jsonl"), set()
-        for number, row in self._rows(path, 0):
+        ids = set()
+        for path, number, row in self._rows("queries", 0):
             assert row is not None  # noqa: S101 - nothing is tolerated here
             if row.id in ids:
                 raise _twice(row.id, path, number)
@@ -125,11 +138,11 @@ class Beir(CollectionBase):
         if not self._ids:
             for _ in self.documents():
                 pass
-        path = self._file(f"qrels/{self.params.split}.tsv")
+        path = self._qrels()
         known = {query.id for query in self.queries()}
         grades: dict[bytes, tuple[int, int]] = {}
         left_out: dict[str, list[int]] = {what: [] for what in (NO_DOCUMENT, NO_QUERY, REPEATED)}
-        for number, line in _lines(path):
+        for number, line in lines(path):
             if number == 1 and _is_header(line):
                 continue
             judgement = _judgement(line)
@@ -159,9 +172,9 @@ class Beir(CollectionBase):
                     line=number,
                     remedy="remove one of the two",
                 )
-        for what, lines in left_out.items():
-            if lines:
-                self._warn(f"{path}: {len(lines)} judgements {what}, the first is line {lines[0]}")
+        for what, numbers in left_out.items():
+            if numbers:
+                self._warn(f"{path}: {len(numbers)} judgements {what}, the first is line {numbers[0]}")
         if not grades:
             raise UserError(
                 "there are no judgements", file=path, remedy="give the file of this split, or another split"
@@ -191,47 +204,43 @@ class Beir(CollectionBase):
         """As the parameters say."""
         return params.texts
 
-    def _file(self, name: str) -> Path:
+    def _files(self, stem: str) -> list[Path]:
+        return row_files(self._checked_folder(), stem)
+
+    def _qrels(self) -> Path:
+        return line_file(self._checked_folder(), f"qrels/{self.params.split}.tsv")
+
+    def _checked_folder(self) -> Path:
         folder = self.folder
         if not folder.is_dir():
             raise UserError(
                 "there is no such folder", file=folder, key="path", remedy="give the folder that holds corpus.jsonl"
             )
-        for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                return path
-        raise UserError(
-            "the file is missing",
-            file=folder / name,
-            remedy="BEIR's layout has corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv",
-        )
+        return folder
 
-    def _rows(self, path: Path, tolerate: int) -> Iterator[tuple[int, _Row | None]]:
-        """Number and content of each line; None for a broken one that is tolerated."""
-        broken = 0
-        for number, line in _lines(path, errors="surrogateescape"):
-            row = _row(line, self.params.texts)
-            if isinstance(row, str):
+    def _rows(self, stem: str, tolerate: int) -> Iterator[tuple[Path, int, Fields | None]]:
+        """File, number and content of each line; None for a broken one that is tolerated."""
+        broken, needed = 0, self.params.texts
+        for path in self._files(stem):
+            rows: Iterator[tuple[int, Fields | str]]
+            if path.suffix == PARQUET:
+                rows = ((number, fields_of(row, needed)) for number, row in parquet_rows(path, KEYS))
+            else:
+                rows = ((number, _row(line, needed)) for number, line in lines(path, errors="surrogateescape"))
+            for number, row in rows:
+                if not isinstance(row, str):
+                    yield path, number, row
+                    continue
                 broken += 1
                 if broken > tolerate:
                     remedy = "correct the line, or set tolerate to skip some"
                     if row == NO_TEXT:
                         remedy += ", or set texts = false for vectors that were made elsewhere"
                     raise UserError(row, file=path, line=number, remedy=remedy)
-                yield number, None
-            else:
-                yield number, row
+                yield path, number, None
 
 
-class _Row(NamedTuple):
-    """A line of the corpus or of the queries."""
-
-    id: str
-    title: str
-    text: str
-
-
-def _row(line: str, texts_needed: bool) -> _Row | str:
+def _row(line: str, texts_needed: bool) -> Fields | str:
     """What a line holds, or what is wrong with it."""
     try:
         line.encode()
@@ -244,25 +253,7 @@ def _row(line: str, texts_needed: bool) -> _Row | str:
         return f"not JSON: {error}"
     if not isinstance(row, dict):
         return f"not a JSON object: {line[:80]!r}"
-    if "_id" not in row:
-        return "the key '_id' is missing"
-    if "text" not in row and texts_needed:
-        return NO_TEXT
-    identifier = row["_id"]
-    if isinstance(identifier, int) and not isinstance(identifier, bool):
-        identifier = str(identifier)  # numbers are common, and judgements name them by their digits
-    text = row.get("text")
-    if text is None and not texts_needed:
-        text = ""
-    texts = {"_id": identifier, "title": "" if row.get("title") is None else row["title"], "text": text}
-    for name, value in texts.items():
-        if not isinstance(value, str):
-            return f"{name!r} holds {value!r:.80}, which is no text"
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            return f"{name!r} holds half a pair of surrogates, which is no character"
-    if not identifier:
-        return "'_id' is empty"
-    return _Row(texts["_id"], texts["title"], texts["text"])
+    return fields_of(row, texts_needed)
 
 
 def _is_header(line: str) -> bool:
@@ -294,24 +285,6 @@ def _fields(line: str) -> list[str]:
 def _twice(name: str, path: Path, line: int) -> UserError:
     what = f"the identifier {name[:100]!r} appears twice"
     return UserError(what, file=path, line=line, remedy="remove one of the two")
-
-
-def _lines(path: Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not blank."""
-    number = 0
-    opened: IO[bytes]
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as opened:  # type: ignore[assignment]
-            for number, raw in enumerate(opened, start=1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors).strip("\r\n")
-                if line.strip():
-                    yield number, line
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"not UTF-8 (byte {error.start} of the line)", file=path, line=number, remedy="save the file as UTF-8"
-        ) from None
-    except (OSError, EOFError) as error:
-        raise UserError(f"cannot be read: {error}", file=path, remedy="check the file") from None
 
 
 def _digest(name: str) -> bytes:

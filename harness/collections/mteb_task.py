@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypedDict
 from pydantic import Field, model_validator
 
 from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Query, Sizes, register
+from harness.collections._fields import Fields, fields_of
 from harness.collections._hub_data import fetching
 from harness.collections._mteb_text import query_text
 from harness.collections._suites import SUITES
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 class _Split(TypedDict):
     """The data of a split, as mteb holds them."""
 
-    corpus: Iterable[Mapping[str, str]]
+    corpus: Iterable[Mapping[str, object]]
     queries: Iterable[Mapping[str, object]]
-    relevant_docs: Mapping[str, Mapping[str, int]]
+    relevant_docs: Mapping[str, Mapping[str, object]]
     top_ranked: Mapping[str, Sequence[str]] | None
 
 
@@ -131,30 +132,45 @@ class MtebTask(CollectionBase):
         return f"{self.params.task}/{self.params.split}/{self.params.subset} of mteb {version}"
 
     def documents(self) -> Iterator[Document]:
-        """All documents in the data set's order."""
-        for row in self._data()["corpus"]:
-            yield Document(str(row["id"]), str(row.get("title") or ""), str(row["text"]))
+        """All documents in the data set's order.
+
+        Raises:
+            UserError: A row has no identifier, or its title or text is no text.
+        """
+        for number, row in enumerate(self._data()["corpus"], start=1):
+            yield Document(*self._checked(row, "corpus", number))
 
     def queries(self) -> Iterator[Query]:
         """All queries of the split, with instruction, and as text where they are conversations.
 
         Where the task is one of re-ranking, a query without candidates has none: nothing is ranked for it.
+
+        Raises:
+            UserError: A row has no identifier or no text.
         """
         data = self._data()
         ranked = data.get("top_ranked")
-        for row in data["queries"]:
-            name = str(row["id"])
-            candidates = None if ranked is None else tuple(str(one) for one in ranked.get(name) or ())
-            yield Query(name, query_text(row), candidates)
+        for number, row in enumerate(data["queries"], start=1):
+            fields = self._checked({"id": row.get("id"), "text": query_text(row)}, "queries", number)
+            candidates = None if ranked is None else tuple(str(name) for name in ranked.get(fields.id) or ())
+            yield Query(fields.id, fields.text, candidates)
 
     def judgements(self) -> Iterator[Judgement]:
-        """All judgements of the split's queries, also those of documents that are not in the corpus, as mteb counts."""
+        """All judgements of the split's queries, also those of documents that are not in the corpus, as mteb counts.
+
+        Raises:
+            UserError: A grade is no whole number.
+        """
         data = self._data()
         queries = {str(row["id"]) for row in data["queries"]}
         for query, documents in data["relevant_docs"].items():
             if str(query) in queries:
-                for document, relevance in documents.items():
-                    yield Judgement(str(query), str(document), int(relevance))
+                for document, grade in documents.items():
+                    if not isinstance(grade, int | float) or isinstance(grade, bool) or grade % 1:
+                        raise self._wrong(
+                            f"the grade of query {query!r} and document {document!r} is {grade!r}, no whole number"
+                        )
+                    yield Judgement(str(query), str(document), int(grade))
 
     def rules(self) -> EvaluationRules:
         """As mteb evaluates the task."""
@@ -187,6 +203,15 @@ class MtebTask(CollectionBase):
             "data": f"{metadata.dataset.get('path')} at revision {metadata.dataset.get('revision')}",
             "licence": str(metadata.license),
         }
+
+    def _checked(self, row: Mapping[str, object], part: str, number: int) -> Fields:
+        fields = fields_of(row, name="id")
+        if isinstance(fields, str):
+            raise self._wrong(f"row {number} of the {part}: {fields}")
+        return fields
+
+    def _wrong(self, what: str) -> UserError:
+        return UserError(f"{self.params.task}: {what}", key="task", remedy="name another task, or mend its data set")
 
     def _split(self) -> str:
         return self.params.split or str(self._loaded().metadata.eval_splits[0])

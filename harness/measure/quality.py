@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, unquote
@@ -38,7 +39,8 @@ def write_trec(
     trec_eval sorts by score and breaks ties by identifier, whatever the ranks say. So that everybody reads the order
     that the engine gave (ties by ascending document number), a score that is not below the one before it is written as
     the next smaller float32 (trec_eval reads scores as float32): at most as many steps as there are ties. White space
-    and control characters in identifiers are percent-encoded, as the percent sign is; `read_trec` decodes them.
+    and control characters in identifiers are percent-encoded, as the percent sign is; `read_trec` decodes them. So is a
+    ``#`` with which a line would begin: readers that skip comments would lose that query.
 
     Args:
         path: File to write.
@@ -57,6 +59,7 @@ def write_trec(
         text = io.TextIOWrapper(packed, encoding="utf-8", newline="\n", write_through=True)
         for row, query in enumerate(query_ids):
             name, previous = _quoted(query), np.float32(np.inf)
+            name = f"%23{name[1:]}" if name.startswith("#") else name
             for rank, (document, score) in enumerate(zip(ids[row], scores[row], strict=True), start=1):
                 if document < 0:
                     break
@@ -75,7 +78,8 @@ def read_trec(path: Path) -> Run:
     """Read a run: {query: {document: score}}.
 
     Raises:
-        UserError: A line has not six fields, or its score is no number; file and line are named.
+        UserError: The file cannot be read, a line has not six fields, or its score is no number; file and line are
+            named.
     """
     run: Run = {}
     for number, line in enumerate(_lines(path), start=1):
@@ -182,5 +186,5 @@ def _lines(path: Path) -> Iterator[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
             yield from file
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the run: {error}", file=path, remedy="run the experiment again") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError, allowed
@@ -106,7 +107,7 @@ def _text(run: RunData, form: str, what: str) -> str:
     if form == "json":  # not to_json, which rounds to 15 digits
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
         return json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    return to_csv(table)
+    return to_csv(table, identifiers=("query",))
 
 
 def _parquet(run: RunData, what: str, out: Path) -> None:
@@ -134,7 +135,9 @@ def _trec(run: RunData, out: Path) -> str:
             header.append(f"{key}: {json.dumps(value, ensure_ascii=True)}")
         header.append("ir_metadata.end")
         path = out / f"{number:03d}.trec"
-        text = "".join(f"# {line}\n" for line in header) + trec_run(source)
+        # Earlier versions wrote a query that begins with this sign as it is.
+        lines = re.sub("^#", "%23", trec_run(source), flags=re.MULTILINE)
+        text = "".join(f"# {line}\n" for line in header) + lines
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
         written.append(f"{path}\n")
     return "".join(written)

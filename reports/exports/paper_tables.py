@@ -172,4 +172,4 @@ def _csv(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str
         for letter, name, cells in [*rows, *(("quoted", name, cells) for _, name, cells in apart)]
     ]
     table = pd.DataFrame(body, columns=range(len(heads) + 1))
-    return table.to_csv(header=["", *heads], index=False, lineterminator="\n")
+    return table.to_csv(header=["", *map(plain, heads)], index=False, lineterminator="\n")
