@@ -190,7 +190,7 @@ def test_an_encoder_of_another_package(site, spec):
     facts = json.loads((folder / "run.json").read_text())
     software = facts["environment"]["Software"]
     assert software["trigram-encoder"] == "1.0", "what the encoder declares is shown"
-    assert {"numba", "snowballstemmer", "ir-measures"} <= software.keys(), "so is what the other plugs declare"
+    assert {"numba", "pystemmer", "ir-measures"} <= software.keys(), "so is what the other plugs declare"
     assert "torch" not in software, "no plug of this run uses it"
     (described,) = [system for system in facts["systems"] if system["name"] == "letters"]
     assert (described["encoder_type"], described["status"]) == ("trigrams", "ok")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -13,11 +12,12 @@ from pydantic import Field
 from scipy import sparse
 
 from harness.encoders import EncoderBase, EncoderTypeBase, FitInput, Progress, register
+from harness.encoders._words import LEFT_OUT, TEXTS, UNKNOWN, WORD, Words
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.collections.base import Pair
@@ -60,7 +60,6 @@ STOP_WORDS = frozenset(
         "with",
     ]
 )
-_WORD = re.compile(r"\w+")
 
 
 class Bm25Params(Params):
@@ -82,7 +81,7 @@ class Bm25(EncoderTypeBase):
 
     Params: ClassVar[type[Params]] = Bm25Params
     kind: ClassVar[Kind] = "sparse"
-    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy", "snowballstemmer")
+    libraries: ClassVar[tuple[str, ...]] = ("numba", "numpy", "pystemmer", "scipy")
     params: Bm25Params
 
     def needs(self) -> FitInput:
@@ -101,21 +100,26 @@ class Bm25(EncoderTypeBase):
         """Count documents, lengths and document frequencies."""
         if corpus is None:
             raise UserError("BM25 needs a corpus")
-        frequencies: Counter[str] = Counter()
-        documents = words = 0
-        analyse = analyser(self.params)
-        for text in corpus:
-            terms = analyse(text)
-            frequencies.update(set(terms))
-            documents, words = documents + 1, words + len(terms)
-            if progress and documents % 5000 == 0:
-                progress(documents, None, "documents")
-        names = sorted(frequencies)
+        numbers: dict[str, int] = {}
+        stem_of = stemmer(self.params)
+        frequencies = np.zeros(1 << 12, np.int64)
+        documents = length = 0
+
+        def term_of(word: str) -> int:
+            stem = stem_of(word)
+            return LEFT_OUT if stem is None else numbers.setdefault(stem, len(numbers))
+
+        for counted in Words(term_of).count(_reported(corpus, progress)):
+            if len(numbers) > len(frequencies):
+                frequencies = np.pad(frequencies, (0, 2 * len(numbers) - len(frequencies)))
+            np.add.at(frequencies, counted.terms, 1)
+            documents, length = documents + len(counted.lengths), length + int(counted.lengths.sum())
+        names = sorted(numbers)
         statistics = {
             "documents": documents,
-            "mean_length": words / max(documents, 1),
+            "mean_length": length / max(documents, 1),
             "terms": names,
-            "frequencies": [frequencies[n] for n in names],
+            "frequencies": frequencies[[numbers[name] for name in names]].tolist(),
         }
         (directory / "bm25.json").write_text(json.dumps(statistics, ensure_ascii=False), encoding="utf-8")
         return {"terms": len(names), "documents": documents}
@@ -140,49 +144,75 @@ class Bm25Encoder(EncoderBase):
         self.idf = np.log1p((total - counts + 0.5) / (counts + 0.5))
         self.mean_length = max(float(statistics["mean_length"]), 1e-9)  # type: ignore[arg-type]
         self.analyse = analyser(params)
+        self._stem_of, self._words = stemmer(params), Words(self._column)
+        self._counted: tuple[list[str], list[int]] = [], []
 
     def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Rows of idf * tf (k1 + 1) / (tf + k1 (1 - b + b length / mean length))."""
         k1, b = self.params.k1, self.params.b
-
-        def weight(column: int, count: int, length: int) -> float:
-            norm = k1 * (1 - b + b * length / self.mean_length)
-            return float(self.idf[column] * count * (k1 + 1) / (count + norm))
-
-        return self._rows(texts, weight)
+        parts, lengths = [], []
+        for counted in self._words.count(texts):
+            lengths += counted.lengths.tolist()
+            norms = k1 * (1 - b + b * counted.lengths / self.mean_length)
+            divisors = counted.counts + np.repeat(norms, np.diff(counted.indptr))
+            data = (self.idf[counted.terms] * counted.counts * (k1 + 1) / divisors).astype(np.float32)
+            shape = len(counted.lengths), self.width
+            parts.append(sparse.csr_matrix((data, counted.terms, counted.indptr), shape=shape))
+        if len(texts) <= TEXTS:  # more of them would be kept from being freed
+            self._counted = list(texts), lengths
+        return sparse.vstack(parts, format="csr") if parts else sparse.csr_matrix(np.zeros((0, self.width), np.float32))
 
     def encode_queries(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Rows of term counts; terms that no document has are dropped."""
-        return self._rows(texts, lambda _column, count, _length: float(count))
+        """Rows of term counts; terms that no document has are dropped.
+
+        Words are looked up one by one: for a single short text that takes less time than the compiled loops.
+        """
+        counted = [
+            sorted(Counter(self.columns[t] for t in self.analyse(text) if t in self.columns).items()) for text in texts
+        ]
+        indptr = np.cumsum([0, *map(len, counted)], dtype=np.int64)
+        indices = np.asarray([column for row in counted for column, _ in row], np.int32)
+        data = np.asarray([count for row in counted for _, count in row], np.float32)
+        return sparse.csr_matrix((data, indices, indptr), shape=(len(texts), self.width))
 
     def count_tokens(self, texts: Sequence[str], role: Literal["document", "query"]) -> list[int]:
-        """Terms after stop words."""
-        return [len(self.analyse(text)) for text in texts]
+        """Terms after stop words; those of documents that were encoded last are known."""
+        if role == "query":
+            return [len(self.analyse(text)) for text in texts]
+        if self._counted[0] == list(texts):
+            return list(self._counted[1])
+        return [length for counted in self._words.count(texts) for length in counted.lengths.tolist()]
 
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Stems."""
         return [self.names[column] for column in columns]
 
-    def _rows(self, texts: Sequence[str], weight: Callable[[int, int, int], float]) -> sparse.csr_matrix:
-        data: list[float] = []
-        indices: list[int] = []
-        indptr = [0]
-        for text in texts:
-            stems = self.analyse(text)
-            counted = sorted((self.columns[t], n) for t, n in Counter(stems).items() if t in self.columns)
-            indices += [column for column, _ in counted]
-            data += [weight(column, n, len(stems)) for column, n in counted]
-            indptr.append(len(indices))
-        parts = (np.asarray(data, np.float32), np.asarray(indices, np.int32), np.asarray(indptr, np.int64))
-        return sparse.csr_matrix(parts, shape=(len(texts), self.width))
+    def _column(self, word: str) -> int:
+        stem = self._stem_of(word)
+        return LEFT_OUT if stem is None else self.columns.get(stem, UNKNOWN)
+
+
+def stemmer(params: Bm25Params) -> Callable[[str], str | None]:
+    """The term of a word in lower case; None for a function word that is left out."""
+    stop = STOP_WORDS if params.stop_words else frozenset()
+    stem: Callable[[str], str] = str
+    if params.stemming != "none":
+        import Stemmer
+
+        # Callers remember words; the library's own memory of them takes more time than stemming.
+        stem = Stemmer.Stemmer(params.stemming, maxCacheSize=0).stemWord
+    return lambda word: None if word in stop else stem(word)
 
 
 def analyser(params: Bm25Params) -> Callable[[str], list[str]]:
     """Text to terms: lower case, words, stop words, stems."""
-    stop = STOP_WORDS if params.stop_words else frozenset()
-    stem: Callable[[str], str] = str
-    if params.stemming != "none":
-        import snowballstemmer
+    stem_of = cache(stemmer(params))
+    return lambda text: [stem for word in WORD.findall(text.lower()) if (stem := stem_of(word)) is not None]
 
-        stem = cache(snowballstemmer.stemmer(params.stemming).stemWord)
-    return lambda text: [stem(word) for word in _WORD.findall(text.lower()) if word not in stop]
+
+def _reported(corpus: Iterable[str], progress: Progress | None) -> Iterator[str]:
+    """The texts; every 5,000 of them are reported."""
+    for number, text in enumerate(corpus, 1):
+        yield text
+        if progress and number % 5000 == 0:
+            progress(number, None, "documents")

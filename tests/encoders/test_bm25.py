@@ -68,3 +68,33 @@ def test_no_corpus_and_progress(tmp_path):
     steps = []
     Bm25(Bm25Params()).fit(tmp_path, corpus=["word"] * 10_001, progress=lambda *given: steps.append(given))
     assert steps == [(5000, None, "documents"), (10_000, None, "documents")]
+
+
+def test_documents_are_counted_alike_encoded_or_not(tmp_path):
+    texts = ["alpha beta of alpha", "the", "", "gamma alpha"]
+    encoder, _ = fitted(tmp_path, texts[:2])
+    expected = [len(encoder.analyse(text)) for text in texts]
+    assert encoder.count_tokens(texts, "document") == expected == encoder.count_tokens(texts, "query")
+    encoder.encode_documents(texts[2:])
+    assert encoder.count_tokens(texts, "document") == expected
+    assert encoder.count_tokens(tuple(texts[2:]), "document") == expected[2:]
+
+
+def test_vectors_are_those_of_plain_arithmetic_to_the_last_bit(tmp_path):
+    texts = [
+        "Rivers run to the sea, and the SEA is not full",
+        "a river runs",
+        "seas ...",
+        "unto the place; naïve ΣΑΣ",
+    ] * 3
+    encoder, _ = fitted(tmp_path, texts[:6], k1=1.2, b=0.75)
+    found = encoder.encode_documents([*texts, "unknown words alone"])
+    assert found.dtype == np.float32 and found.indices.dtype == np.int32
+    for row, text in enumerate(texts):
+        stems = encoder.analyse(text)
+        norm = 1.2 * (1 - 0.75 + 0.75 * len(stems) / encoder.mean_length)
+        counts = sorted((encoder.columns[stem], n) for stem, n in Counter(stems).items() if stem in encoder.columns)
+        assert found[row].indices.tolist() == [column for column, _ in counts]
+        expected = [float(encoder.idf[column] * n * (1.2 + 1) / (n + norm)) for column, n in counts]
+        assert found[row].data.tobytes() == np.float32(expected).tobytes()
+    assert found[len(texts)].nnz == 0
