@@ -1,11 +1,11 @@
-"""What BM25's statistics and vectors take, beside plain Python with `re` and `Counter`, and beside bm25s where it is installed.
+"""What BM25's statistics and vectors take, beside plain Python with `re` and `Counter`, and beside bm25s.
 
 python tests/bench/bench_bm25.py [--documents 1000000] [--words 60] [--texts FILE]
 
 Texts are made: words of random letters, whose frequencies fall with their rank as in natural language, with English
-endings. Or they come from a file with a text a line, again and again from another word on where they run out. Processor time, fit
-and encoding and counting of tokens as a run does them. Plain Python does a share of the documents, and the table says
-which; so does bm25s, which tokenises and indexes but has no vectors for other engines.
+endings. Or they come from a file with a text a line, again and again from another word on where they run out. Processor
+time of fitting, encoding and counting tokens as a run does them. Plain Python does a share of the documents; so does
+bm25s where it is installed, which tokenises and indexes but has no vectors for other engines.
 """
 
 import argparse
