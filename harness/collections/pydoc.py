@@ -8,7 +8,7 @@ import inspect
 import random
 import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -19,6 +19,17 @@ from harness.spec.params import Params
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+T = TypeVar("T")
+
+
+class PassagesParams(Params):
+    """How bodies are cut into documents of a few sentences."""
+
+    words: int = Field(ge=1)
+    """Words of a passage; the last passage of a body ends with it."""
+    stride: int = Field(ge=1)
+    """Words from the beginning of a passage to that of the next one; passages overlap where it is below `words`."""
 
 
 class PydocParams(Params):
@@ -36,6 +47,8 @@ class PydocParams(Params):
     """Of the samples."""
     min_words: int = Field(default=20, ge=1)
     """Shortest body."""
+    passages: PassagesParams | None = None
+    """Documents are passages of bodies, such as ``{ words = 60, stride = 60 }``; whole bodies where it is left out."""
 
 
 class Item(NamedTuple):
@@ -44,6 +57,14 @@ class Item(NamedTuple):
     id: str
     summary: str
     body: str
+
+
+class Passage(NamedTuple):
+    """A document: its identifier, its text, and the docstring that it is a part of."""
+
+    id: str
+    text: str
+    item: Item
 
 
 @register("pydoc")
@@ -62,6 +83,7 @@ class Pydoc(CollectionBase):
                 remedy="remove it from one of the two lists",
             )
         self._items: list[Item] | None = None
+        self._passages: list[Passage] | None = None
 
     def fingerprint(self) -> str:
         """Names, versions and recorded file digests of all packages."""
@@ -73,19 +95,23 @@ class Pydoc(CollectionBase):
         return digest.hexdigest()
 
     def documents(self) -> Iterator[Document]:
-        """The bodies, without a title: a qualified name would give the answer away."""
-        for item in self._sampled():
-            yield Document(item.id, "", item.body)
+        """The bodies or their passages, without a title: a qualified name would give the answer away."""
+        for passage in self._sampled():
+            yield Document(passage.id, "", passage.text)
 
     def queries(self) -> Iterator[Query]:
-        """The first paragraphs of sampled documents."""
+        """The first paragraphs of docstrings that have sampled documents."""
         for item in self._asked():
             yield Query(item.id, item.summary)
 
     def judgements(self) -> Iterator[Judgement]:
-        """Each query's one known document."""
+        """Each query's one known document, or all sampled passages of it."""
+        parts: dict[str, list[str]] = {}
+        for passage in self._sampled():
+            parts.setdefault(passage.item.id, []).append(passage.id)
         for item in self._asked():
-            yield Judgement(item.id, item.id, 1)
+            for part in parts[item.id]:
+                yield Judgement(item.id, part, 1)
 
     def pairs(self) -> Iterator[Pair]:
         """Docstrings of the training packages, none nearly equal to one that is searched."""
@@ -96,10 +122,14 @@ class Pydoc(CollectionBase):
     def description(self) -> dict[str, str]:
         """Facts for the report."""
         versions = ", ".join(f"{name} {_distribution(name).version}" for name in self.params.test_packages)
+        cut = self.params.passages
+        judged = "only that one is judged"
+        if cut:
+            judged = f"only its passages of {cut.words} words, one every {cut.stride}, are judged"
         return {
-            "task": "known-item search: a docstring's first paragraph must find the rest; only that one is judged",
+            "task": f"known-item search: a docstring's first paragraph must find the rest; {judged}",
             "source": f"documentation strings of {versions}, read as text",
-            "sampling": f"{len(self._sampled())} of {len(self._all())} documents, {len(self._asked())} queries, "
+            "sampling": f"{len(self._sampled())} of {len(self._cut())} documents, {len(self._asked())} queries, "
             f"seed {self.params.seed}",
             "near-duplicates": "dropped: equal first 200 letters of summary or body",
         }
@@ -109,18 +139,35 @@ class Pydoc(CollectionBase):
             self._items = list(_unique(_items(self.params.test_packages, self.params.min_words), set()))
         return self._items
 
-    def _sampled(self) -> list[Item]:
-        return _sample(self._all(), self.params.documents, self.params.seed)
+    def _cut(self) -> list[Passage]:
+        if self._passages is None:
+            self._passages = [part for item in self._all() for part in _parts(item, self.params.passages)]
+        return self._passages
+
+    def _sampled(self) -> list[Passage]:
+        return _sample(self._cut(), self.params.documents, self.params.seed)
 
     def _asked(self) -> list[Item]:
-        return _sample(self._sampled(), self.params.queries, self.params.seed + 1)
+        items = list(dict.fromkeys(passage.item for passage in self._sampled()))
+        return _sample(items, self.params.queries, self.params.seed + 1)
 
 
-def _sample(items: list[Item], size: int | None, seed: int) -> list[Item]:
+def _sample(items: list[T], size: int | None, seed: int) -> list[T]:
     if size is None or size >= len(items):
         return items
     chosen = sorted(random.Random(seed).sample(range(len(items)), size))  # noqa: S311 - a sample, not a secret
     return [items[place] for place in chosen]
+
+
+def _parts(item: Item, cut: PassagesParams | None) -> Iterator[Passage]:
+    """A docstring's documents: its whole body, or windows of words that cover it."""
+    if cut is None:
+        yield Passage(item.id, item.body, item)
+        return
+    words = item.body.split()
+    last = max(len(words) - cut.words, 0)
+    for number, begin in enumerate([*range(0, last, cut.stride), last]):
+        yield Passage(f"{item.id}#{number}", " ".join(words[begin : begin + cut.words]), item)
 
 
 def _unique(items: Iterator[Item], taken: set[str]) -> Iterator[Item]:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from harness.collections.pydoc import Pydoc, PydocParams
+from harness.collections.pydoc import PassagesParams, Pydoc, PydocParams
 from harness.errors import UserError
 
 BODY = "This is the body of the documentation, which goes on for more than twenty words, to be taken as a document {n}."
@@ -89,3 +89,23 @@ def test_fingerprint_follows_the_files(packages, tmp_path):
     record = tmp_path / "testedpkg-1.0.dist-info/RECORD"
     record.write_text(record.read_text().replace("sha256=x", "sha256=y"))
     assert Pydoc(packages).fingerprint() != before
+
+
+def test_passages_cover_every_word_and_are_what_a_query_must_find(packages):
+    whole = {document.id: document.text.split() for document in Pydoc(packages).documents()}
+    cut = Pydoc(packages.model_copy(update={"passages": PassagesParams(words=8, stride=5)}))
+    parts = {document.id: document.text.split() for document in cut.documents()}
+    assert list(parts) == [f"testedpkg.{name}#{n}" for name in ("first", "second") for n in range(4)]
+    for name, words in whole.items():
+        own = [text for part, text in parts.items() if part.startswith(f"{name}#")]
+        assert own == [words[begin : begin + 8] for begin in (0, 5, 10, len(words) - 8)]
+    assert [query.id for query in cut.queries()] == list(whole)
+    assert list(cut.judgements()) == [(part.split("#")[0], part, 1) for part in parts]
+    assert "passages of 8 words, one every 5" in cut.description()["task"]
+
+
+def test_a_body_shorter_than_a_passage_stays_whole_and_a_sample_is_of_passages(packages):
+    long = Pydoc(packages.model_copy(update={"passages": PassagesParams(words=100, stride=1)}))
+    assert [part.text for part in long.documents()] == [" ".join(d.text.split()) for d in Pydoc(packages).documents()]
+    few = Pydoc(packages.model_copy(update={"documents": 1, "passages": PassagesParams(words=8, stride=8)}))
+    assert [judgement.document_id for judgement in few.judgements()] == [part.id for part in few.documents()]
