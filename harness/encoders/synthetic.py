@@ -13,6 +13,7 @@ from pydantic import Field
 
 from harness.encoders import EncoderBase, EncoderTypeBase, register
 from harness.encoders.backbones.splade_like import CHUNK, Skewed, joined
+from harness.encoders.backbones.topical import Topical
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class SyntheticParams(Params):
     """Mean terms of a document."""
     query_terms: int = Field(default=61, ge=3, le=2000)
     """Mean terms of a query."""
+    topics: int = Field(default=0, ge=0, le=10_000)
+    """Broad topics of documents, which give them near neighbours as texts have (16 fits SPLADE-tiny); 0: hardly any two
+    documents are alike, which is unfair to engines that search by neighbours or blocks."""
     seed: int = Field(default=1, ge=0)
     """Of everything."""
 
@@ -75,7 +79,10 @@ class SyntheticEncoder(_Encoder):
     kind: Kind = "sparse"
 
     def __init__(self, params: SyntheticParams) -> None:
-        self.source = Skewed(params.terms, params.document_terms, params.query_terms, params.seed)
+        shape = params.terms, params.document_terms, params.query_terms
+        self.source: Skewed | Topical = Skewed(*shape, params.seed)
+        if params.topics:
+            self.source = Topical(*shape, params.topics, params.seed)
         self.width = params.terms
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:

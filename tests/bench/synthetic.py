@@ -1,7 +1,11 @@
-"""Synthetic sparse vectors shaped like a real encoder's; specs use `harness.encoders.backbones.splade_like` too."""
+"""Synthetic sparse vectors shaped like a real encoder's, with near neighbours (Topical) or without.
+
+Specs use them through the encoder `synthetic`.
+"""
 
 from harness.encoders.backbones.splade_like import CHUNK, Skewed
+from harness.encoders.backbones.topical import Topical
 
 Corpus = Skewed
 
-__all__ = ["CHUNK", "Corpus"]
+__all__ = ["CHUNK", "Corpus", "Topical"]

@@ -56,3 +56,34 @@ def test_a_small_collection_is_the_beginning_of_a_larger_one():
     assert list(small.judgements()) == list(large.judgements())
     tiny = collections.get("synthetic")(collections.get("synthetic").Params(documents=3))
     assert {row.document_id for row in tiny.judgements()} <= {row.id for row in tiny.documents()}
+
+
+def test_documents_with_topics_have_the_shape_asked_for_whatever_else_is_drawn(tmp_path):
+    encoder, again = (
+        opened("synthetic", tmp_path, terms=30_522, document_terms=135, query_terms=40, topics=16) for _ in range(2)
+    )
+    rows = encoder.encode_documents([str(n) for n in range(2048)])
+    assert np.diff(rows.indptr).mean() == pytest.approx(135, rel=0.06)
+    assert rows.has_canonical_format
+    assert rows.data.min() > 0
+    assert (encoder.encode_documents(["1500", "3", "4", "1023", "1024"]) != rows[[1500, 3, 4, 1023, 1024]]).nnz == 0
+    queries = encoder.encode_queries([f"{n} of {n}" for n in range(300)])
+    assert np.diff(queries.indptr).mean() == pytest.approx(40, rel=0.15)
+    assert (queries[7] != again.encode_queries(["7 of 7"])).nnz == 0
+    assert all(check.passed for check in check_encoder(encoder))
+
+
+def neighbours(encoder):
+    """What the tenth nearest document scores, as a share of a document's score with itself: medians."""
+    rows = encoder.encode_documents([str(n) for n in range(2048)])
+    scores = (rows[:100] @ rows.T).toarray()
+    itself = scores[np.arange(100), np.arange(100)]
+    return np.median(np.sort(scores, axis=1)[:, -11] / itself), np.median(np.median(scores, axis=1) / itself)
+
+
+def test_topics_give_near_neighbours_and_leave_the_others_as_far(tmp_path):
+    with_topics = neighbours(opened("synthetic", tmp_path, terms=30_522, document_terms=135, topics=16))
+    without = neighbours(opened("synthetic", tmp_path, terms=30_522, document_terms=135))
+    # SPLADE-tiny over documentation strings: 0.29 and 0.07.
+    assert with_topics == pytest.approx((0.29, 0.07), abs=0.03)
+    assert without[0] < 0.2
