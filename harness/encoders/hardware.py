@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Dtype: TypeAlias = Literal["float32", "bfloat16", "float16", "auto"]
 Device: TypeAlias = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?|mps)$")]
+ONNX_LIBRARIES = ("onnx", "onnxruntime")
+"""Distributions of the extra onnx, which are imported under these names."""
 ASSIGNED = "LACONIC_BENCH_ASSIGNED_GPUS"
 """Environment variable of a process whose GPUs a cluster chose: it sees those alone, and counts them from 0."""
 
@@ -37,6 +39,10 @@ class Hardware(Params):
     quantise: Literal["int8"] | None = None
     """Round the weights of linear layers to int8 when the model is opened, one scale a channel, and multiply in whole
     numbers: for models on a processor that this program runs itself (Llama, plain BERT)."""
+    backend: Literal["torch", "onnx"] = "torch"
+    """What computes the layers: torch, or onnxruntime on a processor, from a graph that is exported when the model is
+    made; `quantise` then rounds the weights of the graph. For the models that `quantise` is for; needs the extra onnx.
+    """
 
     @property
     def devices(self) -> list[str]:
@@ -44,27 +50,34 @@ class Hardware(Params):
         return [self.device] if isinstance(self.device, str) else list(self.device) or ["cpu"]
 
     @property
+    def backend_libraries(self) -> tuple[str, ...]:
+        """Distributions that the backend needs besides torch."""
+        return ONNX_LIBRARIES if self.backend == "onnx" else ()
+
+    @property
     def gpus(self) -> int:
         """How many GPUs that are."""
         return len({_numbered(name) for name in self.devices if name.startswith("cuda")})
 
 
-def not_quantised(hardware: Hardware, what: str) -> None:
-    """Refuse int8 weights.
+def not_ours(hardware: Hardware, what: str) -> None:
+    """Refuse what is for models alone that this program runs itself: int8 weights and another backend.
 
     Args:
         hardware: As the spec has it.
         what: Runs the model instead of this program.
 
     Raises:
-        UserError: They are asked for.
+        UserError: One of them is asked for.
     """
-    if hardware.quantise is not None:
-        raise UserError(
-            f"{what} runs this model, whose weights are not rounded here",
-            key="quantise",
-            remedy="leave it out, or use a Llama or a plain BERT",
-        )
+    for key, wanted, refused in (
+        ("quantise", hardware.quantise is not None, "whose weights are not rounded here"),
+        ("backend", hardware.backend != "torch", "which is not exported here"),
+    ):
+        if wanted:
+            raise UserError(
+                f"{what} runs this model, {refused}", key=key, remedy="leave it out, or use a Llama or a plain BERT"
+            )
 
 
 def present(devices: Sequence[str]) -> list[str]:

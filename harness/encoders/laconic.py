@@ -79,6 +79,7 @@ class Laconic(LlamaEncoderType):
 
         examples = list(pairs or ())
         facts = self._make(directory, examples, seed, progress)
+        facts |= self._exported(directory)
         if self.params.looks_up and writes():
             texts = (pair.positive for pair in examples) if examples else corpus or ()
             contract, config = read_settings(directory)

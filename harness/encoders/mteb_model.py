@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from harness.encoders import Encoder, register
 from harness.encoders.base import Declared, EncoderBase, EncoderTypeBase, HubName
-from harness.encoders.hardware import Hardware, described, not_quantised
+from harness.encoders.hardware import Hardware, described, not_ours
 from harness.encoders.replicas import on_devices
 from harness.errors import UserError, allowed
 from harness.hub import Wanted, damage, remove_damaged
@@ -128,7 +128,7 @@ class MtebModelType(EncoderTypeBase):
         """Open it by mteb's loader."""
         if len(self.params.devices) > 1:
             raise UserError("mteb loads a model on one device", key="device", remedy='name one, such as "cuda"')
-        not_quantised(self.params, "mteb")
+        not_ours(self.params, "mteb")
         meta = registered_model(self.params.model)
         return on_devices(
             self.params, threads, lambda device: MtebEncoder(self._loaded(device), meta, self.params, device)

@@ -63,11 +63,12 @@ class SentenceTransformerType(ReadyMade):
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open it: plain BERT pipelines in torch alone, all others with sentence-transformers."""
-        return on_devices(self.params, threads, lambda device: self._on(directory / "model", device))
+        return on_devices(self.params, threads, lambda device: self._on(directory, device))
 
-    def _on(self, folder: Path, device: str) -> Encoder:
+    def _on(self, directory: Path, device: str) -> Encoder:
         from harness.encoders.backbones.bert import open_bert
 
+        folder = directory / "model"
         unit = compared_by(folder, self.params.similarity) == "cosine"
         plain = open_bert(folder, self.params, device) if self.params.code_revision is None else None
         if plain is not None:
@@ -77,7 +78,7 @@ class SentenceTransformerType(ReadyMade):
                 plain.contract = replace(plain.contract, dimensions=width)
             from harness.encoders.backbones.packed_encoder import PackedDense
 
-            return PackedDense(plain, self.params)
+            return PackedDense(plain.computed_by(self.params, directory), self.params)
         from sentence_transformers import SentenceTransformer
 
         model = open_model(SentenceTransformer, folder, self.params, device)

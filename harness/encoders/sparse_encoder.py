@@ -72,7 +72,7 @@ class SparseEncoderType(ReadyMade):
         facts = super().fit(directory, corpus=corpus, pairs=pairs, seed=seed, progress=progress)
         if not self.params.looks_up:
             return facts
-        model = self._on(directory / "model", "cpu")
+        model = self._on(directory, "cpu")
         return {**facts, **write_table(directory, self.params, model.text_reader(), model.width, corpus or ())}
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
@@ -82,19 +82,20 @@ class SparseEncoderType(ReadyMade):
         return self._model(directory, threads)
 
     def _model(self, directory: Path, threads: int) -> Encoder:
-        return on_devices(self.params, threads, lambda device: self._on(directory / "model", device))
+        return on_devices(self.params, threads, lambda device: self._on(directory, device))
 
-    def _on(self, folder: Path, device: str) -> PackedSparse | SparseTextEncoder:
-        """Plain BERT pipelines in torch alone, all others with sentence-transformers."""
+    def _on(self, directory: Path, device: str) -> PackedSparse | SparseTextEncoder:
+        """Plain BERT pipelines in torch alone, or onnxruntime; all others with sentence-transformers."""
         from harness.encoders.backbones.bert import open_bert
 
+        folder = directory / "model"
         plain = open_bert(folder, self.params, device) if self.params.code_revision is None else None
         if plain is not None:
             limits = self.params.model_dump(include={"query_terms", "document_terms"}, exclude_none=True)
             plain.contract = replace(plain.contract, **limits)
             from harness.encoders.backbones.packed_encoder import PackedSparse
 
-            return PackedSparse(plain, self.params)
+            return PackedSparse(plain.computed_by(self.params, directory), self.params)
         from sentence_transformers import SparseEncoder
 
         return SparseTextEncoder(open_model(SparseEncoder, folder, self.params, device), self.params)

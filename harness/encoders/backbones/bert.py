@@ -88,7 +88,10 @@ class Bert(nn.Module):
 
     def forward(self, ids: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """Tokens x hidden size of all texts, one after the other."""
-        layout = Layout(lengths, ids.device)
+        return self.states(ids, Layout(lengths, ids.device))
+
+    def states(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """The same of texts that are laid out already."""
         states = self.embeddings(ids, layout.positions)
         for layer in self.encoder["layer"]:
             states = layer(states, layout)
@@ -133,7 +136,7 @@ class Layer(nn.Module):
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
-        self.heads = shape.heads
+        self.heads, self.size = shape.heads, shape.hidden // shape.heads
         parts = {name: nn.Linear(shape.hidden, shape.hidden) for name in ("query", "key", "value")}
         self.attention = nn.ModuleDict(
             {"self": nn.ModuleDict(parts), "output": Added(shape.hidden, shape.hidden, shape.eps)}
@@ -144,7 +147,7 @@ class Layer(nn.Module):
     def forward(self, states: torch.Tensor, layout: Layout) -> torch.Tensor:
         """Tokens x hidden size, in and out."""
         parts = self.attention["self"]
-        split = (len(states), self.heads, -1)
+        split = (-1, self.heads, self.size)
         mixed = layout.attend(*(parts[name](states).view(split) for name in ("query", "key", "value")))
         states = self.attention["output"](mixed, states)
         result: torch.Tensor = self.output(functional.gelu(self.intermediate["dense"](states)), states)

@@ -69,11 +69,3 @@ def to_int8(backbone: nn.Module, head: torch.Tensor) -> None:
         for name, part in list(module.named_children()):
             if isinstance(part, nn.Linear):
                 setattr(module, name, Int8Linear(part))
-
-
-def weights_of(module: nn.Module) -> tuple[int, int]:
-    """How many weights a module has, and how many bytes they take."""
-    rounded = [part for part in module.modules() if isinstance(part, Int8Linear)]
-    plain = list(module.parameters())
-    count = sum(weight.numel() for weight in plain) + sum(part.values for part in rounded)
-    return count, sum(weight.numel() * weight.element_size() for weight in plain) + sum(part.size for part in rounded)

@@ -112,7 +112,10 @@ class Llama(nn.Module):
             ids: Token ids of all texts, packed.
             lengths: Tokens of each text.
         """
-        layout = Layout(lengths, ids.device, self.shape.causal)
+        return self.states(ids, Layout(lengths, ids.device, self.shape.causal))
+
+    def states(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """The same of texts that are laid out already."""
         states = self.embed_tokens(ids)
         rotation = rotations(self.shape, layout.positions, states.dtype)
         for layer in self.layers:

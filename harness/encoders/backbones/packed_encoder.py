@@ -10,7 +10,8 @@ import torch
 from scipy import sparse
 
 from harness.encoders.backbones.batching import Ahead, Tokeniser, by_length, pack
-from harness.encoders.backbones.int8_linear import to_int8, weights_of
+from harness.encoders.backbones.int8_linear import Int8Linear, to_int8
+from harness.encoders.backbones.onnx_backbone import FILE, OnnxBackbone
 from harness.encoders.backbones.query_lookup import TextReader
 from harness.encoders.backbones.screened_head import Screen
 from harness.encoders.base import EncoderBase, Probe
@@ -86,6 +87,16 @@ class Model:
         weights = Weights(layers, self.head if self.own_head else None, self.bias)
         write(folder, self.contract, self.config, self.tokenizer, weights)
 
+    def computed_by(self, hardware: Hardware, folder: Path) -> Model:
+        """The same, its backbone replaced by the graph of the folder where the settings ask for onnxruntime.
+
+        Raises:
+            UserError: The extra is not installed, or the graph is damaged.
+        """
+        if hardware.backend == "onnx":
+            self.backbone = OnnxBackbone(folder / FILE, torch.get_num_threads())
+        return self
+
     def text_reader(self) -> TextReader:
         """The tokenizer and how much is read."""
         return TextReader(self.tokenizer, self.contract.document_length, self.contract.query_length)
@@ -118,7 +129,7 @@ class PackedEncoder(EncoderBase):
 
     def __init__(self, model: Model, batches: Hardware, facts: Mapping[str, float] | None = None) -> None:
         self.model, self.batches, self.facts = model, batches, facts or {}
-        if batches.quantise == "int8":
+        if batches.quantise == "int8" and batches.backend == "torch":
             to_int8(model.backbone, model.head)
         self.tokeniser = Ahead(Tokeniser(model.tokenizer, model.contract))
 
@@ -133,15 +144,19 @@ class PackedEncoder(EncoderBase):
     def parameters(self) -> Mapping[str, float | str]:
         """Number, bytes, dtype and device of the weights as loaded, sizes, and what else there is to say."""
         model = self.model
-        count, size = weights_of(model.backbone)
-        weights: list[torch.Tensor] = []
+        count, size = _weights_of(model.backbone)
+        exported = isinstance(model.backbone, OnnxBackbone)
         if model.contract.kind == "sparse":
-            weights += [model.head] if model.own_head else []
-            weights += [] if model.bias is None else [model.bias]
+            count += model.head.numel() if model.own_head else 0
+            # A graph has an embedding of its own, so the head lies in memory besides.
+            size += model.head.numel() * model.head.element_size() if model.own_head or exported else 0
+            count += 0 if model.bias is None else model.bias.numel()
+            size += 0 if model.bias is None else model.bias.numel() * model.bias.element_size()
         return {
-            "parameters": float(count + sum(w.numel() for w in weights)),
-            "weight bytes": float(size + sum(w.numel() * w.element_size() for w in weights)),
+            "parameters": float(count),
+            "weight bytes": float(size),
             "dtype": self.dtype,
+            **({"backend": model.backbone.version} if exported else {}),
             "device": described(str(model.head.device)),
             "layers": float(model.shape.layers),
             "hidden size": float(model.shape.hidden),
@@ -285,6 +300,14 @@ class PackedDense(PackedEncoder):
 
         rows = self.rows(texts, role, of_batch, np.zeros(self.width, np.float32))
         return np.stack(rows) if rows else np.zeros((0, self.width), np.float32)
+
+
+def _weights_of(module: torch.nn.Module) -> tuple[int, int]:
+    """How many weights a module has, and how many bytes they take."""
+    stored = [part for part in module.modules() if isinstance(part, (Int8Linear, OnnxBackbone))]
+    plain = list(module.parameters())
+    count = sum(weight.numel() for weight in plain) + sum(part.values for part in stored)
+    return count, sum(weight.numel() * weight.element_size() for weight in plain) + sum(part.size for part in stored)
 
 
 def _useful(model: Model) -> tuple[NDArray[np.int32], torch.Tensor, torch.Tensor | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from harness.encoders.backbones.model_side import ModelSide
 from harness.encoders.base import Declared, EncoderBase, Probe
-from harness.encoders.hardware import arithmetic, described, not_quantised
+from harness.encoders.hardware import arithmetic, described, not_ours
 from harness.encoders.weights.hub_files import commit_of
 from harness.encoders.weights.prompts import registered_prompts
 from harness.encoders.weights.published_folder import Wish, check_networks, copy_model, own_prompts
@@ -78,9 +78,28 @@ class ReadyMade(SourcedType):
             check_networks(directory / "model", self.kind)
         commit = commit_of(folder)
         return {
+            **self._exported(directory),
             "commits": code if commit is None else {str(self.params.model): commit, **code},
             "warnings": self._warnings(directory / "model"),
         }
+
+    def _exported(self, directory: Path) -> dict[str, object]:
+        """The facts of the graph that is written beside the model, where the spec asks for one."""
+        if self.params.backend == "torch":
+            return {}
+        from harness.encoders.backbones.bert import open_bert
+        from harness.encoders.backbones.onnx_export import export
+
+        plain = open_bert(directory / "model", self.params, "cpu") if self.params.code_revision is None else None
+        if plain is None:
+            not_ours(self.params, "sentence-transformers")
+            return {}
+        return export(plain, directory, self.params)
+
+    @classmethod
+    def libraries_with(cls, params: SourceParams) -> tuple[str, ...]:
+        """With those of the backend."""
+        return (*cls.libraries, *params.backend_libraries)
 
     def _warnings(self, folder: Path) -> list[str]:
         """A model that mteb gives prompts, and that neither the spec nor its own folder gives any."""
@@ -148,7 +167,7 @@ class Loaded(EncoderBase, ABC):
     """
 
     def __init__(self, model: SentenceTransformer | SparseEncoder, params: SourceParams) -> None:
-        not_quantised(params, "sentence-transformers")
+        not_ours(params, "sentence-transformers")
         self.model, self.params = model, params
         model.eval()
         self.documents = ModelSide(model, "document", params.max_length)

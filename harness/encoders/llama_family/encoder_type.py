@@ -52,7 +52,7 @@ class LlamaEncoderType(SourcedType, ABC):
             "peft": any(phase.lora_rank for phase in phases),
             "accelerate": bool(phases) and params.processes > 1,
         }
-        return (*cls.libraries, *(name for name, wanted in needed.items() if wanted))
+        return (*cls.libraries, *(name for name, wanted in needed.items() if wanted), *params.backend_libraries)
 
     def announced(self) -> ModelSize | None:
         """By the backbone's shape."""
@@ -126,7 +126,18 @@ class LlamaEncoderType(SourcedType, ABC):
     def _opened(self, directory: Path, device: str) -> Model:
         from harness.encoders.llama_family.make import open_model
 
-        return open_model(directory, self.kind, self.params, device)
+        return open_model(directory, self.kind, self.params, device).computed_by(self.params, directory)
+
+    def _exported(self, directory: Path) -> dict[str, object]:
+        """The facts of the graph that is written beside the model, where the spec asks for one."""
+        from harness.training.devices import writes
+
+        if self.params.backend == "torch" or not writes():
+            return {}
+        from harness.encoders.backbones.onnx_export import export
+        from harness.encoders.llama_family.make import open_model
+
+        return export(open_model(directory, self.kind, self.params, "cpu"), directory, self.params)
 
     def _shared_contract(self) -> Contract:
         """What the contracts of both kinds say alike."""
