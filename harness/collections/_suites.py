@@ -15,10 +15,12 @@ CQADUPSTACK = tuple(
     )
 )  # fmt: skip
 """mteb's CQADupstackRetrieval is the mean of these."""
+AGGREGATES = {"CQADupstackRetrieval": CQADUPSTACK}
+"""Tasks of mteb that have no data of their own -> their parts."""
 
 
 def _tasks(*names: str) -> dict[str, tuple[str, ...]]:
-    return {name: CQADUPSTACK if name == "CQADupstackRetrieval" else (name,) for name in names}
+    return {name: AGGREGATES.get(name, (name,)) for name in names}
 
 
 BEIR = _tasks(
@@ -39,3 +41,10 @@ SUITES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "NanoTouche2020Retrieval",
     ),
 }  # fmt: skip
+
+
+def tasks_of(suite: object, task: object) -> Mapping[str, tuple[str, ...]]:
+    """Tasks and their parts, of a table's values of `suite` and `task`; empty where they name no several tasks."""
+    if suite is None and isinstance(task, str) and task in AGGREGATES:
+        return {task: AGGREGATES[task]}
+    return SUITES.get(suite, {}) if isinstance(suite, str) and task is None else {}

@@ -10,7 +10,7 @@ from harness.collections import CollectionBase, Document, EvaluationRules, Judge
 from harness.collections._fields import Fields, fields_of
 from harness.collections._hub_data import fetching
 from harness.collections._mteb_text import query_text
-from harness.collections._suites import SUITES
+from harness.collections._suites import tasks_of
 from harness.errors import UserError, allowed
 from harness.spec.params import Params
 from harness.versions import installed
@@ -78,7 +78,7 @@ class MtebParams(Params):
     """Parameters of a task of mteb."""
 
     task: str | None = Field(default=None, min_length=1)
-    """Its name in mteb, such as "SciFact" or "NFCorpus"."""
+    """Its name in mteb, such as "SciFact" or "NFCorpus"; CQADupstackRetrieval is a suite of its twelve parts."""
     suite: Literal["MTEB(eng, v1)", "MTEB(eng, v2)", "BEIR", "NanoBEIR"] | None = None
     """Instead of a task: all retrieval tasks of this benchmark, each a collection of its own."""
     split: str | None = None
@@ -106,12 +106,12 @@ class MtebTask(CollectionBase):
 
     @classmethod
     def expanded(cls, settings: TomlTable, matrix: TomlTable) -> tuple[TomlTable, TomlTable]:
-        """A suite as a matrix of its tasks; what names no known suite is left as it is, to be refused."""
-        suite = settings.get("suite")
-        if not isinstance(suite, str) or suite not in SUITES or "task" in settings or "task" in matrix:
+        """A suite, or a task of several, as a matrix of its tasks; all else is left as it is, to be refused."""
+        tasks = tasks_of(settings.get("suite"), settings.get("task"))
+        if not tasks or "task" in matrix:
             return settings, matrix
-        rest = {name: value for name, value in settings.items() if name != "suite"}
-        return rest, {"task": [part for parts in SUITES[suite].values() for part in parts], **matrix}
+        rest = {name: value for name, value in settings.items() if name not in {"suite", "task"}}
+        return rest, {"task": [part for parts in tasks.values() for part in parts], **matrix}
 
     @classmethod
     def mteb_task(cls, params: MtebParams) -> str | None:
@@ -120,10 +120,13 @@ class MtebTask(CollectionBase):
 
     @classmethod
     def suite_task(cls, settings: TomlTable, params: MtebParams) -> tuple[str, str] | None:
-        """The suite of the table and the task of it; the parts of CQADupstack are one task where the suite says so."""
-        suite = str(settings.get("suite"))
-        tasks = [task for task, parts in SUITES.get(suite, {}).items() if params.task in parts]
-        return (suite, tasks[0]) if tasks else None
+        """The suite of the table and the task of it; the parts of CQADupstack are one task where the suite says so.
+
+        A task of several is a suite of that name.
+        """
+        suite, task = settings.get("suite"), settings.get("task")
+        tasks = [name for name, parts in tasks_of(suite, task).items() if params.task in parts]
+        return (str(suite or task), tasks[0]) if tasks else None
 
     def fingerprint(self) -> str:
         """The task's name and the version of mteb, which pins the revision of the data; nothing is imported."""
@@ -249,7 +252,10 @@ def _named(params: MtebParams) -> _Task:
     if getattr(task, "is_aggregate", False):
         parts = [part.metadata.name for part in task.metadata.tasks]
         raise UserError(
-            f"{name!r} is an aggregate of {len(parts)} tasks", key="task", remedy=f"name them: {', '.join(parts)}"
+            f"{name!r} is an aggregate of {len(parts)} tasks",
+            key="task",
+            remedy=f"name them: {', '.join(parts)}; CQADupstackRetrieval may also be the one task of a collection of a "
+            "spec, which is then the suite of its parts",
         )
     if not isinstance(task, AbsTaskRetrieval):
         raise UserError(f"{name!r} is not a retrieval task", key="task", remedy="name a task of type Retrieval")

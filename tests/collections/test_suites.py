@@ -3,7 +3,7 @@
 import pytest
 from small_specs import load_small, system
 
-from harness.collections._suites import SUITES
+from harness.collections._suites import AGGREGATES, SUITES
 from harness.errors import UserError
 
 
@@ -27,6 +27,21 @@ def test_one_line_is_a_collection_a_task(tmp_path):
     assert len(spec.collections) == 26  # 14 tasks, and the 12 parts of CQADupstack
     assert spec.collections["all[task=SciFact]"].params.task == "SciFact"
     assert spec.systems[0].collections == tuple(spec.collections)
+
+
+def test_a_task_of_several_is_a_suite_of_its_parts(tmp_path):
+    spec = load(tmp_path, task="CQADupstackRetrieval", split="test")
+    assert [part.params.task for part in spec.collections.values()] == list(AGGREGATES["CQADupstackRetrieval"])
+    assert {part.params.split for part in spec.collections.values()} == {"test"}
+    ((name, suite),) = spec.suites.items()
+    assert (name, list(suite.tasks)) == ("CQADupstackRetrieval", ["CQADupstackRetrieval"])
+    assert list(suite.tasks["CQADupstackRetrieval"]) == list(spec.collections)
+
+
+def test_tasks_of_several_are_those_of_mteb():
+    mteb = pytest.importorskip("mteb")
+    for name, parts in AGGREGATES.items():
+        assert sorted(part.metadata.name for part in mteb.get_task(name).metadata.tasks) == sorted(parts)
 
 
 @pytest.mark.parametrize(
