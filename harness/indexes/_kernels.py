@@ -8,26 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
-from numba import types
-from numba.extending import intrinsic
 
 from harness.compiled import compiled
+from harness.indexes._bitmaps import KERNEL, add_bits, add_expanded, add_shuffled, load_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from numba.core.base import BaseContext
-    from numba.core.typing.context import BaseContext as TypingContext
-    from numba.core.typing.templates import Signature
     from numpy.typing import NDArray
 
+    from harness.indexes._bitmaps import Kernel
     from harness.indexes._segment import Segment
 
-    Lowering: TypeAlias = Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]
-    """Writes the instructions of an intrinsic at the place of its call."""
-    Intrinsic: TypeAlias = tuple[Signature, Lowering]
     Search: TypeAlias = Callable[
         [NDArray[np.int32], NDArray[np.float32], Segment, NDArray[np.float32], int, NDArray[np.int64], int], int
     ]
@@ -36,23 +28,6 @@ if TYPE_CHECKING:
 TIDY, UNTIDY, NOT_FINITE, NEGATIVE, OUTSIDE = range(5)
 GROUP = 64
 """Documents in a group: the group's highest score decides whether each of them is looked at."""
-
-
-@intrinsic
-def load_bits(typing: TypingContext, array: types.Type, bit: types.Type) -> Intrinsic:
-    """64 bits of a byte array from the byte that holds `bit`, as uint64; the array ends in 7 spare bytes."""
-
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
-    ) -> ir.Value:
-        from numba.core import cgutils
-
-        view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
-        place = builder.lshr(arguments[1], ir.Constant(ir.IntType(64), 3))
-        pointer = builder.bitcast(builder.gep(view.data, [place]), ir.IntType(64).as_pointer())
-        return builder.load(pointer, align=1)
-
-    return types.uint64(array, types.uint64), generate
 
 
 @compiled
@@ -87,74 +62,6 @@ def place_of(term, present, ranks):  # type: ignore[no-untyped-def]
         below &= below - np.uint64(1)
         rank += 1
     return rank
-
-
-@intrinsic
-def ones(typing: TypingContext, word: types.Type) -> Intrinsic:
-    """How many bits of a uint64 are set."""
-
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
-    ) -> ir.Value:
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
-@intrinsic
-def add_spread(
-    typing: TypingContext,
-    scores: types.Type,
-    first: types.Type,
-    words: types.Type,
-    entries: types.Type,
-    factors: types.Type,
-    gaps: types.Type,
-    impacts: types.Type,
-) -> Intrinsic:
-    """Add to the scores of 64 documents from `first` on what the terms with bitmaps contribute, terms in order.
-
-    Of each term, `words` has the next byte in `gaps`, and `entries` the next one in `impacts`; both move on. The
-    impacts of the documents whose bits are set lie side by side: one instruction spreads them (AVX-512 VBMI2:
-    vpexpandb). Scores stay in registers.
-    """
-
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
-    ) -> ir.Value:
-        from numba.core import cgutils
-
-        def array(number: int) -> ir.Value:
-            return cgutils.create_struct_proxy(signature.args[number])(context, builder, value=arguments[number])
-
-        byte, word, real = ir.IntType(8), ir.IntType(64), ir.FloatType()
-        bytes_, reals = ir.VectorType(byte, 64), ir.VectorType(real, 64)
-        bits = ir.VectorType(ir.IntType(1), 64)
-        kind = ir.FunctionType(bytes_, [bytes_, bytes_, bits])
-        spread = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.expand.v64i8")
-        room = builder.bitcast(builder.gep(array(0).data, [arguments[1]]), reals.as_pointer())
-        sums = cgutils.alloca_once_value(builder, builder.load(room, align=4))
-        places, entries_, factors_ = array(2), array(3).data, array(4).data
-        gaps_, impacts_ = array(5).data, array(6).data
-        with cgutils.for_range(builder, places.nitems) as loop:
-            place, entry = builder.gep(places.data, [loop.index]), builder.gep(entries_, [loop.index])
-            at, of = builder.load(place), builder.load(entry)
-            bitmap = builder.load(builder.bitcast(builder.gep(gaps_, [at]), word.as_pointer()), align=1)
-            builder.store(builder.add(at, ir.Constant(word, 8)), place)
-            builder.store(builder.add(of, builder.ctpop(bitmap)), entry)
-            # Loaded whole and then spread: the form that reads only what the mask asks for is slow on AMD's processors.
-            packed = builder.load(builder.bitcast(builder.gep(impacts_, [of]), bytes_.as_pointer()), align=1)
-            packed = builder.asm(ir.FunctionType(bytes_, [bytes_]), "", "=v,0", [packed], side_effect=False)
-            read = builder.call(spread, [packed, ir.Constant(bytes_, None), builder.bitcast(bitmap, bits)])
-            factor = builder.load(builder.gep(factors_, [loop.index]))
-            lanes = builder.insert_element(ir.Constant(reals, ir.Undefined), factor, ir.Constant(ir.IntType(32), 0))
-            every = builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(ir.IntType(32), 64), None))
-            added = builder.fmul(builder.uitofp(read, reals), every)
-            builder.store(builder.fadd(builder.load(sums), added), sums)
-        builder.store(builder.load(sums), room, align=4)
-        return context.get_dummy_value()
-
-    return types.void(scores, types.int64, words, entries, factors, gaps, impacts), generate
 
 
 @compiled
@@ -269,26 +176,14 @@ def contribution(impacts, entry, factor, table, bits):  # type: ignore[no-untype
     return factor * np.float32(impacts[entry])
 
 
-@compiled
-def add_bits(first, words, entries, factors, gaps, impacts, scores):  # type: ignore[no-untyped-def]
-    """What `add_spread` does, on processors without its instruction: set bits are visited one by one."""
-    one = np.uint64(1)
-    for term in range(len(words)):
-        left = load_bits(gaps, words[term] << np.uint64(3))
-        words[term] += np.uint64(8)
-        while left:
-            document = first + np.int64(ones((left & (np.uint64(0) - left)) - one))
-            scores[document] += factors[term] * np.float32(impacts[entries[term]])
-            entries[term] += one
-            left &= left - one
-
-
-def _searcher(bits: int, expands: bool) -> Search:
+def _searcher(bits: int, kernel: Kernel) -> Search:
     """The search of one segment, compiled for impacts of `bits` bits: a choice inside its loop would cost a third.
 
-    It is one function that encloses two plain values: numba finds what it compiled again, in another process, only
-    where no compiled function is enclosed.
+    It is one function that encloses plain values: numba finds what it compiled again, in another process, only where
+    no compiled function is enclosed.
     """
+    expands, shuffles = bits == 8 and kernel == "expand", bits == 8 and kernel == "shuffle"
+    one_by_one = bits == 8 and kernel == "bits"
 
     @compiled
     def search_segment(columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
@@ -341,20 +236,19 @@ def _searcher(bits: int, expands: bool) -> Search:
                 entry += one
         words, entries, factors = words[:bitmaps], entries[:bitmaps], factors[:bitmaps]
         as_bits, highest = scores.view(np.int32), np.empty(len(scores) // GROUP, np.int32)
+        if one_by_one:
+            add_bits(words, entries, factors, gaps, impacts, scores)
         for group in range(len(highest)):
-            if bits == 8:
-                if expands:
-                    add_spread(scores, group * GROUP, words, entries, factors, gaps, impacts)
-                else:
-                    add_bits(group * GROUP, words, entries, factors, gaps, impacts, scores)
+            if expands:
+                add_expanded(scores, group * GROUP, words, entries, factors, gaps, impacts)
+            if shuffles:
+                add_shuffled(scores, group * GROUP, words, entries, factors, gaps, impacts)
             highest[group] = highest_of(as_bits, group)
         return select(scores, highest, base, keys, held)
 
-    kernel: Search = search_segment
-    return kernel
+    compiled_search: Search = search_segment
+    return compiled_search
 
 
-EXPANDS = bool(get_host_cpu_features().get("avx512vbmi2"))
-"""Whether one instruction spreads bytes over the set bits of a word; else they are visited one by one."""
-search_segment = {bits: _searcher(bits, EXPANDS) for bits in (4, 8, 16, 32)}
+search_segment = {bits: _searcher(bits, KERNEL) for bits in (4, 8, 16, 32)}
 """The search of one segment by the bits of an impact."""

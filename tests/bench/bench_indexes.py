@@ -24,8 +24,10 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).res
 from synthetic import Corpus  # noqa: E402
 
 from harness.indexes import create  # noqa: E402
+from harness.indexes._bitmaps import KERNEL  # noqa: E402
 from harness.indexes._packing import unpack  # noqa: E402
 from harness.indexes.inverted import SEGMENT  # noqa: E402
+from harness.measure.machine.environment import cpu_model, instructions  # noqa: E402
 from harness.measure.memory import peak, reset_peak, resident  # noqa: E402
 from harness.vectors import load_vectors  # noqa: E402
 
@@ -74,6 +76,7 @@ def main():
     asked.add_argument("--growth", metavar="SIZES", help="numbers of documents, with commas between")
     asked.add_argument("-k", type=int, default=100)
     given = asked.parse_args()
+    print(f"{cpu_model()} ({instructions()}); kernel for bitmaps: {KERNEL}")
     if given.check:
         return check(given)
     if given.growth:

@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -166,17 +167,34 @@ def test_a_build_by_two_threads_is_the_same():
             np.testing.assert_array_equal(array, wanted)
 
 
-@pytest.mark.skipif(not _kernels.EXPANDS, reason="this processor has no AVX-512 VBMI2: there is one path only")
-def test_processors_without_the_instruction_that_spreads_bytes_find_the_same(monkeypatch):
-    rng = np.random.default_rng(7)
-    documents, queries = random_csr(rng, 700, 90, 0.4), random_csr(rng, 12, 90, 0.3)
+RUNNABLE = {"expand": ("bits", "shuffle", "expand"), "shuffle": ("bits", "shuffle"), "bits": ("bits",)}[_kernels.KERNEL]
+"""The kernels for bitmaps that this processor has the instructions for."""
+
+
+@cache
+def searcher_of(kernel):
+    return _kernels._searcher(8, kernel)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(16, 400),
+    st.integers(1, 30),
+    st.integers(1, 90),
+    st.sampled_from([0.1, 0.2, 0.5, 1.0]),
+)
+def test_every_kernel_for_bitmaps_equals_brute_force(seed, rows, columns, k, density):
+    """Lists beside bitmaps, bitmaps that are full, and last words of which few bits belong to documents."""
+    rng = np.random.default_rng(seed)
+    documents, queries = random_csr(rng, rows, columns, density), random_csr(rng, 4, columns, 0.5, 3)
     index = create("inverted")
     index.build(documents)
-    assert (index.segments[0].widths == 0).all()
-    spread = index.search(queries, 40)
-    monkeypatch.setitem(_kernels.search_segment, 8, _kernels._searcher(8, False))
-    assert_equal_hits(index.search(queries, 40), spread)
-    assert_equal_hits(spread, brute_force(documents, queries, 40))
+    wanted = brute_force(documents, queries, k)
+    for kernel in RUNNABLE:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(_kernels.search_segment, 8, searcher_of(kernel))
+            assert_equal_hits(index.search(queries, k), wanted)
 
 
 @settings(max_examples=25, deadline=None)
