@@ -159,6 +159,7 @@ class ConditionRow(TypedDict, total=False):
     threads_asked: int
     parallelism: float
     waited_share: float
+    throttled_share: float
     pinned: bool
     processors: list[int]
     sentinel: list[SentinelReading]

@@ -82,6 +82,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "threads_busy": "threads that used a processor",
         "parallelism": "processor time divided by wall time",
         "waited_share": "share of the time that it waited for a processor, 0 to 1",
+        "throttled_share": "share of the time that a quota of its control group stopped it; NaN in older runs",
         "pinned": "whether the process was bound to its processors; NaN if the spec did not ask for it",
         "threads_asked": "threads that a query may use; NaN if the spec does not limit them",
         "slower_than_quietest": "how much slower the machine was than in its quietest process; NaN if not measured",

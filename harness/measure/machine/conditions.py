@@ -8,14 +8,14 @@ import resource
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.measure.machine.environment import ProcessorTimes, processor_times
+from harness.measure.machine.environment import ProcessorTimes, processor_times, throttled_seconds
 from harness.measure.machine.threads import Counter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-WAITED, STOLEN = 0.02, 0.02
+WAITED, STOLEN, THROTTLED = 0.02, 0.02, 0.02
 """Larger shares of the time than these mark a measurement as disturbed."""
 
 
@@ -38,6 +38,8 @@ class Conditions:
         threads_busy: Threads that ran for more than 5 % of the time.
         parallelism: Processor seconds per second.
         waited_share: Share of the time that this process' threads stood ready while others had the processor.
+        throttled_share: Share of the time that a quota stopped processes of the same control group; above 1 where it
+            stopped several processors at a time.
     """
 
     seconds: float = 0.0
@@ -54,6 +56,7 @@ class Conditions:
     threads_busy: int = 0
     parallelism: float = 0.0
     waited_share: float = 0.0
+    throttled_share: float = 0.0
 
     def paused(self) -> AbstractContextManager[None]:
         """A block that does not count."""
@@ -61,6 +64,8 @@ class Conditions:
 
     def disturbance(self) -> str:
         """What others did to this process: "" where it was little enough."""
+        if self.throttled_share > THROTTLED:
+            return f"a quota of its control group stopped it for {min(self.throttled_share, 1):.0%} of the time"
         if self.waited_share > WAITED:
             return f"it waited {self.waited_share:.0%} of the time for a processor that others had"
         if self.steal_share > STOLEN:
@@ -73,7 +78,7 @@ class ProcessConditions:
     """What a measured process met, as it is stored: the readings of `Conditions`, and what they say.
 
     Attributes:
-        seconds: See `Conditions`, as of the next thirteen.
+        seconds: See `Conditions`, as of the next fourteen.
         cpu_seconds: Seconds.
         load_before: Processes.
         load_after: Processes.
@@ -87,6 +92,7 @@ class ProcessConditions:
         threads_busy: A count.
         parallelism: Processor seconds per second.
         waited_share: From 0 to 1.
+        throttled_share: From 0.
         disturbance: What others did to it; "" for an undisturbed one.
         violation: What it did itself that was not asked for (threads, processors); "" where it obeyed.
     """
@@ -105,6 +111,7 @@ class ProcessConditions:
     threads_busy: int
     parallelism: float
     waited_share: float
+    throttled_share: float
     disturbance: str
     violation: str
 
@@ -114,10 +121,11 @@ class _Observed(Conditions):
 
     def __init__(self) -> None:
         super().__init__(load_before=os.getloadavg()[0])
-        self._counter, self._others, self._stolen, self._total = Counter(), 0.0, 0.0, 0.0
+        self._counter, self._others, self._stolen, self._total, self._throttled = Counter(), 0.0, 0.0, 0.0, 0.0
 
     def go(self) -> None:
         self._machine, self._usage = processor_times(), resource.getrusage(resource.RUSAGE_SELF)
+        self._stopped = throttled_seconds()
         self._counter.go()
 
     def halt(self) -> None:
@@ -133,6 +141,8 @@ class _Observed(Conditions):
         self.seconds = self._counter.seconds
         self.threads_total, self.threads_busy, self.parallelism = threads.total, threads.busy, threads.parallelism
         self.waited_share = threads.waited / max(self.seconds, 1e-9)
+        self._throttled += throttled_seconds() - self._stopped
+        self.throttled_share = max(0.0, self._throttled / max(self.seconds, 1e-9))
         self.load_after = os.getloadavg()[0]
 
     def _add_machine(self, before: ProcessorTimes | None, after: ProcessorTimes | None, own: float) -> None:

@@ -43,7 +43,7 @@ def examine() -> list[Finding]:
 
 
 def _cores() -> Finding:
-    usable = env.usable_cores()
+    usable = env.bound_cores()
     if usable < 2:
         return Finding(
             "bad", "cores", f"{usable} usable", "the harness and what it times share one core: use two or more"

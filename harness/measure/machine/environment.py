@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.measure.machine import control_groups
 from harness.versions import installed
 
 if TYPE_CHECKING:
@@ -85,21 +86,32 @@ def cpu_model() -> str:
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
-def usable_cores() -> int:
+def bound_cores() -> int:
     """Processors that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def usable_cores() -> int:
+    """Processors that this process can keep busy: those that it may run on, and no more than its quota of their time.
+
+    A part of a processor counts only where there is no whole one.
+    """
+    quota = control_groups.limits(_read).cores
+    return bound_cores() if quota is None else max(1, min(bound_cores(), int(quota)))
+
+
 def container_limits() -> str:
-    """What a control group (version 2) allows of processors and memory; "" where no limit is set or readable."""
-    limits = []
-    quota = _read("/sys/fs/cgroup/cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit():
-        limits.append(f"{int(quota[0]) / int(quota[1]):g} cores' time")
-    memory = _read("/sys/fs/cgroup/memory.max")
-    if memory.isdigit():
-        limits.append(f"{int(memory) / 2**30:.1f} GiB memory")
+    """What control groups allow of processors' time and of memory; "" where no limit is set or readable."""
+    allowed = control_groups.limits(_read)
+    limits = [] if allowed.cores is None else [f"{allowed.cores:g} cores' time"]
+    if allowed.memory is not None:
+        limits.append(f"{allowed.memory / 2**30:.1f} GiB memory")
     return ", ".join(limits)
+
+
+def throttled_seconds() -> float:
+    """Seconds in which a quota stopped processes of this control group; see `control_groups.throttled_seconds`."""
+    return control_groups.throttled_seconds(_read)
 
 
 def memory_bytes() -> int:
@@ -110,10 +122,11 @@ def memory_bytes() -> int:
 
 
 def available_bytes() -> int:
-    """Memory that programs may still take without swapping."""
+    """Memory that programs may still take without swapping, and that their control groups still allow."""
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    available, left = int(psutil.virtual_memory().available), control_groups.limits(_read).memory_left
+    return available if left is None else min(available, left)
 
 
 def swap_used() -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.measure.machine.environment import usable_cores
+from harness.measure.machine.environment import bound_cores
 from harness.metrics import quality_metric, quality_metrics
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.shared_stages import build_settings, encoder_type, search_settings, settings_of
@@ -232,4 +232,4 @@ def quality_stage(
 
 def can_pin(measure: MeasureSpec) -> bool:
     """Whether timed processes are bound: it is asked for, and there are more processors than their threads need."""
-    return measure.pin and usable_cores() > measure.threads
+    return measure.pin and bound_cores() > measure.threads

@@ -124,6 +124,9 @@ def test_what_may_not_be_done_again_says_so():
         ({"waited_share": 0.01, "steal_share": 0.01}, ""),
         ({"waited_share": 0.3}, "waited 30% of the time"),
         ({"steal_share": 0.1}, "guests of the host took 10%"),
+        ({"throttled_share": 0.02}, ""),
+        ({"throttled_share": 0.5}, "a quota of its control group stopped it for 50% of the time"),
+        ({"throttled_share": 3.0}, "a quota of its control group stopped it for 100% of the time"),
     ],
 )
 def test_conditions_disturb_as_well(conditions, said):
