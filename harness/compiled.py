@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from numba import njit
+from numba import config, njit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,12 +21,31 @@ R = TypeVar("R")
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """The function compiled at its first call, without the interpreter's lock.
 
-    Later processes find the result on disk. In an installation that nobody may write to, for a user without a folder
-    for caches, each process compiles again.
+    Later processes find the result on disk: beside the package, in the user's folder for caches, or in the folder that
+    ``NUMBA_CACHE_DIR`` names. Where numba finds none of them (a read-only installation, a user without a home) it is a
+    folder of the user's own among the temporary files. Where there is no place at all each process compiles again.
     """
     kernel: Callable[P, R]
     try:
         kernel = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba found no place for its files
-        kernel = njit(nogil=True)(function)
+        try:
+            config.CACHE_DIR = config.CACHE_DIR or _temporary()
+            kernel = njit(cache=True, nogil=True)(function)
+        except (RuntimeError, OSError):
+            kernel = njit(nogil=True)(function)
     return kernel
+
+
+def _temporary() -> str:
+    """A folder among the temporary files that only this user may write to.
+
+    Raises:
+        OSError: There is none. What is stored there is run, so a folder of somebody else must not be used.
+    """
+    folder = Path(tempfile.gettempdir()) / f"laconic-bench-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
+        raise PermissionError(f"{folder} belongs to somebody else")
+    return str(folder)

@@ -13,6 +13,7 @@ class Stopped(BaseException):
 
 def main() -> None:
     """Run the command; stopped by Ctrl-C, end with exit code 130 and say how to go on."""
+    _use_utf8()
     try:
         try:
             signal.signal(signal.SIGINT, _stop)
@@ -33,6 +34,19 @@ def main() -> None:
         sys.stderr.flush()
         # At once: what had to be undone was undone on the way here, and taking large libraries down takes seconds.
         os._exit(130)
+
+
+def _use_utf8() -> None:
+    """Start this command again in Python's UTF-8 mode where the locale has another encoding.
+
+    Otherwise names of files and systems in most scripts could be neither opened nor printed (``LC_ALL=C``). The mode
+    holds for all processes that the command starts.
+    """
+    if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8":
+        return
+    sys.stdout.flush()
+    command = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONUTF8": "1"})  # noqa: S606 - the same command
 
 
 _asked: list[int] = []

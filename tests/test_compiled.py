@@ -34,3 +34,55 @@ def test_an_index_searches_with_and_without_a_cache(tmp_path, nowhere):
     done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, env=environment)
     assert done.stdout.strip() == "[0, 1, 2, 3]", done.stderr
     assert any((tmp_path / "cache").rglob("*.nbi")) is not nowhere
+
+
+WITHOUT_HOME = """
+import os
+from numba.core import caching
+# As for a user without a home in a read-only installation: numba looks only where it is told to.
+places = caching.CacheImpl._locator_classes
+caching.CacheImpl._locator_classes = [place for place in places if "UserProvided" in place.__name__]
+from harness.compiled import compiled
+
+@compiled
+def doubled(value):
+    return 2 * value
+
+print(doubled(21), bool(doubled.stats.cache_hits), bool(doubled.stats.cache_misses))
+"""
+
+
+@pytest.fixture
+def without_home(tmp_path):
+    """Run the loop in a new process whose temporary files lie in a folder of the test: what it prints."""
+    file = tmp_path / "loop.py"
+    file.write_text(WITHOUT_HOME)
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+
+    def run():
+        place = {**environment, "TMPDIR": str(tmp_path), "HOME": "/nonexistent"}
+        done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, env=place)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+def test_without_any_place_of_its_own_a_temporary_folder_is_used(tmp_path, without_home):
+    assert without_home() == "42 False True"
+    folder = tmp_path / f"laconic-bench-{os.getuid()}"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert without_home() == "42 True False"
+
+
+@pytest.mark.parametrize("what", ["open to others", "a link"])
+def test_what_others_may_have_put_there_is_not_run(tmp_path, without_home, what):
+    folder = tmp_path / f"laconic-bench-{os.getuid()}"
+    if what == "a link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    assert without_home() == "42 False True"
+    assert list(folder.iterdir()) == []

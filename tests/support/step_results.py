@@ -21,7 +21,8 @@ from harness.typed_json import to_json
 QUIET = {
     "seconds": 2.0, "cpu_seconds": 1.9, "load_before": 0.5, "load_after": 0.6, "others_share": 0.0, "steal_share": 0.0,
     "voluntary_switches": 3, "involuntary_switches": 1, "minor_faults": 10, "major_faults": 0, "threads_total": 1,
-    "threads_busy": 1, "parallelism": 0.95, "waited_share": 0.0, "throttled_share": 0.0, "disturbance": "", "violation": "",
+    "threads_busy": 1, "parallelism": 0.95, "waited_share": 0.0, "throttled_share": 0.0,
+    "disturbance": "", "violation": "",
 }  # fmt: skip
 """Fields of `ProcessConditions` of a process that nothing disturbed."""
 WATCHED = {
