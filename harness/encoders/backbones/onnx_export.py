@@ -1,8 +1,8 @@
 """Writing a backbone as an ONNX graph, in float32 or with int8 weights, and holding it against torch.
 
 The library's own ONNX backends need optimum, which does not take the transformers of today. So torch's exporter traces
-our own network on packed tokens, and onnxruntime rounds the weights of its products: one scale a channel, and 7 bits,
-so that no sum of two products overflows 16 bits. Inputs have one scale for all tokens of a text.
+our own network on the tokens of one text, and onnxruntime rounds the weights of its products: one scale a channel, and
+7 bits, so that no sum of two products overflows 16 bits. Inputs have one scale for all tokens of a text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.encoders.backbones.onnx_backbone import FILE, OnnxBackbone, inputs_of, require_extra
+from harness.encoders.backbones.onnx_backbone import FILE, OnnxBackbone, require_extra
 from harness.encoders.backbones.packed_attention import Layout
 from harness.errors import UserError
 
@@ -37,15 +37,6 @@ BOUNDS = {"float32": 1e-4, "int8": 0.5}
 """Norm of the difference of states over their norm, at most. MiniLM-L6 has 1e-6 and 0.2; a wrong graph 1 or more."""
 LENGTHS = (1, 9, 33)
 """Tokens of the texts that a graph is held against torch with."""
-AXES = {
-    "ids": {0: "tokens"},
-    "positions": {0: "tokens"},
-    "slots": {0: "tokens"},
-    "source": {0: "places"},
-    "mask": {0: "texts", 1: "seeing", 2: "longest"},
-    "states": {0: "tokens"},
-}
-"""Sizes that differ from batch to batch."""
 
 
 class Traceable(Protocol):
@@ -57,46 +48,36 @@ class Traceable(Protocol):
 
 
 class TracedLayout(Layout):
-    """Where tokens lie, as inputs of a graph: nothing of one batch becomes a constant of it."""
+    """One text whose length is no constant of a graph.
 
-    def __init__(self, positions: torch.Tensor, slots: torch.Tensor, source: torch.Tensor, mask: torch.Tensor) -> None:
-        self.positions, self.slots, self.source, self.seen = positions, slots, source, mask
+    Args:
+        positions: The place of each token, an input of the graph.
+        causal: Whether a token sees none after it.
+    """
 
-    def spread(self, packed: torch.Tensor) -> torch.Tensor:
-        """Tokens x heads x size to texts x heads x longest x size."""
-        _, heads, size = packed.shape
-        texts, longest = self.seen.shape[0], self.seen.shape[2]
-        return packed.index_select(0, self.source).view(texts, longest, heads, size).transpose(1, 2)
-
-    def gather(self, padded: torch.Tensor) -> torch.Tensor:
-        """Texts x heads x longest x size to tokens x (heads * size)."""
-        heads, size = padded.shape[1], padded.shape[3]
-        return padded.transpose(1, 2).reshape(-1, heads * size).index_select(0, self.slots)
+    def __init__(self, positions: torch.Tensor, causal: bool) -> None:
+        self.positions, self.causal = positions, causal
 
     def attend(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Two products and a softmax: the fused kernel has no counterpart in the format."""
-        scores = (self.spread(queries) * queries.shape[2] ** -0.5) @ self.spread(keys).transpose(-1, -2)
-        scores = scores.masked_fill(~self.seen[:, None], float("-inf"))
-        return self.gather(scores.softmax(-1) @ self.spread(values))
+        _, heads, size = queries.shape
+        scores = (queries.transpose(0, 1) * size**-0.5) @ keys.permute(1, 2, 0)
+        if self.causal:
+            scores = scores.masked_fill(self.positions[:, None] < self.positions, float("-inf"))
+        mixed = scores.softmax(-1) @ values.transpose(0, 1)
+        return mixed.transpose(0, 1).reshape(-1, heads * size)
 
 
-class Packed(nn.Module):
-    """What is traced: the inputs of a graph to the states."""
+class OneText(nn.Module):
+    """What is traced: ids and places of a text's tokens to their states."""
 
-    def __init__(self, network: Traceable) -> None:
+    def __init__(self, network: Traceable, causal: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.causal = network, causal
 
-    def forward(
-        self,
-        ids: torch.Tensor,
-        positions: torch.Tensor,
-        slots: torch.Tensor,
-        source: torch.Tensor,
-        mask: torch.Tensor,
-    ) -> torch.Tensor:
+    def forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Tokens x hidden size."""
-        return self.network.states(ids, TracedLayout(positions, slots, source, mask))
+        return self.network.states(ids, TracedLayout(positions, self.causal))
 
 
 def export(model: Model, folder: Path, hardware: Hardware) -> dict[str, object]:
@@ -127,15 +108,15 @@ def export(model: Model, folder: Path, hardware: Hardware) -> dict[str, object]:
     with TemporaryDirectory(dir=folder) as scratch:
         whole = Path(scratch) / "whole.onnx"
         _trace(network, whole, causal=causal)
-        about = {"causal": causal, "values": sum(weight.numel() for weight in network.parameters()), "opset": OPSET}
-        _describe(whole, {**about, "rounded": False})
+        about = {"values": sum(weight.numel() for weight in network.parameters()), "opset": OPSET}
+        _describe(whole, about)
         graph = OnnxBackbone(whole, 1)
         differences = {"float32": _difference(graph, model)}
         made = whole
         if rounded:
             made = Path(scratch) / "small.onnx"
             _round(whole, made)
-            _describe(made, {**about, "rounded": True})
+            _describe(made, about)
             graph = OnnxBackbone(made, 1)
             differences["int8"] = _difference(graph, model)
         for name, difference in differences.items():
@@ -150,18 +131,16 @@ def export(model: Model, folder: Path, hardware: Hardware) -> dict[str, object]:
 
 
 def _trace(network: nn.Module, file: Path, *, causal: bool) -> None:
-    ids = torch.arange(8) % 4
-    example = inputs_of(ids.numpy(), [3, 5], causal=causal)
     torch.onnx.register_custom_op_symbolic("aten::rms_norm", _rms_norm, OPSET)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sizes that are constants of the network, and the exporter's age
         torch.onnx.export(
-            Packed(network).eval(),
-            tuple(map(torch.from_numpy, example.values())),
+            OneText(network, causal).eval(),
+            (torch.arange(3), torch.arange(3)),
             str(file),
-            input_names=list(example),
+            input_names=["ids", "positions"],
             output_names=["states"],
-            dynamic_axes=AXES,
+            dynamic_axes={name: {0: "tokens"} for name in ("ids", "positions", "states")},
             opset_version=OPSET,
             dynamo=False,
         )
