@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import sparse
 
 from harness.encoders import Encoder, FitInput, Progress, register
 from harness.encoders.backbones.query_lookup import LookupEncoder, LookupParams, TextReader, table_digest, write_table
 from harness.encoders.backbones.sentence_transformers_model import LIBRARIES, Loaded, ReadyMade, open_model
+from harness.encoders.backbones.two_models import TwoModels, check_vocabularies
 from harness.encoders.replicas import on_devices
-from harness.encoders.weights.source import SourceParams
+from harness.encoders.weights.source import SourceParams, named_on_hub
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 
     from harness.collections.base import Pair
     from harness.encoders.backbones.packed_encoder import PackedSparse
-    from harness.encoders.base import Role
+    from harness.encoders.base import HubName, Role
     from harness.spec.params import Params
     from harness.vectors import Kind
+
+QUERIES = "queries"
+"""Folder of the queries' model, inside that of the documents'."""
 
 
 class SparseParams(SourceParams, LookupParams):
@@ -36,6 +40,27 @@ class SparseParams(SourceParams, LookupParams):
     """Active terms of a query at most, those with the largest weights; the model's own limit where it is left out."""
     document_terms: int | None = Field(default=None, ge=1)
     """The same of a document."""
+    query_model: str | None = None
+    """Another model that encodes the queries, as efficient-splade has one: a folder, or a name on the Hugging Face Hub.
+    `model` then encodes documents alone."""
+    query_revision: str | None = None
+    """Commit of it on the Hub."""
+
+    @model_validator(mode="after")
+    def _one_way_of_queries(self) -> Self:
+        if self.query_model is not None and self.looks_up:
+            raise ValueError("queries are encoded by query_model or looked up, not both")
+        if self.query_model is None and self.query_revision is not None:
+            raise ValueError("query_revision needs query_model")
+        return self
+
+    @property
+    def of_queries(self) -> SparseParams | None:
+        """The settings of the query side, where it is a model of its own."""
+        if self.query_model is None:
+            return None
+        own = {"model": self.query_model, "revision": self.query_revision, "wheel": None, "path": "."}
+        return self.model_copy(update={**own, "query_model": None, "query_revision": None})
 
 
 @register("sparse-encoder")
@@ -56,8 +81,14 @@ class SparseEncoderType(ReadyMade):
         return True
 
     def fingerprint(self) -> str:
-        """Of the model's files, and of the table's where queries have one."""
-        return super().fingerprint() + table_digest(self.params)
+        """Of the model's files, and of those of the table or of the queries' model where there is one."""
+        queries = self._queries()
+        return super().fingerprint() + table_digest(self.params) + (f" {queries.fingerprint()}" if queries else "")
+
+    def hub_names(self) -> Sequence[HubName]:
+        """What both models take from the Hub."""
+        params = self.params
+        return [*super().hub_names(), *named_on_hub("query_", {"": (params.query_model, params.query_revision)})]
 
     def fit(
         self,
@@ -68,18 +99,50 @@ class SparseEncoderType(ReadyMade):
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
-        """Copy the model's folder, and make the table of its queries if they are looked up."""
+        """Copy the model's folder, and make the table of its queries, or copy the model of queries."""
         facts = super().fit(directory, corpus=corpus, pairs=pairs, seed=seed, progress=progress)
+        queries = self._queries()
+        if queries is not None:
+            (directory / QUERIES).mkdir()
+            return {**facts, **self._with_queries(directory, facts, queries)}
         if not self.params.looks_up:
             return facts
         model = self._on(directory, "cpu")
         return {**facts, **write_table(directory, self.params, model.text_reader(), model.width, corpus or ())}
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
-        """Open it; of looked-up queries the table alone, and the model with the first document."""
+        """Open it; the model of documents with the first of them, where queries have a table or another model."""
+        queries = self._queries()
+        if queries is not None:
+            return TwoModels(
+                lambda: self._model(directory, threads), queries.load(directory / QUERIES, threads=threads)
+            )
         if self.params.looks_up:
             return LookupEncoder(directory, lambda: self._model(directory, threads), self.params.query_terms)
         return self._model(directory, threads)
+
+    def _queries(self) -> SparseEncoderType | None:
+        """The type that makes the model of queries, where they have one."""
+        return None if self.params.of_queries is None else SparseEncoderType(self.params.of_queries)
+
+    def _with_queries(
+        self, directory: Path, facts: Mapping[str, object], queries: SparseEncoderType
+    ) -> dict[str, object]:
+        """Make the model of queries, and give the facts that change by it."""
+        try:
+            own = queries.fit(directory / QUERIES)
+        except UserError as error:
+            error.key = {"model": "query_model", "revision": "query_revision"}.get(str(error.key), error.key)
+            raise
+        check_vocabularies(self._model(directory, 1), queries.load(directory / QUERIES))
+        both = facts, own
+        return {
+            "commits": {
+                name: commit for its in both for name, commit in cast("dict[str, str]", its["commits"]).items()
+            },
+            "warnings": [warning for its in both for warning in cast("list[str]", its["warnings"])],
+            **({"query_onnx": own["onnx"]} if "onnx" in own else {}),
+        }
 
     def _model(self, directory: Path, threads: int) -> Encoder:
         return on_devices(self.params, threads, lambda device: self._on(directory, device))
