@@ -73,7 +73,8 @@ def test_the_adapter_of_a_bare_backbone_and_the_root_of_the_rank(published, tmp_
     one, other = tmp_path / "one", tmp_path / "other"
     shutil.copytree(published / "adapter", one)
     shutil.copytree(published / "adapter", other)
-    config = json.loads((one / "adapter_config.json").read_text()) | {"alpha_pattern": {}, "rank_pattern": {}}
+    whole = json.loads((one / "adapter_config.json").read_text())
+    config = whole | {"alpha_pattern": {}, "rank_pattern": {}, "target_modules": ["q_proj"]}
     tensors = load_file(one / "adapter_model.safetensors")
     half = {name: tensor for name, tensor in tensors.items() if "q_proj" in name}
     save_file(half, one / "adapter_model.safetensors")

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from harness.errors import UserError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
+T = TypeVar("T")
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 UNSUPPORTED = (
     "use_dora",
@@ -27,6 +28,15 @@ UNSUPPORTED = (
     "trainable_token_indices",
     "lora_bias",
     "target_parameters",
+    "layer_replication",
+    "alora_invocation_tokens",
+    "use_qalora",
+    "use_bdlora",
+    "velora_config",
+    "monteclora_config",
+    "kasa_config",
+    "arrow_config",
+    "megatron_config",
 )
 
 
@@ -37,6 +47,9 @@ class Settings(TypedDict, total=False):
     bias: str
     lora_alpha: float
     alpha_pattern: dict[str, float] | None
+    r: int
+    rank_pattern: dict[str, int] | None
+    target_modules: list[str] | str | None
     use_rslora: bool
 
 
@@ -78,7 +91,8 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]], layers: in
         layers: The first layers of the backbone that are used; the adapter's tensors for others are left out.
 
     Raises:
-        UserError: No adapter there, a kind that is not a plain LoRA, or one of another backbone.
+        UserError: No adapter there, a kind that is not a plain LoRA, one of another backbone, one whose settings do not
+            fit its weights, or one that changes nothing.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -97,6 +111,7 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]], layers: in
         if match is None:
             raise _refused(f"holds {stored!r}, which is no part of a plain LoRA", file)
         parts.setdefault(match[1], {})[match[2]] = tensor
+    _check_targets(config, parts, file)
     changes: dict[str, Change] = {}
     for module, pair in parts.items():
         place = re.match(r"layers\.(\d+)\.", module)
@@ -105,12 +120,28 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]], layers: in
         name = "lm_head.weight" if module == "lm_head" else f"model.{module}.weight"
         if name not in shapes or set(pair) != {"A", "B"}:
             raise _refused(f"is for {module!r}, which this backbone does not have", file)
-        shape = (pair["B"].shape[0], pair["A"].shape[1])
+        up, down = pair["B"].shape, pair["A"].shape
+        if len(up) != 2 or len(down) != 2 or up[1] != down[0] or not up[1]:
+            raise _refused(f"has no product for {module!r}: lora_B is {tuple(up)}, lora_A {tuple(down)}", file)
+        shape = (up[0], down[1])
         if shape != shapes[name]:
             sizes = f"{shape} against {shapes[name]}"
             raise _refused(f"is for a backbone of another size ({module}: {sizes})", file)
-        changes[name] = Change(pair["B"], pair["A"], _scale(config, module, pair["A"].shape[0]))
+        rank = _of_pattern(config.get("rank_pattern"), module, config.get("r", up[1]))
+        if rank != up[1]:
+            raise _refused(f"has the rank {up[1]} for {module!r}, and {CONFIG} says r = {rank}", file)
+        changes[name] = Change(pair["B"], pair["A"], _scale(config, module, rank))
+    if not any(change.scale and change.up.any() and change.down.any() for change in changes.values()):
+        raise _refused(f"changes nothing in the first {layers} layers", file)
     return changes
+
+
+def _check_targets(config: Settings, modules: Mapping[str, object], file: Path) -> None:
+    """Refuse an adapter without weights of a module that it is said to change."""
+    targets = config.get("target_modules")
+    for target in targets if isinstance(targets, list) else ():
+        if not any(module == target or module.endswith(f".{target}") for module in modules):
+            raise _refused(f"has no weights of {target!r}, which target_modules of {CONFIG} names", file)
 
 
 def read_config(folder: Path) -> Settings:
@@ -126,25 +157,32 @@ def read_config(folder: Path) -> Settings:
         )
     try:
         config: Settings = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refused(f"has no valid JSON: {error}", file) from None
+    if not isinstance(config, dict):
+        raise _refused("has no JSON object", file)
     strange = [key for key in UNSUPPORTED if config.get(key)]
     if config.get("peft_type") != "LORA" or strange or config.get("bias", "none") != "none":
         what = ", ".join(strange) or f"peft_type {config.get('peft_type')!r}, bias {config.get('bias')!r}"
         raise _refused(f"is not a plain LoRA: {what}", file)
-    if "lora_alpha" not in config:
+    alphas = [config.get("lora_alpha"), *(config.get("alpha_pattern") or {}).values()]
+    if not all(isinstance(alpha, int | float) and math.isfinite(alpha) for alpha in alphas):
         raise _refused("does not say its lora_alpha", file)
     return config
 
 
 def _scale(config: Settings, module: str, rank: int) -> float:
     """Of one module, after peft's rules: patterns match the end of its name."""
-    alpha = config["lora_alpha"]
-    for pattern, value in (config.get("alpha_pattern") or {}).items():
-        if re.fullmatch(rf"(.*\.)?({pattern})", module):
-            alpha = value
-            break
+    alpha = _of_pattern(config.get("alpha_pattern"), module, config["lora_alpha"])
     return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def _of_pattern(patterns: Mapping[str, T] | None, module: str, otherwise: T) -> T:
+    """What the first pattern says that matches the end of a module's name."""
+    for pattern, value in (patterns or {}).items():
+        if re.fullmatch(rf"(.*\.)?({pattern})", module):
+            return value
+    return otherwise
 
 
 def _refused(what: str, file: Path) -> UserError:

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from harness.encoders.weights.configuration import FILE, Configuration, read_configuration
 from harness.encoders.weights.hub_files import commit_of, digest
 from harness.encoders.weights.source import Source, fingerprint, in_wheel, local, named_on_hub, place_of
-from harness.encoders.weights.stored import weight_files
+from harness.encoders.weights.stored import check_whole
 from harness.encoders.weights.tokenizer_files import read_tokenizer
 from harness.errors import UserError
 
@@ -127,7 +127,7 @@ class Backbone(Source):
             self._tokenizer(folder),
             lambda layers: _from_safetensors(place, layers),
             _commits({str(self.model): place, self.tokenizer or str(self.model): folder}),
-            files=tuple(weight_files(place)),
+            files=tuple(check_whole(place)),
         )
 
     def _tokenizer_folder(self, place: Path) -> Path:
@@ -186,7 +186,7 @@ def layer_of(name: str) -> int:
 def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
     from safetensors import safe_open
 
-    files = weight_files(folder)
+    files = check_whole(folder)
     if not files:
         raise UserError(
             "the folder has no .safetensors", file=folder, key="backbone", remedy="convert the weights to safetensors"

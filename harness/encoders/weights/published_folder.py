@@ -12,7 +12,7 @@ from harness.encoders.weights.configuration import read_configuration
 from harness.encoders.weights.folder_modules import MODULES, FolderModule, modules_of
 from harness.encoders.weights.own_code import check_code, copy_code, needed_code
 from harness.encoders.weights.sentence_transformers_folder import LIBRARY, POOLING, TRANSFORMER
-from harness.encoders.weights.stored import put
+from harness.encoders.weights.stored import check_whole, put
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def _check_weights(folder: Path, modules: Sequence[FolderModule], wish: Wish) ->
                 key="model",
                 remedy=f"if you trust its authors, convert it: {conversion(folder, wish)}",
             )
+        check_whole(module.folder)
 
 
 def check_networks(folder: Path, kind: Kind) -> None:

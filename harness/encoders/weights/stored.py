@@ -101,14 +101,46 @@ def tensors_in(file: Path) -> list[StoredTensor]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model's folder: those that its index names, else the usual one, else all."""
+    """The safetensors files of a model's folder: those that its index names, else the usual one, else all.
+
+    Raises:
+        UserError: The index is damaged, names a file that is not there, or is of other files than the usual one that
+            lies beside it.
+    """
     index, usual = folder / INDEX, folder / "model.safetensors"
-    if index.is_file():
-        try:
-            return sorted({folder / name for name in json.loads(index.read_bytes())["weight_map"].values()})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(index, str(error)) from None
-    return [usual] if usual.is_file() else sorted(folder.glob("*.safetensors"))
+    if not index.is_file():
+        return [usual] if usual.is_file() else sorted(folder.glob("*.safetensors"))
+    try:
+        files = sorted({folder / name for name in json.loads(index.read_bytes())["weight_map"].values()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(index, str(error)) from None
+    if missing := [file for file in files if not file.is_file()]:
+        what = f"the file is missing; {INDEX} names {len(files)} files"
+        raise UserError(what, file=missing[0], key="model", remedy=f"get the file, or remove a stale {INDEX}")
+    if usual.is_file() and usual not in files:
+        raise UserError(
+            f"there are two versions of the weights: this file, and those that {INDEX} names",
+            file=usual,
+            key="model",
+            remedy="remove the stale one",
+        )
+    return files
+
+
+def check_whole(folder: Path) -> list[Path]:
+    """The safetensors files of a model's folder, none of which is missing, cut off or without a tensor of the index.
+
+    Raises:
+        UserError: One is.
+    """
+    files = weight_files(folder)
+    held = {file.name: {tensor.name for tensor in read_header(file)} for file in files}
+    index = folder / INDEX
+    for name, file in (json.loads(index.read_bytes())["weight_map"] if index.is_file() else {}).items():
+        if name not in held[(folder / file).name]:
+            what = f"the file has no {name!r}, which {INDEX} says it has"
+            raise UserError(what, file=folder / file, key="model", remedy="get the files again")
+    return files
 
 
 def stored_dtype(folder: Path) -> torch.dtype:

@@ -38,6 +38,13 @@ def adapter(folder, config=PLAIN, tensors=None):
         ({"peft_type": "LORA"}, "lora_alpha"),
         ({**PLAIN, "bias": "all"}, "bias 'all'"),
         ({**PLAIN, "modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({**PLAIN, "use_dora": True}, "use_dora"),
+        ({**PLAIN, "layer_replication": [[0, 2]]}, "layer_replication"),
+        ({**PLAIN, "alora_invocation_tokens": [1]}, "alora_invocation_tokens"),
+        ({**PLAIN, "lora_alpha": None}, "lora_alpha"),
+        ({**PLAIN, "lora_alpha": float("nan")}, "lora_alpha"),
+        ({**PLAIN, "alpha_pattern": {"q_proj": "four"}}, "lora_alpha"),
+        ("[]", "no JSON object"),
     ],
 )
 def test_settings_of_an_adapter(tmp_path, config, message):
@@ -63,6 +70,47 @@ def test_weights_of_an_adapter(tmp_path):
     file.unlink()
     with pytest.raises(UserError, match="no adapter_model"):
         merge(weights, tmp_path / "good", 1)
+
+
+BASE = {"model.layers.0.self_attn.q_proj.weight": torch.zeros(5, 3)}
+A, B = f"{NAME}.lora_A.weight", f"{NAME}.lora_B.weight"
+ONES = {A: torch.ones(2, 3), B: torch.ones(5, 2)}
+
+
+@pytest.mark.parametrize(
+    ("more", "tensors", "message"),
+    [
+        ({}, {A: torch.ones(2, 3), B: torch.zeros(5, 2)}, "changes nothing in the first 1 layers"),
+        ({"lora_alpha": 0}, ONES, "changes nothing"),
+        ({}, {name.replace("layers.0", "layers.7"): tensor for name, tensor in ONES.items()}, "changes nothing"),
+        ({}, {}, "changes nothing"),
+        ({"r": 8}, ONES, r"has the rank 2 for 'layers.0.self_attn.q_proj', and adapter_config.json says r = 8"),
+        ({"r": 2, "rank_pattern": {"q_proj": 4}}, ONES, "says r = 4"),
+        ({}, {A: torch.ones(3, 3), B: torch.ones(5, 2)}, "has no product"),
+        ({}, {A: torch.ones(0, 3), B: torch.ones(5, 0)}, "has no product"),
+        ({}, {A: torch.ones(3), B: torch.ones(5, 2)}, "has no product"),
+        ({"target_modules": ["q_proj", "v_proj"]}, ONES, "has no weights of 'v_proj'"),
+        ({}, {**ONES, f"{NAME}.lora_magnitude_vector": torch.ones(5)}, "no part of a plain LoRA"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_or_changes_nothing(tmp_path, more, tensors, message):
+    with pytest.raises(UserError, match=message) as error:
+        merge(BASE, adapter(tmp_path, {**PLAIN, **more}, tensors), 1)
+    assert error.value.key == "backbone.adapter" and error.value.file == tmp_path / "adapter_model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("more", "scale"),
+    [
+        ({"r": 2, "target_modules": ["q_proj"], "base_model_name_or_path": None}, 2.0),
+        ({"r": 8, "rank_pattern": {"q_proj": 2}, "target_modules": "all-linear"}, 2.0),
+        ({"use_rslora": True}, 4 / 2**0.5),
+        ({"alpha_pattern": {"self_attn.q_proj": 6}}, 3.0),
+    ],
+)
+def test_what_an_adapter_adds_is_scaled_as_peft_scales_it(tmp_path, more, scale):
+    merged = merge(BASE, adapter(tmp_path, {**PLAIN, **more}), 1)
+    torch.testing.assert_close(merged["model.layers.0.self_attn.q_proj.weight"], torch.full((5, 3), 2 * scale))
 
 
 @pytest.mark.parametrize("about", ["{half", "[]", "{}", '{"kind": "sparse", "backbone": 3, "base": {}}'])

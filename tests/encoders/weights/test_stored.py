@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from harness.encoders.weights.stored import (
     INDEX,
+    check_whole,
     load_tensors,
     most_used,
     read_header,
@@ -75,6 +76,46 @@ def test_the_files_of_an_index_are_those_of_the_model(tmp_path):
     (tmp_path / INDEX).unlink()
     save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
     assert [file.name for file in weight_files(tmp_path)] == ["model.safetensors"]
+
+
+@pytest.fixture
+def sharded(tmp_path):
+    """A folder of two shards and their index."""
+    names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    for number, name in enumerate(names):
+        save_file({f"weight.{number}": torch.zeros(512)}, tmp_path / name)
+    index = {"weight_map": {f"weight.{number}": name for number, name in enumerate(names)}}
+    (tmp_path / INDEX).write_text(json.dumps(index))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "message"),
+    [
+        ("gone", "model-00002-of-00002.safetensors", "the file is missing; .* names 2 files"),
+        ("cut", "model-00002-of-00002.safetensors", "it has [0-9]+ of [0-9]+ bytes"),
+        ("other", "model-00002-of-00002.safetensors", "the file has no 'weight.1'"),
+        ("whole", "model.safetensors", "two versions of the weights"),
+        ("stale", "model-00001-of-00002.safetensors", "the file is missing"),
+    ],
+)
+def test_shards_that_are_not_whole_are_named(sharded, damage, file, message):
+    assert len(check_whole(sharded)) == 2
+    second = sharded / "model-00002-of-00002.safetensors"
+    if damage == "gone":
+        second.unlink()
+    if damage == "cut":
+        second.write_bytes(second.read_bytes()[:-1000])
+    if damage == "other":
+        save_file({"weight.9": torch.zeros(512)}, second)
+    if damage in ("whole", "stale"):
+        save_file({"weight.0": torch.zeros(1), "weight.1": torch.zeros(1)}, sharded / "model.safetensors")
+    if damage == "stale":
+        for shard in sharded.glob("model-*"):
+            shard.unlink()
+    with pytest.raises(UserError, match=message) as error:
+        check_whole(sharded)
+    assert error.value.file == sharded / file and error.value.key == "model" and error.value.remedy
 
 
 def test_the_dtype_of_most_weights_is_that_of_the_model(tmp_path):
