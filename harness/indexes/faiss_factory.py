@@ -199,23 +199,37 @@ class Faiss(IndexBase[FaissParams]):
         return index
 
     def memory(self) -> dict[str, int]:
-        """Bytes by component; their sum is the serialized size."""
+        """Bytes by component; their sum is the serialized size, which is all that FAISS tells of some indexes."""
         import faiss
 
         whole = built(self.index)
         index = _inner(whole)
-        total, documents = len(faiss.serialize_index(whole)), int(index.ntotal)
-        if isinstance(index, faiss.IndexIVF):
-            parts = {"codes": documents * int(index.code_size), "document numbers": documents * 8}
-        elif isinstance(index, faiss.IndexHNSW):
-            graph = cast("HnswGraph", index.hnsw)
-            parts = {
-                "codes": documents * int(faiss.downcast_index(index.storage).sa_code_size()),
-                "graph links": int(graph.neighbors.size()) * 4 + int(graph.offsets.size()) * 8 + documents * 4,
-            }
-        else:
-            parts = {"codes": documents * int(index.sa_code_size())}
+        total = len(faiss.serialize_index(whole))
+        try:
+            parts = _parts(index)
+        except RuntimeError:  # of some graphs FAISS does not tell how large a code is
+            return {"codes, links and headers": total}
         return {**parts, "codebooks, centroids and headers": total - sum(parts.values())}
+
+
+def _parts(index: faiss.Index) -> dict[str, int]:
+    """Bytes of codes, links and numbers.
+
+    Raises:
+        RuntimeError: FAISS does not tell them.
+    """
+    import faiss
+
+    documents = int(index.ntotal)
+    if isinstance(index, faiss.IndexIVF):
+        return {"codes": documents * int(index.code_size), "document numbers": documents * 8}
+    if isinstance(index, faiss.IndexHNSW):
+        graph = cast("HnswGraph", index.hnsw)
+        return {
+            "codes": documents * int(faiss.downcast_index(index.storage).sa_code_size()),
+            "graph links": int(graph.neighbors.size()) * 4 + int(graph.offsets.size()) * 8 + documents * 4,
+        }
+    return {"codes": documents * int(index.sa_code_size())}
 
 
 def _inner(index: faiss.Index) -> faiss.Index:

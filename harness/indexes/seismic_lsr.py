@@ -141,6 +141,8 @@ class Seismic(IndexBase[SeismicParams]):
         seismic = require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS)
         rows = tidy_csr(vectors)
         self.terms = int(rows.shape[1])
+        if not rows.nnz:  # a query would end Seismic in a panic
+            raise UserError("no document has a term", remedy="check the corpus, or search it with another engine")
         if self.params.variant != "large" and len(np.unique(rows.indices)) > 1 << 16:
             raise UserError(
                 "the vectors use more than 65,536 terms", key="variant", remedy='set variant = "large" for seismic'

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from harness.encoders.backbones.packed_encoder import rounded
 from harness.encoders.dense_twin import DenseTwin, DenseTwinParams
 from harness.errors import UserError
 
@@ -60,6 +61,17 @@ def test_output_of_fewer_bits_is_rounded_and_saved_with_the_model(llama_folder, 
         np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
         assert np.abs(steps).max() == pytest.approx(127)
         assert np.abs(row - whole).max() <= np.abs(whole).max() / 253
+
+
+@pytest.mark.parametrize("output", ["int8", "float16"])
+def test_the_rounding_of_a_row_depends_on_no_other(output):
+    """Also with a dimension that is the same in all rows, and a row of zeros."""
+    rows = np.random.default_rng(3).normal(size=(7, 12)).astype(np.float32)
+    rows[:, 4], rows[2] = 0.5, 0
+    together = rounded(rows, output)
+    assert np.isfinite(together).all() and not together[2].any()
+    for number, row in enumerate(together):
+        np.testing.assert_array_equal(rounded(rows[number : number + 1], output)[0], row)
 
 
 def test_an_empty_text_without_prefix_is_zero(llama_folder, tmp_path):

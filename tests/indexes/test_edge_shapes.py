@@ -151,3 +151,36 @@ def test_dense_numbers_of_another_type_are_converted(other):
     same.build(rows.astype(np.float32))
     for one, wanted in zip(index.search(rows[:1].astype(other), 3), same.search(rows[:1], 3), strict=True):
         np.testing.assert_array_equal(one, wanted)
+
+
+COPIES = {
+    **ENGINES,
+    "HNSW": {"factory": "HNSW8,Flat"},
+    **{f"shards of {size}": {"index": {"type": "scipy"}, "documents": size} for size in (1, 2)},
+}
+
+
+@pytest.mark.parametrize("name", list(COPIES))
+def test_copies_of_a_document_stand_in_the_order_of_the_corpus(name):
+    engine = "faiss" if name == "HNSW" else "sharded" if name.startswith("shards") else name
+    if importlib.util.find_spec(MODULES.get(engine, "json")) is None:
+        pytest.skip(f"the engine {engine} is not installed")
+    index = create(engine, **COPIES[name])
+    index.build(rows_for(engine, [[3, 0, 1, 0], [0, 1, 0, 0], [3, 0, 1, 0], [1, 0, 1, 0], [3, 0, 1, 0]]))
+    ids, _ = index.search(rows_for(engine, [[1, 0, 0, 0], [0, 1, 0, 0]]), 4)
+    assert ids[0].tolist() == [0, 2, 4, 3]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("factory", ["NSG8,Flat", "NSG32,Flat", "NSG8,SQ8"])
+def test_an_index_whose_parts_faiss_does_not_tell_has_its_serialised_size(factory):
+    import faiss
+
+    index = create("faiss", factory=factory)
+    index.build(np.random.default_rng(1).normal(size=(300, 16)).astype(np.float32))
+    assert index.memory() == {"codes, links and headers": len(faiss.serialize_index(index.index))}
+
+
+def test_seismic_refuses_a_corpus_without_terms():
+    with pytest.raises(UserError, match="no document has a term"):
+        new("seismic").build(sparse.csr_matrix((3, 4), dtype=np.float32))

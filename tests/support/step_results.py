@@ -31,7 +31,7 @@ WATCHED = {
 }  # fmt: skip
 
 
-PREPARED = Prepared(100, 10, 1, 20, 350, "0" * 64, {}, (), EvaluationRules(), 0, False)
+PREPARED = Prepared(100, 10, 1, 20, 350, "0" * 64, {}, (), EvaluationRules(), 0, False, 0)
 ENCODED = Encoded(
     "sparse",
     5000,

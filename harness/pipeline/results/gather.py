@@ -192,6 +192,11 @@ def _rules(prepared: Prepared) -> dict[str, str]:
         facts["equal scores"] = "in descending order of identifiers, as trec_eval and mteb have it"
     if rules.without_relevant == "zero":
         facts["queries without a relevant document"] = "count 0, as in mteb"
+    if prepared.copies:
+        facts["equal texts"] = (
+            f"{prepared.copies} documents have the text of an earlier one; systems score them alike, and only the "
+            "order of equal scores tells them apart"
+        )
     if prepared.reranked:
         facts["re-ranking"] = (
             "only the candidates of each query are ranked, by exact scores of the vectors: an index neither gains nor "

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from harness.collections.base import EvaluationRules
 from harness.errors import UserError
@@ -41,6 +44,7 @@ class Prepared(StepResult):
         rules: What becomes of results before they are evaluated.
         same_identifiers: Queries that have a document of their own identifier.
         reranked: Whether only the candidates of each query are ranked.
+        copies: Documents that have the text of an earlier one; those without a text are not counted.
     """
 
     documents: int
@@ -54,6 +58,7 @@ class Prepared(StepResult):
     rules: EvaluationRules
     same_identifiers: int
     reranked: bool
+    copies: int
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,15 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
     folder, digest = Path(out), hashlib.sha256()
     documents = identifier_bytes = 0
     asked, own = {query.id for query in collection.queries()}, set()
+    digests = array("Q")  # eight bytes a document; two texts of millions share a digest once in a hundred thousand runs
     with (folder / "documents.jsonl").open("wb") as file:
         for document in collection.documents():
-            line = _line({"id": document.id, "text": document.full_text})
+            text = document.full_text
+            line = _line({"id": document.id, "text": text})
             file.write(line)
+            if text:
+                name = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+                digests.append(int.from_bytes(name, "little"))
             digest.update(line)
             documents += 1
             identifier_bytes += len(document.id.encode())
@@ -91,7 +101,7 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
     judgements = 0
     with (folder / "qrels.tsv").open("wb") as file:
         for judgement in collection.judgements():
-            line = f"{judgement.query_id}\t{judgement.document_id}\t{judgement.relevance}\n".encode()
+            line = _judged(judgement.query_id, judgement.document_id, judgement.relevance)
             file.write(line)
             digest.update(line)
             judgements += 1
@@ -131,6 +141,7 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
         rules=rules,
         same_identifiers=same,
         reranked=bool(candidates),
+        copies=len(digests) - len(np.unique(np.frombuffer(digests, np.uint64))),
     )
 
 
@@ -217,7 +228,8 @@ def read_qrels(file: Path) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
     with file.open(encoding="utf-8", newline="\n") as lines:  # an identifier may hold any other end of a line
         for line in lines:
-            query, document, relevance = line.removesuffix("\n").split("\t")
+            fields = line.removesuffix("\n").split("\t")
+            query, document, relevance = fields if len(fields) == 3 else json.loads(line)
             qrels.setdefault(query, {})[document] = int(relevance)
     return qrels
 
@@ -228,6 +240,13 @@ def _open(type: str, params: JsonTable) -> Collection:
     source = registry.get(type)
     collection: Collection = source(source.Params.model_validate(params))
     return collection
+
+
+def _judged(query: str, document: str, relevance: int) -> bytes:
+    """A line of the qrels; JSON, which has no tab, where an identifier has a sign that ends a field or a line."""
+    if "\t" in f"{query}{document}" or "\n" in f"{query}{document}":
+        return f"{json.dumps([query, document, relevance])}\n".encode()
+    return f"{query}\t{document}\t{relevance}\n".encode()
 
 
 def _line(row: JsonTable) -> bytes:

@@ -87,10 +87,11 @@ def test_rules_that_are_not_the_usual_ones_are_said(world, tmp_path):
 
     assert facts(0, rules=usual)[0] == step_results.PREPARED.description
     assert facts(1, same_identifiers=7)[0]["same identifier"].startswith("7 queries have a document of their own")
-    about, _ = facts(2, rules=ruled, same_identifiers=7, reranked=True)
+    about, _ = facts(2, rules=ruled, same_identifiers=7, reranked=True, copies=3)
     assert "is no result (7 queries have one)" in about["same identifier"]
     assert "descending order of identifiers" in about["equal scores"]
     assert about["queries without a relevant document"] == "count 0, as in mteb"
+    assert about["equal texts"].startswith("3 documents have the text of an earlier one")
     assert "only the candidates" in about["re-ranking"] and "a search of the whole corpus" in about["re-ranking"]
     _, system = facts(3, replace(step_results.QUALITY, tied=4, tied_grades=1))
     assert system["equal scores among the first 11"] == "4 queries; in 1 of them the order decides nDCG@10"
@@ -102,7 +103,7 @@ def test_a_run_holds_what_every_stage_gave(world, tmp_path):
         ("first", "ok", ""), ("second", "ok", "")
     ]  # fmt: skip
     prepared = to_json(step_results.PREPARED)
-    rules = {name: prepared.pop(name) for name in ("rules", "same_identifiers", "reranked")}
+    rules = {name: prepared.pop(name) for name in ("rules", "same_identifiers", "reranked", "copies")}
     assert rules["rules"]["ties"] == "number"
     assert facts["collections"] == {"mine": prepared}
     assert facts["systems"][0]["facts"] == {"width": "5000 terms", "parameters": "1,000"}

@@ -14,7 +14,7 @@ from harness.pipeline.steps import prepare as step
 from harness.pipeline.steps.prepare import Prepared, PreparedPairs, read_blocks, read_pairs, read_qrels, read_texts
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-identifiers = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n"), min_size=1, max_size=8)
+identifiers = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=""), min_size=1, max_size=8)
 
 
 class Given:
@@ -76,6 +76,7 @@ def test_counts_bytes_and_revision_are_those_of_the_files(tmp_path):
         rules=EvaluationRules(),
         same_identifiers=0,
         reranked=False,
+        copies=0,
     )
     assert list(read_texts(tmp_path / "documents.jsonl")) == DOCUMENTS
     assert list(read_texts(tmp_path / "queries.jsonl")) == [("q1", "first")]
@@ -172,3 +173,11 @@ def test_candidates_of_some_queries_alone_are_refused(tmp_path):
 def test_queries_with_a_document_of_their_name_are_counted_where_they_are_searched(tmp_path):
     queries = [("d1", "a"), ("d3", "b"), ("dé2", "left out"), ("q", "c")]
     assert run(tmp_path, Given(DOCUMENTS, queries, [(q, "d1", 1) for q in ("d1", "d3", "q")])).same_identifiers == 2
+
+
+@pytest.mark.parametrize(
+    ("texts", "copies"), [(["a", "b", "a", "a"], 2), (["", "", " "], 0), (["a", "A", "a "], 0), (["é", "e\u0301"], 0)]
+)
+def test_documents_with_the_text_of_an_earlier_one_are_counted(tmp_path, texts, copies):
+    documents = [(str(number), text) for number, text in enumerate(texts)]
+    assert run(tmp_path, Given(documents, [("q", "x")], [("q", "0", 1)])).copies == copies
