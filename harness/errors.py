@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -51,6 +51,26 @@ class UnavailableError(UserError):
 
     The inputs of the stage are not at fault. The same command may succeed later, so a store never keeps this failure.
     """
+
+
+class MultipleUserError(UserError):
+    """Several mistakes of one file, shown together.
+
+    Args:
+        problems: Two or more, in the order in which they are shown.
+    """
+
+    def __init__(self, problems: Sequence[UserError]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"{len(self.problems)} problems", file=self.problems[0].file)
+
+    def __str__(self) -> str:
+        listed = (str(problem).replace("\n", "\n  ") for problem in self.problems)
+        return "\n".join((super().__str__(), *(f"- {text}" for text in listed)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the parts when the errors cross a process boundary."""
+        return (type(self), (self.problems,))
 
 
 def _rebuild(

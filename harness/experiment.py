@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from harness.spec.write_toml import Writable
 
 SpecSource: TypeAlias = "Path | str | Mapping[str, Writable] | Spec"
-"""A TOML file, the same content as nested tables, or a spec that was checked before."""
+"""A TOML file or the name of a shipped spec, the same content as nested tables, or a spec that was checked before."""
 DEFAULT_STORE = Path(".laconic-bench")
 RETRIES: dict[str | None, tuple[str, ...]] = {
     None: (),
@@ -307,6 +307,7 @@ def checked_spec(spec: SpecSource, overrides: Sequence[str] = ()) -> Spec:
     """
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.load import load_spec, spec_of
+    from harness.spec.shipped import spec_path
     from harness.spec.write_toml import to_toml
 
     if isinstance(spec, Spec):
@@ -316,7 +317,7 @@ def checked_spec(spec: SpecSource, overrides: Sequence[str] = ()) -> Spec:
     if isinstance(spec, Mapping):
         text = to_toml(spec)
         return spec_of(text, tomllib.loads(text), REGISTRIES, overrides, file=Path(f"{spec.get('name', 'spec')}.toml"))
-    return load_spec(Path(spec), REGISTRIES, overrides)
+    return load_spec(spec_path(Path(spec)), REGISTRIES, overrides)
 
 
 def _watcher(progress: Callable[[Event], object] | Watcher | None) -> Watcher:

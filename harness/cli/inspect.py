@@ -10,11 +10,11 @@ import typer
 
 from harness.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, SpecFile, StoreFolder
 from harness.cli.tables import show
-from harness.errors import UserError
+from harness.errors import UserError, allowed
 
 if TYPE_CHECKING:
     from harness.pipeline.executors.timings import Estimate
-    from harness.spec.registries import Axis
+    from harness.spec.registries import Axis, PartType
 
 app = typer.Typer()
 
@@ -41,14 +41,19 @@ def plan(
         return
     show(("key", "stage", "time", "memory", "basis"), [_cells(e) for e in estimates], numbers=(2, 3), verdicts=(4,))
     waiting = [e for e in estimates if e.basis != "stored"]
-    unknown = sum(e.basis == "unknown" for e in waiting)
+    known = [e for e in waiting if e.basis != "unknown"]
     typer.echo(f"{len(estimates) - len(waiting)} of {len(estimates)} stages are stored.")
-    typer.echo(
-        f"Estimate for the other {len(waiting)}: {clock(sum(e.seconds for e in waiting))} of time, "
-        f"{max((e.peak_bytes for e in waiting), default=0) >> 20} MiB of memory at most, "
-        f"{sum(e.disk_bytes for e in waiting) >> 20} MiB of disk"
-        + (f"; {unknown} of them were never run here and are not counted." if unknown else ".")
-    )
+    if known:
+        typer.echo(
+            f"Estimate for {len(known)} of the other {len(waiting)}: {clock(sum(e.seconds for e in known))} of time, "
+            f"{max(e.peak_bytes for e in known) >> 20} MiB of memory at most, "
+            f"{sum(e.disk_bytes for e in known) >> 20} MiB of disk."
+        )
+    if len(known) < len(waiting):
+        typer.echo(
+            f"{len(waiting) - len(known)} stages are of a kind that never ran with this store: what they take is not "
+            "known."
+        )
 
 
 def _numbers(estimate: Estimate) -> dict[str, str | float]:
@@ -118,13 +123,18 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command(name="list")
 def list_names(
-    what: Annotated[str, typer.Argument(help="collections, encoders, indexes, measurements or metrics")],
+    what: Annotated[
+        str, typer.Argument(help="collections, encoders, indexes, measurements, metrics or experiments (shipped ones)")
+    ],
+    name: Annotated[
+        str | None, typer.Argument(help="Of a collection, an encoder or an index: list the keys that it takes.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the types that specs can name, with one line for each."""
-    from harness.errors import allowed
+    """List the types that specs can name, with one line for each; or the keys of one type."""
     from harness.metrics import METRICS
     from harness.pipeline.plan.registries import REGISTRIES
+    from harness.spec.shipped import shipped_specs, title_of
 
     axes: dict[str, Axis[object]] = {
         "collections": REGISTRIES.collections,
@@ -132,16 +142,42 @@ def list_names(
         "indexes": REGISTRIES.indexes,
         "measurements": REGISTRIES.measurements,
     }
-    if what not in (*axes, "metrics"):
-        raise UserError(f"there is no list of {what!r}", remedy=allowed(what, (*axes, "metrics")))
+    if what not in (*axes, "metrics", "experiments"):
+        raise UserError(f"there is no list of {what!r}", remedy=allowed(what, (*axes, "metrics", "experiments")))
+    if name is not None:
+        _list_keys(what, name, as_json=as_json)
+        return
     if what == "metrics":
         described = {name: f"{metric.label} ({metric.unit})" for name, metric in METRICS.items()}
+    elif what == "experiments":
+        described = {name: title_of(file) for name, file in shipped_specs().items()}
     else:
         described = {name: _first_line(axes[what].get(name)) for name in axes[what].names()}
     if as_json:
         typer.echo(json.dumps(list(described)))
     else:
         show(("name", "what it is"), list(described.items()))
+
+
+def _list_keys(what: str, name: str, *, as_json: bool) -> None:
+    """The keys of a table of this type."""
+    from harness.pipeline.plan.registries import REGISTRIES
+    from harness.spec.described import parameters
+
+    axes: dict[str, Axis[PartType]] = {
+        "collections": REGISTRIES.collections,
+        "encoders": REGISTRIES.encoders,
+        "indexes": REGISTRIES.indexes,
+    }
+    if what not in axes:
+        raise UserError(f"{what} have no keys", remedy=f"leave out {name!r}; keys have {', '.join(axes)}")
+    found = axes[what].get(name)
+    rows = parameters(found.Params)
+    if as_json:
+        typer.echo(json.dumps([row._asdict() for row in rows], ensure_ascii=False))
+        return
+    typer.echo(_first_line(found))
+    show(("key", "takes", "default", "what it is"), rows)
 
 
 def _first_line(implementation: object) -> str:

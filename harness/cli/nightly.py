@@ -13,6 +13,7 @@ from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, Stor
 from harness.cli.tables import show
 from harness.errors import UserError
 from harness.nightly import PAIRS, ROUNDS
+from harness.spec.shipped import spec_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +137,7 @@ def compare(
     base: Annotated[str, typer.Argument(help="Earlier finished run (folder), file of pyperf, or revision.")],
     head: Annotated[str, typer.Argument(help="Later finished run (folder), file of pyperf, or revision.")],
     spec_file: Annotated[
-        Path | None, typer.Option("--spec", help="The experiment, a TOML file; only for revisions.")
+        Path | None, typer.Option("--spec", help="The experiment, as for run; only for revisions.")
     ] = None,
     repository: Annotated[Path, typer.Option("--repo", help="Repository of the git revisions.")] = Path(),
     store: StoreFolder = DEFAULT_STORE,
@@ -166,7 +167,7 @@ def compare(
         from harness.nightly.compare_revisions import compare_revisions
 
         changes = compare_revisions(
-            base, head, spec_file, work=work.absolute(), store=store, repository=repository,
+            base, head, spec_path(spec_file), work=work.absolute(), store=store, repository=repository,
             overrides=overrides or (), pairs=pairs, rounds=rounds, report=lambda text: typer.echo(text, err=True),
         )  # fmt: skip
     _show(changes, everything=everything, as_json=as_json)

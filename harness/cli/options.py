@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from harness.errors import UserError
+from harness.spec.shipped import spec_path
 
-SpecFile = Annotated[Path, typer.Argument(help="The experiment, a TOML file.")]
+SpecFile = Annotated[
+    Path, typer.Argument(help="The experiment: a TOML file, or the name of a shipped one.", callback=spec_path)
+]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec. May be repeated.")]
 StoreFolder = Annotated[Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Folder of the store.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this system. May be repeated.")]

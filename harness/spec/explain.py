@@ -21,7 +21,7 @@ LONGEST_VALUE = 80
 
 
 def explain(
-    problem: ErrorDetails, place: KeyPath, model: type[Params], also: Sequence[str], more: int
+    problem: ErrorDetails, place: KeyPath, model: type[Params], also: Sequence[str]
 ) -> tuple[str, KeyPath, str]:
     """What is wrong, where, and what to do about it.
 
@@ -30,7 +30,6 @@ def explain(
         place: Key path of the wrong value in the spec.
         model: What was validated.
         also: Keys that the table may have besides the fields of `model`.
-        more: Number of further problems of the spec.
     """
     value = problem["input"]
     shown = repr(value) if len(repr(value)) <= LONGEST_VALUE else repr(value)[: LONGEST_VALUE - 3] + "..."
@@ -41,8 +40,6 @@ def explain(
         what, remedy = "this key is missing", "add it"
     else:
         what, remedy = f"found {shown} ({type(value).__name__}): {problem['msg']}", "correct the value"
-    if more:
-        what += f" ({more} more problem{'s' if more > 1 else ''} in this spec)"
     return what, place, remedy
 
 

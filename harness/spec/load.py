@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.errors import allowed
@@ -17,7 +19,7 @@ from harness.spec.toml import apply_overrides, read_toml
 from harness.spec.variants import swept_variants, variants
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from harness.spec.registries import Axis, CollectionType, PartType, Registries
@@ -35,6 +37,7 @@ def load_spec(file: Path, registries: Registries, overrides: Sequence[str] = ())
     Raises:
         UserError: Unknown key, wrong type, impossible pair, duplicate or unknown name; with file, line, key path, what
             stands there, what is allowed, and the nearest valid name.
+        MultipleUserError: The spec has several such mistakes.
     """
     return spec_of(*read_toml(file), registries, overrides, file=file)
 
@@ -57,16 +60,23 @@ def spec_of(
     apply_overrides(content, overrides)
     source = Source(file, text)
     tables = {axis: content.pop(axis, {}) for axis in AXES}
-    head = validate(source, SpecHead, content, (), also=AXES)
-    check_measurements(source, head, registries.measurements)
-    check_quality(source, head)
-    parts = _all_parts(source, tables, registries)
+    # What a mistake makes of later checks is not another mistake, so that each step needs the ones before.
+    with source.gathering():
+        head = validate(source, SpecHead, content, (), also=AXES)
+        for check in (partial(check_measurements, registry=registries.measurements), check_quality, check_nightly):
+            with source.gathering():
+                check(source, head)
+    parts = _all_parts(source, tables, registries, content)
+    source.settle()
     _check_pairs(source, parts, registries)
     systems = _systems(source, head, parts, registries)
+    with source.gathering():
+        suites = suites_of(source, head.suites, parts["collections"])
+    source.settle()
     fusions = _fusions(source, head, systems)
-    suites = suites_of(source, head.suites, parts["collections"])
+    source.settle()
     check_claims(source, head, (systems, fusions), parts, suites)
-    check_nightly(source, head)
+    source.settle()
     by_name = {axis: {part.name: part for group in parts[axis].values() for part in group} for axis in AXES}
     return Spec(
         file,
@@ -83,50 +93,62 @@ def spec_of(
 
 
 def _all_parts(
-    source: Source, tables: Mapping[str, TomlValue], registries: Registries
+    source: Source, tables: Mapping[str, TomlValue], registries: Registries, others: Collection[str]
 ) -> dict[str, dict[str, list[Part]]]:
-    """The parts of every axis by the name that the spec gives them, matrices expanded."""
-    collections = _tables(source, "collections", tables["collections"], registries.collections)
-    encoders = _tables(source, "encoders", tables["encoders"], registries.encoders)
-    indexes = _tables(source, "indexes", tables["indexes"], registries.indexes)
-    return {
-        "collections": {
-            name: _collection(source, name, table, registries.collections) for name, table in collections.items()
-        },
-        "encoders": {
-            name: variants(source, ("encoders", name), table, table.pop("matrix", {}), registries.encoders,
-                            _pairs(source, name, table.pop("pairs", None), sorted(collections)))
-            for name, table in encoders.items()
-        },
-        "indexes": {
-            name: swept_variants(source, name, table, registries.indexes) for name, table in indexes.items()
-        },
-    }  # fmt: skip
+    """The parts of every axis by the name that the spec gives them, matrices expanded.
+
+    `others`: the other keys of the spec.
+    """
+    collections = _tables(source, "collections", tables["collections"], registries.collections, others)
+    encoders = _tables(source, "encoders", tables["encoders"], registries.encoders, others)
+    indexes = _tables(source, "indexes", tables["indexes"], registries.indexes, others)
+    parts: dict[str, dict[str, list[Part]]] = {axis: {} for axis in AXES}
+    for name, table in collections.items():
+        with source.gathering():
+            parts["collections"][name] = _collection(source, name, table, registries.collections)
+    for name, table in encoders.items():
+        with source.gathering():
+            pairs, matrix = _pairs(source, name, table.pop("pairs", None), sorted(collections)), table.pop("matrix", {})
+            parts["encoders"][name] = variants(source, ("encoders", name), table, matrix, registries.encoders, pairs)
+    for name, table in indexes.items():
+        with source.gathering():
+            parts["indexes"][name] = swept_variants(source, name, table, registries.indexes)
+    return parts
 
 
-def _tables(source: Source, axis: str, given: TomlValue, registry: Axis[PartType]) -> dict[str, TomlTable]:
+def _tables(
+    source: Source, axis: str, given: TomlValue, registry: Axis[PartType], others: Collection[str]
+) -> dict[str, TomlTable]:
     """The tables of an axis, each a copy whose type is known."""
     if not isinstance(given, dict) or not given:
-        raise source.error(
-            f"at least one {SINGULAR[axis]} is needed",
-            (axis,),
-            f"add [{axis}.NAME] with type = one of {registry.names()}",
-        )
+        # A mistyped key, which is a mistake of its own, explains why there is none.
+        if not get_close_matches(axis, others, n=1, cutoff=0.75):
+            what, remedy = (
+                f"at least one {SINGULAR[axis]} is needed",
+                f"add [{axis}.NAME] with type = one of {registry.names()}",
+            )
+            source.problems.append(source.error(what, (axis,), remedy))
+        return {}
     tables: dict[str, TomlTable] = {}
     for name, table in given.items():
-        path = (axis, name)
-        if not isinstance(table, dict):
-            raise source.error(f"found {table!r}: a table is needed", path, f"write [{axis}.{name}]")
-        if "type" not in table:
-            raise source.error("the key 'type' is missing", path, allowed("", registry.names()))
-        if table["type"] not in registry.names():
-            raise source.error(
-                f"there is no {SINGULAR[axis]} {table['type']!r}",
-                (*path, "type"),
-                allowed(str(table["type"]), registry.names()),
-            )
-        tables[name] = dict(table)
+        with source.gathering():
+            tables[name] = _table(source, axis, name, table, registry)
     return tables
+
+
+def _table(source: Source, axis: str, name: str, table: TomlValue, registry: Axis[PartType]) -> TomlTable:
+    path = (axis, name)
+    if not isinstance(table, dict):
+        raise source.error(f"found {table!r}: a table is needed", path, f"write [{axis}.{name}]")
+    if "type" not in table:
+        raise source.error("the key 'type' is missing", path, allowed("", registry.names()))
+    if table["type"] not in registry.names():
+        raise source.error(
+            f"there is no {SINGULAR[axis]} {table['type']!r}",
+            (*path, "type"),
+            allowed(str(table["type"]), registry.names()),
+        )
+    return dict(table)
 
 
 def _collection(source: Source, name: str, table: TomlTable, registry: Axis[CollectionType]) -> list[Part]:
@@ -152,27 +174,29 @@ def _pairs(source: Source, name: str, given: TomlValue | None, collections: Sequ
 
 def _check_pairs(source: Source, parts: Mapping[str, Mapping[str, list[Part]]], registries: Registries) -> None:
     for name, group in parts["encoders"].items():
-        pairs = group[0].pairs
-        trained = any(registries.encoders.get(part.type)(part.params).needs() == "pairs" for part in group)
-        if pairs is None and trained:
-            raise source.error(
-                f"encoder {name!r} learns from training pairs, but the spec names none",
-                ("encoders", name, "pairs"),
-                f"add pairs = one of {sorted(parts['collections'])}",
-            )
-        if pairs is not None and pairs not in parts["collections"]:
-            raise source.error(
-                f"there is no collection {pairs!r} to train on",
-                ("encoders", name, "pairs"),
-                allowed(str(pairs), parts["collections"]),
-            )
+        with source.gathering():
+            pairs = group[0].pairs
+            trained = any(registries.encoders.get(part.type)(part.params).needs() == "pairs" for part in group)
+            if pairs is None and trained:
+                raise source.error(
+                    f"encoder {name!r} learns from training pairs, but the spec names none",
+                    ("encoders", name, "pairs"),
+                    f"add pairs = one of {sorted(parts['collections'])}",
+                )
+            if pairs is not None and pairs not in parts["collections"]:
+                raise source.error(
+                    f"there is no collection {pairs!r} to train on",
+                    ("encoders", name, "pairs"),
+                    allowed(str(pairs), parts["collections"]),
+                )
     for name, group in parts["collections"].items():
         if len(group) > 1:
             continue
-        if len(name) > 100 or "/" in name:
-            raise source.error(
-                f"{name!r} cannot name a collection", ("collections", name), "use letters, digits and - _ ."
-            )
+        with source.gathering():
+            if len(name) > 100 or "/" in name:
+                raise source.error(
+                    f"{name!r} cannot name a collection", ("collections", name), "use letters, digits and - _ ."
+                )
 
 
 def _systems(
@@ -182,21 +206,22 @@ def _systems(
     numbers: dict[str, int] = {}
     for number, written in enumerate(head.systems):
         path = ("systems", number)
-        encoders = _named(source, (*path, "encoder"), written.encoder, parts["encoders"])
-        indexes = _named(source, (*path, "index"), written.index, parts["indexes"])
-        collections = _collections(source, (*path, "collections"), written, parts["collections"])
-        for encoder, index in itertools.product(encoders, indexes):
-            _check_pair(source, path, encoder, index, registries)
-            family = _system_name(written, encoder, index, len(encoders) * len({part.unswept for part in indexes}))
-            name = family + index.swept_text
-            if name in numbers:
-                raise source.error(
-                    f"system {name!r} appears twice (also systems[{numbers[name]}])",
-                    path,
-                    "give one of them another name",
-                )
-            numbers[name] = number
-            systems.append(System(name, encoder, index, collections, family if index.swept else ""))
+        with source.gathering():
+            encoders = _named(source, (*path, "encoder"), written.encoder, parts["encoders"])
+            indexes = _named(source, (*path, "index"), written.index, parts["indexes"])
+            collections = _collections(source, (*path, "collections"), written, parts["collections"])
+            for encoder, index in itertools.product(encoders, indexes):
+                _check_pair(source, path, encoder, index, registries)
+                family = _system_name(written, encoder, index, len(encoders) * len({part.unswept for part in indexes}))
+                name = family + index.swept_text
+                if name in numbers:
+                    raise source.error(
+                        f"system {name!r} appears twice (also systems[{numbers[name]}])",
+                        path,
+                        "give one of them another name",
+                    )
+                numbers[name] = number
+                systems.append(System(name, encoder, index, collections, family if index.swept else ""))
     return tuple(systems)
 
 
@@ -205,26 +230,29 @@ def _fusions(source: Source, head: SpecHead, systems: Sequence[System]) -> tuple
     fusions: dict[str, Fusion] = {}
     for number, written in enumerate(head.fusions):
         path = ("fusions", number)
-        if written.name in known or written.name in fusions:
-            raise source.error(
-                f"system {written.name!r} appears twice", (*path, "name"), "give one of them another name"
+        with source.gathering():
+            if written.name in known or written.name in fusions:
+                raise source.error(
+                    f"system {written.name!r} appears twice", (*path, "name"), "give one of them another name"
+                )
+            _check_fused(
+                source, (*path, "systems"), written.systems, known, [other.name for other in head.fusions[:number]]
             )
-        _check_fused(source, (*path, "systems"), written.systems, known, fusions)
-        fusions[written.name] = Fusion(
-            written.name,
-            tuple(written.systems),
-            written.method,
-            RANK_CONSTANT if written.rank_constant is None else written.rank_constant,
-            written.normalisation or "min-max",
-            tuple(written.weights or (1.0 for _ in written.systems)),
-            written.depth,
-            _shared_collections(source, path, written, [known[name] for name in written.systems]),
-        )
+            fusions[written.name] = Fusion(
+                written.name,
+                tuple(written.systems),
+                written.method,
+                RANK_CONSTANT if written.rank_constant is None else written.rank_constant,
+                written.normalisation or "min-max",
+                tuple(written.weights or (1.0 for _ in written.systems)),
+                written.depth,
+                _shared_collections(source, path, written, [known[name] for name in written.systems]),
+            )
     return tuple(fusions.values())
 
 
 def _check_fused(
-    source: Source, path: KeyPath, names: Sequence[str], known: Mapping[str, System], fusions: Mapping[str, Fusion]
+    source: Source, path: KeyPath, names: Sequence[str], known: Mapping[str, System], fusions: Sequence[str]
 ) -> None:
     """Refuse what cannot be fused."""
     for place, name in enumerate(names):

@@ -29,6 +29,11 @@ SchemaNode = TypedDict(
         "oneOf": "list[SchemaNode]",
         "minItems": int,
         "minProperties": int,
+        "default": "JsonValue",
+        "minimum": float,
+        "maximum": float,
+        "exclusiveMinimum": float,
+        "exclusiveMaximum": float,
     },
     total=False,
 )

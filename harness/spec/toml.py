@@ -70,7 +70,8 @@ def line_of(text: str, path: Sequence[str | int]) -> int | None:
                 table = (*table, position)
             else:
                 table = _inside_last(table, counts)
-            places.setdefault(table, number)
+            for end in range(1, len(table) + 1):
+                places.setdefault(table[:end], number)
         elif key := _KEY.match(line):
             places.setdefault((*table, *_keys(key[1])), number)
     for end in range(len(path), 0, -1):

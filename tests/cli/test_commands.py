@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +22,8 @@ from harness.measure.machine import doctor
 from harness.metrics import METRICS
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.store.local import Store
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
 @pytest.fixture
@@ -133,7 +136,7 @@ def test_plan_lists_the_stages_and_does_nothing(here):
     assert all(row.endswith("unknown") for row in rows)
     assert list(stages[0]) == ["key", "kind", "label", "basis", "seconds", "peak_bytes", "disk_bytes"]
     assert stored == f"0 of {len(stages)} stages are stored."
-    assert f"{len(stages)} of them were never run here" in left
+    assert left == f"{len(stages)} stages are of a kind that never ran with this store: what they take is not known."
     assert not list((here / ".laconic-bench").rglob("manifest.json"))
 
 
@@ -143,9 +146,12 @@ def test_plan_says_what_is_stored_and_guesses_from_what_stages_took(here):
     keep(store, stages[0]["key"], kind="prepare")
     taken = {"kind": stages[1]["kind"], "label": stages[1]["label"], "seconds": 65.0, "peak_bytes": 5 << 20}
     (store.root / "timings.jsonl").write_text(json.dumps({**taken, "disk_bytes": 3 << 20}) + "\nbroken")
-    _, first, second, *_ = call("plan", "small.toml").out.splitlines()
+    _, first, second, *_, estimate, unknown = call("plan", "small.toml").out.splitlines()
     assert first.endswith("stored")
     assert re.search(r"1:05 +5 MiB  the same stage before$", second)
+    others = len(stages) - 1
+    assert estimate == f"Estimate for 1 of the other {others}: 1:05 of time, 5 MiB of memory at most, 3 MiB of disk."
+    assert unknown.startswith(f"{len(stages) - 2} stages are of a kind that never ran")
 
 
 def test_plan_of_one_system_has_its_stages_alone(here):
@@ -164,6 +170,29 @@ def test_lists_are_what_the_registries_have(here):
         assert all(len(row.split()) > 1 for row in rows)
     assert json.loads(call("list", "metrics", "--json").out) == list(METRICS)
     assert "nDCG@10 (fraction)" in call("list", "metrics").out
+
+
+def test_a_type_is_listed_with_its_keys(here):
+    head, first, *_ = [row.split(None, 3) for row in call("list", "indexes", "faiss").out.splitlines()[1:]]
+    assert head == ["key", "takes", "default", "what it is"]
+    assert first[:3] == ["factory", "text", "needed"]
+    rows = json.loads(call("list", "encoders", "bm25", "--json").out)
+    assert [row["key"] for row in rows] == list(REGISTRIES.encoders.get("bm25").Params.model_fields)
+    assert all(row["description"] for row in rows)
+
+
+def test_only_what_has_keys_is_listed_with_them(here):
+    assert "remedy: leave out 'x'" in refused("list", "metrics", "x")
+    assert "did you mean 'faiss'" in refused("list", "indexes", "fais")
+
+
+def test_shipped_specs_are_listed_and_named_without_a_path(here):
+    rows = [row.split(None, 1) for row in call("list", "experiments").out.splitlines()]
+    assert ["quickstart", "Learned sparse against dense retrieval on docstrings"] in rows
+    assert call("plan", "quickstart", "--json").out == call("plan", EXPERIMENTS / "quickstart.toml", "--json").out
+    message = refused("plan", "quikstart")
+    assert "quikstart: there is no such file and no shipped spec of this name" in message
+    assert "did you mean 'quickstart'" in message
 
 
 def test_a_list_that_there_is_not_names_the_nearest(here):

@@ -1,7 +1,7 @@
 """Systems, matrices, claims and thresholds of a spec: what they may hold, and what is said of anything else."""
 
 import pytest
-from small_specs import CLAIM, HEAD, TABLES, load, refused, toml
+from small_specs import CLAIM, HEAD, TABLES, claims, load, refused
 
 SYSTEMS = [
     ('encoder = "e"', "encoder = []", "systems[0].encoder", "at least one name"),
@@ -75,10 +75,6 @@ def test_a_matrix_of_collections_makes_collections(tmp_path):
     assert spec.systems[0].collections == ("c[documents=10]", "c[documents=20]", "c[documents=30]")
     one = text.replace('index = "i"', 'index = "i"\ncollections = ["c[documents=20]"]')
     assert load(tmp_path, HEAD + one).systems[0].collections == ("c[documents=20]",)
-
-
-def claims(*tables):
-    return "".join("[[claims]]\n" + "\n".join(f"{k} = {toml(v)}" for k, v in t.items()) + "\n" for t in tables)
 
 
 def test_a_claim_of_each_relation(tmp_path):
@@ -165,13 +161,6 @@ def test_thresholds_are_by_metric(tmp_path):
 @pytest.mark.parametrize("release", ["", "abc"])
 def test_a_release_is_a_revision(tmp_path, release):
     assert refused(tmp_path, f'{HEAD}{TABLES}[nightly]\nrelease = "{release}"\n').key == "nightly.release"
-
-
-def test_several_problems_are_counted(tmp_path):
-    error = refused(tmp_path, f"{HEAD}{TABLES}[measure]\nk = 0\ndepth = 0\nrepeats = 0\n")
-    assert "(2 more problems in this spec)" in error.what
-    error = refused(tmp_path, f"{HEAD}{TABLES}[measure]\nk = 0\ndepth = 0\n")
-    assert "(1 more problem in this spec)" in error.what
 
 
 def test_long_values_are_cut_in_the_message(tmp_path):

@@ -95,6 +95,11 @@ TABLES = tables_text(
 CLAIM = {"name": "n", "metric": "index_bytes", "system": "s", "baseline": "s", "ratio_at_most": 1.5}
 
 
+def claims(*tables):
+    """Claims as they stand in a spec, each out of a dict."""
+    return "".join("[[claims]]\n" + "\n".join(f"{k} = {toml(v)}" for k, v in t.items()) + "\n" for t in tables)
+
+
 def load(tmp_path, text, overrides=()):
     file = tmp_path / "x.toml"
     file.write_text(text)

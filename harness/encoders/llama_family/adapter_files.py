@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from harness.errors import UserError
+from harness.spec.shipped import FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +44,7 @@ def find(name: str) -> Path:
     Raises:
         UserError: There is none.
     """
-    here = Path(__file__).resolve().parents[2]
-    for root in (Path(), here / "experiments", here.parent / "experiments"):
+    for root in (Path(), *FOLDERS):
         folder = root / Path(name).expanduser()
         if (folder / TENSORS).is_file() and (folder / ABOUT).is_file():
             return folder
