@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from harness.spec.schema_node import resolved, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from harness.spec.params import Params
     from harness.spec.schema_node import SchemaNode
 
 WORDS = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "object": "table"}
-BOUNDS = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))
+BOUNDS: Mapping[Literal["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"], str] = {
+    "minimum": ">=",
+    "exclusiveMinimum": ">",
+    "maximum": "<=",
+    "exclusiveMaximum": "<",
+}
 
 
 class Parameter(NamedTuple):
@@ -80,7 +85,7 @@ def _value(schema: SchemaNode, written: SchemaNode) -> str:
         return str(node["const"])
     if node.get("type") == "array":
         return f"list of {' or '.join(_values(schema, node['items']))}" if "items" in node else "list"
-    bounds = [f"{sign} {node[name]:g}" for name, sign in BOUNDS if name in node]
+    bounds = [f"{sign} {node[name]:g}" for name, sign in BOUNDS.items() if name in node]
     return " ".join([WORDS.get(node.get("type", ""), "value"), " and ".join(bounds)]).strip()
 
 
