@@ -23,7 +23,9 @@ MOST_FOLDERS = 10_000
 """Folders that are looked into; a user who names a whole disk gets an answer too."""
 LARGEST_JSON = 1 << 20
 """Bytes of a model's configuration; a larger file is none."""
-WITHOUT_DATA = {"docstrings": {"type": "pydoc", "documents": 1000, "queries": 200, "train_packages": []}}
+WITHOUT_DATA: Mapping[str, Writable] = {
+    "docstrings": {"type": "pydoc", "documents": 1000, "queries": 200, "train_packages": []}
+}
 NO_COLLECTION = (
     "No collection in BEIR's layout lies here (corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv):",
     "docstrings of installed packages stand in.",
@@ -173,7 +175,7 @@ def _model(path: Path) -> Entry | None:
     if modules and about.get("model_type") == "SparseEncoder":
         return Entry("sparse", path, {"type": "sparse-encoder", "model": path}, f"{path.name}: a SparseEncoder.")
     if modules:
-        table = {"type": "sentence-transformer", "model": path}
+        table: dict[str, Writable] = {"type": "sentence-transformer", "model": path}
         return Entry("dense", path, table, f"{path.name}: a SentenceTransformer.")
     if first == "LlamaForCausalLM":
         words = f"{path.name}: {first}, read as a LACONIC. Check its prefixes: `laconic-bench list encoders laconic`."
