@@ -1,8 +1,12 @@
-"""What adapters of foreign engines share: optional imports, lists of hits as arrays, and single queries."""
+"""What adapters of foreign engines share: optional imports, what they print, hits as arrays, and single queries."""
 
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+import tempfile
+import threading
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+_stdout = threading.Lock()
 
 
 def require(module: str, package: str, engine: str, *, wheels: str = "") -> ModuleType:
@@ -53,6 +58,21 @@ def hits(results: Sequence[tuple[NDArray[np.int32 | np.int64], NDArray[np.float3
         order = np.lexsort((numbers, -values))[:k]
         ids[row, : len(order)], scores[row, : len(order)] = numbers[order], values[order]
     return ids, scores
+
+
+def quietly(call: Callable[[], T]) -> tuple[T, str]:
+    """Call a function that prints from outside Python; return its value and the text that it printed."""
+    with _stdout, tempfile.TemporaryFile() as file:
+        sys.stdout.flush()
+        own = os.dup(1)
+        try:
+            os.dup2(file.fileno(), 1)
+            value = call()
+        finally:
+            os.dup2(own, 1)
+            os.close(own)
+        file.seek(0)
+        return value, file.read().decode("utf-8", "replace")
 
 
 class PeerSearcher(Generic[T, R]):

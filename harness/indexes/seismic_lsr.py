@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import tempfile
-import threading
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypeAlias, cast
 
 import numpy as np
 from pydantic import Field
@@ -15,13 +11,13 @@ from pydantic import Field
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Searcher, Supports, register
 from harness.indexes._checks import built, check_k
-from harness.indexes._peers import PeerSearcher, hits, require
+from harness.indexes._peers import PeerSearcher, hits, quietly, require
 from harness.indexes._rows import rows_of, tidy_csr
 from harness.indexes.files import Header, seal, unseal_header
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -37,12 +33,10 @@ CLASSES = {
 }
 LABELS = {"Forward Index": "forward index", "packed_postings": "document numbers", "block_offsets": "offsets"}
 LABELS |= {"summaries": "summaries", "Knn": "graph links"}
-T = TypeVar("T")
 Strings: TypeAlias = "NDArray[np.str_]"
 """Names of terms or queries, of the width that Seismic wants."""
 Results: TypeAlias = list[tuple[str, float, str]]
 """(query, score, document) of the best documents of a query, in descending order."""
-_stdout = threading.Lock()
 
 
 class SeismicIndex(Protocol):
@@ -154,7 +148,7 @@ class Seismic(IndexBase[SeismicParams]):
             dataset.add_document(str(number), names[rows.indices[begin:end]], rows.data[begin:end])
         settings = self.params.model_dump(exclude={"variant", "build_threads", *self.search_params})
         build = getattr(seismic, classes[1]).build_from_dataset
-        self.index, _ = _quietly(
+        self.index, _ = quietly(
             lambda: cast("SeismicIndex", build(dataset, num_threads=self.params.build_threads, **settings))
         )
 
@@ -208,7 +202,7 @@ class Seismic(IndexBase[SeismicParams]):
     def save(self, directory: Path) -> None:
         """Seismic's own file."""
         index = built(self.index)
-        _quietly(lambda: index.save(str(directory / "index")))
+        quietly(lambda: index.save(str(directory / "index")))
         seal(directory, ENGINE, VERSION, SeismicHeader(params=self.params, terms=self.terms))
 
     @classmethod
@@ -223,7 +217,7 @@ class Seismic(IndexBase[SeismicParams]):
 
     def memory(self) -> dict[str, int]:
         """Bytes in memory by Seismic's own account; its file is up to a tenth smaller."""
-        _, text = _quietly(built(self.index).print_space_usage_byte)
+        _, text = quietly(built(self.index).print_space_usage_byte)
         sizes = {name: int(size) for name, size in re.findall(r"(\w[\w ]*): (\d+) Bytes", text)}
         return {label: sizes[name] for name, label in LABELS.items() if name in sizes}
 
@@ -231,18 +225,3 @@ class Seismic(IndexBase[SeismicParams]):
 def _documents(results: Results) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     documents = np.array([int(name) for _, _, name in results], np.int64)
     return documents, np.array([score for _, score, _ in results], np.float32)
-
-
-def _quietly(call: Callable[[], T]) -> tuple[T, str]:
-    """Call a function that prints from outside Python; return its value and the text that it printed."""
-    with _stdout, tempfile.TemporaryFile() as file:
-        sys.stdout.flush()
-        own = os.dup(1)
-        try:
-            os.dup2(file.fileno(), 1)
-            value = call()
-        finally:
-            os.dup2(own, 1)
-            os.close(own)
-        file.seek(0)
-        return value, file.read().decode("utf-8", "replace")

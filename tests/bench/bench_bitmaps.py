@@ -1,6 +1,6 @@
 """The kernels for bitmaps beside the same weights in lists, and beside float32: one index each, the same queries.
 
-python tests/bench/bench_bitmaps.py [--documents 20000] [--vectors D Q] [--k 10,100]
+python tests/bench/bench_bitmaps.py [--documents 20000] [--vectors D Q] [-k 10,100]
 NUMBA_CPU_NAME=nehalem NUMBA_CPU_FEATURES=+ssse3,+sse4.2,+popcnt python tests/bench/bench_bitmaps.py
 
 Processor time of one thread, in turns pass by pass; medians over all queries and passes. A kernel that the processor

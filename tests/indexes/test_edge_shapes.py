@@ -15,12 +15,14 @@ ENGINES = {
     "sharded": {"index": {"type": "inverted"}},
     "bmp": {},
     "seismic": {},
+    "qdrant-edge": {},
+    "kannolo": {"weights": "u16"},
     "faiss-flat": {},
     "faiss": {"factory": "Flat"},
     "sharded-dense": {"index": {"type": "faiss-flat"}},
 }
-EXACT = [name for name in ENGINES if name not in ("bmp", "seismic")]
-MODULES = {"bmp": "bmp", "seismic": "seismic"}
+EXACT = [name for name in ENGINES if name not in ("bmp", "seismic", "kannolo")]
+MODULES = {"bmp": "bmp", "seismic": "seismic", "qdrant-edge": "qdrant_edge", "kannolo": "kannolo"}
 
 
 def new(name):

@@ -218,7 +218,7 @@ PARAMS = {
     "sharded": {"index": {"type": "scipy"}, "documents": 120},
     "sharded-dense": {"index": {"type": "faiss-flat"}},
 }
-NEEDS = {"bmp": "bmp", "seismic": "seismic"}
+NEEDS = {"bmp": "bmp", "seismic": "seismic", "qdrant-edge": "qdrant_edge", "kannolo": "kannolo"}
 OWN_FILES = {"seismic": 0.25}
 """Engines whose memory is laid out otherwise than their files, and by how much the two may differ."""
 

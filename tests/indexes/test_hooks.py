@@ -26,6 +26,8 @@ def test_defaults():
         ("inverted", "numba", "faiss-cpu"),
         ("bmp", "bmp", "faiss-cpu"),
         ("seismic", "pyseismic-lsr", "bmp"),
+        ("qdrant-edge", "qdrant-edge-py", "kannolo"),
+        ("kannolo", "kannolo", "bmp"),
         ("scipy", "scipy", "faiss-cpu"),
     ],
 )

@@ -203,12 +203,22 @@ def test_faiss_says_what_does_not_fit():
         create("faiss", factory="SQ8").build(sparse.csr_matrix(rows))
 
 
-@pytest.mark.parametrize(("engine", "package"), [("bmp", "bmp"), ("seismic", "pyseismic-lsr")])
-def test_a_missing_package_is_named(engine, package, monkeypatch):
+@pytest.mark.parametrize(
+    ("engine", "package", "wheels"),
+    [
+        ("bmp", "bmp", None),
+        ("seismic", "pyseismic-lsr", "CPython 3.11 alone"),
+        ("qdrant-edge", "qdrant-edge-py", None),
+        ("kannolo", "kannolo", "CPython 3.11 to 3.13"),
+    ],
+)
+def test_a_missing_package_is_named(engine, package, wheels, monkeypatch):
     def refuse(name, *rest):
         raise ImportError(f"no {name}")
 
     monkeypatch.setattr("importlib.import_module", refuse)
     with pytest.raises(UserError, match=f"needs the package {package}") as raised:
         create(engine).build(sparse.csr_matrix(np.ones((2, 3), np.float32)))
-    assert ("has wheels for CPython 3.11 alone" in str(raised.value)) == (engine == "seismic")
+    assert "pip install 'laconic-bench[engines]'" in raised.value.remedy
+    assert ("has wheels for" in raised.value.remedy) == (wheels is not None)
+    assert wheels is None or f"{package} has wheels for {wheels}" in raised.value.remedy

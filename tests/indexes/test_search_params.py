@@ -15,6 +15,7 @@ CASES = {
     "refined": ("faiss", {"factory": "SQ4,RFlat"}, {"k_factor": 5}),
     "bmp": ("bmp", {"block_size": 8}, {"alpha": 0.6, "beta": 0.4}),
     "seismic": ("seismic", {"variant": "small", "n_postings": 60}, {"query_cut": 2, "heap_factor": 0.5}),
+    "kannolo": ("kannolo", {"m": 2, "mass": 30, "ef_construction": 4}, {"ef_search": 150, "candidates": 90}),
 }
 
 
@@ -40,7 +41,7 @@ def test_each_of_them_is_in_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_a_saved_index_takes_them_when_it_is_opened(name, tmp_path):
     engine, params, search = CASES[name]
-    if engine in ("bmp", "seismic"):
+    if engine in ("bmp", "seismic", "kannolo"):
         pytest.importorskip(engine, reason=f"the engine {engine} is not installed")
     kind = registry.get(engine).supports.kind
     assert set(search) <= set(registry.get(engine).search_params)

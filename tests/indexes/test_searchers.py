@@ -15,6 +15,8 @@ SPARSE |= {
     "sharded": ("sharded", {"index": {"type": "inverted"}, "documents": 1}),
     "bmp": ("bmp", {"block_size": 8}),
     "seismic": ("seismic", {"variant": "small"}),
+    "qdrant-edge": ("qdrant-edge", {}),
+    "kannolo": ("kannolo", {"weights": "u8", "m": 8, "ef_construction": 20}),
 }
 DENSE = {
     "flat": ("faiss-flat", {}),
@@ -23,7 +25,7 @@ DENSE = {
     "sharded-dense": ("sharded-dense", {"index": {"type": "faiss-flat"}, "documents": 1}),
 }
 ALL = SPARSE | DENSE
-PACKAGES = {"bmp": "bmp", "seismic": "seismic"}
+PACKAGES = {"bmp": "bmp", "seismic": "seismic", "qdrant-edge": "qdrant_edge", "kannolo": "kannolo"}
 
 
 def built(name, documents):
