@@ -17,6 +17,7 @@ ENGINES = {
     "seismic": {},
     "qdrant-edge": {},
     "kannolo": {"weights": "u16"},
+    "two-phase": {},
     "faiss-flat": {},
     "faiss": {"factory": "Flat"},
     "sharded-dense": {"index": {"type": "faiss-flat"}},

@@ -15,6 +15,7 @@ ENGINES = {
     "inverted": ({}, 5),
     "scipy": ({}, 1),
     "faiss": ({"factory": "Flat"}, 1),
+    "two-phase": ({}, 1),
     "sharded": ({"index": {"type": "scipy"}}, 1),
 }
 SEALS = {"sharded": "sharded-sparse"}
@@ -85,6 +86,15 @@ def test_an_array_of_another_type_is_refused(tmp_path):
     with pytest.raises(UserError, match="numbers of type uint8, not uint16") as caught:
         registry.get("inverted").load(tmp_path)
     assert caught.value.file == tmp_path / "impacts-0.npy"
+
+
+@pytest.mark.parametrize(("fact", "value"), [("documents", 7), ("terms", 5)])
+def test_a_number_that_the_arrays_do_not_have_is_refused(tmp_path, fact, value):
+    """Kernels would read beyond the arrays."""
+    saved("two-phase", tmp_path)
+    seal_again("two-phase", tmp_path, lambda facts: {**facts, fact: value})
+    with pytest.raises(UserError, match="numbers in an array"):
+        registry.get("two-phase").load(tmp_path)
 
 
 def test_more_segments_than_there_are_files_are_refused(tmp_path):

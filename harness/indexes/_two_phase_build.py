@@ -1,0 +1,226 @@
+"""The arrays of a two-phase index, and how they are made of vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.indexes._forward import FAR, NEAR, SPLIT, Forward, pack_rows
+from harness.indexes.files import REMEDY, map_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from harness.indexes._rows import Rows, TidyRows
+
+COUNTED = 1 << 16
+"""The first documents, which decide the order of terms by frequency."""
+MOST = (1 << 24) - 1
+"""Documents that numbers of three bytes can name, one of them meaning none."""
+S = TypeVar("S", bound=np.generic)
+
+
+class Parts(NamedTuple):
+    """All arrays of an index; n documents, v terms of the vocabulary.
+
+    `rows`, `offsets`, `counts`, `row_scales`: see `Forward`. `numbers` int32 (v): a term's number by frequency, which
+    all other arrays use. `starts` uint32 (v + 1): where a term's postings begin. `postings` uint32, the highest impact
+    first, then documents ascending: document x 256 + impact. `list_scales` float32 (v): of a term's impacts. `links`
+    uint8 (n x links x 3): documents, low byte first; ones alone where there is none.
+    """
+
+    rows: NDArray[np.uint8]
+    offsets: NDArray[np.uint32]
+    counts: NDArray[np.uint16]
+    row_scales: NDArray[np.float32]
+    numbers: NDArray[np.int32]
+    starts: NDArray[np.uint32]
+    postings: NDArray[np.uint32]
+    list_scales: NDArray[np.float32]
+    links: NDArray[np.uint8]
+
+    def forward(self) -> Forward:
+        """The rows, as kernels take them."""
+        return Forward(self.rows, self.offsets, self.counts, self.row_scales)
+
+    def lists(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]:
+        """The postings, as kernels take them."""
+        return self.starts, self.postings, self.list_scales
+
+    @property
+    def degree(self) -> int:
+        """Links of a document."""
+        return len(self.links) // 3 // max(len(self.counts), 1)
+
+    def frozen(self) -> Parts:
+        """Read-only, like mapped ones, so that one compiled kernel serves both."""
+        for array in self:
+            array.flags.writeable = False
+        return self
+
+
+def map_parts(directory: Path, documents: int, terms: int, degree: int) -> Parts:
+    """The arrays of a saved index, mapped.
+
+    Raises:
+        UserError: As `map_array`, or an array is not as long as so many documents, terms and links need.
+    """
+
+    def array(name: str, dtype: type[S]) -> NDArray[S]:
+        return map_array(directory, name, dtype)
+
+    parts = Parts(
+        rows=array("rows", np.uint8),
+        offsets=array("offsets", np.uint32),
+        counts=array("counts", np.uint16),
+        row_scales=array("row_scales", np.float32),
+        numbers=array("numbers", np.int32),
+        starts=array("starts", np.uint32),
+        postings=array("postings", np.uint32),
+        list_scales=array("list_scales", np.float32),
+        links=array("links", np.uint8),
+    )
+    needed = {"offsets": documents + 1, "counts": documents, "row_scales": documents, "links": 3 * degree * documents}
+    needed |= {"rows": int(parts.offsets[-1]), "numbers": terms, "starts": terms + 1, "list_scales": terms}
+    needed |= {"postings": int(parts.starts[-1])}
+    for name, values in parts._asdict().items():
+        if values.shape != (needed[name],):
+            raise UserError(
+                f"the index is damaged: {values.size} numbers in an array that needs {needed[name]}",
+                file=directory / f"{name}.npy",
+                remedy=REMEDY,
+            )
+    return parts.frozen()
+
+
+def make(blocks: Iterable[Rows], share: float, degree: int) -> Parts:
+    """Index rows: each block is packed as it comes, but for the first documents, which are counted before.
+
+    Raises:
+        UserError: More documents, or more bytes of rows, than an index can hold.
+    """
+    packed: list[Forward] = []
+    heavy: list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]] = []
+    norms: list[NDArray[np.float32]] = []
+    documents, size, width = 0, 0, 0
+    numbers = np.zeros(0, np.int32)
+    for block, numbers in _numbered(blocks):
+        rows = block.tidy()
+        terms = numbers[rows.indices]
+        one = _packed(rows, terms)
+        packed.append(one)
+        heavy.append(_heaviest(rows, terms, documents, share))
+        norms.append(_norms(rows))
+        documents, size, width = documents + len(rows), size + len(one.rows), rows.width
+        if documents > MOST or size >= 1 << 32:
+            raise UserError(
+                f"more than {documents - len(rows):,} of these documents do not fit into one index of this engine",
+                remedy="use the engine inverted, in shards where memory is short",
+            )
+    starts, postings, scales = _lists(heavy, width)
+    ends = np.cumsum([0, *(len(one.rows) for one in packed)])
+    offsets = [one.offsets[:-1] + np.uint32(begin) for one, begin in zip(packed, ends[:-1], strict=True)]
+    forward = Forward(
+        rows=np.concatenate([one.rows for one in packed]),
+        offsets=np.append(np.concatenate(offsets), ends[-1]).astype(np.uint32),
+        counts=np.concatenate([one.counts for one in packed]),
+        scales=np.concatenate([one.scales for one in packed]),
+    )
+    packed.clear()
+    links = np.full(3 * degree * documents, 255, np.uint8)
+    parts = Parts(*forward, numbers, starts, postings, scales, links)
+    if degree:
+        parts = parts._replace(links=_linked(parts, np.concatenate(norms)))
+    return parts.frozen()
+
+
+def _numbered(blocks: Iterable[Rows]) -> Iterator[tuple[Rows, NDArray[np.int32]]]:
+    """All blocks, each with the terms' numbers: by descending frequency in the first `COUNTED` documents."""
+    waiting: list[Rows] = []
+    left, found = COUNTED, np.zeros(0, np.int64)
+    numbers: NDArray[np.int32] | None = None
+    for block in blocks:
+        if numbers is not None:
+            yield block, numbers
+            continue
+        if not len(found):
+            found = np.zeros(block.width, np.int64)
+        found += np.bincount(block.part(0, min(left, len(block))).tidy().indices, minlength=block.width)
+        left -= min(left, len(block))
+        waiting.append(block)
+        if not left:
+            numbers = _by_frequency(found)
+            yield from ((each, numbers) for each in waiting)
+            waiting = []
+    if numbers is None:
+        numbers = _by_frequency(found)
+        yield from ((each, numbers) for each in waiting)
+
+
+def _by_frequency(found: NDArray[np.int64]) -> NDArray[np.int32]:
+    numbers = np.empty(len(found), np.int32)
+    numbers[np.argsort(-found, kind="stable")] = np.arange(len(found), dtype=np.int32)
+    return numbers
+
+
+def _packed(rows: TidyRows, terms: NDArray[np.int32]) -> Forward:
+    escapes = len(rows) * (2 * (SPLIT // NEAR + 1) + 3 * (rows.width // FAR + 1))
+    room, offsets = np.zeros(3 * len(terms) + escapes, np.uint8), np.zeros(len(rows) + 1, np.uint32)
+    counts, scales = np.zeros(len(rows), np.uint16), np.zeros(len(rows), np.float32)
+    offsets[-1] = used = pack_rows(rows.indptr, terms, rows.data, room, offsets, counts, scales)
+    return Forward(room[:used].copy(), offsets, counts, scales)
+
+
+def _heaviest(
+    rows: TidyRows, terms: NDArray[np.int32], first: int, share: float
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]:
+    """Terms, documents and weights of the heaviest postings of each row; of equal ones the lower columns."""
+    lengths = np.diff(rows.indptr)
+    documents = np.repeat(np.arange(len(rows)), lengths)
+    order = np.lexsort((-rows.data, documents))
+    place = np.arange(len(order)) - np.repeat(rows.indptr[:-1], lengths)
+    chosen = order[place < np.repeat(np.ceil(share * lengths), lengths)]
+    return terms[chosen].astype(np.uint32), (documents[chosen] + first).astype(np.uint32), rows.data[chosen]
+
+
+def _lists(
+    heavy: list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]], width: int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]:
+    """Where each list begins, the postings, and the scales."""
+    terms, documents, weights = (np.concatenate([part[place] for part in heavy]) for place in range(3))
+    heavy.clear()
+    highest = np.zeros(width, np.float32)
+    np.maximum.at(highest, terms, weights)
+    scales = np.maximum(highest / np.float32(255), np.finfo(np.float32).tiny)
+    impacts = np.clip(np.rint(weights / scales[terms]), 1, 255).astype(np.uint64)
+    starts = np.append(0, np.cumsum(np.bincount(terms, minlength=width))).astype(np.uint32)
+    keys = (terms.astype(np.uint64) << np.uint64(32)) | ((255 - impacts) << np.uint64(24)) | documents
+    keys.sort()
+    keys &= np.uint64(0xFFFFFFFF)
+    postings = ((keys & np.uint64(MOST)) << np.uint64(8)) | (255 - (keys >> np.uint64(24)))
+    return starts, postings.astype(np.uint32), scales
+
+
+def _norms(rows: TidyRows) -> NDArray[np.float32]:
+    """Lengths of the rows, at least the least float32 and at most the largest."""
+    squares = np.append(0, np.cumsum(rows.data.astype(np.float64) ** 2))[rows.indptr]
+    limits = np.finfo(np.float32)
+    return np.clip(np.sqrt(np.maximum(np.diff(squares), 0)), limits.tiny, limits.max).astype(np.float32)
+
+
+def _linked(parts: Parts, norms: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The links of all documents."""
+    from harness.indexes._graph import link_all
+    from harness.indexes._rooms import rooms_for
+
+    rooms = rooms_for(len(norms), len(parts.numbers))
+    links, likeness = parts.links.copy(), np.zeros(len(norms) * parts.degree, np.float32)
+    other = np.zeros(len(parts.numbers), np.float32)
+    frozen = parts._replace(links=np.zeros(0, np.uint8)).frozen()
+    link_all(frozen.forward(), frozen.lists(), parts.degree, norms, links, likeness, rooms, other)
+    return links
