@@ -15,12 +15,9 @@ SPARSE |= {
     "sharded": ("sharded", {"index": {"type": "inverted"}, "documents": 1}),
     "bmp": ("bmp", {"block_size": 8}),
     "seismic": ("seismic", {"variant": "small"}),
-<<<<<<< HEAD
     "qdrant-edge": ("qdrant-edge", {}),
     "kannolo": ("kannolo", {"weights": "u8", "m": 8, "ef_construction": 20}),
-=======
     "two-phase": ("two-phase", {"share": 0.5, "links": 3}),
->>>>>>> aac8319 (Add an approximate index: heavy postings propose, rows score, links lead on)
 }
 DENSE = {
     "flat": ("faiss-flat", {}),
