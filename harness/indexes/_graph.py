@@ -182,27 +182,25 @@ def walk(candidates, query, forward, links, degree, follow, pool, seen, scored):
 
 
 @compiled
-def search_all(columns, weights, numbers, forward, lists, links, degree, knobs, rooms, pool):  # type: ignore[no-untyped-def]
-    """Answer a query: its best documents go into `pool`, see `walk`.
+def score_keys(keys, columns, weights, numbers, forward, links, degree, follow, rooms, pool):  # type: ignore[no-untyped-def]
+    """Score the documents of the inverted index's `keys`, see `_kernels.select`, and walk on; the best go into `pool`.
 
-    `numbers` int32 are the terms' numbers by frequency. `knobs` are the postings to read, the candidates to score and
-    the documents whose links are followed. `rooms`: query float32 (terms), sums float32, touched uint32, seen uint8,
-    scored uint32 (documents); query, sums and seen are all 0 before and after.
+    `columns` and `weights` are the query's, `numbers` int32 the terms' numbers by frequency. `rooms`: query float32
+    (terms), seen uint8, scored uint32 (documents); query and seen are all 0 before and after.
 
     Returns:
-        Keys in the pool, postings read, documents scored.
+        Keys in the pool, and documents scored.
     """
-    query, sums, touched, seen, scored = rooms
-    terms = np.empty(len(columns), np.int64)
+    query, seen, scored = rooms
     for place in range(len(columns)):
-        terms[place] = numbers[columns[place]]
-        query[terms[place]] = weights[place]
-    count, read = seed(terms, weights, lists, knobs[0], sums, touched)
-    count = best_of(touched, count, sums, knobs[1])
-    held, visited = walk(touched[:count], query, forward, links, degree, knobs[2], pool, seen, scored)
-    for term in terms:
-        query[term] = 0
-    return held, read, visited
+        query[numbers[columns[place]]] = weights[place]
+    candidates = np.empty(len(keys), np.uint32)
+    for place in range(len(keys)):
+        candidates[place] = 0xFFFFFFFF - (keys[place] & 0xFFFFFFFF)
+    held, count = walk(candidates, query, forward, links, degree, follow, pool, seen, scored)
+    for place in range(len(columns)):
+        query[numbers[columns[place]]] = 0
+    return held, count
 
 
 @compiled
@@ -232,7 +230,7 @@ def add_link(links, likeness, degree, document, other, like):  # type: ignore[no
 
 
 @compiled
-def link_all(forward, lists, degree, norms, links, likeness, rooms, other_query):  # type: ignore[no-untyped-def]
+def link_all(forward, lists, degree, norms, links, likeness, rooms):  # type: ignore[no-untyped-def]
     """Link documents to similar ones, by a search for each with its own weights in the links so far.
 
     Similar is what has a high cosine. A document chooses up to two thirds of its links, the most similar first, but
@@ -240,7 +238,8 @@ def link_all(forward, lists, degree, norms, links, likeness, rooms, other_query)
     directions, as far as there is room. `norms` float32 are the lengths of documents. `likeness` float32 is room, as
     many as links.
     """
-    query, sums, touched, seen, scored = rooms
+    query, seen, scored = rooms
+    sums, touched, other_query = np.zeros(len(norms), np.float32), np.empty(len(norms), np.uint32), np.zeros_like(query)
     pool, like, chosen = np.empty(BUILD_POOL, np.int64), np.empty(BUILD_POOL, np.float32), np.empty(degree, np.int64)
     terms, weights = np.empty(len(query), np.int64), np.empty(len(query), np.float32)
     other_terms, other_weights = np.empty(len(query), np.int64), np.empty(len(query), np.float32)

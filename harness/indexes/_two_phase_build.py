@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+from scipy import sparse
 
 from harness.errors import UserError
 from harness.indexes._forward import FAR, NEAR, SPLIT, Forward, pack_rows
+from harness.indexes._rooms import rooms_for
 from harness.indexes.files import REMEDY, map_array
 
 if TYPE_CHECKING:
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.indexes._rows import Rows, TidyRows
+    from harness.indexes.inverted import Inverted
+
+    Heavy: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]
+    """Numbers of terms, documents, weights."""
+    Lists: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]
+    """Where each term's postings begin; postings (document x 256 + impact); scales of the terms' impacts."""
 
 COUNTED = 1 << 16
 """The first documents, which decide the order of terms by frequency."""
@@ -26,12 +34,10 @@ S = TypeVar("S", bound=np.generic)
 
 
 class Parts(NamedTuple):
-    """All arrays of an index; n documents, v terms of the vocabulary.
+    """The arrays of an index; n documents, v terms of the vocabulary.
 
     `rows`, `offsets`, `counts`, `row_scales`: see `Forward`. `numbers` int32 (v): a term's number by frequency, which
-    all other arrays use. `starts` uint32 (v + 1): where a term's postings begin. `postings` uint32, the highest impact
-    first, then documents ascending: document x 256 + impact. `list_scales` float32 (v): of a term's impacts. `links`
-    uint8 (n x links x 3): documents, low byte first; ones alone where there is none.
+    rows use. `links` uint8 (n x links x 3): documents, low byte first; ones alone where there is none.
     """
 
     rows: NDArray[np.uint8]
@@ -39,18 +45,11 @@ class Parts(NamedTuple):
     counts: NDArray[np.uint16]
     row_scales: NDArray[np.float32]
     numbers: NDArray[np.int32]
-    starts: NDArray[np.uint32]
-    postings: NDArray[np.uint32]
-    list_scales: NDArray[np.float32]
     links: NDArray[np.uint8]
 
     def forward(self) -> Forward:
         """The rows, as kernels take them."""
         return Forward(self.rows, self.offsets, self.counts, self.row_scales)
-
-    def lists(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]:
-        """The postings, as kernels take them."""
-        return self.starts, self.postings, self.list_scales
 
     @property
     def degree(self) -> int:
@@ -80,14 +79,10 @@ def map_parts(directory: Path, documents: int, terms: int, degree: int) -> Parts
         counts=array("counts", np.uint16),
         row_scales=array("row_scales", np.float32),
         numbers=array("numbers", np.int32),
-        starts=array("starts", np.uint32),
-        postings=array("postings", np.uint32),
-        list_scales=array("list_scales", np.float32),
         links=array("links", np.uint8),
     )
     needed = {"offsets": documents + 1, "counts": documents, "row_scales": documents, "links": 3 * degree * documents}
-    needed |= {"rows": int(parts.offsets[-1]), "numbers": terms, "starts": terms + 1, "list_scales": terms}
-    needed |= {"postings": int(parts.starts[-1])}
+    needed |= {"rows": int(parts.offsets.max(initial=0)), "numbers": terms}
     for name, values in parts._asdict().items():
         if values.shape != (needed[name],):
             raise UserError(
@@ -98,45 +93,69 @@ def map_parts(directory: Path, documents: int, terms: int, degree: int) -> Parts
     return parts.frozen()
 
 
-def make(blocks: Iterable[Rows], share: float, degree: int) -> Parts:
-    """Index rows: each block is packed as it comes, but for the first documents, which are counted before.
+def make(blocks: Iterable[Rows], share: float, degree: int, heavy: Inverted) -> Parts:
+    """Index rows, each block as it comes; `heavy` is built over the heaviest terms of each document.
 
     Raises:
         UserError: More documents, or more bytes of rows, than an index can hold.
     """
-    packed: list[Forward] = []
-    heavy: list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]] = []
-    norms: list[NDArray[np.float32]] = []
-    documents, size, width = 0, 0, 0
-    numbers = np.zeros(0, np.int32)
-    for block, numbers in _numbered(blocks):
-        rows = block.tidy()
-        terms = numbers[rows.indices]
-        one = _packed(rows, terms)
-        packed.append(one)
-        heavy.append(_heaviest(rows, terms, documents, share))
-        norms.append(_norms(rows))
-        documents, size, width = documents + len(rows), size + len(one.rows), rows.width
-        if documents > MOST or size >= 1 << 32:
-            raise UserError(
-                f"more than {documents - len(rows):,} of these documents do not fit into one index of this engine",
-                remedy="use the engine inverted, in shards where memory is short",
-            )
-    starts, postings, scales = _lists(heavy, width)
-    ends = np.cumsum([0, *(len(one.rows) for one in packed)])
-    offsets = [one.offsets[:-1] + np.uint32(begin) for one, begin in zip(packed, ends[:-1], strict=True)]
-    forward = Forward(
-        rows=np.concatenate([one.rows for one in packed]),
-        offsets=np.append(np.concatenate(offsets), ends[-1]).astype(np.uint32),
-        counts=np.concatenate([one.counts for one in packed]),
-        scales=np.concatenate([one.scales for one in packed]),
-    )
-    packed.clear()
-    links = np.full(3 * degree * documents, 255, np.uint8)
-    parts = Parts(*forward, numbers, starts, postings, scales, links)
-    if degree:
-        parts = parts._replace(links=_linked(parts, np.concatenate(norms)))
-    return parts.frozen()
+    work = _Work(share, degree)
+    heavy.build(work.pruned(blocks))
+    return work.parts()
+
+
+class _Work:
+    """What a build gathers of the blocks while their heavy postings are indexed."""
+
+    def __init__(self, share: float, degree: int) -> None:
+        self.share, self.degree = share, degree
+        self.packed: list[Forward] = []
+        self.heavy: list[Heavy] = []
+        self.norms: list[NDArray[np.float32]] = []
+        self.numbers = np.zeros(0, np.int32)
+
+    def pruned(self, blocks: Iterable[Rows]) -> Iterator[sparse.csr_matrix]:
+        """Each block's rows with their heaviest terms alone; of equal ones the lower columns."""
+        documents = size = 0
+        for block, numbers in _numbered(blocks):
+            rows, self.numbers = block.tidy(), numbers
+            terms = numbers[rows.indices]
+            self.packed.append(_packed(rows, terms))
+            documents, size = documents + len(rows), size + len(self.packed[-1].rows)
+            if documents > MOST or size >= 1 << 32:
+                raise UserError(
+                    f"more than {documents - len(rows):,} of these documents do not fit into one index of this engine",
+                    remedy="use the engine inverted, in shards where memory is short",
+                )
+            lengths = np.diff(rows.indptr)
+            numbered = np.repeat(np.arange(len(rows)), lengths)
+            order = np.lexsort((-rows.data, numbered))
+            place = np.arange(len(order)) - np.repeat(rows.indptr[:-1], lengths)
+            wanted = np.ceil(self.share * lengths).astype(np.int64)
+            chosen = np.sort(order[place < np.repeat(wanted, lengths)])
+            if self.degree:
+                named = (numbered[chosen] + documents - len(rows)).astype(np.uint32)
+                self.heavy.append((terms[chosen].astype(np.uint32), named, rows.data[chosen]))
+                self.norms.append(_norms(rows))
+            kept = rows.data[chosen], rows.indices[chosen], np.append(0, np.cumsum(wanted))
+            yield sparse.csr_matrix(kept, shape=(len(rows), rows.width))
+
+    def parts(self) -> Parts:
+        """The arrays; nothing that was gathered is needed afterwards."""
+        ends = np.cumsum([0, *(len(one.rows) for one in self.packed)])
+        offsets = [one.offsets[:-1] + np.uint32(begin) for one, begin in zip(self.packed, ends[:-1], strict=True)]
+        forward = Forward(
+            rows=np.concatenate([one.rows for one in self.packed]),
+            offsets=np.append(np.concatenate(offsets), ends[-1]).astype(np.uint32),
+            counts=np.concatenate([one.counts for one in self.packed]),
+            scales=np.concatenate([one.scales for one in self.packed]),
+        )
+        self.packed.clear()
+        parts = Parts(*forward, self.numbers, np.zeros(0, np.uint8)).frozen()
+        if self.degree:
+            lists = _lists(self.heavy, len(self.numbers))
+            parts = parts._replace(links=_linked(parts, lists, np.concatenate(self.norms), self.degree))
+        return parts.frozen()
 
 
 def _numbered(blocks: Iterable[Rows]) -> Iterator[tuple[Rows, NDArray[np.int32]]]:
@@ -176,22 +195,8 @@ def _packed(rows: TidyRows, terms: NDArray[np.int32]) -> Forward:
     return Forward(room[:used].copy(), offsets, counts, scales)
 
 
-def _heaviest(
-    rows: TidyRows, terms: NDArray[np.int32], first: int, share: float
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]:
-    """Terms, documents and weights of the heaviest postings of each row; of equal ones the lower columns."""
-    lengths = np.diff(rows.indptr)
-    documents = np.repeat(np.arange(len(rows)), lengths)
-    order = np.lexsort((-rows.data, documents))
-    place = np.arange(len(order)) - np.repeat(rows.indptr[:-1], lengths)
-    chosen = order[place < np.repeat(np.ceil(share * lengths), lengths)]
-    return terms[chosen].astype(np.uint32), (documents[chosen] + first).astype(np.uint32), rows.data[chosen]
-
-
-def _lists(
-    heavy: list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]], width: int
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32]]:
-    """Where each list begins, the postings, and the scales."""
+def _lists(heavy: list[Heavy], width: int) -> Lists:
+    """Heavy postings by term, the highest impact first: what documents to link to are sought in."""
     terms, documents, weights = (np.concatenate([part[place] for part in heavy]) for place in range(3))
     heavy.clear()
     highest = np.zeros(width, np.float32)
@@ -213,14 +218,11 @@ def _norms(rows: TidyRows) -> NDArray[np.float32]:
     return np.clip(np.sqrt(np.maximum(np.diff(squares), 0)), limits.tiny, limits.max).astype(np.float32)
 
 
-def _linked(parts: Parts, norms: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _linked(parts: Parts, lists: Lists, norms: NDArray[np.float32], degree: int) -> NDArray[np.uint8]:
     """The links of all documents."""
     from harness.indexes._graph import link_all
-    from harness.indexes._rooms import rooms_for
 
+    links, likeness = np.full(3 * degree * len(norms), 255, np.uint8), np.zeros(len(norms) * degree, np.float32)
     rooms = rooms_for(len(norms), len(parts.numbers))
-    links, likeness = parts.links.copy(), np.zeros(len(norms) * parts.degree, np.float32)
-    other = np.zeros(len(parts.numbers), np.float32)
-    frozen = parts._replace(links=np.zeros(0, np.uint8)).frozen()
-    link_all(frozen.forward(), frozen.lists(), parts.degree, norms, links, likeness, rooms, other)
+    link_all(parts.forward(), lists, degree, norms, links, likeness, rooms)
     return links

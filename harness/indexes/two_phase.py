@@ -11,11 +11,13 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
+from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._rooms import Rooms, rooms_for
-from harness.indexes._rows import blocks_of, rows_of
-from harness.indexes.files import Header, save_array, seal, unseal_header
+from harness.indexes._rows import TidyRows, blocks_of, rows_of
+from harness.indexes.files import REMEDY, Header, digest_of, save_array, seal, unseal_header
+from harness.indexes.inverted import Inverted, InvertedParams
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
@@ -27,16 +29,13 @@ if TYPE_CHECKING:
     from harness.indexes._two_phase_build import Parts
     from harness.vectors import Vectors
 
-ENGINE, VERSION = "two-phase", 1
+ENGINE, VERSION, HEAVY = "two-phase", 1, "heavy"
 LABELS = {
     "rows": "rows",
     "offsets": "offsets",
     "counts": "offsets",
     "row_scales": "scales",
     "numbers": "terms",
-    "starts": "offsets",
-    "postings": "heavy postings",
-    "list_scales": "scales",
     "links": "links",
 }
 
@@ -44,51 +43,54 @@ LABELS = {
 class TwoPhaseParams(Params):
     """Parameters of the two-phase index, for building and for searching."""
 
-    share: float = Field(default=0.1, gt=0, le=1)
+    share: float = Field(default=0.2, gt=0, le=1)
     """Share of a document's terms, the heaviest, whose postings propose it; of each at least one."""
-    links: int = Field(default=8, ge=0, le=64)
+    links: int = Field(default=0, ge=0, le=64)
     """Links from a document to similar ones; 0 for none, which builds much faster."""
-    postings: int = Field(default=20_000, ge=1)
-    """Heaviest postings of a query that are read."""
-    candidates: int = Field(default=200, ge=1)
+    terms: int = Field(default=1000, ge=1)
+    """Heaviest terms of a query whose heavy postings are read."""
+    candidates: int = Field(default=500, ge=1)
     """Documents proposed by them that are scored, at least k."""
     follow: int = Field(default=20, ge=0)
     """Best documents whose links are followed; what is linked to them is scored, too."""
 
 
 class TwoPhaseHeader(Header):
-    """Parameters, documents, and terms of the vocabulary."""
+    """Parameters, documents, terms of the vocabulary, and the SHA-256 of the heavy postings' own ``index.json``."""
 
     params: TwoPhaseParams
     documents: int
     terms: int
+    heavy: str
 
 
 @register("two-phase")
 class TwoPhase(IndexBase[TwoPhaseParams]):
     """Approximate: the true top k of the documents that it scores.
 
-    Every score is exact to the codec: the float32 product of the query with the row as stored, 8-bit impacts times the
-    document's scale. With `share` 1 and as many `postings` and `candidates` as there are, all that match are scored.
+    An inverted index over the heaviest terms of each document proposes them. Every score is exact to the codec: the
+    float32 product of the query with the row as stored, 8-bit impacts times the document's scale. With `share` 1 and
+    as many `terms` and `candidates` as there are, all that match are scored.
     """
 
     Params: ClassVar[type[Params]] = TwoPhaseParams
     supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("u8",))
     libraries: ClassVar[tuple[str, ...]] = ("numba", "numpy", "scipy")
-    search_params: ClassVar[tuple[str, ...]] = ("postings", "candidates", "follow")
+    search_params: ClassVar[tuple[str, ...]] = ("terms", "candidates", "follow")
 
     def __init__(self, params: TwoPhaseParams) -> None:
         self.params = params
         self.documents = self.terms = 0
         self.parts: Parts | None = None
+        self.heavy = Inverted(InvertedParams())
         self._room = threading.local()
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
-        """Pack rows block by block; lists and links are made of them at the end."""
+        """Pack rows block by block; links are made of them at the end."""
         from harness.indexes._two_phase_build import make
 
-        self._room = threading.local()
-        self.parts = make(blocks_of(vectors), self.params.share, self.params.links)
+        self._room, self.heavy = threading.local(), Inverted(InvertedParams())
+        self.parts = make(blocks_of(vectors), self.params.share, self.params.links, self.heavy)
         self.documents, self.terms = len(self.parts.counts), len(self.parts.numbers)
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
@@ -103,10 +105,9 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
         as_bits = scores.view(np.int32)
 
         def part(numbers: range) -> None:
-            pool = self._pool(k)
+            pool, keys = self._pool(k), self._keys(k)
             for row in numbers:
-                span = slice(rows.indptr[row], rows.indptr[row + 1])
-                held, _, _ = self._search(parts, rows.indices[span], rows.data[span], k, pool)
+                held, _ = self._search(parts, rows, row, pool, keys)
                 ranked_pool(pool, held, ids[row], as_bits[row])
 
         if threads <= 1 or len(rows) <= 1:
@@ -117,28 +118,36 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
         return ids, scores
 
     def searcher(self, k: int, *, threads: int = 1) -> Searcher:
-        """The same kernel, with what it needs made once."""
+        """The same kernels, with what they need made once."""
         check_k(k)
         return TwoPhaseSearcher(self, built(self.parts), k)
 
     def _pool(self, k: int) -> NDArray[np.int64]:
         return np.zeros(max(min(max(k, self.params.follow), self.documents), 1), np.int64)
 
-    def _search(
-        self,
-        parts: Parts,
-        columns: NDArray[np.int32],
-        weights: NDArray[np.float32],
-        k: int,
-        pool: NDArray[np.int64],
-    ) -> tuple[int, int, int]:
-        """Keys in the pool, postings read, documents scored (their numbers are in the thread's room)."""
-        from harness.indexes._graph import search_all
+    def _keys(self, k: int) -> NDArray[np.int64]:
+        return np.zeros(2 * max(min(max(k, self.params.candidates), self.documents), 1), np.int64)
 
-        knobs = self.params.postings, max(self.params.candidates, k), self.params.follow
-        found: tuple[int, int, int] = search_all(
-            columns, weights, parts.numbers, parts.forward(), parts.lists(), parts.links, parts.degree, knobs,
-            self._rooms(), pool,
+    def _proposing(self, rows: TidyRows, row: int) -> TidyRows:
+        """The terms of a query that propose documents: the heaviest ones."""
+        span = slice(rows.indptr[row], rows.indptr[row + 1])
+        columns, weights = rows.indices[span], rows.data[span]
+        if len(columns) > self.params.terms:
+            chosen = np.sort(np.argsort(-weights, kind="stable")[: self.params.terms])
+            columns, weights = columns[chosen], weights[chosen]
+        return TidyRows(np.array([0, len(columns)]), columns, weights, rows.width)
+
+    def _search(
+        self, parts: Parts, rows: TidyRows, row: int, pool: NDArray[np.int64], keys: NDArray[np.int64]
+    ) -> tuple[int, int]:
+        """Keys in the pool, and documents scored (their numbers are in the thread's room)."""
+        from harness.indexes._graph import score_keys
+
+        proposed = self.heavy._search_one(self._proposing(rows, row), 0, keys)
+        span = slice(rows.indptr[row], rows.indptr[row + 1])
+        found: tuple[int, int] = score_keys(
+            keys[:proposed], rows.indices[span], rows.data[span], parts.numbers, parts.forward(), parts.links,
+            parts.degree, self.params.follow, self._rooms(), pool,
         )  # fmt: skip
         return found
 
@@ -165,10 +174,17 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
         return sparse.csr_matrix((*stored, ends), shape=(self.documents, self.terms))
 
     def save(self, directory: Path) -> None:
-        """One .npy an array, and index.json with their checksums."""
+        """One .npy an array, the heavy postings in a folder of their own, and index.json with checksums."""
         for name, array in built(self.parts)._asdict().items():
             save_array(directory, name, array)
-        header = TwoPhaseHeader(params=self.params, documents=self.documents, terms=self.terms)
+        (directory / HEAVY).mkdir()
+        self.heavy.save(directory / HEAVY)
+        header = TwoPhaseHeader(
+            params=self.params,
+            documents=self.documents,
+            terms=self.terms,
+            heavy=digest_of(directory / HEAVY / "index.json"),
+        )
         seal(directory, ENGINE, VERSION, header)
 
     @classmethod
@@ -180,11 +196,18 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
         index = cls(header.params)
         index.documents, index.terms = header.documents, header.terms
         index.parts = map_parts(directory, header.documents, header.terms, header.params.links)
+        index.heavy = Inverted.load(directory / HEAVY)
+        if digest_of(directory / HEAVY / "index.json") != header.heavy:
+            raise UserError(
+                "the index is damaged: its heavy postings are those of another one",
+                file=directory / HEAVY,
+                remedy=REMEDY,
+            )
         return index
 
     def memory(self) -> dict[str, int]:
-        """Bytes of rows, heavy postings, links, terms (their numbers), offsets and scales."""
-        sizes = dict.fromkeys(LABELS.values(), 0)
+        """Bytes of heavy postings (all of their index), rows, offsets, scales, terms (their numbers) and links."""
+        sizes = {"heavy postings": sum(self.heavy.memory().values()), **dict.fromkeys(LABELS.values(), 0)}
         for name, array in built(self.parts)._asdict().items():
             sizes[LABELS[name]] += array.nbytes
         return sizes
@@ -192,33 +215,35 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
     def work(self, queries: Vectors, k: int) -> Work:
         """Postings read, and entries of the rows of the documents scored, escapes included: one multiply-add each."""
         parts = built(self.parts)
-        rows, pool = rows_of(queries, self.terms, what="queries").tidy(), self._pool(k)
+        rows, pool, keys = rows_of(queries, self.terms, what="queries").tidy(), self._pool(k), self._keys(k)
         # A row takes 2 bytes an entry of its first part, and 3 an entry of its second.
         firsts, sizes = parts.counts.astype(np.int64), np.diff(parts.offsets.astype(np.int64))
         entries = firsts + (sizes - 2 * firsts) // 3
         total = Work(0, 0, 0, 0)
-        for begin, end in zip(rows.indptr[:-1], rows.indptr[1:], strict=True):
-            _, read, count = self._search(parts, rows.indices[begin:end], rows.data[begin:end], k, pool)
+        for row in range(len(rows)):
+            read = self.heavy.work(self._proposing(rows, row).csr(), k).postings or 0
+            _, count = self._search(parts, rows, row, pool, keys)
             scored = int(entries[self._rooms().scored[:count]].sum())
-            total += Work(int(read) + scored, postings=int(read), documents=int(count), bounds=0)
+            total += Work(read + scored, postings=read, documents=int(count), bounds=0)
         return total
 
 
 class TwoPhaseSearcher:
-    """Single queries: the kernel of `TwoPhase.search`, with the time that it takes."""
+    """Single queries: the kernels of `TwoPhase.search`, with the time that they take."""
 
     def __init__(self, index: TwoPhase, parts: Parts, k: int) -> None:
         from harness.indexes._graph import ranked_pool
 
         self.engine_ns: int | None = None
-        self._index, self._parts, self._k, self._pool, self._ranked = index, parts, k, index._pool(k), ranked_pool
+        self._index, self._parts, self._k, self._ranked = index, parts, k, ranked_pool
+        self._pool, self._keys = index._pool(k), index._keys(k)
 
     def __call__(self, query: Vectors) -> Hits:
         """The best documents of one row."""
         rows = rows_of(query, self._index.terms, what="queries").ready()
         ids, scores = np.full((1, self._k), -1, np.int64), np.full((1, self._k), -np.inf, np.float32)
         began = perf_counter_ns()
-        held, _, _ = self._index._search(self._parts, rows.indices, rows.data, self._k, self._pool)
+        held, _ = self._index._search(self._parts, rows, 0, self._pool, self._keys)
         self._ranked(self._pool, held, ids[0], scores.view(np.int32)[0])
         self.engine_ns = perf_counter_ns() - began
         return ids, scores

@@ -1,5 +1,7 @@
 """The two-phase index: scores exact to the codec, nothing missed where its knobs are at their most, honest counts."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from harness.errors import UserError
 from harness.indexes import _two_phase_build, create, registry
 from harness.indexes._forward import Forward, pack_rows, score_of, unpack_row
 
-ALL = {"share": 1.0, "postings": 1 << 30, "candidates": 1 << 20}
+ALL = {"share": 1.0, "candidates": 1 << 20}
 
 
 def vectors(seed, rows, columns=40, filled=0.3):
@@ -101,7 +103,7 @@ def recall(index, queries, exact, k=10):
 
 def test_each_knob_buys_recall(topical):
     documents, queries = topical
-    index = create("two-phase")
+    index = create("two-phase", share=0.1, links=8)
     index.build(documents)
     exact = np.argsort(-(queries @ index.decoded().T).toarray(), axis=1, kind="stable")[:, :10]
 
@@ -109,42 +111,48 @@ def test_each_knob_buys_recall(topical):
         index.search_with(values)
         return recall(index, queries, exact)
 
-    few = recall_with(postings=100, candidates=10, follow=0)
-    more = recall_with(postings=1500, candidates=10, follow=0)
-    scored = recall_with(postings=1500, candidates=200, follow=0)
-    linked = recall_with(postings=1500, candidates=200, follow=50)
+    few = recall_with(terms=2, candidates=10, follow=0)
+    more = recall_with(terms=100, candidates=10, follow=0)
+    scored = recall_with(terms=100, candidates=100, follow=0)
+    linked = recall_with(terms=100, candidates=100, follow=50)
     assert few < more < scored < linked
     assert linked > 0.9
 
 
 def test_counts_are_those_of_what_was_done(topical):
     documents, queries = topical
-    index = create("two-phase", links=0, share=1.0)
+    index = create("two-phase", share=1.0, candidates=25)
     index.build(documents)
-    index.search_with({"postings": 1 << 30, "candidates": 25})
-    holding = np.diff(documents.tocsc().indptr)
+    inverted = create("inverted")
+    inverted.build(documents)
     work = index.work(queries, 10)
-    assert work.postings == sum(holding[queries[row].indices].sum() for row in range(queries.shape[0]))
+    assert work.postings == inverted.work(queries, 10).postings
     assert work.documents == 25 * queries.shape[0]
     assert work.multiply_adds > work.postings + work.documents * documents.nnz / documents.shape[0] / 2
-    index.search_with({"postings": 300})
-    assert index.work(queries, 10).postings <= 300 * queries.shape[0]
+    index.search_with({"terms": 1})
+    heaviest = [queries[row].indices[queries[row].data.argmax()] for row in range(queries.shape[0])]
+    holding = np.diff(documents.tocsc().indptr)
+    assert holding[heaviest].sum() <= index.work(queries, 10).postings < work.postings / 4
 
 
 def test_bytes_are_those_of_the_files(topical, tmp_path):
     documents, _ = topical
-    index = create("two-phase")
+    index = create("two-phase", links=8)
     index.build(documents)
     index.save(tmp_path)
-    files = sum(file.stat().st_size for file in tmp_path.glob("*.npy"))
+    files = sum(file.stat().st_size for file in tmp_path.rglob("*.npy"))
     assert sum(index.memory().values()) == pytest.approx(files, rel=0.02)
     assert index.memory()["links"] == 8 * 3 * documents.shape[0]
-    assert index.memory()["heavy postings"] == 4 * int(np.ceil(0.1 * np.diff(documents.indptr)).sum())
+    assert index.memory()["heavy postings"] == sum(index.heavy.memory().values())
+    heaviest = index.heavy.decoded()
+    assert np.diff(heaviest.indptr).tolist() == np.ceil(0.2 * np.diff(documents.indptr)).tolist()
+    row = documents[7]
+    assert set(heaviest[7].indices) == set(row.indices[np.argsort(-row.data, kind="stable")[: heaviest[7].nnz]])
 
 
 def test_threads_blocks_and_single_queries_give_the_same(topical, tmp_path):
     documents, queries = topical
-    whole, parts = create("two-phase"), create("two-phase")
+    whole, parts = create("two-phase", links=8), create("two-phase", links=8)
     whole.build(documents)
     parts.build(documents[begin : begin + 700] for begin in range(0, 3000, 700))
     wanted = whole.search(queries, 20)
@@ -176,7 +184,7 @@ def test_what_does_not_fit_is_refused(monkeypatch):
 
 
 def test_a_damaged_file_is_refused(topical, tmp_path):
-    index = create("two-phase")
+    index = create("two-phase", links=2)
     index.build(topical[0][:50])
     for name in [*index.parts._asdict(), "index"]:
         folder = tmp_path / name
@@ -188,3 +196,16 @@ def test_a_damaged_file_is_refused(topical, tmp_path):
         file.write_bytes(content)
         with pytest.raises(UserError, match=r"damaged|not a saved index"):
             registry.get("two-phase").load(folder)
+
+
+def test_heavy_postings_of_another_index_are_refused(topical, tmp_path):
+    for name, rows in (("first", slice(0, 50)), ("second", slice(50, 100))):
+        (tmp_path / name).mkdir()
+        index = create("two-phase")
+        index.build(topical[0][rows])
+        index.save(tmp_path / name)
+    shutil.rmtree(tmp_path / "first" / "heavy")
+    shutil.copytree(tmp_path / "second" / "heavy", tmp_path / "first" / "heavy")
+    with pytest.raises(UserError, match="those of another one"):
+        registry.get("two-phase").load(tmp_path / "first")
+    assert registry.get("two-phase").load(tmp_path / "second").documents == 50
