@@ -36,6 +36,17 @@ def saved(folder, kind, **changes):
     return model
 
 
+def test_it_is_not_exported(tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "qwen").mkdir()
+    saved(tmp_path / "qwen", "qwen3")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UserError, match="transformers runs this backbone") as refusal:
+        DenseTwin(DenseTwinParams(backbone=str(tmp_path / "qwen"), backend="onnx")).fit(tmp_path / "out")
+    assert refusal.value.key == "backend"
+
+
 @pytest.fixture(scope="module", params=TYPES)
 def other(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
