@@ -37,6 +37,19 @@ define(
     exact=True,
 )
 define(
+    "index_to_entropy",
+    "Index over its bound",
+    "ratio",
+    "lower",
+    (
+        "Bytes of the index over what its postings take at least: for each term the logarithm of the number of ways to "
+        "choose that many documents, and the weights in the bits that the codec has. No code is below 1 on average for "
+        "documents in any order; an order that puts like documents together can be. Only codecs of sparse vectors that "
+        "the arithmetic has."
+    ),
+    exact=True,
+)
+define(
     "resident_bytes",
     "Resident when served",
     "bytes",

@@ -47,8 +47,8 @@ GROUPS: tuple[Group, ...] = (
             (
                 "The index",
                 (
-                    "index_bytes", "index_bytes_per_document", "index_plain_bytes", "index_file_bytes",
-                    "identifier_bytes",
+                    "index_bytes", "index_bytes_per_document", "index_plain_bytes", "index_to_entropy",
+                    "index_file_bytes", "identifier_bytes",
                 ),
             ),
             (

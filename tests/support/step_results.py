@@ -47,6 +47,7 @@ BUILT = Built(
     build_peak_resident=8192,
     memory={"postings": 600, "offsets": 400},
     file_bytes=1040,
+    numbers_bits=4000.0,
 )
 ENDS = {"flops_search": (900.0, 1100.0), "active_terms_query": (7.0, 9.0)}
 """Intervals of means over queries."""

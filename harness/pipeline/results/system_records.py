@@ -120,6 +120,11 @@ class SystemRecords:
             size = arithmetic.size(documents, encoded.document.stored / documents, encoded.width)
             tables = "offsets and scales"
         yield self._row("index_plain_bytes", size, f"arithmetic: {arithmetic.label}, {tables}", source="analytic")
+        bits, stored = self.system.built.numbers_bits, encoded.document.stored
+        if bits is not None and stored and not isinstance(arithmetic, DenseCodec):
+            ratio = sum(self.system.built.memory.values()) / (bits / 8 + stored * arithmetic.weight)
+            method = "bytes of components over a formula: entropy of document numbers, and weights"
+            yield self._row("index_to_entropy", ratio, method, source="analytic")
 
     def _work(self) -> Iterator[Record]:
         counted, encoded = self.system.work, self.system.encoded

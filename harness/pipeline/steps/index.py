@@ -44,6 +44,8 @@ class Built(ObservedResult):
             counts pages of the mapped vectors.
         memory: Bytes by component, as the engine counts them.
         file_bytes: Bytes of all saved files.
+        numbers_bits: Entropy of the document numbers of the vectors, if a term's documents can be any of that many. None
+            for dense vectors.
     """
 
     build_seconds: float
@@ -52,6 +54,7 @@ class Built(ObservedResult):
     build_peak_resident: int
     memory: dict[str, int]
     file_bytes: int
+    numbers_bits: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,19 @@ def build(*, out: str, type: str, params: JsonTable, vectors: str, report: Progr
         build_peak_resident=max(resident_peak - resident_before, 0),
         memory={name: int(size) for name, size in index.memory().items()},
         file_bytes=sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file()),
+        numbers_bits=_numbers_bits(Path(vectors) / "documents") if info.kind == "sparse" else None,
     )
+
+
+def _numbers_bits(vectors: Path) -> float:
+    """Entropy of the document numbers of stored sparse vectors; a part of them is in memory at a time."""
+    from harness.stats.entropy import subset_bits
+
+    matrix = load_csr(vectors)
+    counts = np.zeros(matrix.shape[1], np.int64)
+    for begin in range(0, len(matrix.indices), OVERLAP_BLOCK):
+        counts += np.bincount(matrix.indices[begin : begin + OVERLAP_BLOCK], minlength=len(counts))
+    return subset_bits(counts, matrix.shape[0])
 
 
 def search(

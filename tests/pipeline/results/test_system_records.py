@@ -64,7 +64,7 @@ def test_every_figure_of_a_sparse_system():
         "encode_documents_per_second": 25.0, "flops_encode_query": 2e5, "flops_encode_document": 1e6,
         "index_plain_bytes": 3000 * 3 + 5001 * 4 + 5000 * 4, "active_terms_document": 30.0, "active_terms_query": 8.0,
         "flops_search": 1000.0, "flops_query": 201_000.0, "postings_touched": 600.0, "documents_scored": 70.0,
-        "expected_overlap": 1.5, "model_parameters": 1000.0,
+        "index_to_entropy": 1000 / (500 + 3000), "expected_overlap": 1.5, "model_parameters": 1000.0,
     }  # fmt: skip
 
 
@@ -79,7 +79,14 @@ def test_a_dense_system_has_dimensions_and_neither_terms_nor_postings():
     found = values(encode=dense, work=work, index=part("faiss-flat"))
     assert (found["dimensions"], found["index_plain_bytes"]) == (64, 100 * 64 * 4)
     assert found["flops_search"] == 12_800
-    absent = {"active_terms_document", "active_terms_query", "postings_touched", "expected_overlap", "model_parameters"}
+    absent = {
+        "index_to_entropy",
+        "active_terms_document",
+        "active_terms_query",
+        "postings_touched",
+        "expected_overlap",
+        "model_parameters",
+    }
     assert not absent & found.keys()
 
 
@@ -168,7 +175,8 @@ def test_memory_that_shrank_is_none_and_other_processes_are_named():
 def test_what_follows_from_a_formula_is_labelled_so():
     analytic = {name for name, row in rows().items() if row.source == "analytic"}
     assert analytic == {
-        "flops_encode_query", "flops_encode_document", "index_plain_bytes", "flops_query", "expected_overlap"
+        "flops_encode_query", "flops_encode_document", "index_plain_bytes", "index_to_entropy", "flops_query",
+        "expected_overlap",
     }  # fmt: skip
 
 

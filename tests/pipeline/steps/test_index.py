@@ -1,6 +1,7 @@
 """Building, searching and counting against brute force; SPLADE's FLOPS metric against counting every pair."""
 
 import json
+from math import comb, log2
 
 import numpy as np
 import pytest
@@ -63,7 +64,10 @@ def made(request, tmp_path):
 
 
 def test_what_was_built_is_on_disk_and_comes_back_from_the_store(made):
-    _, built, _, _, folder = made
+    kind, built, _, rows, folder = made
+    counts = (rows["documents"] > 0).sum(axis=0)
+    ways = sum(log2(comb(len(rows["documents"]), int(count))) for count in counts)
+    assert built.numbers_bits == (pytest.approx(ways) if kind == "sparse" else None)
     assert built.file_bytes == sum(path.stat().st_size for path in (folder / "index").rglob("*") if path.is_file()) > 0
     assert sum(built.memory.values()) > 0
     assert built.build_peak_bytes >= 0
