@@ -6,6 +6,9 @@ Bitmaps: from which share of the documents on a term has one. Every query goes t
 the median over queries of the least processor time of one thread. Bounds: of a block of documents, the sum over a
 query's terms of weight x highest weight in the block, which block-max pruning compares with the k-th best score. What
 is printed is the share of blocks that reach it, given the final k-th score from the beginning, which no search has.
+Both for documents as they come and for those of each segment ordered by recursive graph bisection, with the bits of a
+document number: the entropy if all orders are as likely, the mean logarithm of distances, which says how much an order
+could save, and the best single width of a term with its escapes.
 """
 
 import argparse
@@ -17,9 +20,12 @@ import numpy as np
 from scipy import sparse
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
+from bisection import order_of  # noqa: E402
 from synthetic import Corpus  # noqa: E402
 
 from harness.indexes import _packing, create  # noqa: E402
+from harness.indexes.inverted import SEGMENT  # noqa: E402
+from harness.stats.entropy import subset_bits  # noqa: E402
 
 NEVER = 0.5
 """No term is in more than all documents."""
@@ -41,7 +47,10 @@ def main():
         documents = sparse.vstack(list(corpus.documents(given.documents)), format="csr")
         queries = corpus.queries(given.queries)
     rows = [queries[row] for row in range(queries.shape[0])]
-    print("| bitmap from 1 document in | bytes/posting | ms a query |\n|---|---|---|")
+    bits = subset_bits(np.bincount(documents.indices, minlength=documents.shape[1]), documents.shape[0])
+    least_bytes = bits / 8 / documents.nnz + 1
+    print(f"at least {least_bytes:.3f} bytes/posting: {bits / documents.nnz:.2f} bits a document number, 8 an impact\n")
+    print("| bitmap from 1 document in | bytes/posting | over the least | ms a query |\n|---|---|---|---|")
     indexes = {}
     for common in (NEVER, 3, 4, 6, 8, 12, 16):
         _packing.COMMON = common
@@ -57,19 +66,46 @@ def main():
     for common, index in indexes.items():
         size = sum(index.memory().values()) / documents.nnz
         label = "none" if common == NEVER else common
-        print(f"| {label} | {size:.3f} | {np.median(least[common]) * 1e3:.3f} |")
+        print(f"| {label} | {size:.3f} | {size / least_bytes:.3f} | {np.median(least[common]) * 1e3:.3f} |")
+    parts = [documents[begin : begin + SEGMENT] for begin in range(0, documents.shape[0], SEGMENT)]
+    ordered = sparse.vstack([part[order_of(part)] for part in parts], format="csr")
+    heads = "bits by entropy | logarithm | one width a term | blocks of 64 | 16 | 8"
+    print(f"\n| documents | {heads} |\n|---|---|---|---|---|---|---|")
+    for name, matrix in (("as given", documents), ("bisection", ordered)):
+        figures = [bits / documents.nnz, *bits_of(matrix)]
+        shares = shares_of(matrix, rows[:20], given.k)
+        print(
+            f"| {name} | {' | '.join(f'{figure:.2f}' for figure in figures)} | {' | '.join(f'{s:.3f}' for s in shares)} |"
+        )
+
+
+def bits_of(documents):
+    """Mean log2 of the distances in the terms' lists, and bits of an entry's distance in the best width of each term."""
+    logarithms = narrowest = 0.0
+    for begin in range(0, documents.shape[0], SEGMENT):
+        columns = documents[begin : begin + SEGMENT].tocsc()
+        columns.sort_indices()
+        for first, last in zip(columns.indptr, columns.indptr[1:], strict=False):
+            gaps = np.diff(columns.indices[first:last].astype(np.int64), prepend=-1)
+            logarithms += np.log2(gaps).sum()
+            entries = [(last - first + ((gaps - 1) >> width).sum()) * (width + 8) for width in range(1, 17)]
+            narrowest += min(entries) - 8 * (last - first) if last > first else 0
+    return logarithms / documents.nnz, narrowest / documents.nnz
+
+
+def shares_of(documents, rows, k):
+    """Of blocks of 64, 16 and 8 documents those whose bound reaches the k-th score, mean over queries."""
     columns = documents.tocsc()
-    print("\n| block | blocks whose bound reaches the k-th score |\n|---|---|")
     for block in (64, 16, 8):
         shares = []
-        for row in rows[:20]:
+        for row in rows:
             dense = columns[:, row.indices].toarray()
             scores = dense @ row.data
-            threshold = np.partition(scores, len(scores) - given.k)[len(scores) - given.k]
+            threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
             dense = np.pad(dense, ((0, -len(dense) % block), (0, 0)))
             bounds = dense.reshape(-1, block, dense.shape[1]).max(axis=1) @ row.data
             shares.append(float((bounds >= threshold).mean()))
-        print(f"| {block} | {np.mean(shares):.3f} |")
+        yield np.mean(shares)
 
 
 if __name__ == "__main__":

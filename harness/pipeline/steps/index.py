@@ -44,8 +44,8 @@ class Built(ObservedResult):
             counts pages of the mapped vectors.
         memory: Bytes by component, as the engine counts them.
         file_bytes: Bytes of all saved files.
-        numbers_bits: Entropy of the document numbers of the vectors, if a term's documents can be any of that many. None
-            for dense vectors.
+        numbers_bits: Entropy of the document numbers of sparse vectors, if a term's documents can be any of that many.
+            None for dense vectors.
     """
 
     build_seconds: float
