@@ -72,24 +72,24 @@ def main():
     heads = "bits by entropy | logarithm | one width a term | blocks of 64 | 16 | 8"
     print(f"\n| documents | {heads} |\n|---|---|---|---|---|---|---|")
     for name, matrix in (("as given", documents), ("bisection", ordered)):
-        figures = [bits / documents.nnz, *bits_of(matrix)]
-        shares = shares_of(matrix, rows[:20], given.k)
-        print(
-            f"| {name} | {' | '.join(f'{figure:.2f}' for figure in figures)} | {' | '.join(f'{s:.3f}' for s in shares)} |"
-        )
+        figures = [f"{figure:.2f}" for figure in (bits / documents.nnz, *bits_of(matrix))]
+        shares = [f"{share:.3f}" for share in shares_of(matrix, rows[:20], given.k)]
+        print(f"| {name} | {' | '.join(figures + shares)} |", flush=True)
 
 
 def bits_of(documents):
-    """Mean log2 of the distances in the terms' lists, and bits of an entry's distance in the best width of each term."""
+    """Of a document number: mean log2 of distances in the lists, and bits of distances in each term's best width."""
     logarithms = narrowest = 0.0
     for begin in range(0, documents.shape[0], SEGMENT):
         columns = documents[begin : begin + SEGMENT].tocsc()
         columns.sort_indices()
-        for first, last in zip(columns.indptr, columns.indptr[1:], strict=False):
-            gaps = np.diff(columns.indices[first:last].astype(np.int64), prepend=-1)
-            logarithms += np.log2(gaps).sum()
-            entries = [(last - first + ((gaps - 1) >> width).sum()) * (width + 8) for width in range(1, 17)]
-            narrowest += min(entries) - 8 * (last - first) if last > first else 0
+        columns = columns[:, np.flatnonzero(np.diff(columns.indptr))]
+        numbers, firsts = columns.indices.astype(np.int64), columns.indptr[:-1]
+        gaps = np.diff(numbers, prepend=0)
+        gaps[firsts] = numbers[firsts] + 1
+        logarithms += np.log2(gaps).sum()
+        entries = [np.add.reduceat(1 + ((gaps - 1) >> width), firsts) * (width + 8) for width in range(1, 17)]
+        narrowest += np.min(entries, axis=0).sum() - 8 * len(gaps)
     return logarithms / documents.nnz, narrowest / documents.nnz
 
 
