@@ -22,16 +22,17 @@ from scipy import sparse
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 from bench_indexes import exact_scores, opened  # noqa: E402
-from synthetic import Corpus  # noqa: E402
+from synthetic import Corpus, Topical  # noqa: E402
 
 from harness.errors import UserError  # noqa: E402
-from harness.indexes import _peers, create, inverted, scipy_csr  # noqa: E402
+from harness.indexes import _peers, create, inverted, scipy_csr, two_phase  # noqa: E402
 from harness.indexes._bitmaps import KERNEL  # noqa: E402
 from harness.measure.machine.environment import cpu_model, instructions  # noqa: E402
 
 RECALLS = (0.9, 0.95, 0.99, 0.999)
 CANDIDATES = {"ef_search": [10, 20, 40, 80, 160, 320, 640]}
 SUMMARIES = {"query_cut": [5, 10, 20, 40, 80], "heap_factor": [0.6, 0.8, 0.9, 1.0]}
+LINKED = {"candidates": [50, 200, 500], "follow": [0, 20, 100]}
 SMALL = {"variant": "dotvbyte", "summary_energy": 0.1, "centroid_fraction": 0.05}
 ENGINES = {
     "inverted u8": ("inverted", {}, {}),
@@ -40,6 +41,8 @@ ENGINES = {
     "qdrant-edge": ("qdrant-edge", {}, {}),
     "qdrant-edge u8": ("qdrant-edge", {"weights": "u8"}, {}),
     "scipy": ("scipy", {}, {}),
+    "two-phase": ("two-phase", {}, {"terms": [20, 1000], "candidates": [100, 200, 500, 1000, 2000]}),
+    "two-phase with links": ("two-phase", {"share": 0.1, "links": 8}, LINKED),
     "bmp": ("bmp", {}, {"alpha": [0.6, 0.8, 1.0], "beta": [0.3, 0.6, 1.0]}),
     "kannolo": ("kannolo", {}, CANDIDATES),
     "kannolo small graph": ("kannolo", {"m": 16, "ef_construction": 100}, CANDIDATES),
@@ -58,16 +61,17 @@ def main():
     asked.add_argument("--passes", type=int, default=3)
     asked.add_argument("--engines", default="", help="beginnings of names in the table, with semicolons between")
     asked.add_argument("--vectors", nargs=2, metavar=("DOCUMENTS", "QUERIES"))
+    asked.add_argument("--topics", type=int, default=0, help="topics of the documents drawn; 0: hardly any are alike")
     asked.add_argument("-k", default="10,100")
     given = asked.parse_args()
     if given.vectors:
         documents = sparse.vstack([opened(Path(path)) for path in given.vectors[0].split(",")], format="csr")
         queries = opened(Path(given.vectors[1]))[: given.queries]
     else:
-        corpus = Corpus()
+        corpus = Topical(topics=given.topics) if given.topics else Corpus()
         documents = sparse.vstack(list(corpus.documents(given.documents)), format="csr")
         queries = corpus.queries(given.queries)
-    for module in (_peers, inverted, scipy_csr):
+    for module in (_peers, inverted, scipy_csr, two_phase):
         module.perf_counter_ns = time.process_time_ns
     print(f"{cpu_model()} ({instructions()}); kernel for bitmaps: {KERNEL}")
     shape = f"{documents.shape[0]} documents of {documents.nnz / documents.shape[0]:.0f} terms"
