@@ -52,6 +52,7 @@ class Event:
         status: How the stage ended, such as ``ok`` or ``failed``; empty before it ended.
         reason: Why it did not end well.
         reused: Whether its artefact was stored before.
+        stage: The stage in words, also where `text` says what is counted; empty for a note.
     """
 
     kind: Literal["begin", "progress", "end", "note"]
@@ -61,6 +62,7 @@ class Event:
     status: str = ""
     reason: str = ""
     reused: bool = False
+    stage: str = ""
 
 
 class Callback:
@@ -71,15 +73,16 @@ class Callback:
 
     def begin(self, stage: Stage, number: int, total: int) -> None:
         """Tell that a stage begins."""
-        self._function(Event("begin", stage.label, number, total))
+        self._function(Event("begin", stage.label, number, total, stage=stage.label))
 
-    def progress(self, done: int, total: int | None, text: str) -> None:
-        """Tell how far the stage is."""
-        self._function(Event("progress", text, done, total))
+    def progress(self, done: int, total: int | None, text: str, stage: Stage) -> None:
+        """Tell how far a stage is."""
+        self._function(Event("progress", text, done, total, stage=stage.label))
 
     def end(self, done: Done, number: int, total: int) -> None:
         """Tell how a stage ended."""
-        self._function(Event("end", done.stage.label, number, total, done.status, done.reason, done.reused))
+        label = done.stage.label
+        self._function(Event("end", label, number, total, done.status, done.reason, done.reused, label))
 
     def note(self, text: str) -> None:
         """Tell what the user should know."""
@@ -207,6 +210,7 @@ def run_experiment(
     executor: str = "local",
     address: str | None = None,
     artefacts: str | None = None,
+    jobs: int | None = None,
     progress: Callable[[Event], object] | Watcher | None = None,
 ) -> Run:
     """Run an experiment and write its run folder; what the store has is reused. The page is written by `Run.report`.
@@ -226,6 +230,8 @@ def run_experiment(
         executor: ``local`` or ``ray``.
         address: Of a Ray cluster.
         artefacts: URL (fsspec) of the store that all nodes of a cluster reach.
+        jobs: Stages that run beside each other on this machine, where they measure no time; by default as many as its
+            processors and its memory allow.
         progress: Is called with each `Event`; or a watcher. None is silent.
 
     Raises:
@@ -242,7 +248,7 @@ def run_experiment(
     # A system and its twin say nothing of the machine unless they were timed in turns.
     statuses = (*RETRIES[retry], *(("not-in-turns",) if null else ()))
     artefact_store = Store(Path(store))
-    where = place(executor, artefact_store, address=address, artefacts=artefacts)
+    where = place(executor, artefact_store, address=address, artefacts=artefacts, jobs=jobs)
     checked, systems, stages = plan_experiment(spec, overrides=overrides, only=only, null=null, machine=where.machine)
     folder = Path(out) if out is not None else Path("runs") / (f"{checked.name}-null" if null else checked.name)
     if folder.exists() and not folder.is_dir():

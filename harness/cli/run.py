@@ -36,6 +36,15 @@ def run(
     artefacts: Annotated[
         str | None, typer.Option("--artefacts", help="URL (fsspec) of the store that all nodes of the cluster share.")
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Stages at a time; those that measure time run alone. By default by processors and memory.",
+        ),
+    ] = None,
 ) -> None:
     """Run an experiment and write its report; reuse what is stored."""
     from harness.experiment import run_experiment
@@ -43,7 +52,7 @@ def run(
 
     run = run_experiment(
         spec_file, overrides=overrides or (), store=store, out=out, only=only or (), retry=retry, fresh=fresh,
-        null=null, executor=executor, address=address, artefacts=artefacts, progress=Lines(quiet=quiet),
+        null=null, executor=executor, address=address, artefacts=artefacts, jobs=jobs, progress=Lines(quiet=quiet),
     )  # fmt: skip
     outcomes = run.outcomes.values()
     reused = sum(done.reused and done.status == "ok" for done in outcomes)

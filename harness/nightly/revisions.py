@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from harness.errors import UserError
-from harness.measure.workers.worker_process import scrubbed_environment
+from harness.measure.workers.environment import scrubbed_environment
 from harness.pipeline.store.local import Store
 from harness.runs import layout
 

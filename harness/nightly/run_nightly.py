@@ -63,7 +63,7 @@ def run_nightly(
     started = datetime.now(UTC)
     folder = out / f"{started:%Y%m%dT%H%M%S.%f}"
     given = spec.head.nightly.thresholds
-    failed = _measure(doubled(spec, [spec.systems[0].name]), store, folder, watcher, lambda stage: stage.timed)
+    failed = _measure(doubled(spec, [spec.systems[0].name]), store, folder, watcher, _is_measured)
     entry = entry_of(folder)
     night = Night(entry.id, spec.name, entry.created.isoformat(), folder, failed=failed)
     every = history.rows()
@@ -83,7 +83,7 @@ def run_nightly(
     if wanted and spec.head.nightly.confirm:
         watcher.note(f"measured again, to be sure: {', '.join(sorted(wanted))}")
         night.failed += _measure(
-            spec.only(wanted), store, folder / "again", watcher, lambda stage: stage.timed or stage.kind not in REUSED
+            spec.only(wanted), store, folder / "again", watcher, lambda stage: stage.kind not in REUSED
         )
         again = entry_of(folder / "again", confirms=entry.id)
         tonight += rows_of(to_table(again))
@@ -101,11 +101,16 @@ def run_nightly(
     return night
 
 
+def _is_measured(stage: Stage) -> bool:
+    return stage.measures != "nothing" and stage.kind not in REUSED
+
+
 def _measure(
     spec: Spec, store: Store, folder: Path, watcher: Watcher, anew: Callable[[Stage], bool]
 ) -> list[tuple[str, str]]:
     """Run a spec into a folder; what could not be measured, with the reason."""
-    run = run_experiment(spec, store=store.root, out=folder, retry="failed", again=anew, progress=watcher)
+    # One stage at a time: nights compare times that stages beside each other would change.
+    run = run_experiment(spec, store=store.root, out=folder, retry="failed", again=anew, progress=watcher, jobs=1)
     run.report()
     return run.failed
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.pipeline.code_version import code_version
 from harness.versions import installed
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from harness.jsonvalue import JsonTable, JsonValue
 
 STEPS = "harness.pipeline.steps"
+Measures: TypeAlias = Literal["nothing", "memory", "time"]
+"""What a stage measures of its own process, and so how it may run.
+
+``time``: it runs alone, in a fresh process; nothing of the run works meanwhile. ``memory``: in a fresh process, beside
+others that read other artefacts, because pages that two processes map count as half in each one's share. ``nothing``:
+beside others, in a process that may have done other stages before.
+"""
 VECTORS = ("numpy", "scipy")
 """Distributions with which a step itself reads, writes or compares vectors."""
 
@@ -42,7 +49,7 @@ class Stage:
         modules: Modules whose code decides the result.
         libraries: Distributions whose version decides the result.
         about: What decides the result besides (fingerprints of outside data, the machine).
-        timed: Nothing else may run meanwhile, and it takes its turn in the interleaved order.
+        measures: What it measures of its own process; see `Measures`. It is no part of the key.
         threads: What the thread variables of its process are set to.
         gpus: Accelerators that it asks a cluster for; no part of the key.
         pinned: Its process is bound to as many processors as it has threads.
@@ -60,7 +67,7 @@ class Stage:
     modules: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     about: JsonTable = field(default_factory=dict)
-    timed: bool = False
+    measures: Measures = "nothing"
     threads: int = 1
     pinned: bool = False
     gpus: int = 0

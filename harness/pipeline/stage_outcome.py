@@ -37,8 +37,8 @@ class Watcher(Protocol):
         """A stage that is not stored begins."""
         ...
 
-    def progress(self, done: int, total: int | None, text: str) -> None:
-        """It got so far."""
+    def progress(self, done: int, total: int | None, text: str, stage: Stage) -> None:
+        """A stage got so far; others may be at work meanwhile."""
         ...
 
     def end(self, done: Done, number: int, total: int) -> None:

@@ -176,7 +176,7 @@ def test_a_night_does_not_try_again_what_cannot_change(tmp_path):
     for stage in stages:
         if stage.kind == "prepare":
             store.note_failure(stage.key, "incompatible", "why it was")
-    failed = nightly._measure(spec, store, tmp_path / "run", heard, lambda stage: stage.timed)
+    failed = nightly._measure(spec, store, tmp_path / "run", heard, lambda stage: stage.measures != "nothing")
     assert ("prepare mine", "incompatible: why it was") in failed
     assert heard.begun == []
 

@@ -59,7 +59,7 @@ def test_all_that_decides_the_artefact_is_part_of_the_key(change):
     "change",
     [
         {"label": "another"},
-        {"timed": True},
+        {"measures": "time"},
         {"threads": 4},
         {"pinned": True},
         {"gpus": 1},

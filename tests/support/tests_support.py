@@ -22,7 +22,7 @@ class Recorder:
             threading.Thread(target=self.at).start()
             self.at = None
 
-    def progress(self, done, total, text):
+    def progress(self, done, total, text, stage):
         self.on_progress()
 
     def end(self, done, number, total):
@@ -30,6 +30,14 @@ class Recorder:
 
     def note(self, text):
         self.notes.append(text)
+
+
+def run_warm(workers, order):
+    """Let an idle process of these, or a fresh one, do an order; how it ended."""
+    worker = workers.begin(order)
+    outcome = worker.resume()
+    workers.end(worker, outcome)
+    return outcome
 
 
 def write_collection(parent):

@@ -95,40 +95,6 @@ def run_in_turns(orders: Sequence[Order], *, seed: int = 0) -> list[Outcome]:
     return [outcomes[place] for place in range(len(orders))]
 
 
-class KeptWorker:
-    """A process that takes one order after another, so that what a function keeps in memory is there for the next.
-
-    Limits are each order's own, as in a fresh process; after one that did not end well the next begins a fresh one. It
-    ends with `close`, or with the thread that made it (Linux).
-    """
-
-    def __init__(self) -> None:
-        self._worker: Worker | None = None
-
-    def run(self, order: Order) -> Outcome:
-        """As `run_isolated`, and raises the same.
-
-        Args:
-            order: One that does not ask.
-        """
-        if self._worker is None or not self._worker.take(order):
-            self.close()
-            self._worker = Worker(order, keep=True)
-        try:
-            outcome = self._worker.resume()
-        except BaseException:
-            self.close()
-            raise
-        assert isinstance(outcome, Outcome)  # noqa: S101 - it does not ask
-        return outcome
-
-    def close(self) -> None:
-        """End the process, if there is one."""
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
-
-
 def turn_order(count: int, number: int, seed: int) -> list[int]:
     """Who comes when in a pass: a new seeded order for every other pass, reversed in the pass after it (A B B A)."""
     order = list(range(count))

@@ -14,6 +14,7 @@ import traceback
 from typing import IO, TYPE_CHECKING
 
 from harness.errors import UnavailableError, UserError
+from harness.measure.workers.fresh_state import FreshState
 from harness.measure.workers.messages import Asked, Failed, Message, Progress, Succeeded, Task, read_task
 from harness.typed_json import to_json
 
@@ -29,10 +30,12 @@ def main() -> int:
     """Do the tasks that come from standard input, one a line; report over the descriptor named in the arguments."""
     _die_with_parent(int(sys.argv[2]))
     os.set_inheritable(int(sys.argv[1]), False)
+    state = FreshState()
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8", buffering=1) as pipe:
         _obey(read_task(sys.stdin.readline()), pipe)
         while line := sys.stdin.readline():  # a process that is kept; any other finds the end here
             task = read_task(line)
+            state.restore()
             _begin_anew(task.log)
             _obey(task, pipe)
     return 0

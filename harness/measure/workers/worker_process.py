@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import select
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError
 from harness.measure.memory import sizes
+from harness.measure.workers.environment import scrubbed_environment
 from harness.measure.workers.messages import Asked, Failed, Message, Progress, Succeeded, Task, read_message
 
 if TYPE_CHECKING:
@@ -32,28 +32,6 @@ WATCH_SECONDS = 0.2
 """How often the parent looks at the child's memory; between two looks it sleeps in poll()."""
 GRACE_SECONDS = 5.0
 """How long a worker may take to leave once its result has come."""
-PASSED_ON = (
-    *("HOME", "PATH", "TMPDIR", "LANG", "LC_ALL", "USER", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE"),
-    "RAY_ADDRESS",
-)
-PASSED_ON_PREFIXES = (
-    "HF_",
-    "XDG_",
-    "LACONIC_",
-    "CUDA_VISIBLE_DEVICES",
-    "OPENBLAS_CORETYPE",
-    "OPENBLAS_L2",
-    "NUMBA_CACHE_DIR",
-    "COVERAGE_",
-)
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 @dataclass(frozen=True)
@@ -114,28 +92,6 @@ class Outcome:
     peak_bytes: int = 0
 
 
-def scrubbed_environment(threads: int, order: str = "") -> dict[str, str]:
-    """The environment of a worker: an allow-list of this one's, thread counts of every library set, hashes fixed.
-
-    Variables that the order itself names, as a spec's ``${DATA}/scifact`` does, are passed on too.
-    """
-    wanted = {*PASSED_ON, *re.findall(r"\$\{(\w+)\}", order)}
-    kept = {name: value for name, value in os.environ.items() if name in wanted or name.startswith(PASSED_ON_PREFIXES)}
-    return {
-        **kept,
-        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-        "TOKENIZERS_PARALLELISM": "false",
-        "OMP_DYNAMIC": "FALSE",
-        "MKL_DYNAMIC": "FALSE",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "PYTHONHASHSEED": "0",
-        "PYTHONUNBUFFERED": "1",
-        "TRANSFORMERS_VERBOSITY": "error",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-    }
-
-
 class Worker:
     """A fresh process that calls one function, or if it is kept one after another; it inherits nothing but its order.
 
@@ -156,6 +112,7 @@ class Worker:
 
     def __init__(self, order: Order, *, keep: bool = False) -> None:
         self.order, self._keep, text = order, keep, order.text()
+        self.used = False  # by an order before this one
         _check_pin(order.pin)
         self._environment = scrubbed_environment(order.threads, text)
         self._began, self._kills = time.perf_counter(), _kernel_kills()
@@ -164,6 +121,8 @@ class Worker:
         self._final: Succeeded | Failed | None = None
         self._outcome: Outcome | None = None
         self._shut = self._stayed = False
+        self._limit: Literal["closed", "timeout", "oom"] | None = None
+        self._look = time.perf_counter() + WATCH_SECONDS  # when the memory is looked at next, whatever comes meanwhile
         self._reading, writing = os.pipe()
         try:
             with contextlib.ExitStack() as stack:
@@ -213,13 +172,19 @@ class Worker:
         """
         if self._outcome is not None:
             return self._outcome
-        began = self._began or time.perf_counter()  # the first turn begins with the process
-        if not self._began:
+        if not self._began:  # its first turn begins with the process, and each other one with the answer
+            self._began = time.perf_counter()
             self._send(json.dumps(answer))
-        limit = self.order.timeout
-        ended = self._listen(None if limit is None else began + limit - self._seconds)
-        self._seconds += time.perf_counter() - began
-        self._began = 0.0
+        ((_, ended),) = first_to_stop([self])
+        return ended
+
+    def stopped(self) -> Asked | Outcome | None:
+        """What it asks or how it ended, from what was read by `read`; None while it works."""
+        ended = self._limit or self._next_message()
+        if ended is None:
+            return None
+        self._seconds += time.perf_counter() - self._began
+        self._began, self._limit = 0.0, None
         if isinstance(ended, Asked):
             return ended
         peak = _status_bytes(self.child.pid, "VmHWM")
@@ -229,6 +194,10 @@ class Worker:
             peak = self._final.peak
         self._outcome = self._ended(ended, peak)
         return self._outcome
+
+    def held(self) -> int:
+        """Anonymous bytes of the process; 0 once it is gone."""
+        return _status_bytes(self.child.pid, "RssAnon")
 
     def take(self, order: Order) -> bool:
         """Give a kept one that did well its next order; then `resume` is due.
@@ -243,8 +212,9 @@ class Worker:
         alive = self._reading >= 0 and self._outcome is not None and self.child.poll() is None
         if not alive or scrubbed_environment(order.threads, text) != self._environment or order.pin != self.order.pin:
             return False
-        self.order, self._outcome, self._final = order, None, None
+        self.order, self._outcome, self._final, self.used = order, None, None, True
         self._seconds, self._began, self._kills = 0.0, time.perf_counter(), _kernel_kills()
+        self._look = self._began + WATCH_SECONDS
         self._send(text)
         return True
 
@@ -275,47 +245,61 @@ class Worker:
             self.child.stdin.write(line.encode() + b"\n")
             self.child.stdin.flush()
 
-    def _listen(self, deadline: float | None) -> Asked | Literal["closed", "timeout", "oom"]:
-        """Read until it asks, has a result, is gone or hits a limit, and say which."""
-        poll, memory_limit = select.poll(), self.order.memory_limit
-        look = time.perf_counter() + WATCH_SECONDS  # when the memory is looked at next, whatever comes meanwhile
-        poll.register(self._reading, select.POLLIN)
-        if self._process is not None:
-            poll.register(self._process, select.POLLIN)
-        while True:
-            while self._messages:
-                message = self._messages.pop(0)
-                if isinstance(message, Asked):
-                    return message
-                if not isinstance(message, Progress):
-                    self._final = message
-                    return "closed"
-                if self.order.on_progress:
-                    self.order.on_progress(message.done, message.total, message.text)
-            now = time.perf_counter()
-            wait = None if deadline is None else max(0.0, deadline - now)
-            if memory_limit is not None:
-                until_look = max(0.0, look - now)
-                wait = until_look if wait is None else min(wait, until_look)
-            ready = {descriptor for descriptor, _ in poll.poll(None if wait is None else int(wait * 1000) + 1)}
-            if self._reading in ready:
-                block = os.read(self._reading, 1 << 16)
-                if not block:
-                    self._shut = True
-                    return "closed"
-                *lines, self._rest = (self._rest + block).split(b"\n")
-                self._messages += [read_message(line) for line in lines]
-            elif ready:  # gone, and nothing left to read
+    def descriptors(self) -> set[int]:
+        """What shows in poll() that `read` is due."""
+        return {self._reading} if self._process is None else {self._reading, self._process}
+
+    def patience(self) -> float | None:
+        """Seconds until `read` is due although nothing came; None where there is no limit to look at."""
+        now, deadline = time.perf_counter(), self._deadline()
+        waits = [] if deadline is None else [max(0.0, deadline - now)]
+        if self.order.memory_limit is not None:
+            waits.append(max(0.0, self._look - now))
+        return min(waits, default=None)
+
+    def read(self, ready: set[int]) -> None:
+        """Read what came, and look whether it hit a limit.
+
+        Args:
+            ready: Descriptors that showed something in poll().
+        """
+        if self._reading in ready:
+            block = os.read(self._reading, 1 << 16)
+            if not block:
+                self._shut = True
+                self._limit = "closed"
+                return
+            *lines, self._rest = (self._rest + block).split(b"\n")
+            self._messages += [read_message(line) for line in lines]
+        elif self._process in ready:  # gone, and nothing left to read
+            self._limit = "closed"
+            return
+        if any(not isinstance(message, Progress) for message in self._messages):
+            return  # what it asks or answers counts, however late it is read
+        now, deadline = time.perf_counter(), self._deadline()
+        if deadline is not None and now >= deadline:
+            self._limit = "timeout"
+        elif self.order.memory_limit is not None and now >= self._look:
+            if self.held() > self.order.memory_limit:
+                self._limit = "oom"
+            self._look = now + WATCH_SECONDS
+
+    def _deadline(self) -> float | None:
+        limit = self.order.timeout
+        return None if limit is None else self._began + limit - self._seconds
+
+    def _next_message(self) -> Asked | Literal["closed"] | None:
+        """Pass progress on; what it asks, "closed" where it has answered, or None where it did neither yet."""
+        while self._messages:
+            message = self._messages.pop(0)
+            if isinstance(message, Asked):
+                return message
+            if not isinstance(message, Progress):
+                self._final = message
                 return "closed"
-            if any(not isinstance(message, Progress) for message in self._messages):
-                continue  # what it asks or answers counts, however late it is read
-            now = time.perf_counter()
-            if deadline is not None and now >= deadline:
-                return "timeout"
-            if memory_limit is not None and now >= look:
-                if _status_bytes(self.child.pid, "RssAnon") > memory_limit:
-                    return "oom"
-                look = now + WATCH_SECONDS
+            if self.order.on_progress:
+                self.order.on_progress(message.done, message.total, message.text)
+        return None
 
     def close(self) -> None:
         """Wait a moment for one that has answered or shut its pipe to leave; then end its whole process group."""
@@ -342,6 +326,34 @@ class Worker:
         if self._reading >= 0:
             os.close(self._reading)
             self._reading = -1
+
+
+def first_to_stop(workers: Sequence[Worker], seconds: float | None = None) -> list[tuple[Worker, Asked | Outcome]]:
+    """Sleep in poll() until one of several workers asks something or ends; each of them is at work.
+
+    Args:
+        workers: At least one.
+        seconds: Return after this time although all are at work; None waits.
+
+    Returns:
+        Those that stopped, with what they ask or how they ended; empty where the time was up.
+
+    Raises:
+        KeyboardInterrupt: Passed on, as anything that an order's `on_progress` raises; then `close` is due for all.
+    """
+    until = None if seconds is None else time.perf_counter() + seconds
+    while True:
+        stopped = [(worker, ended) for worker in workers for ended in (worker.stopped(),) if ended is not None]
+        left = None if until is None else until - time.perf_counter()
+        if stopped or (left is not None and left <= 0):
+            return stopped
+        poll = select.poll()
+        for descriptor in {descriptor for worker in workers for descriptor in worker.descriptors()}:
+            poll.register(descriptor, select.POLLIN)
+        waits = [wait for wait in (left, *(worker.patience() for worker in workers)) if wait is not None]
+        ready = {descriptor for descriptor, _ in poll.poll(int(min(waits) * 1000) + 1 if waits else None)}
+        for worker in workers:
+            worker.read(ready)
 
 
 def _silent_end(code: int, kernel_killed: bool) -> tuple[WorkerStatus, str]:

@@ -52,7 +52,9 @@ class Place:
     make: MakesExecutor
 
 
-def place(name: str, store: Store, *, address: str | None = None, artefacts: str | None = None) -> Place:
+def place(
+    name: str, store: Store, *, address: str | None = None, artefacts: str | None = None, jobs: int | None = None
+) -> Place:
     """Open the place of this name.
 
     Args:
@@ -60,22 +62,33 @@ def place(name: str, store: Store, *, address: str | None = None, artefacts: str
         store: The local store; shared artefacts lie in it where `artefacts` is None, for nodes that see its folder.
         address: Of a Ray cluster.
         artefacts: URL (fsspec) of the store that all nodes reach.
+        jobs: Stages at a time on this machine; by default as many as its processors and its memory allow.
 
     Raises:
-        UserError: There is no such executor, its package is missing, or the cluster cannot be reached.
+        UserError: There is no such executor, its package is missing, or the cluster cannot be reached; or an option
+            belongs to another executor, or is out of range.
     """
     if name == "local":
         from harness.measure.machine.environment import machine_fingerprint
+        from harness.pipeline.executors.beside import default_jobs
         from harness.pipeline.executors.local import Executor
 
         if address or artefacts:
             raise UserError("--address and --artefacts belong to --executor ray", remedy="add --executor ray")
-        return Place(machine_fingerprint(), Executor)
+        if jobs is not None and jobs < 1:
+            raise UserError(f"{jobs} stages cannot run at a time", key="--jobs", remedy="give 1 or more")
+        return Place(machine_fingerprint(), partial(Executor, jobs=jobs or default_jobs()))
     if name == "ray":
         from harness.pipeline.executors.ray.cluster import Cluster
         from harness.pipeline.executors.ray.driver import RayExecutor
         from harness.pipeline.store.shared import SharedStore
 
+        if jobs is not None:
+            raise UserError(
+                "--jobs belongs to --executor local",
+                key="--jobs",
+                remedy="leave it out: a cluster runs what its nodes have room for",
+            )
         cluster, shared = Cluster(address), SharedStore(artefacts or str(store.root / "shared"))
 
         return Place(cluster.machine(), partial(RayExecutor, cluster, shared))

@@ -1,4 +1,4 @@
-"""What a user sees of a run: a line a stage everywhere, and on a terminal a live bar with the time left."""
+"""What a user sees of a run: a line a stage everywhere, and on a terminal live bars with the time left."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ REFRESH_SECONDS = 0.25
 
 
 class Lines:
-    """One line a stage; on a terminal a bar below it while it runs.
+    """One line a stage; on a terminal a bar below for each that runs.
 
-    The bar is drawn when a stage reports progress, and never by a thread of its own: this process sleeps while others
+    Bars are drawn when a stage reports progress, and never by a thread of its own: this process sleeps while others
     are timed. Where NO_COLOR is set, rich leaves the colours out.
 
     Args:
@@ -33,34 +33,35 @@ class Lines:
         self.quiet = quiet
         self._console: Console | None = None
         self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
         self._drawn = 0.0
         self._failed: list[str] = []
 
     def begin(self, stage: Stage, number: int, total: int) -> None:
         """Say what begins."""
-        self._end_bar()
         if not self.quiet:
             self._say(f"[{number}/{total}] {stage.label} ...")
 
-    def progress(self, done: int, total: int | None, text: str) -> None:
-        """Draw the bar, on a terminal only."""
+    def progress(self, done: int, total: int | None, text: str, stage: Stage) -> None:
+        """Draw the bar of a stage, on a terminal only; where several run each bar names its stage."""
         if self.quiet or not self.file.isatty():
             return
         if self._bar is None:
             self._bar = _bar(self._terminal())
-            self._task = self._bar.add_task(text, total=total)
             self._bar.start()
+        if stage.key not in self._tasks:
+            self._tasks[stage.key] = self._bar.add_task(text, total=total)
+            self._drawn = 0.0
         now, finished = time.monotonic(), total is not None and done >= total
         if finished or now - self._drawn >= REFRESH_SECONDS:
             self._drawn = now
-            assert self._task is not None  # noqa: S101 - the bar has one
-            self._bar.update(self._task, completed=done, total=total, description=text)
+            words = f"{stage.label}: {text}" if len(self._tasks) > 1 else text
+            self._bar.update(self._tasks[stage.key], completed=done, total=total, description=words)
             self._bar.refresh()
 
     def end(self, done: Done, number: int, total: int) -> None:
         """Say how it ended; the reason of a failure once, not again with all that it keeps from beginning."""
-        self._end_bar()
+        self._end_bar(done.stage)
         if done.status == "ok":
             how = "from the store" if done.reused else f"ok in {done.seconds:.1f} s"
         else:
@@ -91,10 +92,14 @@ class Lines:
             self._console = Console(file=self.file)
         return self._console
 
-    def _end_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar, self._task, self._drawn = None, None, 0.0
+    def _end_bar(self, stage: Stage) -> None:
+        task = self._tasks.pop(stage.key, None)
+        if self._bar is not None and task is not None:
+            self._bar.remove_task(task)
+            self._bar.refresh()
+            if not self._tasks:
+                self._bar.stop()
+                self._bar, self._drawn = None, 0.0
 
 
 def _bar(console: Console) -> Progress:

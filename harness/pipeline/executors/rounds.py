@@ -36,8 +36,7 @@ def parts_that_fit(
     part: list[Stage] = []
     taken = 0.0
     for stage in stages:
-        inputs = [done[needed.key].artefact for needed in stage.inputs.values()]
-        size = LIBRARIES + GROWTH * sum(artefact.bytes for artefact in inputs if artefact is not None)
+        size = expected_bytes(stage, done)
         if part and taken + size > room:
             yield part
             part, taken = [], 0.0
@@ -45,6 +44,12 @@ def parts_that_fit(
         taken += size
     if part:
         yield part
+
+
+def expected_bytes(stage: Stage, done: Mapping[str, Done]) -> float:
+    """Bytes that the process of a stage may take, by the sizes of its inputs; an estimate."""
+    inputs = [done[needed.key].artefact for needed in stage.inputs.values()]
+    return LIBRARIES + GROWTH * sum(artefact.bytes for artefact in inputs if artefact is not None)
 
 
 def timed_separately(stages: Sequence[Stage], known: Mapping[str, Done | None]) -> bool:

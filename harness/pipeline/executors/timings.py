@@ -72,6 +72,14 @@ def estimate(store: Store, stages: Sequence[Stage]) -> list[Estimate]:
     return estimates
 
 
+def highest_peaks(store: Store) -> dict[str, int]:
+    """The most bytes that the process of a stage with this label took in this store."""
+    peaks: dict[str, int] = {}
+    for row in _read(store):
+        peaks[row.label] = max(row.peak_bytes, peaks.get(row.label, 0))
+    return peaks
+
+
 def _read(store: Store) -> list[Timing]:
     """Every line that is whole; a killed writer may have left a broken last one."""
     try:

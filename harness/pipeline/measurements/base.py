@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.jsonvalue import JsonValue
     from harness.metrics import Group
-    from harness.pipeline.stage import Stage
+    from harness.pipeline.stage import Measures, Stage
     from harness.pipeline.steps.result import StepResult
     from harness.records import Source
     from harness.spec.models import MeasureSpec
@@ -70,9 +70,10 @@ class Subject:
         modules: Sequence[str] = (),
         threads: int | None = None,
         processors: int | None = None,
+        measures: Measures = "time",
         **arguments: JsonValue,
     ) -> Stage:
-        """A stage that opens encoder and index in a fresh process, and runs alone.
+        """A stage that opens encoder and index in a fresh process; where it measures time it runs alone.
 
         Args:
             kind: Of the stage; `Measurement.records` gets the results by it.
@@ -85,6 +86,7 @@ class Subject:
             threads: Of the process; those of the spec by default.
             processors: How many it can use at a time; as many as it has threads by default. A process that can use
                 more than the spec's threads is not bound to any.
+            measures: ``time`` or ``memory``; only what measures time is bound to processors.
             arguments: More arguments of the function.
         """
         served = {name: value for name, value in self.latency.arguments.items() if name in SERVED}
@@ -98,7 +100,8 @@ class Subject:
             libraries=tuple(sorted({*self.latency.libraries, *libraries})),
             modules=tuple(dict.fromkeys((*self.latency.modules, *modules))),
             threads=threads,
-            pinned=self.latency.pinned and (processors or threads) == self.measure.threads,
+            measures=measures,
+            pinned=self.latency.pinned and measures == "time" and (processors or threads) == self.measure.threads,
             round="",
         )
 

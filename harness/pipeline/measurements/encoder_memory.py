@@ -27,7 +27,12 @@ class EncoderMemory(MeasurementBase):
         encoder = {name: latency.arguments[name] for name in ("encoder_type", "encoder_params")}
         return [
             replace(
-                subject.timed_stage("encoder-memory", "memory of the encoder", f"{STEPS}.footprint:encoder_memory"),
+                subject.timed_stage(
+                    "encoder-memory",
+                    "memory of the encoder",
+                    f"{STEPS}.footprint:encoder_memory",
+                    measures="memory",
+                ),
                 arguments={**encoder, "threads": measure.threads, "batch": measure.batch},
                 inputs={name: latency.inputs[name] for name in ("model", "collection")},
                 modules=latency.inputs["model"].modules,

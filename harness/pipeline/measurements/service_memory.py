@@ -39,6 +39,7 @@ class ServiceMemory(MeasurementBase):
                 "service-memory",
                 f"memory of the service {number + 1}",
                 f"{STEPS}.service_memory:service_memory",
+                measures="memory",
                 index_params=subject.memory.arguments["params"],
                 queries=subject.measure.queries,
                 process=number,

@@ -74,7 +74,7 @@ class SearchPlan:
             self.modules,
             self.libraries,
             {"machine": self.machine},
-            timed=True,
+            measures="time",
         )
 
     def search(self, prepare: Stage, encode: Stage, build: Stage) -> Stage:
@@ -131,7 +131,7 @@ class SearchPlan:
             self.modules,
             self.libraries,
             {"machine": self.machine},
-            timed=True,
+            measures="memory",
         )
 
     def latency(self, number: int, fit: Stage, build: Stage, prepare: Stage, encode: Stage) -> Stage:
@@ -169,7 +169,7 @@ class SearchPlan:
             (*maker.libraries_with(encoder.params), *self.libraries),
             # Systems that differ in name alone are measured apart: their spread is the machine's own.
             {"machine": self.machine, "system": self.system.name},
-            timed=True,
+            measures="time",
             threads=measure.threads,
             gpus=min(maker.gpus(), 1),  # one query at a time: the first device alone
             pinned=can_pin(measure),

@@ -60,6 +60,11 @@ def search_settings(index: Part) -> dict[str, JsonValue]:
     return values
 
 
+def claims_on(spec: Spec, metric: str) -> bool:
+    """Whether a claim of the spec is about a time that a stage takes of its own work: then the stage runs alone."""
+    return any(claim.metric.partition("/")[0] == metric for claim in spec.head.claims)
+
+
 def collection_stage(kind: str, part: Part) -> Stage:
     """The stage that brings a collection into the common form (`prepare`), or its training pairs (`pairs`)."""
     source = REGISTRIES.collections.get(part.type)
@@ -83,7 +88,7 @@ def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Once) -> Stage:
         label += f" over {prepare.label.removeprefix('prepare ')}"
     elif needs == "pairs" and encoder.pairs is not None:
         inputs["pairs"] = once(collection_stage("pairs", spec.collections[encoder.pairs]))
-    threads = spec.head.measure.work_threads
+    threads, alone = spec.head.measure.work_threads, claims_on(spec, "train_seconds")
     return Stage(
         "fit",
         label,
@@ -92,7 +97,8 @@ def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Once) -> Stage:
         inputs,
         made.modules(encoder.params),
         made.libraries_with(encoder.params),
-        {"fingerprint": made.fingerprint()},
+        {"fingerprint": made.fingerprint(), **({"alone": True} if alone else {})},
+        measures="time" if alone else "nothing",
         threads=threads,
         # Several devices share the texts of an encoding; a process that trains uses one.
         gpus=min(made.gpus(), 1) * made.processes(),
@@ -128,6 +134,7 @@ def encode_stage(
         UserError: The encoder reads texts, and the collection has none.
     """
     measure, label = spec.head.measure, f"{encoder.name} / {collection}"
+    alone = claims_on(spec, "encode_documents_per_second")
     made, searched = encoder_type(encoder), spec.collections[collection]
     if made.encodes() and not REGISTRIES.collections.get(searched.type).has_texts(searched.params):
         raise UserError(
@@ -148,10 +155,12 @@ def encode_stage(
                 inputs,
                 made.modules(encoder.params),
                 (*made.libraries_with(encoder.params), *VECTORS),
+                {"alone": True} if alone else {},
+                measures="time" if alone else "nothing",
                 threads=measure.work_threads,
                 gpus=made.gpus(),
                 after=(check,) if check else (),
-                holds=inputs["model"].key,
+                holds="" if alone else inputs["model"].key,
             )
         )
 

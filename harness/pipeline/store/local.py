@@ -136,11 +136,23 @@ class Store:
         return described(manifest, directory)
 
     @contextlib.contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold the key: no other process makes this artefact meanwhile. Released by the kernel if this one dies."""
+    def lock(self, key: str, *, wait: bool = True) -> Iterator[bool]:
+        """Hold the key: no other process makes this artefact meanwhile. Released by the kernel if this one dies.
+
+        Args:
+            key: Of the artefact.
+            wait: Until it is free.
+
+        Yields:
+            Whether it is held; False only where another holds it and `wait` is False.
+        """
         with (self.root / "locks" / key).open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            held = True
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held = False
+            yield held
 
     @contextlib.contextmanager
     def unfinished(self, key: str) -> Iterator[Path]:

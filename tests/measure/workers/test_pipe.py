@@ -7,10 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests_support import run_warm
 
 from harness.errors import UserError
 from harness.measure.workers import worker_process
-from harness.measure.workers.isolated import KeptWorker, run_in_turns, run_isolated
+from harness.measure.workers.isolated import run_in_turns, run_isolated
+from harness.measure.workers.warm import WarmWorkers
 from harness.measure.workers.worker_process import Order, Worker
 
 FUNCTIONS = """
@@ -257,14 +259,14 @@ def test_processors_that_are_not_there_begin_no_process(call, monkeypatch, pin):
 
 
 def test_a_kept_worker_goes_on_after_garbage_in_a_fresh_process(call):
-    kept = KeptWorker()
+    kept = WarmWorkers()
     try:
-        first = kept.run(Order("pipe_functions:pid", {}, allow=ALLOW)).result
-        assert kept.run(Order("pipe_functions:write", {"parts": ["garbage\n"]}, allow=ALLOW)).status == "failed"
-        second = kept.run(Order("pipe_functions:pid", {}, allow=ALLOW)).result
+        first = run_warm(kept, Order("pipe_functions:pid", {}, allow=ALLOW)).result
+        assert run_warm(kept, Order("pipe_functions:write", {"parts": ["garbage\n"]}, allow=ALLOW)).status == "failed"
+        second = run_warm(kept, Order("pipe_functions:pid", {}, allow=ALLOW)).result
         assert first != second
         assert not Path(f"/proc/{first}").exists()
-        assert kept.run(Order("pipe_functions:pid", {}, allow=ALLOW)).result == second
+        assert run_warm(kept, Order("pipe_functions:pid", {}, allow=ALLOW)).result == second
     finally:
         kept.close()
     kept.close()  # once more does no harm

@@ -12,11 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
+from tests_support import run_warm
 
 from harness.errors import UserError
 from harness.measure.workers import worker_process as process
-from harness.measure.workers.isolated import KeptWorker, run_isolated
-from harness.measure.workers.worker_process import Order, scrubbed_environment
+from harness.measure.workers.environment import scrubbed_environment
+from harness.measure.workers.isolated import run_isolated
+from harness.measure.workers.warm import WarmWorkers
+from harness.measure.workers.worker_process import Order
 
 
 @pytest.fixture
@@ -167,10 +170,12 @@ def test_the_address_of_a_cluster_is_passed_on(functions, monkeypatch):
 @pytest.fixture
 def kept(functions):
     """A function that gives a kept worker an order."""
-    worker = KeptWorker()
+    worker = WarmWorkers()
 
     def call(name, arguments=None, **limits):
-        return worker.run(Order(f"worker_functions:{name}", arguments or {}, allow=("worker_functions",), **limits))
+        return run_warm(
+            worker, Order(f"worker_functions:{name}", arguments or {}, allow=("worker_functions",), **limits)
+        )
 
     yield call
     worker.close()
@@ -220,8 +225,8 @@ def test_a_kept_worker_is_replaced_where_it_does_not_fit(kept, monkeypatch):
 
 
 def test_a_kept_worker_ends_when_it_is_closed(functions):
-    worker = KeptWorker()
-    pid = worker.run(Order("worker_functions:keep", {"text": "a"}, allow=("worker_functions",))).result[0]
+    worker = WarmWorkers()
+    pid = run_warm(worker, Order("worker_functions:keep", {"text": "a"}, allow=("worker_functions",))).result[0]
     assert _state(pid) != "Z"
     worker.close()
     assert _state(pid) == "Z"

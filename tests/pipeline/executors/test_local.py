@@ -351,10 +351,14 @@ def test_a_stopped_run_leaves_whole_artefacts_and_goes_on(world):
         pass
 
 
-def test_two_runs_at_once_share_the_work(world):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_two_runs_at_once_share_the_work(world, jobs):
     """Each stage is made once; whoever comes second finds it stored."""
     stages, results = [stage(f"s{number}") for number in range(4)], {}
-    threads = [threading.Thread(target=lambda name=name: results.update({name: world.run(*stages)})) for name in "xy"]
+    threads = [
+        threading.Thread(target=lambda name=name: results.update({name: world.run(*stages, jobs=jobs)}))
+        for name in "xy"
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

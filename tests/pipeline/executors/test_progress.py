@@ -37,7 +37,7 @@ def test_a_log_has_a_line_a_stage_and_no_control_characters():
     log = io.StringIO()
     lines = Lines(log)
     lines.begin(STAGE, 1, 2)
-    lines.progress(1, 2, "texts")
+    lines.progress(1, 2, "texts", STAGE)
     lines.end(Done(STAGE, "ok", seconds=2.0), 1, 2)
     lines.note("a note")
     assert log.getvalue() == "[1/2] make [bold]a[/bold] ...\n[1/2] make [bold]a[/bold]: ok in 2.0 s\na note\n"
@@ -46,7 +46,7 @@ def test_a_log_has_a_line_a_stage_and_no_control_characters():
 def test_a_log_does_not_import_rich():
     code = (
         "import sys, io; from harness.pipeline.executors.progress import Lines\n"
-        "lines = Lines(io.StringIO()); lines.progress(1, 2, 'texts'); lines.note('x')\n"
+        "lines = Lines(io.StringIO()); lines.progress(1, 2, 'texts', None); lines.note('x')\n"
         "print('rich' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -56,26 +56,26 @@ def test_a_log_does_not_import_rich():
 def test_a_terminal_gets_a_bar_with_what_is_done(terminal):
     lines = Lines(terminal)
     lines.begin(STAGE, 1, 2)
-    lines.progress(30, 120, "texts [red]")
+    lines.progress(30, 120, "texts [red]", STAGE)
     shown = plain(terminal.getvalue())
     assert "30 of 120" in shown
     assert "texts [red]" in shown
     assert "left" in shown
-    lines.progress(120, 120, "texts")
+    lines.progress(120, 120, "texts", STAGE)
     assert "120 of 120" in plain(terminal.getvalue())
 
 
 def test_a_bar_without_a_total_counts(terminal):
     lines = Lines(terminal)
     lines.begin(STAGE, 1, 1)
-    lines.progress(7, None, "rates")
+    lines.progress(7, None, "rates", STAGE)
     assert "7 of ?" in plain(terminal.getvalue())
 
 
 def test_names_are_never_read_as_markup(terminal):
     lines = Lines(terminal)
     lines.begin(STAGE, 1, 1)
-    lines.progress(1, 3, "texts")
+    lines.progress(1, 3, "texts", STAGE)
     lines.note("take [link=x] as it is")
     lines.end(Done(STAGE, "failed", reason="[red]no[/red]"), 1, 1)
     shown = plain(terminal.getvalue())
@@ -87,10 +87,31 @@ def test_names_are_never_read_as_markup(terminal):
 def test_the_bar_is_gone_when_the_stage_ends(terminal):
     lines = Lines(terminal)
     lines.begin(STAGE, 1, 2)
-    lines.progress(1, 3, "texts")
+    lines.progress(1, 3, "texts", STAGE)
     lines.end(Done(STAGE, "ok", seconds=1.0), 1, 2)
     assert terminal.getvalue().rstrip().endswith("[1/2] make [bold]a[/bold]: ok in 1.0 s")
     assert "\x1b[?25h" in terminal.getvalue()  # the cursor is back
+
+
+def test_two_stages_at_once_have_a_bar_each_that_names_it(terminal):
+    lines, other = Lines(terminal), Stage("fit", "make b", "harness.x:g", {})
+    lines.begin(STAGE, 1, 2)
+    lines.progress(30, 120, "texts", STAGE)
+    lines.begin(other, 2, 2)
+    lines.progress(4, 5, "rows", other)
+    lines.progress(31, 120, "texts", STAGE)
+    shown = " ".join(plain(terminal.getvalue()).split())
+    assert "31 of 120 make [bold]a[/bold]: texts" in shown
+    assert "4 of 5 make b: rows" in shown
+    terminal.truncate(0)
+    lines.end(Done(other, "ok", seconds=1.0), 2, 2)
+    lines.progress(32, 120, "texts", STAGE)
+    shown = " ".join(plain(terminal.getvalue()).split())
+    assert "[2/2] make b: ok in 1.0 s" in shown
+    assert "32 of 120 texts" in shown
+    assert "make b: rows" not in shown.rpartition("ok in 1.0 s")[2]
+    lines.end(Done(STAGE, "ok", seconds=1.0), 1, 2)
+    assert terminal.getvalue().rstrip().endswith("[1/2] make [bold]a[/bold]: ok in 1.0 s")
 
 
 def test_no_thread_draws_while_others_are_timed(terminal):
@@ -99,7 +120,7 @@ def test_no_thread_draws_while_others_are_timed(terminal):
     lines = Lines(terminal)
     lines.begin(STAGE, 1, 1)
     before = set(threading.enumerate())
-    lines.progress(1, 3, "texts")
+    lines.progress(1, 3, "texts", STAGE)
     assert set(threading.enumerate()) <= before
     lines.end(Done(STAGE, "ok"), 1, 1)
 
@@ -108,12 +129,12 @@ def test_a_bar_is_drawn_only_so_often(terminal, monkeypatch):
     monkeypatch.setattr(progress, "REFRESH_SECONDS", 1000.0)
     lines = Lines(terminal)
     lines.begin(STAGE, 1, 1)
-    lines.progress(1, 1000, "texts")
+    lines.progress(1, 1000, "texts", STAGE)
     first = len(terminal.getvalue())
     for done in range(2, 900):
-        lines.progress(done, 1000, "texts")
+        lines.progress(done, 1000, "texts", STAGE)
     assert len(terminal.getvalue()) == first
-    lines.progress(1000, 1000, "texts")  # the end is always drawn
+    lines.progress(1000, 1000, "texts", STAGE)  # the end is always drawn
     assert len(terminal.getvalue()) > first
 
 
@@ -121,7 +142,7 @@ def test_no_color_is_obeyed(terminal, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     lines = Lines(terminal)
     lines.begin(STAGE, 1, 1)
-    lines.progress(1, 3, "texts")
+    lines.progress(1, 3, "texts", STAGE)
     assert not re.search(r"\x1b\[(3[0-7]|38;)", terminal.getvalue())
 
 
@@ -129,7 +150,7 @@ def test_no_color_is_obeyed(terminal, monkeypatch):
 def test_quiet_says_only_what_failed(terminal, quiet):
     lines = Lines(terminal, quiet=quiet)
     lines.begin(STAGE, 1, 2)
-    lines.progress(1, 2, "texts")
+    lines.progress(1, 2, "texts", STAGE)
     lines.end(Done(STAGE, "ok"), 1, 2)
     assert (terminal.getvalue() == "") == quiet
     lines.end(Done(STAGE, "failed", reason="no network"), 2, 2)
@@ -144,7 +165,7 @@ def test_clock(seconds, shown):
 
 
 def test_progress_is_quiet_off_a_terminal(capsys):
-    Lines().progress(1, 2, "documents")
+    Lines().progress(1, 2, "documents", STAGE)
     assert capsys.readouterr().err == ""
     assert clock(65) == "1:05"
     assert clock(7389) == "2:03:09"

@@ -1,14 +1,12 @@
 """Rounds of timed processes: which are made together, which were timed apart, and what an executor does of them."""
 
 import textwrap
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from step_results import conditions, latency, stored
 from tests_support import Recorder
 
-from harness.measure.workers import isolated as worker
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.rounds import parts_that_fit, timed_separately
 from harness.pipeline.stage import Stage
@@ -78,17 +76,19 @@ def world(tmp_path, monkeypatch):
         )
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    take_turns = worker.run_in_turns
-
-    def allowed(orders, **more):
-        return take_turns([replace(order, allow=("round_functions",)) for order in orders], **more)
-
-    monkeypatch.setattr(worker, "run_in_turns", allowed)
 
     def run(*names, retry=()):
         watcher = Recorder()
         stages = [
-            Stage("latency", name, "round_functions:serve", {"name": name, "seed": 3}, round="data 0") for name in names
+            Stage(
+                "latency",
+                name,
+                "round_functions:serve",
+                {"name": name, "seed": 3},
+                modules=("round_functions",),
+                round="data 0",
+            )
+            for name in names
         ]
         done = Executor(Store(tmp_path / "store"), MeasureSpec(), watcher, retry=retry).run(stages)
         path = tmp_path / "order"

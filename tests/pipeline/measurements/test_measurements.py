@@ -289,7 +289,7 @@ def subject_of(**also):
     function = "harness.pipeline.steps.timing:latency"
     make = Stage("make", "make", function, {})
     inputs = dict.fromkeys(("model", "index", "collection"), make)
-    latency = Stage("latency", "latency", function, arguments, inputs, timed=True)
+    latency = Stage("latency", "latency", function, arguments, inputs, measures="time")
     memory = Stage("memory", "memory", function, {"type": "inverted", "params": {}}, about={"machine": "m"})
     measure = MeasureSpec(processes=2, **also)
     subject = Subject("s / c", measure, latency, make, make, make, memory, exact=True)

@@ -168,9 +168,9 @@ class RayExecutor(Executor):
         self._begin(unit)
         node = None
         cpus, memory, gpus = self._room(unit)
-        if any(stage.timed for stage in unit):
-            wanted = {str(stage.about["machine"]) for stage in unit}
-            fit = [name for name, machine in sorted(self.cluster.machines().items()) if {machine} == wanted]
+        if any(stage.measures != "nothing" for stage in unit):
+            wanted = {str(stage.about["machine"]) for stage in unit if "machine" in stage.about}
+            fit = [name for name, machine in sorted(self.cluster.machines().items()) if wanted <= {machine}]
             if not fit:
                 raise UserError(
                     "no running node has the machine of these times", key="--address",

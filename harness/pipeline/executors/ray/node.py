@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,10 +15,7 @@ from harness.pipeline.stage_outcome import REMEMBERED, Done
 from harness.pipeline.store.local import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from harness.measure.workers.isolated import KeptWorker
-    from harness.measure.workers.worker_process import Order, Outcome
+    from harness.measure.workers.warm import WarmWorkers
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Status
     from harness.pipeline.store.shared import SharedStore
@@ -35,12 +33,12 @@ class Maker:
     Args:
         url: Of the shared store.
         measure: Limits of a stage.
-        worker: Is given every stage, so that what a stage keeps in memory is there for the next; None gives each a
-            process of its own.
+        workers: Are given what is not measured, so that what a stage keeps in memory is there for the next unit; None
+            gives each unit processes of its own.
     """
 
-    def __init__(self, url: str, measure: MeasureSpec, worker: KeptWorker | None = None) -> None:
-        self.url, self.measure, self.worker = url, measure, worker
+    def __init__(self, url: str, measure: MeasureSpec, workers: WarmWorkers | None = None) -> None:
+        self.url, self.measure, self.workers = url, measure, workers
         self._opened: tuple[Store, SharedStore] | None = None
 
     def make(self, unit: list[Stage], inputs: list[Stage], ready: list[Stage]) -> Made:
@@ -56,8 +54,7 @@ class Maker:
             DamagedError: An input is missing in the shared store, or damaged.
         """
         store, shared = self._open()
-        executor = _Executor(store, self.measure, _Silent(), fresh=True, retry=REMEMBERED)
-        executor.worker = self.worker
+        executor = Executor(store, self.measure, _Silent(), fresh=True, retry=REMEMBERED, workers=self.workers)
         executor.done = {stage.key: Done(stage, "ok", shared.pull(stage.key, store), reused=True) for stage in inputs}
         executor.done |= {stage.key: Done(stage, "ok") for stage in ready if stage.key not in executor.done}
         executor.run(unit)
@@ -89,9 +86,9 @@ class Holder:
     """An actor: makes stages one after another in one process, in which the model that the first one loads stays."""
 
     def __init__(self, url: str, measure: MeasureSpec) -> None:
-        from harness.measure.workers.isolated import KeptWorker
+        from harness.measure.workers.warm import WarmWorkers
 
-        self._maker = Maker(url, measure, KeptWorker())
+        self._maker = Maker(url, measure, WarmWorkers(most_held=sys.maxsize))
 
     def begun(self) -> None:
         """Returns once the actor has its place."""
@@ -106,22 +103,13 @@ def made_here(unit: list[Stage], inputs: list[Stage], ready: list[Stage], url: s
     return Maker(url, measure).make(unit, inputs, ready)
 
 
-class _Executor(Executor):
-    worker: KeptWorker | None = None
-
-    def _call(self, orders: Sequence[Order], seed: int) -> list[Outcome]:
-        if self.worker is None or len(orders) > 1:
-            return super()._call(orders, seed)
-        return [self.worker.run(orders[0])]
-
-
 class _Silent:
     """Says nothing: the driver does."""
 
     def begin(self, stage: Stage, number: int, total: int) -> None:
         """Nothing."""
 
-    def progress(self, done: int, total: int | None, text: str) -> None:
+    def progress(self, done: int, total: int | None, text: str, stage: Stage) -> None:
         """Nothing."""
 
     def end(self, done: Done, number: int, total: int) -> None:

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from harness.errors import UserError
-from harness.measure.workers.isolated import KeptWorker
+from harness.measure.workers.warm import WarmWorkers
 from harness.pipeline.executors.ray.node import Maker
 from harness.pipeline.stage import Stage
 from harness.pipeline.store.local import DamagedError, Store
@@ -111,14 +111,14 @@ def test_a_node_makes_again_what_it_was_asked_for(node):
 
 def test_a_kept_worker_makes_one_stage_after_another(node):
     maker, store, _ = node
-    maker.worker = KeptWorker()
+    maker.workers = WarmWorkers()
     try:
         stages = [stage(name) for name in "abc"]
         for one in stages:
             assert maker.make([one], [], [])[0][0] == "ok"
         assert len({store.get(one.key).result["process"] for one in stages}) == 1
     finally:
-        maker.worker.close()
+        maker.workers.close()
 
 
 def test_a_store_that_cannot_be_written_is_a_message(tmp_path, monkeypatch):
