@@ -16,6 +16,7 @@ import harness
 from harness import Run, open_run, run_experiment
 from harness.errors import UserError
 from harness.experiment import RETRIES, Callback, Event, checked_spec, plan_experiment
+from harness.metrics import metric
 from harness.runs import frames
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +41,24 @@ def made(tmp_path_factory):
     spec = table(write_collection(folder))
     run = run_experiment(spec, store=folder / "store", out=folder / "run", progress=events.append)
     return run, events, folder, spec
+
+
+def test_results_and_keys_are_the_same_with_any_number_of_jobs(tmp_path):
+    folder = write_collection(tmp_path)
+    spec = table(folder)
+    spec["encoders"]["dense"] = {"type": "synthetic-dense", "dimensions": 4}
+    spec["indexes"]["flat"] = {"type": "faiss-flat"}
+    spec["systems"].append({"name": "dense", "encoder": "dense", "index": "flat"})
+    runs = [run_experiment(spec, store=tmp_path / f"s{n}", out=tmp_path / f"r{n}", jobs=n) for n in (1, 2)]
+    one, two = ({(r.system, r.metric): r.value for r in run.data.records if metric(r.metric).repeats} for run in runs)
+    assert one == two
+    assert len(one) > 20
+    assert [stage["key"] for stage in runs[0].data.facts["stages"]] == [
+        stage["key"] for stage in runs[1].data.facts["stages"]
+    ]
+    trec = [{path.name: path.read_bytes() for path in (run.folder / "runs").iterdir()} for run in runs]
+    assert trec[0] == trec[1]
+    assert len(trec[0]) == 2
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -58,20 +58,34 @@ def write_trec(
     with path.open("wb") as raw, _packed(raw, path) as packed:
         text = io.TextIOWrapper(packed, encoding="utf-8", newline="\n", write_through=True)
         for row, query in enumerate(query_ids):
-            name, previous = _quoted(query), np.float32(np.inf)
+            name = _quoted(query)
             name = f"%23{name[1:]}" if name.startswith("#") else name
-            for rank, (document, score) in enumerate(zip(ids[row], scores[row], strict=True), start=1):
-                if document < 0:
-                    break
-                if np.isnan(score):
-                    raise UserError(
-                        f"the score of query {query!r} and document {document_ids[document]!r} is not a number",
-                        remedy="check the encoder's vectors and the index for values that are not finite",
-                    )
-                previous = np.float32(min(score, np.nextafter(previous, np.float32(-np.inf))))
-                text.write(f"{name} Q0 {documents[document]} {rank} {float(previous)!r} {label}\n")
+            past = np.flatnonzero(ids[row] < 0)
+            numbers = ids[row, : past[0] if len(past) else None].tolist()
+            written = np.asarray(scores[row, : len(numbers)], np.float32)
+            if np.isnan(written).any():
+                document = document_ids[numbers[int(np.isnan(written).argmax())]]
+                raise UserError(
+                    f"the score of query {query!r} and document {document!r} is not a number",
+                    remedy="check the encoder's vectors and the index for values that are not finite",
+                )
+            ranked = enumerate(zip(numbers, _strictly_descending(written), strict=True), start=1)
+            text.write(
+                "".join(f"{name} Q0 {documents[number]} {rank} {score!r} {label}\n" for rank, (number, score) in ranked)
+            )
         text.flush()
         text.detach()
+
+
+def _strictly_descending(scores: NDArray[np.float32]) -> list[float]:
+    """The scores, each that is not below the one before it as the next smaller float32."""
+    if (scores < np.concatenate([np.float32([np.inf]), scores[:-1]])).all():
+        return [float(score) for score in scores.tolist()]
+    written, previous = [], np.float32(np.inf)
+    for score in scores:
+        previous = np.float32(min(score, np.nextafter(previous, np.float32(-np.inf))))
+        written.append(float(previous))
+    return written
 
 
 def read_trec(path: Path) -> Run:

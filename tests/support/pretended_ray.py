@@ -42,7 +42,7 @@ class Actor:
 
     def end(self):
         if self._made is not None:
-            self._made._maker.worker.close()
+            self._made._maker.workers.close()
         self.alive, self._made = False, None
 
 

@@ -169,4 +169,5 @@ def encode_stage(
         return encode(f"encode {label}")
     names = [f"encode {label}, shard {number + 1} of {count}" for number in range(count)]
     shards = {f"shard{number:05}": encode(name, shard=(number, count)) for number, name in enumerate(names)}
-    return once(Stage("encode", f"join {label}", f"{STEPS}.encode:join", {}, shards, libraries=("numpy",)))
+    joined = Stage("encode", f"join {label}", f"{STEPS}.encode:join", {}, shards, libraries=("numpy",))
+    return once(replace(joined, measures=next(iter(shards.values())).measures))

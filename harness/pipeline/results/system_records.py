@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.pipeline.results.finished_system import FinishedSystem
+    from harness.pipeline.stage import Stage
     from harness.pipeline.steps.evaluate import LatencySummary, Quality
     from harness.records import Source
 
@@ -85,7 +86,8 @@ class SystemRecords:
         intervals = self.system.work.intervals if self.system.measures("work") else {}
         if encoded.document.seconds is not None:
             rate = documents / max(encoded.document.seconds, 1e-9)
-            yield self._row("encode_documents_per_second", rate, "one pass, wall time")
+            method = _wall_time("one pass", self.system.stages.encode)
+            yield self._row("encode_documents_per_second", rate, method)
         for name, side in (("query", encoded.query), ("document", encoded.document)):
             ends = intervals.get(f"flops_encode_{name}")  # of the queries alone
             if side.flops is None:
@@ -155,7 +157,8 @@ class SystemRecords:
             for part, value in fitted.train_flops.items():
                 yield self._row(f"train_flops/{part}", value, method)
         if fitted.train_seconds is not None:
-            yield self._row("train_seconds", fitted.train_seconds, "one training, wall time")
+            method = _wall_time("one training", self.system.stages.fit)
+            yield self._row("train_seconds", fitted.train_seconds, method)
         if isinstance(count := parameters.get("parameters"), float):
             yield self._row("model_parameters", count, "sum over the weights")
         if isinstance(count := parameters.get("query parameters"), float):
@@ -172,6 +175,11 @@ class SystemRecords:
         interval: tuple[float, float] | None = None,
     ) -> Record:
         return record(*self.about, name, value, method=method, source=source, n=n, interval=interval)
+
+
+def _wall_time(what: str, stage: Stage) -> str:
+    """How a stage took the time of its own work."""
+    return f"{what}, wall time" if stage.measures == "time" else f"{what}, wall time; other stages may run beside it"
 
 
 def quality_records(about: About, quality: Quality) -> Iterator[Record]:

@@ -310,11 +310,12 @@ def test_nothing_else_is_measured_unless_it_is_asked_for():
     assert kinds == ["cold", "cold", *both, *both, "load", "load", "encoder-memory"]
 
 
-def test_each_has_a_key_of_its_own_and_is_timed():
+def test_each_has_a_key_of_its_own_and_a_process_of_its_own():
     _, by_name = pattern(also=["cold", "throughput", "load", "encoder-memory"])
     stages = [stage for each in by_name.values() for stage in each]
     assert len({stage.key for stage in stages}) == len(stages)
-    assert all(stage.timed for stage in stages)
+    memory = {"encoder-memory", "service-memory"}
+    assert all(stage.measures == ("memory" if stage.kind in memory else "time") for stage in stages)
     one, many = ([s for s in stages if s.kind == f"throughput/{threads}"] for threads in ("1", "all"))
     assert [(stage.threads, stage.arguments["threads"]) for stage in one] == [(1, 1), (1, 1)]
     assert all(stage.threads == stage.arguments["threads"] >= 1 for stage in many)

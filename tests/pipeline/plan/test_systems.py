@@ -49,6 +49,31 @@ def test_another_machine_repeats_what_is_timed_and_nothing_else(spec):
     assert {"build", "memory", "latency"} <= timed, "and what is made from them"
 
 
+def test_stages_say_what_they_measure_of_their_own_process(spec):
+    measured = {}
+    for stage in [stage for stages in system_stages(spec, "m") for stage in (*stages.all(), *stages.extras)]:
+        measured.setdefault(stage.measures, set()).add(stage.kind)
+    assert measured["time"] == {"build", "latency"}
+    assert measured["memory"] == {"memory", "service-memory"}
+    assert {"prepare", "fit", "encode", "search", "work", "quality", "summary"} <= measured["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind"), [("encode_documents_per_second", "encode"), ("train_seconds", "fit"), ("ndcg@10", "")]
+)
+def test_a_stage_whose_time_a_claim_names_runs_alone_and_anew(tmp_path, spec, metric, kind):
+    claim = {"name": "quick", "metric": metric, "system": "made up", "baseline": "lexical", "ratio_at_least": 1.0}
+    tables = {"encoders": ENCODERS, "indexes": {**INVERTED, **FLAT}, "systems": SYSTEMS}
+    claimed = load_small(tmp_path / "claimed", claims=[claim], **tables)
+    for before, after in zip(system_stages(spec, "m"), system_stages(claimed, "m"), strict=True):
+        for name in ("fit", "encode"):
+            first, second = getattr(before, name), getattr(after, name)
+            assert first.measures == "nothing"
+            assert second.measures == ("time" if name == kind else "nothing")
+            if name == kind:
+                assert first.key != second.key
+
+
 def test_a_learned_encoder_is_checked_with_all_figures(spec):
     stages = check_stages(spec, "dense")
     assert [stage.kind for stage in stages][-2:] == ["fit", "check"]
