@@ -79,7 +79,8 @@ def write_trec(
 
 def _strictly_descending(scores: NDArray[np.float32]) -> list[float]:
     """The scores, each that is not below the one before it as the next smaller float32."""
-    if (scores < np.concatenate([np.float32([np.inf]), scores[:-1]])).all():
+    before = np.concatenate([np.full(1, np.inf, np.float32), scores[:-1]])
+    if (scores < before).all():
         return [float(score) for score in scores.tolist()]
     written, previous = [], np.float32(np.inf)
     for score in scores:

@@ -20,9 +20,9 @@ STEPS = "harness.pipeline.steps"
 Measures: TypeAlias = Literal["nothing", "memory", "time"]
 """What a stage measures of its own process, and so how it may run.
 
-``time``: it runs alone, in a fresh process; nothing of the run works meanwhile. ``memory``: in a fresh process, beside
-others that read other artefacts, because pages that two processes map count as half in each one's share. ``nothing``:
-beside others, in a process that may have done other stages before.
+``time``: it runs alone, in a fresh process; no other stage of the run works meanwhile. ``memory``: in a fresh process,
+beside others that read other artefacts, because pages that two processes map count as half in each one's share.
+``nothing``: beside others, in a process that may have done other stages before.
 """
 VECTORS = ("numpy", "scipy")
 """Distributions with which a step itself reads, writes or compares vectors."""

@@ -56,13 +56,15 @@ class WarmWorkers:
         while len(self._idle) > self.most_idle:
             self._idle.pop(0).close()
 
-    def close_idle(self) -> None:
-        """End the processes that wait."""
-        while self._idle:
-            self._idle.pop().close()
+    def close_idle(self, most_held: int = 0) -> None:
+        """End the processes that wait and hold more anonymous bytes than this."""
+        for worker in [worker for worker in self._idle if worker.held() > most_held]:
+            self._idle.remove(worker)
+            worker.close()
 
     def close(self) -> None:
         """End all, whatever they do."""
-        self.close_idle()
+        while self._idle:
+            self._idle.pop().close()
         while self._busy:
             self._busy.pop().close()

@@ -41,6 +41,8 @@ NOT_IN_TURNS = "not-in-turns"
 """Asks for timings to be made again that were not taken in turns with the others of their round."""
 FREE_BYTES = 64 << 20
 """Less free space than this on the store's disk and no stage is begun."""
+IDLE_BYTES = 256 << 20
+"""Processes that wait for a stage and hold more than this are ended before a time is measured; others sleep."""
 LOOK_SECONDS = 0.5
 """How often a stage is looked at again that another run makes, while stages of this run are at work."""
 
@@ -101,7 +103,7 @@ class Executor:
         self.anew: Callable[[Stage], bool] = (lambda _: True) if fresh else again or (lambda _: False)
         self.jobs, self.workers = jobs, workers
         self.done: dict[str, Done] = {}
-        self._warm = workers or WarmWorkers(jobs)
+        self._warm = workers or WarmWorkers(2 * jobs)  # stages have one of two numbers of threads
         self._going: list[Going] = []
         self._memory, self._peaks = Room(), dict[str, int]()
         self._numbers: dict[str, int] = {}
@@ -176,7 +178,7 @@ class Executor:
             self.done |= {key: done for key, done in known.items() if done is not None}
             for part in parts_that_fit(waiting, self.done):
                 self._check_disk()
-                self._warm.close_idle()
+                self._warm.close_idle(IDLE_BYTES)
                 for stage in part:
                     self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
                 self._make(part)

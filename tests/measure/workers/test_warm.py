@@ -137,6 +137,8 @@ def test_closing_ends_those_at_work_and_those_that_wait(workers):
 
 def test_those_that_wait_can_be_ended_alone(workers):
     idle = result(workers, "pid")
+    workers.close_idle(1 << 40)
+    assert result(workers, "pid") == idle, "it is small"
     workers.close_idle()
     assert not Path(f"/proc/{idle}").exists()
     assert result(workers, "pid") != idle

@@ -123,20 +123,23 @@ def test_what_measures_time_works_alone(world):
     assert world.watcher.ended[2:4] == [("first", "ok", False), ("second", "ok", False)]
 
 
-def test_no_process_of_the_run_is_left_when_time_is_measured(world):
+@pytest.mark.parametrize("most", [0, 1 << 40])
+def test_processes_that_wait_are_ended_before_time_is_measured_where_they_are_large(world, monkeypatch, most):
+    monkeypatch.setattr(local, "IDLE_BYTES", most)
+
     class Looks(Recorder):
         def begin(self, one, number, total):
             if one.measures == "time":
-                path = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-                here["children"] = len(path.read_text().split()) - here["before"]
+                found.append(children() - before)
             super().begin(one, number, total)
 
-    here = {}
-    path = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-    here["before"] = len(path.read_text().split())
-    timed = stage("timed", measures="time")
-    results(world.run(stage("a"), timed, watcher=Looks()))
-    assert here["children"] == 0
+    found, before = [], children()
+    results(world.run(stage("a"), stage("timed", measures="time"), watcher=Looks()))
+    assert found == [1 if most else 0]
+
+
+def children():
+    return len(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
 
 
 def test_stages_that_measure_memory_run_beside_others(world):
