@@ -31,7 +31,7 @@ INVERTED = part("inverted")
 def finished(latencies=(), folder=None, index=INVERTED, **results):
     """A system with these results in place of those above."""
     given = {**step_results.RESULTS, **results}
-    stages = {name: SimpleNamespace(key=name) for name in given}
+    stages = {name: SimpleNamespace(key=name, measures="nothing") for name in given}
     done = {name: SimpleNamespace(artefact=stored(result)) for name, result in given.items()}
     timed = [SimpleNamespace(key=f"latency {number}") for number in range(len(latencies))]
     done |= {f"latency {n}": SimpleNamespace(artefact=stored(result)) for n, result in enumerate(latencies)}
@@ -223,3 +223,13 @@ def test_vectors_made_elsewhere_have_no_figures_of_encoding():
         "encode_documents_per_second", "flops_encode_query", "flops_encode_document", "flops_query",
     }  # fmt: skip
     assert all(unknown[name] == known[name] for name in unknown)
+
+
+def test_a_time_that_other_stages_may_have_made_longer_says_so():
+    records = {record.metric: record.method for record in SystemRecords("run", finished()).all()}
+    assert records["encode_documents_per_second"] == "one pass, wall time; other stages may run beside it"
+    assert records["build_seconds"] == "one build, wall time"
+    system = finished()
+    system.stages.encode.measures = "time"
+    alone = {record.metric: record.method for record in SystemRecords("run", system).all()}
+    assert alone["encode_documents_per_second"] == "one pass, wall time"
