@@ -70,7 +70,8 @@ def lines(path: Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
     try:
         with _opened(path) as file:
             for number, raw in enumerate(file, start=1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors).strip("\r\n")
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors)
+                line = line.removesuffix("\n").removesuffix("\r")
                 if line.strip():
                     yield number, line
     except UnicodeDecodeError as error:
