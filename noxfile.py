@@ -98,6 +98,14 @@ def drills(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Damage files of every form that comes from outside, thousands of each; takes half an hour on a free machine."""
+    install(session, "test")
+    environment = {"LACONIC_FUZZ": session.posargs[0] if session.posargs else "20000"}
+    session.run("pytest", "-q", "-n", "auto", "--timeout", "0", "tests/test_fuzz.py", env=environment)
+
+
+@nox.session
 def scale(session: nox.Session) -> None:
     """Predict a million documents from 200,000 and fewer, then measure them; takes an hour and 6 GB of disk."""
     install(session, "test")

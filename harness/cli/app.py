@@ -7,6 +7,7 @@ import sys
 import typer
 
 from harness.cli import estimate, init, inspect, models, nightly, results, run
+from harness.cli.tables import steady
 from harness.errors import UserError
 
 app = typer.Typer(
@@ -38,5 +39,5 @@ def _remedy(error: OSError) -> str:
 
 
 def _failed(text: str) -> int:
-    print(f"error: {text}", file=sys.stderr)  # noqa: T201
+    print(f"error: {steady(text)}", file=sys.stderr)  # noqa: T201
     return 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, SpecFile, StoreFolder
-from harness.cli.tables import show
+from harness.cli.tables import say, show
 from harness.errors import UserError, allowed
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _pins_of_run(folder: Path, overrides: list[str] | None) -> None:
     run = load_run(folder)
     lines = [f"--set {setting}" for setting in run.facts.get("pins", [])]
     lines += [f"# {source.name}: {source.commit}" for source in sources(run)]
-    typer.echo("\n".join(lines) or "this run took no model and no data set from the Hub")
+    say("\n".join(lines) or "this run took no model and no data set from the Hub")
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, StoreFolder
-from harness.cli.tables import show
+from harness.cli.tables import say, show
 from harness.errors import UserError
 from harness.nightly import PAIRS, ROUNDS
 from harness.spec.shipped import spec_path
@@ -59,9 +59,9 @@ def add(
         if target.add(entry):
             added += 1
             sentences += [f"{finding.sentence}{' (accepted)' if finding.accepted else ''}" for finding in findings]
-    typer.echo(f"{added} added, {len(runs) - added} were there already")
+    say(f"{added} added, {len(runs) - added} were there already")
     for sentence in sentences:
-        typer.echo(sentence)
+        say(sentence)
 
 
 @history.command(name="list")
@@ -70,10 +70,10 @@ def list_runs(folder: HistoryFolder = DEFAULT_HISTORY, as_json: AsJson = False) 
     runs = _existing(folder).summaries()
     if as_json:
         rows = [{**run._asdict(), "created": run.created.isoformat()} for run in runs]
-        typer.echo(json.dumps(rows, ensure_ascii=False))
+        say(json.dumps(rows, ensure_ascii=False))
         return
     if not runs:
-        typer.echo("the history is empty")
+        say("the history is empty")
         return
     cells = [
         (
@@ -98,14 +98,14 @@ def query(
     """Run SQL over all records; it cannot change them."""
     names, rows = _existing(folder).query(sql)
     if as_json:
-        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
+        say(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, default=str))
         return
     cells = [["" if value is None else str(value) for value in row] for row in rows]
     if sys.stdout.isatty():
         show(names, cells)
     else:  # tabs, so that `cut` and `awk` tell an empty cell from a space
         for line in (names, *cells):
-            typer.echo("\t".join(cell.translate(ONE_LINE) for cell in line))
+            say("\t".join(cell.translate(ONE_LINE) for cell in line))
 
 
 @history.command()
@@ -128,8 +128,8 @@ def prune(
     gone = _existing(folder).prune(goes, pretend=pretend)
     if pretend:
         for path in gone:
-            typer.echo(path.stem)
-    typer.echo(f"{len(gone)} runs {'would go' if pretend else 'removed'}")
+            say(path.stem)
+    say(f"{len(gone)} runs {'would go' if pretend else 'removed'}")
 
 
 @app.command()
@@ -196,7 +196,7 @@ def nightly(
     spec, allowances = load_spec(spec_file, REGISTRIES, overrides or ()), read_accepted(accepted)
     pages = out or Path("nightly") / spec.name
     night = run_nightly(spec, History(folder), Store(store), pages, allowances, Lines(quiet=quiet))
-    typer.echo(markdown(night), nl=False)
+    say(markdown(night), nl=False)
     typer.echo((pages / "index.html").resolve())
     raise typer.Exit(night.exit_code)
 
@@ -206,9 +206,9 @@ def _show(changes: Sequence[Change], *, everything: bool, as_json: bool) -> None
 
     if as_json:
         rows = [{**vars(change), "key": list(change.key), "sentence": change.sentence} for change in changes]
-        typer.echo(json.dumps(rows, ensure_ascii=False))
+        say(json.dumps(rows, ensure_ascii=False))
     else:
-        typer.echo("\n".join(lines(changes, all_metrics=everything)))
+        say("\n".join(lines(changes, all_metrics=everything)))
     raise typer.Exit(exit_code(changes))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import AsJson, file_to_write
+from harness.cli.tables import say
 
 app = typer.Typer()
 
@@ -35,7 +36,7 @@ def report(
     if out is not None:
         file_to_write(out)
     several = len(run_folders) > 1
-    typer.echo(
+    say(
         write_several(run_folders, out or Path("compared.html"), published_scores)
         if several
         else write_report(run_folders[0], out, published_scores)
@@ -57,12 +58,12 @@ def claims(
 
     judged = verdicts(load_run(run_folder), load_run(baseline) if baseline else None)
     if as_json:
-        typer.echo(json.dumps([vars(verdict) for verdict in judged], ensure_ascii=False))
+        say(json.dumps([vars(verdict) for verdict in judged], ensure_ascii=False))
     else:
         for verdict in judged:
-            typer.echo(f"{verdict.word.upper()}: {verdict.claim}\n  {verdict.sentence}")
+            say(f"{verdict.word.upper()}: {verdict.claim}\n  {verdict.sentence}")
         if not judged:
-            typer.echo("the spec makes no claims")
+            say("the spec makes no claims")
     raise typer.Exit(exit_code(judged))
 
 
@@ -87,7 +88,7 @@ def tables(
     run = load_run(run_folder)
     published = read_quoted(quoted, names(run)) if quoted else []
     wanted = tuple(metrics or (DEFAULT[:1] if quoted else DEFAULT))
-    typer.echo(table(run, wanted, form, decimals, published, parts=parts), nl=False)
+    say(table(run, wanted, form, decimals, published, parts=parts), nl=False)
 
 
 @app.command(name="export")
@@ -101,7 +102,7 @@ def export_run(
     from harness.runs.read import load_run
     from reports.exports.export import export
 
-    typer.echo(export(load_run(run_folder), form, what, out), nl=False)
+    say(export(load_run(run_folder), form, what, out), nl=False)
 
 
 @app.command()
@@ -115,9 +116,9 @@ def published(
 
     rows, ranks = beside(load_run(run_folder), scores)
     if rows:
-        typer.echo(printed(rows), nl=False)
+        say(printed(rows), nl=False)
     for rank in ranks:
-        typer.echo(rank.sentence)
+        say(rank.sentence)
     if any(row.word == "fail" for row in rows):
         raise typer.Exit(1)
 
@@ -136,4 +137,4 @@ def grid(
     """Print the computed memory of sparse and dense indexes, for every pair of codecs."""
     from reports.sections.memory_grid import printed
 
-    typer.echo(printed(form, dimensions, terms, documents, vocabulary, reduction), nl=False)
+    say(printed(form, dimensions, terms, documents, vocabulary, reduction), nl=False)

@@ -6,6 +6,8 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
+import typer
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
@@ -79,6 +81,23 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collect
         return space + cell if place in numbers else cell + space
 
     return [GAP.join(padded(place, cell) for place, cell in enumerate(line)).rstrip(" ") for line in lines]
+
+
+def say(text: object, *, nl: bool = True) -> None:
+    """Print to standard output; on a terminal without characters that steer it.
+
+    Names in a run folder or a history may come from somebody else. A pipe or a file gets every character.
+
+    Args:
+        text: What to print, as its `str`.
+        nl: Whether the line ends after it.
+    """
+    typer.echo(steady(str(text)) if sys.stdout.isatty() else text, nl=nl)
+
+
+def steady(text: str) -> str:
+    """Text of several lines without characters that steer a terminal or cannot be written."""
+    return "".join("\ufffd" if sign not in "\n\t" and _steers(sign) else sign for sign in text)
 
 
 def clean(cell: str) -> str:

@@ -139,7 +139,10 @@ def compared_by(folder: Path, similarity: Literal["cosine", "dot"] | None) -> Li
     if similarity is not None:
         return similarity
     file = folder / "config_sentence_transformers.json"
-    own = json.loads(file.read_text(encoding="utf-8")).get("similarity_fn_name") if file.is_file() else None
+    try:
+        own = json.loads(file.read_text(encoding="utf-8")).get("similarity_fn_name") if file.is_file() else None
+    except (ValueError, AttributeError, RecursionError):
+        raise UserError("this is no JSON object", file=file, key="model", remedy="get the file again") from None
     if own in {None, "cosine"}:
         return "cosine"
     if own in {"dot", "dot_score"}:

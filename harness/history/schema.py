@@ -159,7 +159,7 @@ def read_table(path: Path) -> Table:
 def _version(table: Table, path: Path) -> int:
     try:
         return int(json.loads((table.schema.metadata or {})[KEY])["schema"])
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         raise UserError("not a part of a history", file=path, remedy="move it out of this folder") from None
 
 

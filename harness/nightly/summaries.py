@@ -74,7 +74,7 @@ def feed(night: Night, earlier: str) -> str:
     """
     try:
         items = [item for item in json.loads(earlier)["items"] if item["id"] != night.id][:59] if earlier else []
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         items = []
     item = {
         "id": night.id,

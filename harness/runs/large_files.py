@@ -68,7 +68,7 @@ def _lines(path: Path, keys: Sequence[str]) -> Any:
     try:  # all at once, which is twice as fast; one by one only to name the line at fault
         objects = json.loads(f"[{','.join(row for row in rows if row)}]")
         whole = all(isinstance(row, dict) and all(key in row for key in keys) for row in objects)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = False
     return objects if whole else [_line(row, keys, path, number) for number, row in enumerate(rows, start=1) if row]
 
@@ -78,7 +78,7 @@ def _line(text: str, keys: Sequence[str], path: Path, number: int) -> dict[str, 
     remedy = "run the experiment again"
     try:
         row = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"not JSON: {error}", file=path, line=number, remedy=remedy) from None
     lacking = [key for key in keys if not isinstance(row, dict) or key not in row]
     if lacking:

@@ -68,7 +68,7 @@ def read_facts(folder: Path) -> Facts:
     path = folder / RUN
     try:
         facts = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"no finished run: {error}", file=path, remedy="give the folder that `laconic-bench run` wrote"
         ) from None

@@ -130,7 +130,7 @@ class RunData:
             return {}
         try:
             explained: ExplainedQuery = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             remedy = "run the experiment again"
             raise UserError(f"not JSON: {error}", file=self.folder / layout.EXPLAIN, remedy=remedy) from None
         return explained

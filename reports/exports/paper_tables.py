@@ -148,7 +148,8 @@ def _latex(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> s
 
 
 def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in " ".join(text.split())).replace("–", "--")
+    printable = "".join(char if char.isprintable() else " " for char in text)  # LaTeX ends at a control character
+    return "".join(_LATEX.get(char, char) for char in " ".join(printable.split())).replace("–", "--")
 
 
 def _markdown(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:

@@ -6,12 +6,14 @@ import pty
 import re
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from harness.cli.app import _failed
 from harness.cli.tables import aligned, clean, show
 
 ESCAPE = "\x1b"
@@ -166,3 +168,25 @@ def test_help_imports_neither_rich_nor_the_harness_heavy_parts():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+STEERING = "\\u001b]0;title\\u0007\\u009b31m\\u202e"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("tables",), ("tables", "--format", "latex"), ("export", "--format", "json"), ("claims",)], ids=str
+)
+def test_names_of_somebody_else_do_not_steer_a_terminal(run_folder, arguments):
+    """The run folder of a hostile colleague: a pipe gets the names as they are, where the format can hold them."""
+    for name in ("records.jsonl", "run.json"):
+        path = run_folder / name
+        path.write_text(path.read_text().replace("dense_1", f"dense{STEERING}"))
+    _, printed = on_a_terminal(arguments[0], str(run_folder), *arguments[1:])
+    assert "dense" in printed
+    assert not [sign for sign in printed if sign not in "\n\r\t" and unicodedata.category(sign) == "Cc"]
+    assert "\u202e" not in printed
+
+
+def test_a_message_does_not_steer_a_terminal(capsys):
+    assert _failed("a\x1b[31m\x9b\tb\nremedy") == 2
+    assert capsys.readouterr().err == "error: a\ufffd[31m\ufffd\tb\nremedy\n"

@@ -278,7 +278,7 @@ def _settings(path: Path | None) -> Settings:
         return Settings()
     try:
         content: Settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"this is no valid JSON: {error}", file=path, key="model", remedy="get the file again"
         ) from None

@@ -126,7 +126,7 @@ def _about(file: Path) -> About:
         content = json.loads(file.read_text(encoding="utf-8"))
         about: About = content
         complete = all(about["backbone"].values()) and bool(about["kind"]) and "attention" in about["base"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         complete = False
     if not complete:
         raise UserError(

@@ -59,7 +59,7 @@ def _routed(module: FolderModule) -> Iterator[FolderModule]:
     try:
         types = json.loads(file.read_text(encoding="utf-8"))["types"]
         yield from (FolderModule(str(type), module.folder / name) for name, type in types.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(
             "this does not say of which modules the model's two sides are made",
             file=file,

@@ -127,7 +127,7 @@ def _configurations(folder: Path, modules: Sequence[FolderModule]) -> Iterator[t
         file = place / CONFIG
         try:
             settings = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if isinstance(settings, dict):
             yield file, settings

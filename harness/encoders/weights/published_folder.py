@@ -229,7 +229,7 @@ def _settings(file: Path) -> dict[str, JsonValue]:
     """Content of a JSON file; nothing where it is not there or damaged, which its own reader says."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -283,6 +283,6 @@ def own_prompts(folder: Path) -> dict[str, str]:
         return {}
     try:
         prompts = json.loads(file.read_text(encoding="utf-8")).get("prompts") or {}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise UserError("this is no JSON object", file=file, key="model", remedy="get the file again") from None
     return {str(name): str(prompt) for name, prompt in prompts.items() if prompt}

@@ -270,7 +270,7 @@ def read_modules(file: Path) -> list[Module]:
     try:
         modules = json.loads(file.read_text(encoding="utf-8"))
         return [Module(type=str(module["type"]), path=str(module.get("path", ""))) for module in modules]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(
             "this is no list of modules with a type each",
             file=file,

@@ -26,6 +26,9 @@ INDEX = "model.safetensors.index.json"
 FLOATS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 """The format's names of the dtypes that models are computed in here -> torch's."""
 
+BYTES = {"F32": 4, "BF16": 2, "F16": 2}
+"""Bytes of a value of each of them."""
+
 
 @dataclass(frozen=True)
 class StoredTensor:
@@ -90,10 +93,16 @@ def tensors_in(file: Path) -> list[StoredTensor]:
             if name != "__metadata__"
             for begin, end in (entry["data_offsets"],)
         ]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(str(error)) from None
-    if any(tensor.begin < start for tensor in tensors):
-        raise ValueError("a tensor begins in the header")
+    for tensor in tensors:
+        sizes = (tensor.begin, tensor.size, *tensor.shape)
+        if not isinstance(tensor.dtype, str) or not all(type(size) is int and size >= 0 for size in sizes):
+            raise ValueError(f"{tensor.name!r} has an impossible size")
+        if tensor.begin < start:
+            raise ValueError("a tensor begins in the header")
+        if tensor.dtype in BYTES and tensor.size != math.prod(tensor.shape) * BYTES[tensor.dtype]:
+            raise ValueError(f"{tensor.name!r} has {tensor.size} bytes, which do not fit its shape {tensor.shape}")
     needed = max((tensor.begin + tensor.size for tensor in tensors), default=start)
     if whole < needed:
         raise ValueError(f"it has {whole} of {needed} bytes")
@@ -112,7 +121,7 @@ def weight_files(folder: Path) -> list[Path]:
         return [usual] if usual.is_file() else sorted(folder.glob("*.safetensors"))
     try:
         files = sorted({folder / name for name in json.loads(index.read_bytes())["weight_map"].values()})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(index, str(error)) from None
     if missing := [file for file in files if not file.is_file()]:
         what = f"the file is missing; {INDEX} names {len(files)} files"

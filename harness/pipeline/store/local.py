@@ -231,7 +231,7 @@ class Store:
         try:
             note = json.loads((self.root / "failures" / f"{key}.json").read_text(encoding="utf-8"))
             return str(note["status"]), str(note["reason"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def clear_failure(self, key: str) -> None:
