@@ -50,21 +50,21 @@ class WarmWorkers:
         """Let a process wait for its next order, or end it where it did not do well or holds too much."""
         self._busy.discard(worker)
         if outcome.status != "ok" or worker.held() > self.most_held:
-            worker.close()
+            worker.close(at_once=True)
             return
         self._idle.append(worker)
         while len(self._idle) > self.most_idle:
-            self._idle.pop(0).close()
+            self._idle.pop(0).close(at_once=True)
 
     def close_idle(self, most_held: int = 0) -> None:
         """End the processes that wait and hold more anonymous bytes than this."""
         for worker in [worker for worker in self._idle if worker.held() > most_held]:
             self._idle.remove(worker)
-            worker.close()
+            worker.close(at_once=True)
 
     def close(self) -> None:
         """End all, whatever they do."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop().close(at_once=True)
         while self._busy:
-            self._busy.pop().close()
+            self._busy.pop().close(at_once=True)

@@ -301,9 +301,13 @@ class Worker:
                 self.order.on_progress(message.done, message.total, message.text)
         return None
 
-    def close(self) -> None:
-        """Wait a moment for one that has answered or shut its pipe to leave; then end its whole process group."""
-        leaves = self._shut or (self._final is not None and self._final.peak is not None)
+    def close(self, *, at_once: bool = False) -> None:
+        """Wait a moment for one that has answered or shut its pipe to leave; then end its whole process group.
+
+        Args:
+            at_once: Do not wait: large libraries take seconds to leave.
+        """
+        leaves = not at_once and (self._shut or (self._final is not None and self._final.peak is not None))
         if self.child.stdin is not None:
             with contextlib.suppress(OSError):
                 self.child.stdin.close()  # there will be no other order

@@ -49,6 +49,10 @@ def pid(report): return os.getpid()
 def keep(mib, report):
     sys.held = b"x" * (mib << 20)
     return os.getpid()
+def farewell(path, report):
+    import atexit
+    atexit.register(lambda: open(path, "w").close())
+    return os.getpid()
 def wait(report, seconds=600):
     report(0, 1, "at work")
     time.sleep(seconds)
@@ -133,6 +137,13 @@ def test_closing_ends_those_at_work_and_those_that_wait(workers):
     workers.close()
     assert not [pid for pid in busy if Path(f"/proc/{pid}").exists()]
     workers.close()  # once more does no harm
+
+
+def test_a_process_that_waits_is_ended_without_waiting_for_what_it_does_when_it_leaves(workers, tmp_path):
+    pid = result(workers, "farewell", {"path": str(tmp_path / "left")})
+    workers.close()
+    assert not Path(f"/proc/{pid}").exists()
+    assert not (tmp_path / "left").exists()
 
 
 def test_those_that_wait_can_be_ended_alone(workers):
