@@ -94,8 +94,10 @@ def _unexplained(problems: Sequence[ErrorDetails]) -> list[ErrorDetails]:
     mistyped = [problem["loc"] for problem in problems if problem["type"] == "extra_forbidden"]
 
     def explained(problem: ErrorDetails) -> bool:
+        if problem["type"] != "missing":  # what a whole table does wrong is at no key
+            return False
         *table, key = problem["loc"]
         unknown = [str(place[-1]) for place in mistyped if list(place[:-1]) == table]
-        return problem["type"] == "missing" and bool(difflib.get_close_matches(str(key), unknown, n=1, cutoff=0.5))
+        return bool(difflib.get_close_matches(str(key), unknown, n=1, cutoff=0.5))
 
     return [problem for problem in problems if not explained(problem)]
