@@ -60,7 +60,7 @@ def made(tmp_path, folder, type="laconic", **params):
 def give_bias(encoder, bias):
     """Another bias of the terms, for the screened head as well."""
     encoder.bias = bias
-    encoder.screen = encoder.screen and Screen(encoder.head, bias)
+    encoder.screen = encoder.screen and Screen(encoder.head, bias, type(encoder.screen.rough))
 
 
 def failed(encoder, *declared):

@@ -13,9 +13,9 @@ from harness.encoders.backbones.batching import Ahead, Tokeniser, by_length, pac
 from harness.encoders.backbones.int8_linear import Int8Linear, to_int8
 from harness.encoders.backbones.onnx_backbone import FILE, OnnxBackbone
 from harness.encoders.backbones.query_lookup import TextReader
-from harness.encoders.backbones.screened_head import Screen
+from harness.encoders.backbones.screened_head import Screen, rough_head
 from harness.encoders.base import EncoderBase, Probe
-from harness.encoders.hardware import Hardware, described, multiplies_bfloat16
+from harness.encoders.hardware import Hardware, described
 from harness.encoders.weights.configuration import Configuration
 from harness.encoders.weights.sentence_transformers_folder import Contract, Weights, write
 from harness.training.max_head import max_logits
@@ -216,8 +216,8 @@ class PackedSparse(PackedEncoder):
         self.width = int(model.head.shape[0])
         self.columns, self.head, self.bias = _useful(model)
         exact = self.head.dtype == torch.float32 and self.head.device.type == "cpu"
-        some = model.contract.document_terms is not None or model.contract.query_terms is not None
-        self.screen = Screen(self.head, self.bias) if exact and some and multiplies_bfloat16() else None
+        rough = rough_head() if exact else None
+        self.screen = None if rough is None else Screen(self.head, self.bias, rough)
 
     def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Rows x terms, at most the contract's `document_terms` a row."""
@@ -244,7 +244,7 @@ class PackedSparse(PackedEncoder):
         def of_batch(
             states: torch.Tensor, lengths: list[int]
         ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-            if self.screen is not None and keep is not None:
+            if self.screen is not None and self.screen.rough.pays(len(states), keep):
                 for terms, logits in self.screen.largest(states, lengths, keep):
                     places, weights = largest_weights(logits.numpy(), keep)
                     yield self.columns[terms.numpy()[places]], weights
