@@ -26,6 +26,8 @@ ENGINES: dict[str, tuple[str, dict[str, object]]] = {
     "scipy": ("scipy", {}),
     "bmp": ("bmp", {}),
     "seismic": ("seismic", {}),
+    "qdrant-edge": ("qdrant-edge", {}),
+    "kannolo": ("kannolo", {}),
 }
 
 

@@ -5,7 +5,7 @@ python tests/bench/bench_indexes.py --growth 10000,100000,1000000 --terms 256
 
 Engines take turns pass by pass, each with all queries: disturbances fall on all alike, and each has the caches of
 a server that serves nothing else. `--evict` sweeps the caches before every query instead. Latency is the time of one
-query on one thread; `--clock cpu` counts the processor time of that thread, for machines that others work on too.
+query on one thread; `--clock cpu` counts the processor time of this process, for machines that others work on too.
 Recall is against exact float32 scores: those of scipy where it is among the engines. `--vectors` takes documents and
 queries instead of the generator, as .npz files of scipy CSR matrices or as folders of stored vectors. `--growth` builds
 the first engine over ever more documents, and fits latency and memory to a power of their number.
@@ -40,10 +40,13 @@ ENGINES = {
     "bmp": ("bmp", {"block_size": 16}),
     "seismic": ("seismic", {"query_cut": 64, "heap_factor": 0.9}),
     "seismic-default": ("seismic", {}),
+    "qdrant-edge": ("qdrant-edge", {}),
+    "qdrant-edge-u8": ("qdrant-edge", {"weights": "u8"}),
+    "kannolo": ("kannolo", {}),
 }
 SWEPT = 64 << 20
 """Bytes written before a query where caches are to hold nothing of the index."""
-CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def built(name, documents, few=None):

@@ -24,7 +24,9 @@ from bisection import order_of  # noqa: E402
 from synthetic import Corpus  # noqa: E402
 
 from harness.indexes import _packing, create  # noqa: E402
+from harness.indexes._bitmaps import KERNEL  # noqa: E402
 from harness.indexes.inverted import SEGMENT  # noqa: E402
+from harness.measure.machine.environment import cpu_model, instructions  # noqa: E402
 from harness.stats.entropy import subset_bits  # noqa: E402
 
 NEVER = 0.5
@@ -47,6 +49,7 @@ def main():
         documents = sparse.vstack(list(corpus.documents(given.documents)), format="csr")
         queries = corpus.queries(given.queries)
     rows = [queries[row] for row in range(queries.shape[0])]
+    print(f"{cpu_model()} ({instructions()}); kernel for bitmaps: {KERNEL}\n")
     bits = subset_bits(np.bincount(documents.indices, minlength=documents.shape[1]), documents.shape[0])
     least_bytes = bits / 8 / documents.nnz + 1
     print(f"at least {least_bytes:.3f} bytes/posting: {bits / documents.nnz:.2f} bits a document number, 8 an impact\n")
