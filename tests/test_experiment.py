@@ -17,6 +17,7 @@ from harness import Run, open_run, run_experiment
 from harness.errors import UserError
 from harness.experiment import RETRIES, Callback, Event, checked_spec, plan_experiment
 from harness.metrics import metric
+from harness.pipeline.stage import Stage
 from harness.runs import frames
 
 ROOT = Path(__file__).parents[1]
@@ -221,9 +222,10 @@ def test_a_watcher_is_used_as_it_is(made):
 def test_progress_and_notes_reach_the_callback():
     events = []
     callback = Callback(events.append)
-    callback.progress(3, None, "documents")
+    callback.progress(3, None, "documents", Stage("fit", "make it", "harness.x:f", {}))
     callback.note("little space is left")
-    assert events == [Event("progress", "documents", 3, None), Event("note", "little space is left")]
+    progress = Event("progress", "documents", 3, None, stage="make it")
+    assert events == [progress, Event("note", "little space is left")]
 
 
 def test_a_run_that_was_made_opens_equal(made):
