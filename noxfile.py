@@ -170,7 +170,9 @@ def lint(session: nox.Session) -> None:
     local = [
         part for name in ("harness", "reports", "counted_encoder", *helpers) for part in ("--known-first-party", name)
     ]
-    session.run("deptry", "tests", ".ci", "--ignore", "DEP002,DEP004", "--exclude", "^build", *local, silent=True)
+    # A benchmark compares with bm25s where a developer has installed it.
+    quiet = ("--ignore", "DEP002,DEP004", "--per-rule-ignores", "DEP001=bm25s", "--exclude", "^build")
+    session.run("deptry", "tests", ".ci", *quiet, *local, silent=True)
     resolve(session)
 
 
