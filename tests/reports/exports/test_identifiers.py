@@ -90,7 +90,7 @@ def test_a_run_of_an_earlier_version_loses_no_query_under_the_header(run_folder,
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe q", gzip.compress(b"q Q0 d 1 1.0 t\n" * 99)[:30], b"\x1f\x8b\x08 garbage"]
+    "content", [b"\xff\xfe q", gzip.compress(b"q Q0 d 1 1.0 t\n" * 99, mtime=0)[:30], b"\x1f\x8b\x08 garbage"]
 )
 def test_a_damaged_trec_run_is_one_message(tmp_path, content):
     for name in ("run.trec", "run.trec.gz"):
