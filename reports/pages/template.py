@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_BREAKS = re.compile(r"(?<=[,=()\[\]])(?=[^,=()\[\]\s])")
-"""The places behind a comma, an equals sign or a bracket, or behind the last of several in a row."""
+_BREAKS = re.compile(r"(?<=[,=()\[\]])(?<!\s[(\[])(?=[^,=()\[\]\s])")
+"""The places behind a comma, an equals sign or a bracket, or behind the last of several in a row.
+
+A bracket that begins a word stays with it: a line can end before the bracket.
+"""
 
 
 def render(template: str, **values: object) -> str:

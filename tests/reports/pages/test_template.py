@@ -92,6 +92,7 @@ def test_a_hostile_title_is_escaped_wherever_it_stands(text):
         ("SPLADE-tiny, queries by lookup", ["SPLADE-tiny, queries by lookup"]),
         ("<b>,&(", ["&lt;b&gt;,", "&amp;("]),
         ("", [""]),
+        ("a[b, c=d] (dominated)", ["a[", "b, c=", "d] (dominated)"]),
     ],
 )
 def test_a_name_breaks_after_commas_signs_and_brackets_and_is_escaped(name, parts):
