@@ -97,7 +97,9 @@ def tensors_in(file: Path) -> list[StoredTensor]:
         raise ValueError(str(error)) from None
     for tensor in tensors:
         sizes = (tensor.begin, tensor.size, *tensor.shape)
-        if not isinstance(tensor.dtype, str) or not all(type(size) is int and size >= 0 for size in sizes):
+        if not isinstance(tensor.dtype, str):
+            raise ValueError(f"{tensor.name!r} has a dtype that is no text")
+        if not all(type(size) is int and size >= 0 for size in sizes):
             raise ValueError(f"{tensor.name!r} has an impossible size")
         if tensor.begin < start:
             raise ValueError("a tensor begins in the header")
