@@ -28,8 +28,10 @@ def test_killed_in_each_stage(undisturbed, tmp_path):
     finished = []
     for label in labels:
         process = start_run(tmp_path)
-        begun = []
+        begun, ended = [], []
         for line in process.stderr:
+            if ": ok in " in line:
+                ended.append(line.split("] ")[1].rpartition(": ok in ")[0])
             if line.endswith(" ...\n"):
                 begun.append(line.split("] ")[1].removesuffix(" ...\n"))
                 if begun[-1] == label:
@@ -39,7 +41,7 @@ def test_killed_in_each_stage(undisturbed, tmp_path):
         process.communicate()
         # What was finished in an earlier round was not begun again.
         assert not set(begun) & set(finished), (begun, finished)
-        finished += begun[:-1]
+        finished += ended
     process = start_run(tmp_path)
     _, errors = process.communicate()
     assert process.returncode == 0, errors

@@ -302,12 +302,10 @@ class Worker:
         return None
 
     def close(self, *, at_once: bool = False) -> None:
-        """Wait a moment for one that has answered or shut its pipe to leave; then end its whole process group.
-
-        Args:
-            at_once: Do not wait: large libraries take seconds to leave.
-        """
+        """End its process group: at once, or after a moment for one that has answered or shut its pipe to leave."""
         leaves = not at_once and (self._shut or (self._final is not None and self._final.peak is not None))
+        if at_once:  # before it can see that its orders have ended
+            self._kill()
         if self.child.stdin is not None:
             with contextlib.suppress(OSError):
                 self.child.stdin.close()  # there will be no other order
@@ -323,13 +321,17 @@ class Worker:
                 self.child.wait(GRACE_SECONDS)
             except subprocess.TimeoutExpired:
                 self._stayed = True
-        if self.child.returncode is None:  # not waited for yet: its number still names this group and no other
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.child.pid, signal.SIGKILL)
+        self._kill()
         self.child.wait()
         if self._reading >= 0:
             os.close(self._reading)
             self._reading = -1
+
+    def _kill(self) -> None:
+        """Send SIGKILL to its process group."""
+        if self.child.returncode is None:  # not waited for yet: its number still names this group and no other
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.child.pid, signal.SIGKILL)
 
 
 def first_to_stop(workers: Sequence[Worker], seconds: float | None = None) -> list[tuple[Worker, Asked | Outcome]]:

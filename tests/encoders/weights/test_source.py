@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from harness.encoders import registry
 from harness.encoders.weights.hub_files import digest
@@ -103,5 +105,6 @@ def test_kinds_are_not_mixed_up(tmp_path, type, given, message):
 def test_nothing_that_could_run_is_copied(tmp_path):
     maker = registry.get("sentence-transformer")
     source = folder(tmp_path / "source", modules=DENSE)
+    save_file({"a": np.zeros(1, np.float32)}, source / "model.safetensors")
     maker(maker.Params(model=str(source))).fit(tmp_path / "out")
     assert {p.name for p in (tmp_path / "out" / "model").iterdir()} == {"modules.json", "model.safetensors"}
