@@ -13,6 +13,7 @@ from pydantic import Field
 from scipy import sparse
 
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
+from harness.indexes._batch import by_threads
 from harness.indexes._checks import check_k
 from harness.indexes._rows import blocks_of, rows_of
 from harness.indexes.files import Header, save_array, seal, unseal_header
@@ -136,11 +137,7 @@ class Inverted(IndexBase[InvertedParams]):
             for row in numbers:
                 ranked(keys, self._search_one(rows, row, keys), ids[row], as_bits[row])
 
-        if threads <= 1 or len(rows) <= 1:
-            part(range(len(rows)))
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(part, [range(t, len(rows), threads) for t in range(threads)]))
+        by_threads(part, len(rows), threads)
         return ids, scores
 
     def searcher(self, k: int, *, threads: int = 1) -> Searcher:

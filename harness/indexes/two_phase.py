@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -13,6 +12,7 @@ from scipy import sparse
 
 from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
+from harness.indexes._batch import by_threads
 from harness.indexes._checks import built, check_k
 from harness.indexes._rooms import Rooms, rooms_for
 from harness.indexes._rows import TidyRows, blocks_of, rows_of
@@ -110,11 +110,7 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
                 held, _ = self._search(parts, rows, row, pool, keys)
                 ranked_pool(pool, held, ids[row], as_bits[row])
 
-        if threads <= 1 or len(rows) <= 1:
-            part(range(len(rows)))
-        else:
-            with ThreadPoolExecutor(threads) as workers:
-                list(workers.map(part, [range(t, len(rows), threads) for t in range(threads)]))
+        by_threads(part, len(rows), threads)
         return ids, scores
 
     def searcher(self, k: int, *, threads: int = 1) -> Searcher:

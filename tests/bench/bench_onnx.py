@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 import tomllib
@@ -24,6 +23,7 @@ import torch
 from scipy import sparse
 
 from harness.encoders import registry
+from harness.measure.machine.environment import cpu_model, instructions
 
 ROOT = Path(__file__).resolve().parents[2]
 ENCODERS = tomllib.loads((ROOT / "experiments/quickstart.toml").read_text(encoding="utf-8"))["encoders"]
@@ -34,13 +34,6 @@ SIDES = {
     "onnxruntime int8": {"backend": "onnx", "quantise": "int8"},
 }
 BATCH = 32
-
-
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    fields = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
-    known = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16") if name in fields["flags"].split()]
-    return f"{fields['model name']}, family {fields['cpu family']} ({', '.join(known)}), kernel {platform.release()}"
 
 
 def timed(encode, texts) -> tuple[float, object]:
@@ -102,8 +95,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--models", default="minilm,splade-tiny,laconic", help="encoders of the quickstart")
     asked = parser.parse_args()
-    pairs = [json.loads(line) for line in asked.pairs.read_text(encoding="utf-8").splitlines()[-asked.count :]]
-    print(f"{processor()}; torch {torch.__version__}")
+    pairs = [
+        json.loads(line) for line in asked.pairs.read_text(encoding="utf-8").rstrip("\n").split("\n")[-asked.count :]
+    ]
+    print(f"{cpu_model()} ({instructions()}); torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as name:
         for model in asked.models.split(","):
             measure(model, pairs, asked.threads, Path(name))

@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from bench_onnx import processor
 
 from harness.encoders import registry
+from harness.measure.machine.environment import cpu_model, instructions
 
 ROOT = Path(__file__).resolve().parents[2]
 ENCODERS = tomllib.loads((ROOT / "experiments/quickstart.toml").read_text(encoding="utf-8"))["encoders"]
@@ -42,7 +42,7 @@ def main() -> None:
     torch.set_num_threads(1)
     lines = given.queries.read_text(encoding="utf-8").split("\n")
     queries = [json.loads(line)["text"] for line in lines[: given.count] if line]
-    print(processor())
+    print(f"{cpu_model()} ({instructions()})")
     for name in ("splade-tiny", "laconic"):
         with tempfile.TemporaryDirectory() as folder:
             encoder = opened(name, Path(folder))

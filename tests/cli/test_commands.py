@@ -12,28 +12,12 @@ import pytest
 import typer.main
 from commands import call, refused
 from scipy import sparse
-from small_specs import system, write_spec
-from stored import keep
 from vector_folders import write_vectors
 
 from harness.cli import app as cli
 from harness.cli import results
-from harness.measure.machine import doctor
-from harness.metrics import METRICS
-from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.store.local import Store
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """A folder with a spec, as the working directory."""
-    monkeypatch.chdir(tmp_path)
-    write_spec(tmp_path, systems=[system("s")])
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    return tmp_path
 
 
 @pytest.fixture
@@ -124,107 +108,6 @@ def test_a_folder_without_a_run_is_named(here, arguments):
 def test_a_damaged_run_is_one_message_that_names_the_file(run_folder, command, file, content, words):
     (run_folder / file).write_bytes(content)
     assert words in refused(command, run_folder)
-
-
-def test_plan_lists_the_stages_and_does_nothing(here):
-    answer = call("plan", "small.toml")
-    head, *rows, stored, left = answer.out.splitlines()
-    assert (answer.code, answer.err) == (0, "")
-    assert head.split() == ["key", "stage", "time", "memory", "basis"]
-    stages = json.loads(call("plan", "small.toml", "--json").out)
-    assert [row.split()[0] for row in rows] == [stage["key"][:12] for stage in stages]
-    assert all(row.endswith("unknown") for row in rows)
-    assert list(stages[0]) == ["key", "kind", "label", "basis", "seconds", "peak_bytes", "disk_bytes"]
-    assert stored == f"0 of {len(stages)} stages are stored."
-    assert left == f"{len(stages)} stages are of a kind that never ran with this store: what they take is not known."
-    assert not list((here / ".laconic-bench").rglob("manifest.json"))
-
-
-def test_plan_says_what_is_stored_and_guesses_from_what_stages_took(here):
-    stages = json.loads(call("plan", "small.toml", "--json").out)
-    store = Store(here / ".laconic-bench")
-    keep(store, stages[0]["key"], kind="prepare")
-    taken = {"kind": stages[1]["kind"], "label": stages[1]["label"], "seconds": 65.0, "peak_bytes": 5 << 20}
-    (store.root / "timings.jsonl").write_text(json.dumps({**taken, "disk_bytes": 3 << 20}) + "\nbroken")
-    _, first, second, *_, estimate, unknown = call("plan", "small.toml").out.splitlines()
-    assert first.endswith("stored")
-    assert re.search(r"1:05 +5 MiB  the same stage before$", second)
-    others = len(stages) - 1
-    assert estimate == f"Estimate for 1 of the other {others}: 1:05 of time, 5 MiB of memory at most, 3 MiB of disk."
-    assert unknown.startswith(f"{len(stages) - 2} stages are of a kind that never ran")
-
-
-def test_plan_of_one_system_has_its_stages_alone(here):
-    message = refused("plan", "small.toml", "--only", "nobody")
-    assert "there is no such system" in message
-    assert len(call("plan", "small.toml", "--only", "s").out.splitlines()) > 3
-
-
-def test_lists_are_what_the_registries_have(here):
-    for axis in ("collections", "encoders", "indexes", "measurements"):
-        names = getattr(REGISTRIES, axis).names()
-        assert json.loads(call("list", axis, "--json").out) == names
-        head, *rows = call("list", axis).out.splitlines()
-        assert head.split() == ["name", "what", "it", "is"]
-        assert [row.split()[0] for row in rows] == names
-        assert all(len(row.split()) > 1 for row in rows)
-    assert json.loads(call("list", "metrics", "--json").out) == list(METRICS)
-    assert "nDCG@10 (fraction)" in call("list", "metrics").out
-
-
-def test_a_type_is_listed_with_its_keys(here):
-    head, first, *_ = [row.split(None, 3) for row in call("list", "indexes", "faiss").out.splitlines()[1:]]
-    assert head == ["key", "takes", "default", "what it is"]
-    assert first[:3] == ["factory", "text", "needed"]
-    rows = json.loads(call("list", "encoders", "bm25", "--json").out)
-    assert [row["key"] for row in rows] == list(REGISTRIES.encoders.get("bm25").Params.model_fields)
-    assert all(row["description"] for row in rows)
-
-
-def test_only_what_has_keys_is_listed_with_them(here):
-    assert "remedy: leave out 'x'" in refused("list", "metrics", "x")
-    assert "did you mean 'faiss'" in refused("list", "indexes", "fais")
-
-
-def test_shipped_specs_are_listed_and_named_without_a_path(here):
-    rows = [row.split(None, 1) for row in call("list", "experiments").out.splitlines()]
-    assert ["quickstart", "Learned sparse against dense retrieval on docstrings"] in rows
-    assert call("plan", "quickstart", "--json").out == call("plan", EXPERIMENTS / "quickstart.toml", "--json").out
-    message = refused("plan", "quikstart")
-    assert "quikstart: there is no such file and no shipped spec of this name" in message
-    assert "did you mean 'quickstart'" in message
-
-
-def test_a_list_that_there_is_not_names_the_nearest(here):
-    message = refused("list", "encoder")
-    assert "there is no list of 'encoder'" in message
-    assert "did you mean 'encoders'" in message
-
-
-def test_the_schema_is_one_of_json_schema(here):
-    answer = call("schema")
-    assert json.loads(answer.out)["$schema"].startswith("https://json-schema.org/")
-
-
-@pytest.mark.parametrize(("level", "code"), [("ok", 0), ("warn", 0), ("bad", 1)])
-def test_doctor_fails_where_something_is_bad(monkeypatch, level, code):
-    findings = [doctor.Finding("ok", "cores", "4 usable"), doctor.Finding(level, "swap", "5 MiB", "free memory")]
-    monkeypatch.setattr(doctor, "examine", lambda: findings)
-    answer = call("doctor")
-    assert answer.code == code
-    assert answer.out.splitlines() == [
-        "level  what   reading   remedy",
-        "ok     cores  4 usable",
-        f"{level:5}  swap   5 MiB     free memory",
-    ]
-    found = json.loads(call("doctor", "--json").out)
-    assert found[1] == {
-        "level": level, "what": "swap", "reading": "5 MiB", "remedy": "free memory", "found": "5 MiB",
-    }  # fmt: skip
-
-
-def test_pin_says_that_nothing_moves(here):
-    assert call("pin", "small.toml").out == "every model is pinned, or lies in a folder or a wheel\n"
 
 
 def test_estimates_say_what_there_is_nothing_to_estimate_of(here):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -17,7 +16,8 @@ import numpy as np
 from pydantic import model_validator
 from scipy import sparse
 
-from harness.encoders.base import EncoderBase, Probe
+from harness.encoders.backbones.separate_queries import SeparateQueries
+from harness.encoders.base import Probe
 from harness.encoders.weights.hub_files import digest
 from harness.errors import UserError
 from harness.spec.params import Params
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from harness.encoders.base import Encoder, Role
-    from harness.vectors import Kind
 
 FOLDER = "lookup"
 """Of a model's folder: tokenizer.json and weights.npy, all that queries need."""
@@ -218,7 +217,7 @@ def read_weights(file: Path, vocabulary: Mapping[str, int], width: int) -> NDArr
     return weights
 
 
-class LookupEncoder(EncoderBase):
+class LookupEncoder(SeparateQueries):
     """Documents by a model, which is opened with the first of them; queries out of a table.
 
     Args:
@@ -227,24 +226,14 @@ class LookupEncoder(EncoderBase):
         terms: Active terms of a query at most.
     """
 
-    kind: Kind = "sparse"
-
     def __init__(self, folder: Path, documents: Callable[[], Encoder], terms: int | None) -> None:
         from tokenizers import Tokenizer
 
+        super().__init__(documents)
         self.weights: NDArray[np.float32] = np.load(folder / FOLDER / "weights.npy", allow_pickle=False)
         self.width = len(self.weights)
         self._tokenizer = Tokenizer.from_file(str(folder / FOLDER / "tokenizer.json"))
-        self.folder, self._open, self._terms = folder, documents, terms
-
-    @cached_property
-    def documents(self) -> Encoder:
-        """The encoder of the documents."""
-        return self._open()
-
-    def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Rows x terms, by the model."""
-        return sparse.csr_matrix(self.documents.encode_documents(texts))
+        self.folder, self._terms = folder, terms
 
     def encode_queries(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Rows x terms: the weight of each token of a query once, however often it stands there."""
@@ -270,10 +259,6 @@ class LookupEncoder(EncoderBase):
         if role == "document":
             return self.documents.count_tokens(texts, role)
         return [len(ids) for ids in self._ids(texts)]
-
-    def count_flops(self, tokens: int) -> float:
-        """Of a document."""
-        return self.documents.count_flops(tokens)
 
     def count_query_flops(self, tokens: int) -> float:
         """0.0: nothing is multiplied."""

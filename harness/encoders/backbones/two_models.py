@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from scipy import sparse
 
-from harness.encoders.base import EncoderBase, Probe
+from harness.encoders.backbones.separate_queries import SeparateQueries
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from harness.encoders.base import Encoder, Role
-    from harness.vectors import Kind
+    from harness.encoders.base import Encoder, Probe, Role
 
 PER_SIDE = ("parameters", "weight bytes")
 """Facts of a model that a report has of the query side besides."""
 
 
-class TwoModels(EncoderBase):
+class TwoModels(SeparateQueries):
     """Each side by its own model; a process that answers queries never opens that of the documents.
 
     Args:
@@ -29,19 +27,9 @@ class TwoModels(EncoderBase):
         queries: The encoder of the queries.
     """
 
-    kind: Kind = "sparse"
-
     def __init__(self, documents: Callable[[], Encoder], queries: Encoder) -> None:
-        self._open, self.queries, self.width = documents, queries, queries.width
-
-    @cached_property
-    def documents(self) -> Encoder:
-        """The encoder of the documents."""
-        return self._open()
-
-    def encode_documents(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Rows x terms."""
-        return sparse.csr_matrix(self.documents.encode_documents(texts))
+        super().__init__(documents)
+        self.queries, self.width = queries, queries.width
 
     def encode_queries(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Rows x terms."""
@@ -50,10 +38,6 @@ class TwoModels(EncoderBase):
     def count_tokens(self, texts: Sequence[str], role: Role) -> list[int]:
         """As the model of the role sees them."""
         return self._side(role).count_tokens(texts, role)
-
-    def count_flops(self, tokens: int) -> float:
-        """Of a document."""
-        return self.documents.count_flops(tokens)
 
     def count_query_flops(self, tokens: int) -> float:
         """Of a query."""

@@ -392,7 +392,7 @@ def _status_bytes(pid: int, field: str) -> int:
 def _kernel_kills() -> int:
     """How many processes this kernel has ended for want of memory since it started; 0 where it does not tell."""
     with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
+        for line in Path("/proc/vmstat").read_text().split("\n"):
             if line.startswith("oom_kill "):
                 return int(line.split()[1])
     return 0
