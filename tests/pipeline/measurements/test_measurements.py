@@ -131,7 +131,9 @@ def test_each_of_several_servers_has_an_encoder_and_a_searcher_of_its_own(system
     used = {}
 
     def answer(self, text, real=serving.Served.answer):
-        used.setdefault(threading.get_ident(), set()).add((id(self.encoder), id(self.searcher), id(self.engine)))
+        # by the thread itself: the number of a thread that has ended is given to a new one
+        thread = threading.current_thread()
+        used.setdefault(thread, set()).add((id(self.encoder), id(self.searcher), id(self.engine)))
         return real(self, text)
 
     monkeypatch.setattr(open_loop, "BOUNDS", 1e-9)
@@ -139,7 +141,7 @@ def test_each_of_several_servers_has_an_encoder_and_a_searcher_of_its_own(system
     asked = {"queries": None, "arrivals": 500, "warmup": 0, "seed": 1, "process": 0}
     found = serving.open_loop(bound=1e-9, servers=3, **asked, **system)
     assert (found.servers, found.conditions.threads_asked) == (3, 3)
-    here = used.pop(threading.get_ident())  # warm-up of all, and the first server's own
+    here = used.pop(threading.current_thread())  # warm-up of all, and the first server's own
     assert len(here) == 3
     assert all(len(own) == 1 and own < here for own in used.values())
     encoders, searchers, engines = (set(column) for column in zip(*here, strict=True))
