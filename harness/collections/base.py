@@ -44,11 +44,17 @@ class Judgement(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """One training pair with any hard negatives."""
+    """One training pair with any hard negatives. All texts are without prefixes."""
 
     query: str
     positive: str
     negatives: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Further passages that answer the query: a training draws one of all of them in each pass."""
+    scores: tuple[tuple[float, ...], ...] = ()
+    """What each teacher gives the positive, the `others` and the negatives, in this order; for distillation."""
+    symmetric: bool = False
+    """Whether the passages are of the queries' kind and get the queries' prefix."""
 
 
 Ties: TypeAlias = Literal["number", "identifier"]

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,7 +32,8 @@ class Source(Params):
     """One source: either a file or a collection's own pairs."""
 
     file: str | None = None
-    """JSON lines with `query`, `positive` and perhaps `negatives`; ``~`` and ``$VARIABLE`` are expanded."""
+    """JSON lines with `query`, `positive` and perhaps `negatives`, `others` (more positives), `scores` (a list for each
+    teacher) and `symmetric`; ``~`` and ``$VARIABLE`` are expanded."""
     collection: dict[str, JsonValue] | None = None
     """A collection as it would stand in a spec, with its `type`."""
     skip: int = Field(default=0, ge=0)
@@ -41,6 +43,9 @@ class Source(Params):
     sentence: bool = False
     """Ask with a sentence drawn from the passage, which loses it and gets the query, a title, as its beginning (inverse
     cloze task, arXiv 1906.00300). Passages of fewer than three sentences are left out."""
+    symmetric: bool = False
+    """Its passages are of the queries' kind (two questions that mean the same) and get the prefix of queries while
+    training, as LACONIC's authors give it to quora, simplewiki and stackexchange."""
 
     @field_validator("file")
     @classmethod
@@ -112,7 +117,8 @@ class Mixture(CollectionBase):
             pairs = list(_read(_path(source.file)) if source.file else opened(source.collection or {}, BARRED).pairs())
             random.Random(self.params.seed).shuffle(pairs)  # noqa: S311 - an order, not a secret
             taken = pairs[source.skip :][: source.limit]
-            yield from _cloze(taken, self.params.seed) if source.sentence else taken
+            for pair in _cloze(taken, self.params.seed) if source.sentence else taken:
+                yield pair._replace(symmetric=True) if source.symmetric else pair
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""
@@ -135,7 +141,7 @@ def _cloze(pairs: list[Pair], seed: int) -> Iterator[Pair]:
         fit = [place for place, text in enumerate(sentences) if 8 <= len(text.split()) <= 40]
         if len(sentences) >= 3 and fit:
             asked = sentences.pop(drawn.choice(fit))
-            yield Pair(asked, " ".join([pair.query, *sentences]), pair.negatives)
+            yield Pair(asked, " ".join([pair.query, *sentences]), pair.negatives, symmetric=pair.symmetric)
 
 
 def _path(name: str) -> Path:
@@ -157,7 +163,10 @@ def _read(path: Path) -> Iterator[Pair]:
             pair = _pair(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
             if pair is None:
                 raise UserError(
-                    "not a pair", file=path, line=number, remedy='write {"query": TEXT, "positive": TEXT} on each line'
+                    "not a pair",
+                    file=path,
+                    line=number,
+                    remedy='write {"query": TEXT, "positive": TEXT} on each line',
                 )
             yield pair
 
@@ -168,10 +177,17 @@ def _pair(line: bytes) -> Pair | None:
         row: object = json.loads(line.decode())
         if not isinstance(row, dict):
             return None
-        query, positive, negatives = row["query"], row["positive"], row.get("negatives") or []
-        if not isinstance(negatives, list) or not all(isinstance(text, str) for text in (query, positive, *negatives)):
+        query, positive, symmetric = row["query"], row["positive"], row.get("symmetric", False)
+        negatives, others, scores = (row.get(name) or [] for name in ("negatives", "others", "scores"))
+        if not all(isinstance(given, list) for given in (negatives, others, scores)):
             return None
-        "".join((query, positive, *negatives)).encode()  # half a pair of surrogates has no bytes
-    except (ValueError, KeyError, RecursionError):
+        texts = (query, positive, *negatives, *others)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(symmetric, bool):
+            return None
+        "".join(texts).encode()  # half a pair of surrogates has no bytes
+        taught = tuple(tuple(float(score) for score in teacher) for teacher in scores)
+        if not all(len(teacher) == len(texts) - 1 and all(map(isfinite, teacher)) for teacher in taught):
+            return None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return Pair(query, positive, tuple(negatives))
+    return Pair(query, positive, tuple(negatives), tuple(others), taught, symmetric)

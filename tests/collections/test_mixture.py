@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.collections.base import Pair
 from harness.collections.mixture import Mixture, MixtureParams
 from harness.errors import UserError
 
@@ -83,7 +84,31 @@ def test_a_source_that_is_none(source, message):
         pairs(source)
 
 
-@pytest.mark.parametrize("line", ["{", '{"query": "no positive"}', '{"query": 1, "positive": "x"}', "[]"])
+def test_more_positives_and_teachers_scores_come_out_of_a_file(tmp_path):
+    file = tmp_path / "t.jsonl"
+    row = {"query": "q", "positive": "p", "negatives": ["n"], "others": ["o"], "scores": [[3, 2, 1], [0.5, 0, -1]]}
+    file.write_text(json.dumps(row) + "\n")
+    taught = Pair("q", "p", ("n",), ("o",), ((3.0, 2.0, 1.0), (0.5, 0.0, -1.0)))
+    assert pairs({"file": str(file)}) == [taught]
+    assert pairs({"file": str(file), "symmetric": True}) == [taught._replace(symmetric=True)]
+    file.write_text(json.dumps({**row, "symmetric": True}) + "\n")
+    assert pairs({"file": str(file)}) == [taught._replace(symmetric=True)]
+
+
+NO_PAIRS = [
+    "{",
+    '{"query": "no positive"}',
+    '{"query": 1, "positive": "x"}',
+    "[]",
+    '{"query": "q", "positive": "p", "others": [1]}',
+    '{"query": "q", "positive": "p", "scores": [[1, 2]]}',
+    '{"query": "q", "positive": "p", "scores": [[NaN]]}',
+    '{"query": "q", "positive": "p", "scores": [1]}',
+    '{"query": "q", "positive": "p", "symmetric": 1}',
+]
+
+
+@pytest.mark.parametrize("line", NO_PAIRS)
 def test_a_line_that_is_no_pair_is_named(files, line):
     with (files / "a.jsonl").open("a") as file:
         file.write(line + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from scipy import sparse
 
 from harness.pipeline.steps.fit import open_type
-from harness.pipeline.steps.prepare import read_pairs
+from harness.pipeline.steps.prepare import pair_line, read_pairs
 from harness.pipeline.steps.result import StepResult
 from harness.training.negatives import choose
 
@@ -73,18 +72,18 @@ def mine(
     from harness.indexes import create
 
     rows = list(read_pairs(Path(pairs) / "pairs.jsonl"))
-    passages = list(dict.fromkeys(pair.positive for pair in rows))
+    passages = list(dict.fromkeys(text for pair in rows for text in (pair.positive, *pair.others)))
     place = {text: number for number, text in enumerate(passages)}
     answers: dict[str, set[int]] = {}
     for pair in rows:
-        answers.setdefault(pair.query, set()).add(place[pair.positive])
+        answers.setdefault(pair.query, set()).update(place[text] for text in (pair.positive, *pair.others))
     report(0, len(rows), "encoding the passages")
     ready = _encoder(encoder, model, passages, threads)
     documents = ready.encode_documents(passages)
     engine = create(index["type"], **index["params"])
     engine.build(documents)
     total = 0
-    with (Path(out) / "pairs.jsonl").open("w", encoding="utf-8") as file:
+    with (Path(out) / "pairs.jsonl").open("wb") as file:
         for begin in range(0, len(rows), BLOCK):
             block = rows[begin : begin + BLOCK]
             queries = ready.encode_queries([pair.query for pair in block])
@@ -102,8 +101,7 @@ def mine(
                     share=share,
                 )
                 total += len(chosen)
-                line = {"query": pair.query, "positive": pair.positive, "negatives": [passages[n] for n in chosen]}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                file.write(pair_line(pair._replace(negatives=tuple(passages[n] for n in chosen), scores=())))
             report(begin + len(block), len(rows), "queries")
     return Mined(len(rows), len(passages), total / max(len(rows), 1))
 

@@ -166,7 +166,7 @@ def _write_rules(folder: Path, rules: EvaluationRules, candidates: list[Query], 
 
 
 def prepare_pairs(*, out: str, type: str, params: JsonTable, report: Progress) -> PreparedPairs:
-    """Write ``pairs.jsonl`` (query, positive, negatives) of a collection.
+    """Write ``pairs.jsonl`` of a collection: see `pair_line`.
 
     Raises:
         UserError: The collection has no training pairs.
@@ -174,13 +174,24 @@ def prepare_pairs(*, out: str, type: str, params: JsonTable, report: Progress) -
     collection, count = _open(type, params), 0
     with (Path(out) / "pairs.jsonl").open("wb") as file:
         for pair in collection.pairs():
-            file.write(_line({"query": pair.query, "positive": pair.positive, "negatives": list(pair.negatives)}))
+            file.write(pair_line(pair))
             count += 1
             if count % 1000 == 0:
                 report(count, None, "pairs")
     if not count:
         raise UserError(f"a collection of type {type!r} has no training pairs", remedy="train on another collection")
     return PreparedPairs(count)
+
+
+def pair_line(pair: Pair) -> bytes:
+    """A line of a file of pairs: query, positive, negatives, and of the other fields those that are there."""
+    more: JsonTable = {
+        "others": list(pair.others),
+        "scores": [list(teacher) for teacher in pair.scores],
+        "symmetric": pair.symmetric,
+    }
+    row: JsonTable = {"query": pair.query, "positive": pair.positive, "negatives": list(pair.negatives)}
+    return _line({**row, **{name: value for name, value in more.items() if value}})
 
 
 def read_texts(file: Path) -> Iterator[tuple[str, str]]:
@@ -220,7 +231,14 @@ def read_pairs(file: Path) -> Iterator[Pair]:
     with file.open("rb") as lines:
         for line in lines:
             row = json.loads(line)
-            yield Pair(row["query"], row["positive"], tuple(row["negatives"]))
+            yield Pair(
+                row["query"],
+                row["positive"],
+                tuple(row["negatives"]),
+                tuple(row.get("others", ())),
+                tuple(tuple(teacher) for teacher in row.get("scores", ())),
+                row.get("symmetric", False),
+            )
 
 
 def read_qrels(file: Path) -> dict[str, dict[str, int]]:

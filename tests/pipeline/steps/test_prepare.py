@@ -125,7 +125,11 @@ def test_judgements_are_read_as_they_were_written(tmp_path_factory, judgements):
     assert {(q, d): relevance for q, by_document in read.items() for d, relevance in by_document.items()} == written
 
 
-@given(st.lists(st.builds(Pair, text, text, st.lists(text, max_size=3).map(tuple)), min_size=1, max_size=5))
+several = st.lists(text, max_size=3).map(tuple)
+scores = st.lists(st.lists(st.floats(-9, 9), max_size=3).map(tuple), max_size=2).map(tuple)
+
+
+@given(st.lists(st.builds(Pair, text, text, several, several, scores, st.booleans()), min_size=1, max_size=5))
 def test_pairs_are_read_as_they_were_written(tmp_path_factory, pairs):
     folder = tmp_path_factory.mktemp("pairs")
     assert run(folder, Given(pairs=pairs), step.prepare_pairs) == PreparedPairs(len(pairs))
