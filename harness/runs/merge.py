@@ -23,19 +23,27 @@ SAME_TIMING = ("k", "threads", "queries")
 
 
 def load_runs(folders: Sequence[Path]) -> RunData:
-    """One run, or several merged: systems are renamed "SYSTEM (RUN)", and claims are left to each run's own report.
+    """One run, or several `merged`.
+
+    Raises:
+        UserError: A folder holds no finished run, or no collection is in two of them.
+    """
+    return merged([load_run(folder) for folder in folders])
+
+
+def merged(runs: Sequence[RunData]) -> RunData:
+    """One run, or several side by side: systems are renamed "SYSTEM (RUN)", and each run keeps its own claims.
 
     The first run that has a collection decides its revision; runs with another revision of it are left out there.
     Times and resident sizes are left out of runs whose machine, k, threads or timed queries differ from the first
     run's. The notes name everything that is left out.
 
     Raises:
-        UserError: A folder holds no finished run, or no collection is in two of them.
+        UserError: No collection is in two of the runs.
     """
-    runs = [load_run(folder) for folder in folders]
     if len(runs) == 1:
         return runs[0]
-    names = _names(runs)
+    names = names_of(runs)
     revisions: dict[str, str | None] = {}
     holders: dict[str, int] = {}
     notes: list[str] = []
@@ -60,7 +68,8 @@ def load_runs(folders: Sequence[Path]) -> RunData:
     return _merged(parts, names, notes)
 
 
-def _names(runs: Sequence[RunData]) -> list[str]:
+def names_of(runs: Sequence[RunData]) -> list[str]:
+    """The name of each run; equal ones are numbered."""
     names = [str(run.facts["name"]) for run in runs]
     return [name if names.count(name) == 1 else f"{name} {place}" for place, name in enumerate(names, start=1)]
 
@@ -129,7 +138,7 @@ def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]
         "run": ", ".join(str(part.facts["run"]) for part in parts),
         "name": "-".join(names),
         "title": " | ".join(str(part.facts["title"]) for part in parts),
-        "description": f"{len(parts)} runs side by side. Claims are judged in each run's own report.",
+        "description": f"{len(parts)} runs side by side. Each claim is judged within its own run.",
         "created": ", ".join(str(part.facts["created"]) for part in parts),
         "spec_text": "\n\n".join(f"# {n}\n{part.facts['spec_text']}" for n, part in zip(names, parts, strict=True)),
         "spec_hash": ", ".join(str(part.facts["spec_hash"]) for part in parts),

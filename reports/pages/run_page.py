@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.claims.judge_run import verdicts
 from harness.metrics import METRICS
 from harness.metrics.benchmarks import BENCHMARKS
 from harness.runs import layout
 from harness.runs.read import RunData, load_run
 from harness.runs.sources import sources
+from reports.answers.answers import answers
 from reports.exports.standings import standings
 from reports.formatting import number
 from reports.pages.template import render, without_garbage_collection, write_page
-from reports.sections import all_collections, collection, conditions, memory_grid, scaling, stages, takeaways, training
+from reports.sections import all_collections, collection, conditions, memory_grid, scaling, stages, training
 from reports.sections.left_out import left_out
 
 if TYPE_CHECKING:
@@ -41,20 +41,29 @@ def write_several(folders: Sequence[Path], out: Path, published: Path | None = N
     Raises:
         UserError: A folder holds no finished run, or nothing is comparable.
     """
-    from harness.runs.merge import load_runs
+    from harness.runs.merge import merged, names_of
 
     with without_garbage_collection():
-        return write_page(page(load_runs(folders), published), out)
+        runs = [load_run(folder) for folder in folders]
+        beside = list(zip(names_of(runs), runs, strict=True))
+        return write_page(page(merged(runs), published, beside), out)
 
 
-def page(run: RunData, published: Path | None = None) -> str:
-    """The whole page; script and style are inside, and nothing is fetched."""
+def page(run: RunData, published: Path | None = None, beside: Sequence[tuple[str, RunData]] = ()) -> str:
+    """The whole page; script and style are inside, and nothing is fetched.
+
+    Args:
+        run: What is shown.
+        published: As `write_report` has it.
+        beside: Name of each run and the run itself, where `run` is several runs merged.
+    """
+    claims = [one for name, single in beside for one in answers(single, name)] if beside else answers(run)
     parts = [collection.part(run, name, place) for place, name in enumerate(_in_tasks(run))]
     overviews = all_collections.overviews(run)
     return render(
         "report.html",
         run=run.facts,
-        claims=takeaways.by_claim(verdicts(run)),
+        claims=claims,
         collections=parts,
         contents=contents(run, parts),
         overviews=overviews,

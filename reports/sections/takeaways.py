@@ -1,8 +1,7 @@
-"""What a reader takes away in ten seconds: verdicts by claim, and who is best, smallest and fastest."""
+"""What a reader takes away in ten seconds: who is best, smallest and fastest, and the order and signs of verdicts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.metrics import metric
@@ -12,7 +11,6 @@ from reports.formatting import number
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harness.claims import Verdict
     from harness.records import Record
 
 WORST = ("contradicted", "inconclusive", "not comparable", "not measured", "supported")
@@ -25,38 +23,6 @@ HIGHLIGHTS = (
 """Metric, heading, words for a value."""
 NAMED = 6
 """Dominated systems that a sentence names; where there are more, it names the others."""
-
-
-@dataclass(frozen=True)
-class ClaimVerdict:
-    """One claim: the verdict that decides it, on how many collections it is the same, and sentences, worst first."""
-
-    claim: str
-    word: str
-    title: str
-    share: str
-    sentences: Sequence[str]
-
-
-def by_claim(verdicts: Sequence[Verdict]) -> list[ClaimVerdict]:
-    """Claims in order; the worst verdict decides."""
-    claims: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        claims.setdefault(verdict.claim, []).append(verdict)
-    rows = []
-    for claim, own in claims.items():
-        word = min((verdict.word for verdict in own), key=WORST.index)
-        alike = sum(verdict.word == word for verdict in own)
-        rows.append(
-            ClaimVerdict(
-                claim=claim,
-                word=word,
-                title=f"{SIGNS[word]} {word.capitalize()}",
-                share="" if len(own) == 1 else f" on {alike} of {len(own)} collections",
-                sentences=[verdict.sentence for verdict in sorted(own, key=lambda verdict: WORST.index(verdict.word))],
-            )
-        )
-    return rows
 
 
 def takeaways(records: Mapping[tuple[str, str], Record], best: Mapping[str, str | None]) -> list[tuple[str, str]]:

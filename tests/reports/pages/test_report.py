@@ -130,12 +130,6 @@ def test_takeaways_say_who_stands_out(run_folder):
     assert found["Dominated"].startswith("dense_1; <script>alert(1)</script>: another system")
 
 
-def test_verdicts_of_many_collections_are_gathered_by_claim(run_folder):
-    first, second = takeaways.by_claim(verdicts(load_run(run_folder)))
-    assert (first.title, first.share) == ("✓ Supported", " on 2 of 2 collections")
-    assert (second.title, len(second.sentences)) == ("– Not comparable", 2)
-
-
 def test_what_no_table_names_is_shown_all_the_same(run_folder, monkeypatch):
     monkeypatch.setitem(METRICS, "smoothness", Metric("smoothness", "Smoothness", "ratio", "higher", "How smooth."))
     run = load_run(run_folder)

@@ -1,15 +1,12 @@
-"""What a reader takes away: who is best by how sure a margin, who is dominated, and one line a claim."""
+"""What a reader takes away: who is best by how sure a margin, and who is dominated."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.claims import Verdict
 from harness.metrics import METRICS
 from harness.records import record
-from reports.sections.takeaways import HIGHLIGHTS, NAMED, SIGNS, WORST, by_claim, takeaways
-
-WORDS = st.sampled_from(WORST)
+from reports.sections.takeaways import HIGHLIGHTS, NAMED, takeaways
 
 
 def rows_of(**values):
@@ -20,10 +17,6 @@ def rows_of(**values):
         for (name, _, _), value in zip(HIGHLIGHTS, own, strict=True)
         if value is not None
     }
-
-
-def verdict(claim, word, collection="c"):
-    return Verdict(claim, collection, word, f"On {collection}: {word}.", 0.5)
 
 
 def test_each_highlight_names_the_best_and_the_next():
@@ -70,29 +63,3 @@ def test_of_many_dominated_systems_the_sentence_names_the_others_smallest_first(
     rows = rows_of(large=(0.9, 400.0, None), small=(0.5, 100.0, None), **points)
     sentence = dict(takeaways(rows, {}))["Dominated"]
     assert sentence.startswith(f"{NAMED + 1} of {NAMED + 3} systems, all but small; large: another system")
-
-
-def test_the_worst_verdict_decides_a_claim_and_its_sentences_begin_with_it():
-    (row,) = by_claim([
-        verdict("x", "supported", "a"), verdict("x", "contradicted", "b"), verdict("x", "supported", "c"),
-    ])  # fmt: skip
-    assert (row.word, row.title, row.share) == ("contradicted", "✗ Contradicted", " on 1 of 3 collections")
-    assert row.sentences == ["On b: contradicted.", "On a: supported.", "On c: supported."]
-
-
-def test_a_claim_about_one_collection_counts_none():
-    (row,) = by_claim([verdict("x", "inconclusive")])
-    assert (row.title, row.share) == ("? Inconclusive", "")
-
-
-@given(st.lists(st.tuples(st.sampled_from("xyz"), WORDS), max_size=12))
-def test_every_verdict_is_in_one_claim_and_claims_keep_their_order(pairs):
-    verdicts = [verdict(claim, word, f"c{place}") for place, (claim, word) in enumerate(pairs)]
-    rows = by_claim(verdicts)
-    assert [row.claim for row in rows] == list(dict.fromkeys(claim for claim, _ in pairs))
-    assert sorted(text for row in rows for text in row.sentences) == sorted(v.sentence for v in verdicts)
-    for row in rows:
-        own = [word for claim, word in pairs if claim == row.claim]
-        assert WORST.index(row.word) == min(map(WORST.index, own))
-        assert row.title.startswith(SIGNS[row.word])
-        assert row.share in ("", f" on {own.count(row.word)} of {len(own)} collections")

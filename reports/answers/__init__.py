@@ -1,0 +1,1 @@
+"""What the page answers first of each claim, a sentence a question."""
