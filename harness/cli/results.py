@@ -67,30 +67,6 @@ def claims(
     raise typer.Exit(exit_code(judged))
 
 
-@app.command()
-def tables(
-    run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    form: Annotated[str, typer.Option("--format", help="latex, markdown or csv")] = "markdown",
-    metrics: Annotated[list[str] | None, typer.Option("--metric", help="Metric of a column. May be repeated.")] = None,
-    decimals: Annotated[int, typer.Option(min=0, max=8)] = 3,
-    quoted: Annotated[
-        Path | None,
-        typer.Option("--quoted", help="CSV of published numbers: names, then one column for each collection or task."),
-    ] = None,
-    parts: Annotated[bool, typer.Option("--parts", help="Give each part of a task a column.")] = False,
-) -> None:
-    """Print a table for a paper."""
-    from harness.runs.read import load_run
-    from reports.exports.paper_tables import DEFAULT, table
-    from reports.exports.quoted import read_quoted
-    from reports.exports.table_columns import names
-
-    run = load_run(run_folder)
-    published = read_quoted(quoted, names(run)) if quoted else []
-    wanted = tuple(metrics or (DEFAULT[:1] if quoted else DEFAULT))
-    say(table(run, wanted, form, decimals, published, parts=parts), nl=False)
-
-
 @app.command(name="export")
 def export_run(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],

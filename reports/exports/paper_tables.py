@@ -1,12 +1,7 @@
-"""Paper tables: LaTeX, Markdown, CSV.
-
-pandas computes the table. LaTeX is written here, because its Styler sets no rule and no heading between rows, as quoted
-numbers need them.
-"""
+"""Paper tables: LaTeX, Markdown, CSV."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -14,11 +9,13 @@ from harness.errors import UserError, allowed
 from harness.markdown import escaped, markdown_table
 from harness.metrics import METRICS
 from harness.runs.metrics import is_foreign
+from reports.exports.latex_table import FLOAT, Cell, Float, Group, Row, Shown, latex_table
 from reports.exports.spreadsheet import plain
 from reports.exports.table_columns import columns
+from reports.families import by_family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -30,27 +27,6 @@ if TYPE_CHECKING:
 Form: TypeAlias = Literal["latex", "markdown", "csv"]
 FORMS: tuple[Form, ...] = ("latex", "markdown", "csv")
 DEFAULT = ("ndcg@10", "recall@100", "index_bytes_per_document", "latency_total/p50")
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One value with its place among the systems, and the letters of the systems that it beats significantly.
-
-    `about` is "≈" for an estimate, else empty.
-    """
-
-    text: str
-    place: int = 0
-    beats: str = ""
-    about: str = ""
-
-
-Row: TypeAlias = "tuple[str, str, list[Cell]]"
-"""Letter, system, cells."""
 QUOTED = "Quoted, not measured here"
 
 
@@ -62,19 +38,21 @@ def table(
     quoted: Sequence[Quoted] = (),
     *,
     parts: bool = False,
+    around: Float = FLOAT,
 ) -> str:
     """Systems as rows. One metric: collections as columns and their average; several: metrics of each collection.
 
     Of a suite the columns are its tasks and its own mean; several metrics are given of the suite alone. `parts` gives
-    the parts of a task a column each.
+    the parts of a task a column each. Systems stand in groups: lexical, learned sparse, dense, fusions.
 
     Best bold, second underlined (LaTeX) or italic (Markdown); letters name the systems that are beaten significantly
     (Student's t, Holm's correction for all pairs, 5 %). "≈" marks an estimate, but not in CSV. Seconds are given in
     milliseconds. `quoted` systems stand below, set apart and without marks: their numbers come from elsewhere and share
-    no queries with the run.
+    no queries with the run. `around` is what surrounds a table in LaTeX.
 
     Raises:
-        UserError: The form or a metric is unknown, or numbers are quoted beside anything but one share (nDCG, recall).
+        UserError: The form or a metric is unknown, numbers are quoted beside anything but one share (nDCG, recall), or
+            a table that is not LaTeX is to have a caption or a label.
     """
     if form not in FORMS:
         raise UserError(f"there is no table form {form!r}", key="--format", remedy=allowed(form, FORMS))
@@ -85,15 +63,26 @@ def table(
         raise UserError(
             "quoted numbers need exactly one metric of quality", key="--quoted", remedy="for example --metric ndcg@10"
         )
-    systems = list(dict.fromkeys(system["name"] for system in run.systems))
+    if form != "latex" and (around.caption or around.label):
+        what = "--caption" if around.caption else "--label"
+        raise UserError("only a table in LaTeX has a caption or a label", key=what, remedy="add --format latex")
+    families = by_family(run)
+    systems = [name for own in families.values() for name in own]
     letters = {system: _letter(place) for place, system in enumerate(systems)}
     shown = columns(run, metrics, parts=parts)
     cells = [_measured(run, column, systems, letters, decimals) for column in shown]
-    quotes = [_quoted(run, column, quoted, decimals) for column in shown]
-    rows = [(letters[system], system, [column[line] for column in cells]) for line, system in enumerate(systems)]
-    apart = [("", name, [column[line] for column in quotes]) for line, (name, _) in enumerate(quoted)]
-    heads = ["System", *(column.head for column in shown)]
-    return {"latex": _latex, "markdown": _markdown, "csv": _csv}[form](heads, rows, apart)
+    rows = {system: Row(letters[system], system, [column[line] for column in cells])
+            for line, system in enumerate(systems)}  # fmt: skip
+    groups = [Group(title if len(families) > 1 else "", [rows[name] for name in own])
+              for title, own in families.items()]  # fmt: skip
+    if quoted:
+        quotes = [_quoted(run, column, quoted, decimals) for column in shown]
+        own_rows = [Row("", name, [column[line] for column in quotes]) for line, (name, _) in enumerate(quoted)]
+        groups.append(Group(QUOTED, own_rows, measured=False))
+    whole = Shown([(column.over, column.head) for column in shown], groups)
+    if form == "latex":
+        return latex_table(whole, around)
+    return (_markdown if form == "markdown" else _csv)(["System", *(column.title for column in shown)], groups)
 
 
 def _measured(
@@ -104,7 +93,8 @@ def _measured(
 
     kind = run.metric(column.metric)
     values = pd.Series([column.values.get(system, float("nan")) for system in systems], dtype=float)
-    beats = ["".join(sorted(letters[other] for other in column.beats.get(system, ()))) for system in systems]
+    order = list(letters.values())
+    beats = [_joined(order, {letters[other] for other in column.beats.get(system, ())}) for system in systems]
     about = ["≈" if system in column.estimated and system in column.values else "" for system in systems]
     return list(map(Cell, _texts(values, kind.unit, decimals), _places(values, kind), beats, about))
 
@@ -116,6 +106,19 @@ def _quoted(run: RunData, column: Column, quoted: Sequence[Quoted], decimals: in
 
 def _letter(place: int) -> str:
     return chr(ord("a") + place) if place < 26 else f"{_letter(place // 26 - 1)}{_letter(place % 26)}"
+
+
+def _joined(order: Sequence[str], beaten: Collection[str]) -> str:
+    """Letters of systems in order: "bc", or with ranges of three and more "a,c–f"."""
+    runs: list[list[str]] = []
+    for before, letter in zip(["", *order], order, strict=False):
+        if letter in beaten:
+            if not (before in beaten and runs):
+                runs.append([])
+            runs[-1].append(letter)
+    if all(len(own) < 3 for own in runs) and len(order) <= 26:
+        return "".join(letter for own in runs for letter in own)
+    return ",".join(f"{own[0]}–{own[-1]}" if len(own) > 2 else ",".join(own) for own in runs)
 
 
 def _texts(column: Iterable[float], unit: str, decimals: int) -> list[str]:
@@ -132,45 +135,28 @@ def _places(column: pd.Series[float], kind: Metric) -> list[int]:
     return column.rank(method="min", ascending=kind.direction == "lower").fillna(0).astype(int).tolist()
 
 
-def _latex(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
-    def mark(cell: Cell) -> str:
-        plain = r"$\approx$" * bool(cell.about) + cell.text.replace("–", "--")
-        text = {1: rf"\textbf{{{plain}}}", 2: rf"\underline{{{plain}}}"}.get(cell.place, plain)
-        return f"{text}$^{{{cell.beats}}}$" if cell.beats else text
-
-    lines = [rf"\begin{{tabular}}{{ll{'r' * (len(heads) - 1)}}}", r"\toprule"]
-    lines += [" & ".join(["", *map(_escaped, heads)]) + r" \\", r"\midrule"]
-    lines += [" & ".join([letter, _escaped(name), *map(mark, cells)]) + r" \\" for letter, name, cells in rows]
-    if apart:
-        lines += [r"\midrule", rf"\multicolumn{{{len(heads) + 1}}}{{l}}{{\emph{{{QUOTED}}}}} \\"]
-        lines += [" & ".join(["", _escaped(name), *map(mark, cells)]) + r" \\" for _, name, cells in apart]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def _escaped(text: str) -> str:
-    printable = "".join(char if char.isprintable() else " " for char in text)  # LaTeX ends at a control character
-    return "".join(_LATEX.get(char, char) for char in " ".join(printable.split())).replace("–", "--")
-
-
-def _markdown(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
+def _markdown(heads: Sequence[str], groups: Sequence[Group]) -> str:
     def mark(cell: Cell) -> str:
         plain = cell.about + cell.text
         text = {1: f"**{plain}**", 2: f"*{plain}*"}.get(cell.place, plain)
         return f"{text} ^{cell.beats}^" if cell.beats else text
 
-    body = [(letter, escaped(name), *map(mark, cells)) for letter, name, cells in rows]
-    if apart:
-        body.append(("", f"*{QUOTED}*", *[""] * (len(heads) - 1)))
-        body += [("", escaped(name), *map(mark, cells)) for _, name, cells in apart]
+    body: list[Sequence[str]] = []
+    for group in groups:
+        if group.title:
+            body.append(("", f"*{group.title}*", *[""] * (len(heads) - 1)))
+        body += [(row.letter, escaped(row.system), *map(mark, row.cells)) for row in group.rows]
     return "\n".join(markdown_table(("", *map(escaped, heads)), body, left=(0, 1))) + "\n"
 
 
-def _csv(heads: Sequence[str], rows: Sequence[Row], apart: Sequence[Row]) -> str:
+def _csv(heads: Sequence[str], groups: Sequence[Group]) -> str:
     import pandas as pd
 
     body = [
-        [letter, plain(name), *("" if cell.text == "–" else cell.text for cell in cells)]
-        for letter, name, cells in [*rows, *(("quoted", name, cells) for _, name, cells in apart)]
-    ]
+        [row.letter if group.measured else "quoted", plain(row.system),
+         *("" if cell.text == "–" else cell.text for cell in row.cells)]
+        for group in groups
+        for row in group.rows
+    ]  # fmt: skip
     table = pd.DataFrame(body, columns=range(len(heads) + 1))
     return table.to_csv(header=["", *map(plain, heads)], index=False, lineterminator="\n")

@@ -23,7 +23,8 @@ class Column:
     """One metric of all systems on a collection, a task or a suite, or its mean over columns before it.
 
     Attributes:
-        head: What stands above it.
+        over: What stands above it and its neighbours: the collection or suite of several metrics; empty for one metric.
+        head: What stands above it alone.
         metric: Its name.
         values: By system; those without a value are left out.
         beats: By system, those that it beats significantly.
@@ -31,12 +32,18 @@ class Column:
         estimated: Systems whose value is an estimate.
     """
 
+    over: str
     head: str
     metric: str
     values: Mapping[str, float]
     beats: Mapping[str, Sequence[str]]
     names: Sequence[str]
     estimated: Collection[str] = ()
+
+    @property
+    def title(self) -> str:
+        """Both heads in one line."""
+        return f"{self.over} {self.head}".strip()
 
     def quoted(self, values: Mapping[str, float]) -> float:
         """The value of a quoted system, of its values by name; NaN where one is missing."""
@@ -82,18 +89,18 @@ def columns(run: RunData, metrics: Sequence[str], *, parts: bool = False) -> lis
     return [*shown, *single, *([_average(single, metrics[0])] if len(single) > 1 and not suites else [])]
 
 
-def _head(run: RunData, name: str, title: str, *, named: bool) -> str:
-    """Title and metric; the metric alone where there is no title, the title alone where all columns share a metric."""
+def _heads(run: RunData, name: str, title: str, *, named: bool) -> tuple[str, str]:
+    """Title and metric; the title alone where all columns share a metric."""
     text = label(name) + (" (ms)" if run.metric(name).unit == "seconds" else "")
-    return title if title and not named else f"{title} {text}".strip()
+    return ("", title) if title and not named else (title, text)
 
 
 def _of_collection(run: RunData, collection: str, name: str, title: str, *, named: bool = True) -> Column:
     cells = run.cells()
     systems = dict.fromkeys(system["name"] for system in run.systems)
     rows = {system: cells[collection, system, name] for system in systems if (collection, system, name) in cells}
-    head, beats = _head(run, name, title, named=named), superiors(run, collection, name)
-    return _column(head, name, rows, beats, [collection])
+    heads, beats = _heads(run, name, title, named=named), superiors(run, collection, name)
+    return _column(heads, name, rows, beats, [collection])
 
 
 def _of_task(run: RunData, task: str, own: Sequence[str], name: str, *, parts: bool) -> list[Column]:
@@ -110,15 +117,19 @@ def _of_suite(run: RunData, suite: Suite, name: str, title: str, *, named: bool 
     systems = dict.fromkeys(system["name"] for system in run.systems)
     rows = {system: row for system in systems if (row := over(run, suite, system, name)) is not None}
     beats = superiors_over(run, suite.weights(), name)
-    return _column(_head(run, name, title, named=named), name, rows, beats, list(suite.tasks))
+    return _column(_heads(run, name, title, named=named), name, rows, beats, list(suite.tasks))
 
 
 def _column(
-    head: str, name: str, rows: Mapping[str, Record], beats: Mapping[str, Sequence[str]], names: Sequence[str]
+    heads: tuple[str, str],
+    name: str,
+    rows: Mapping[str, Record],
+    beats: Mapping[str, Sequence[str]],
+    names: Sequence[str],
 ) -> Column:
     values = {system: row.value for system, row in rows.items()}
     return Column(
-        head, name, values, beats, names, {system for system, row in rows.items() if row.source == "estimated"}
+        *heads, name, values, beats, names, {system for system, row in rows.items() if row.source == "estimated"}
     )
 
 
@@ -127,4 +138,4 @@ def _average(single: Sequence[Column], name: str) -> Column:
     systems = [system for system in single[0].values if all(system in column.values for column in single)]
     values = {system: fmean(column.values[system] for column in single) for system in systems}
     estimated = {system for column in single for system in column.estimated}
-    return Column("Average", name, values, {}, [name for column in single for name in column.names], estimated)
+    return Column("", "Average", name, values, {}, [name for column in single for name in column.names], estimated)

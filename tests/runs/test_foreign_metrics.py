@@ -153,7 +153,11 @@ def test_paper_tables_show_them_by_the_unit_of_their_records(run, form):
     text = table(run, ("judged@10", "widgets", "mood"), form)
     assert "0.700" in text
     assert "judged@10" in text
-    best_cells = {"markdown": ("**0.700**", "**4**"), "latex": (r"\textbf{0.700}", r"\textbf{4}"), "csv": (",4,", ",9")}
+    best_cells = {
+        "markdown": ("**0.700**", "**4**"),
+        "latex": (r"\bfseries 0.700", r"\bfseries 4"),
+        "csv": (",4,", ",9"),
+    }
     assert all(cell in text for cell in best_cells[form])
     with pytest.raises(UserError, match="there is no metric 'gadgets'"):
         table(run, ("gadgets",), form)
