@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import math
-import random
 import sys
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
 from harness.errors import UserError
 from harness.training import checkpoint
+from harness.training.batches import batches, hold_out
 from harness.training.cached import backward, ndcg
 from harness.training.devices import ALONE, Devices
-from harness.training.topics import arrange, topics
+from harness.training.examples import Example, negatives_of
 from harness.training.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from harness.training.objectives import Batch, Objective
     from harness.training.params import TrainingParams
 
-Example: TypeAlias = "tuple[str, str] | tuple[str, str, Sequence[str]]"
 VALIDATED = 32
 """Texts encoded at a time in a validation."""
 TRIMMED = 4
@@ -191,78 +190,12 @@ def _recompute(backbone: torch.nn.Module, undo: bool = False) -> None:
             layer.forward = partial(again, layer.forward, use_reentrant=False)
 
 
-def hold_out(pairs: Sequence[Example], count: int, seed: int) -> tuple[list[Example], list[Example]]:
-    """Training pairs, and `count` others that share no text with them."""
-    if not count:
-        return list(pairs), []
-    order = list(range(len(pairs)))
-    random.Random(f"held out {seed}").shuffle(order)  # noqa: S311 - an order, not a secret
-    held: list[Example] = []
-    taken: set[str] = set()
-    for place in order:
-        query, passage = pairs[place][0], pairs[place][1]
-        if len(held) < count and not {query, passage} & taken:
-            held.append((query, passage))
-            taken |= {query, passage}
-    return [pair for pair in pairs if not {pair[0], pair[1]} & taken], held
-
-
 def rate(step: int, params: TrainingParams) -> float:
     """Share of the peak learning rate at a step (counted from 0): a linear rise, then a cosine to zero."""
     rise = round(params.warmup * params.steps)
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(params.steps - rise, 1)))
-
-
-def negatives_of(example: Example) -> Sequence[str]:
-    """Hard negatives of an example."""
-    return example[2] if len(example) == 3 else ()
-
-
-def batches(pairs: Sequence[Example], params: TrainingParams, seed: int) -> Iterator[list[Example]]:
-    """`params.steps` batches, the pairs shuffled anew for each pass; no text stands twice in a batch.
-
-    A passage that answers two queries of one batch would be a negative of both. Of a pair's own hard negatives,
-    `params.negatives` are drawn. With `params.topics`, a batch's pairs are of one topic, except in the last batches of
-    a pass.
-    """
-    drawn = random.Random(seed)  # noqa: S311 - an order, not a secret
-    labels = None if params.topics is None else topics([" ".join(pair[:2]) for pair in pairs], params.topics, seed)
-    waiting: list[int] = []
-    for _ in range(params.steps):
-        batch: list[Example] = []
-        taken: set[str] = set()
-        later: list[int] = []
-        while len(batch) < params.pairs_per_step:
-            if not waiting:
-                if len(later) + len(batch) >= len(pairs):
-                    raise UserError(
-                        f"the training pairs hold fewer than {params.pairs_per_step} different texts",
-                        key="training.pairs_per_step",
-                        remedy="use a collection with more pairs, or a smaller batch",
-                    )
-                waiting = list(range(len(pairs)))
-                drawn.shuffle(waiting)
-                if labels is not None:  # taken from the end
-                    waiting = arrange(waiting, labels, params.pairs_per_step, drawn)[::-1]
-                aside = set(later)
-                waiting = [place for place in waiting if place not in aside]
-            example = pairs[place := waiting.pop()]
-            query, passage = example[0], example[1]
-            if query in taken or passage in taken:
-                later.append(place)
-                continue
-            taken |= {query, passage}
-            if not params.negatives:
-                batch.append((query, passage))
-                continue
-            fresh = [text for text in dict.fromkeys(negatives_of(example)) if text not in taken]
-            chosen = drawn.sample(fresh, min(params.negatives, len(fresh)))
-            taken |= set(chosen)
-            batch.append((query, passage, chosen))
-        waiting += reversed(later)
-        yield batch
 
 
 def _trainable(

@@ -106,7 +106,7 @@ def peer(folder: Path, asked, pairs, marks: list):
         from sentence_transformers.sampler import DefaultBatchSampler
     except ImportError:
         from sentence_transformers.base.sampler import DefaultBatchSampler
-    from harness.training.loop import batches
+    from harness.training.batches import batches
 
     params = settings(asked)
     rows = [pair for batch in batches([(p.query, p.positive) for p in pairs], params, 0) for pair in batch]

@@ -4,7 +4,8 @@ import pytest
 import torch
 from toy_training import backbone, pool, problem, run, settings, tokenise
 
-from harness.training.loop import _gradients, _tokens, batches, train
+from harness.training.batches import batches
+from harness.training.loop import _gradients, _tokens, train
 from harness.training.objectives import DenseObjective, SparseObjective
 
 

@@ -7,8 +7,9 @@ import torch
 from toy_training import accuracy, backbone, pool, problem, run, settings, tokenise
 
 from harness.errors import UserError
+from harness.training.batches import batches, hold_out
 from harness.training.cached import ndcg
-from harness.training.loop import batches, hold_out, rate, train
+from harness.training.loop import rate, train
 from harness.training.max_head import max_logits
 from harness.training.objectives import DenseObjective, SparseObjective
 

@@ -153,14 +153,17 @@ def train_model(
     Raises:
         UserError: There are no pairs, no hard negatives where they are asked for, or what the loop finds wrong.
     """
+    from harness.training.batches import hold_out
     from harness.training.devices import find
-    from harness.training.loop import hold_out, negatives_of, train
+    from harness.training.examples import Chosen, examples
+    from harness.training.loop import train
     from harness.training.objectives import Batch, SparseObjective
 
     if not pairs:
         raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
     phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
-    if any(phase.negatives for phase in phases) and not any(pair.negatives for pair in pairs):
+    whole = examples(pairs)
+    if any(phase.negatives for phase in phases) and not whole.with_negatives().any():
         raise UserError(
             "the training pairs have no hard negatives",
             key="training.negatives",
@@ -175,13 +178,13 @@ def train_model(
     started, pairs_seen, steps = time.perf_counter(), 0, sum(phase.steps for phase in phases)
     adapters: list[dict[str, torch.Tensor]] = []
     # The same for all phases: a pair that validates one phase must not have trained another.
-    learned, held = hold_out(
-        [(p.query, p.positive, p.negatives) for p in pairs], max(phase.validation_pairs for phase in phases), seed
-    )
+    rest, held = hold_out(whole, max(phase.validation_pairs for phase in phases), seed)
+    learned = examples(rest)
     for number, phase in enumerate(phases, start=1):
         before, head = len(curve), objective(phase)
-        wanted = {"all": (True, False), "with negatives": (True,), "without negatives": (False,)}[phase.only]
-        examples = [example for example in learned if bool(negatives_of(example)) in wanted]
+        chosen = learned
+        if phase.only != "all":
+            chosen = Chosen(learned, learned.with_negatives() == (phase.only == "with negatives"))
 
         def tokenise(queries: list[str], passages: list[str], phase: TrainingParams = phase) -> Batch:
             return Batch(
@@ -198,7 +201,7 @@ def train_model(
             model.backbone,
             head,
             tokenise,
-            examples,
+            chosen,
             phase,
             seed=seed + number - 1,
             lora_scale=scales,

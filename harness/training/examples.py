@@ -1,0 +1,132 @@
+"""Training pairs by their number: lists, tables on disk, and choices of their rows, none of which copies a text."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias, overload
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from numpy.typing import NDArray
+
+Example: TypeAlias = "tuple[str, str] | tuple[str, str, Sequence[str]]"
+"""(query, passage), or (query, passage, hard negatives)."""
+BLOCK = 1 << 16
+"""Places that are looked up at a time."""
+
+
+def negatives_of(example: Example) -> Sequence[str]:
+    """Hard negatives of an example."""
+    return example[2] if len(example) == 3 else ()
+
+
+class Examples(Sequence[Example]):
+    """Pairs that are read one by one; a subclass says how many there are and how one is read.
+
+    What looks at all pairs is a method, because a table on disk does it block by block.
+    """
+
+    @abstractmethod
+    def row(self, place: int) -> Example:
+        """The pair at a place from 0."""
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Example]: ...
+    def __getitem__(self, place: int | slice) -> Example | list[Example]:
+        if isinstance(place, slice):
+            return [self.row(number) for number in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return self.row(place % len(self))
+
+    def sharing(self, texts: Collection[str]) -> NDArray[np.bool_]:
+        """Which pairs have one of these texts as query or passage."""
+        own = frozenset(texts)
+        return np.fromiter((not own.isdisjoint(pair[:2]) for pair in self), np.bool_, len(self))
+
+    def with_negatives(self) -> NDArray[np.bool_]:
+        """Which pairs have hard negatives."""
+        return np.fromiter((bool(negatives_of(pair)) for pair in self), np.bool_, len(self))
+
+
+class Listed(Examples):
+    """Pairs in memory.
+
+    Args:
+        pairs: Not copied.
+    """
+
+    def __init__(self, pairs: Sequence[Example]) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def row(self, place: int) -> Example:
+        """See `Examples`."""
+        return self.pairs[place]
+
+
+class Chosen(Examples):
+    """Some pairs of others: four bytes a pair.
+
+    Args:
+        pairs: Of which they are chosen.
+        mask: One for each pair: whether it is.
+    """
+
+    def __init__(self, pairs: Examples, mask: NDArray[np.bool_]) -> None:
+        self.pairs = pairs
+        # Block by block: all places at once would be numbers of eight bytes.
+        blocks = (mask[begin : begin + BLOCK].nonzero()[0] + begin for begin in range(0, len(mask), BLOCK))
+        self.places = np.concatenate([np.empty(0, np.uint32), *(block.astype(np.uint32) for block in blocks)])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def row(self, place: int) -> Example:
+        """See `Examples`."""
+        return self.pairs.row(int(self.places[place]))
+
+    def sharing(self, texts: Collection[str]) -> NDArray[np.bool_]:
+        """See `Examples`."""
+        return self.pairs.sharing(texts).take(self.places)
+
+    def with_negatives(self) -> NDArray[np.bool_]:
+        """See `Examples`."""
+        return self.pairs.with_negatives().take(self.places)
+
+
+class Texts(Sequence[str]):
+    """One text of each pair, made when it is asked for.
+
+    Args:
+        pairs: Of which.
+        text: Of a pair.
+    """
+
+    def __init__(self, pairs: Sequence[Example], text: Callable[[Example], str]) -> None:
+        self.pairs, self.text = pairs, text
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self.text(pair) for pair in self.pairs[place]]
+        return self.text(self.pairs[place])
+
+
+def examples(pairs: Sequence[Example]) -> Examples:
+    """These pairs as `Examples`."""
+    return pairs if isinstance(pairs, Examples) else Listed(pairs)
