@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from harness.training.examples import Pair as Pair  # noqa: TC001 - importers of it find it here
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -41,20 +43,6 @@ class Judgement(NamedTuple):
     query_id: str
     document_id: str
     relevance: int
-
-
-class Pair(NamedTuple):
-    """One training pair with any hard negatives. All texts are without prefixes."""
-
-    query: str
-    positive: str
-    negatives: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    """Further passages that answer the query: a training draws one of all of them in each pass."""
-    scores: tuple[tuple[float, ...], ...] = ()
-    """What each teacher gives the positive, the `others` and the negatives, in this order; for distillation."""
-    symmetric: bool = False
-    """Whether the passages are of the queries' kind and get the queries' prefix."""
 
 
 Ties: TypeAlias = Literal["number", "identifier"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias, overload
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -13,15 +13,37 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Example: TypeAlias = "tuple[str, str] | tuple[str, str, Sequence[str]]"
-"""(query, passage), or (query, passage, hard negatives)."""
+
+class Pair(NamedTuple):
+    """One training pair with any hard negatives. All texts are without prefixes."""
+
+    query: str
+    positive: str
+    negatives: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Further passages that answer the query: a training draws one of all of them in each pass."""
+    scores: tuple[tuple[float, ...], ...] = ()
+    """What each teacher gives the positive, the `others` and the negatives, in this order; for distillation."""
+    symmetric: bool = False
+    """Whether the passages are of the queries' kind and get the queries' prefix."""
+
+
+Example: TypeAlias = "Pair | tuple[str, str] | tuple[str, str, Sequence[str]]"
+"""A pair, or its first two or three fields alone."""
 BLOCK = 1 << 16
 """Places that are looked up at a time."""
 
 
+def pair_of(example: Example) -> Pair:
+    """An example with all fields."""
+    if isinstance(example, Pair):
+        return example
+    return Pair(example[0], example[1], tuple(example[2]) if len(example) == 3 else ())
+
+
 def negatives_of(example: Example) -> Sequence[str]:
     """Hard negatives of an example."""
-    return example[2] if len(example) == 3 else ()
+    return pair_of(example).negatives
 
 
 class Examples(Sequence[Example]):
@@ -46,9 +68,10 @@ class Examples(Sequence[Example]):
         return self.row(place % len(self))
 
     def sharing(self, texts: Collection[str]) -> NDArray[np.bool_]:
-        """Which pairs have one of these texts as query or passage."""
+        """Which pairs have one of these texts as the query or as a passage that answers it."""
         own = frozenset(texts)
-        return np.fromiter((not own.isdisjoint(pair[:2]) for pair in self), np.bool_, len(self))
+        shared = (not own.isdisjoint((pair.query, pair.positive, *pair.others)) for pair in map(pair_of, self))
+        return np.fromiter(shared, np.bool_, len(self))
 
     def with_negatives(self) -> NDArray[np.bool_]:
         """Which pairs have hard negatives."""
