@@ -204,10 +204,21 @@ def score_keys(keys, columns, weights, numbers, forward, links, degree, follow, 
 
 
 @compiled
-def ranked_pool(pool, held, ids, scores):  # type: ignore[no-untyped-def]
-    """Write the documents of the best keys, and their scores as bits, int32."""
-    for place in range(min(held, len(ids))):
-        ids[place], scores[place] = LAST - ((pool[place] & 0xFFFFFFFF) >> 1), pool[place] >> 32
+def score_each(keys, held, indptr, columns, weights, parts, degree, follow, rooms, pool, ids, scores):  # type: ignore[no-untyped-def]
+    """Score what the inverted index proposes for each query of a block, see `score_keys`, and write the best documents.
+
+    `keys` and `held` are the proposals, `indptr` where each query begins in `columns` and `weights`, `ids` int64 and
+    `scores` (float32 as bits, int32) a row for each query. `parts`: numbers, forward, links.
+    """
+    numbers, forward, links = parts
+    for row in range(len(held)):
+        begin, end = indptr[row], indptr[row + 1]
+        count, _ = score_keys(
+            keys[row, : held[row]], columns[begin:end], weights[begin:end], numbers, forward, links, degree, follow,
+            rooms, pool,
+        )  # fmt: skip
+        for place in range(min(count, ids.shape[1])):
+            ids[row, place], scores[row, place] = LAST - ((pool[place] & 0xFFFFFFFF) >> 1), pool[place] >> 32
 
 
 @compiled

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from harness.indexes._segment import Segment
 
     Search: TypeAlias = Callable[
-        [NDArray[np.int32], NDArray[np.float32], Segment, NDArray[np.float32], int, NDArray[np.int64], int], int
-    ]
-    """Columns and weights of a query, segment, room for scores, first document, keys, keys held: keys held now."""
+        [
+            NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], Segment, NDArray[np.float32], int,
+            NDArray[np.int64], NDArray[np.int64],
+        ],
+        None,
+    ]  # fmt: skip
+    """Queries as CSR arrays, segment, room for scores, first document, keys of each query, and how many it holds."""
 
 TIDY, UNTIDY, NOT_FINITE, NEGATIVE, OUTSIDE = range(5)
 GROUP = 64
@@ -166,6 +170,13 @@ def ranked(keys, held, ids, scores):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def ranked_each(keys, held, ids, scores):  # type: ignore[no-untyped-def]
+    """`ranked` for each query of a block: a row of each array, and one number of `held`."""
+    for query in range(len(held)):
+        ranked(keys[query], held[query], ids[query], scores[query])
+
+
+@compiled
 def contribution(impacts, entry, factor, table, bits):  # type: ignore[no-untyped-def]
     """What an entry adds: from the table of all products where impacts are of 4 or 8 bits, else by multiplying."""
     if bits == 8:
@@ -186,65 +197,73 @@ def _searcher(bits: int, kernel: Kernel) -> Search:
     one_by_one = bits == 8 and kernel == "bits"
 
     @compiled
-    def search_segment(columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
-        """Score one segment's documents for one query and keep the best; see `select`.
+    def search_segment(indptr, columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
+        """Score one segment's documents for each query of a block, one after another, and keep the best; see `select`.
 
-        Every term's contribution is added to its documents in float32, terms in the order given; terms with bitmaps
-        are added last, 64 documents at a time. An escape has weight 0: it moves on and adds nothing. Four distances of
-        up to 14 bits are in any 64 bits that begin at the first one's byte: one load reads them all. `scores` is as
-        long as a whole number of groups.
+        `indptr` int64 (queries + 1), of any first value, `columns` and `weights` are the queries, `keys` int64 is
+        queries x 2 k, `held` int64 how many of each row's keys are held, on entry and on return. Every term's
+        contribution is added to its documents in float32, terms in the order given; terms with bitmaps are added last,
+        64 documents at a time. An escape has weight 0: it moves on and adds nothing. Four distances of up to 14 bits
+        are in any 64 bits that begin at the first one's byte: one load reads them all. `scores` is as long as a whole
+        number of groups.
         """
         present, ranks, starts, offsets = segment.present, segment.ranks, segment.starts, segment.offsets
         widths, scales, gaps, impacts = segment.widths, segment.scales, segment.gaps, segment.impacts
-        words, entries = np.empty(len(columns), np.uint64), np.empty(len(columns), np.uint64)
-        factors, table, bitmaps = np.empty(len(columns), np.float32), np.empty(256, np.float32), 0
         one, two, three, four, seven = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(7)
-        for place in range(len(columns)):
-            term = place_of(columns[place], present, ranks)
-            if term < 0:
-                continue
-            entry, count = np.uint64(starts[term]), np.uint64(starts[term + 1] - starts[term])
-            factor = weights[place] * np.uint32(np.uint32(scales[term]) << np.uint32(16)).view(np.float32)
-            width = np.uint64(widths[term])
-            if bits == 8 and width == 0:
-                words[bitmaps], entries[bitmaps], factors[bitmaps] = np.uint64(offsets[term]), entry, factor
-                bitmaps += 1
-                continue
-            if bits <= 8:
-                for impact in range(1 << bits):
-                    table[impact] = factor * np.float32(impact)
-            mask, bit, document = (one << width) - one, np.uint64(offsets[term]) << three, np.uint64(0) - one
-            quads = count >> two if width <= np.uint64(14) else np.uint64(0)
-            for _ in range(quads):
-                read = load_bits(gaps, bit) >> (bit & seven)
-                first = document + (read & mask) + one
-                read >>= width
-                second = first + (read & mask) + one
-                read >>= width
-                third = second + (read & mask) + one
-                document = third + ((read >> width) & mask) + one
-                scores[first] += contribution(impacts, entry, factor, table, bits)
-                scores[second] += contribution(impacts, entry + one, factor, table, bits)
-                scores[third] += contribution(impacts, entry + two, factor, table, bits)
-                scores[document] += contribution(impacts, entry + three, factor, table, bits)
-                bit += width << two
-                entry += four
-            for _ in range(count - (quads << two)):
-                document += ((load_bits(gaps, bit) >> (bit & seven)) & mask) + one
-                scores[document] += contribution(impacts, entry, factor, table, bits)
-                bit += width
-                entry += one
-        words, entries, factors = words[:bitmaps], entries[:bitmaps], factors[:bitmaps]
-        as_bits, highest = scores.view(np.int32), np.empty(len(scores) // GROUP, np.int32)
-        if one_by_one:
-            add_bits(words, entries, factors, gaps, impacts, scores)
-        for group in range(len(highest)):
-            if expands:
-                add_expanded(scores, group * GROUP, words, entries, factors, gaps, impacts)
-            if shuffles:
-                add_shuffled(scores, group * GROUP, words, entries, factors, gaps, impacts)
-            highest[group] = highest_of(as_bits, group)
-        return select(scores, highest, base, keys, held)
+        table, as_bits, highest = (
+            np.empty(256, np.float32),
+            scores.view(np.int32),
+            np.empty(len(scores) // GROUP, np.int32),
+        )
+        for query in range(len(held)):
+            begin, end = indptr[query], indptr[query + 1]
+            words, entries = np.empty(end - begin, np.uint64), np.empty(end - begin, np.uint64)
+            factors, bitmaps = np.empty(end - begin, np.float32), 0
+            for place in range(begin, end):
+                term = place_of(columns[place], present, ranks)
+                if term < 0:
+                    continue
+                entry, count = np.uint64(starts[term]), np.uint64(starts[term + 1] - starts[term])
+                factor = weights[place] * np.uint32(np.uint32(scales[term]) << np.uint32(16)).view(np.float32)
+                width = np.uint64(widths[term])
+                if bits == 8 and width == 0:
+                    words[bitmaps], entries[bitmaps], factors[bitmaps] = np.uint64(offsets[term]), entry, factor
+                    bitmaps += 1
+                    continue
+                if bits <= 8:
+                    for impact in range(1 << bits):
+                        table[impact] = factor * np.float32(impact)
+                mask, bit, document = (one << width) - one, np.uint64(offsets[term]) << three, np.uint64(0) - one
+                quads = count >> two if width <= np.uint64(14) else np.uint64(0)
+                for _ in range(quads):
+                    read = load_bits(gaps, bit) >> (bit & seven)
+                    first = document + (read & mask) + one
+                    read >>= width
+                    second = first + (read & mask) + one
+                    read >>= width
+                    third = second + (read & mask) + one
+                    document = third + ((read >> width) & mask) + one
+                    scores[first] += contribution(impacts, entry, factor, table, bits)
+                    scores[second] += contribution(impacts, entry + one, factor, table, bits)
+                    scores[third] += contribution(impacts, entry + two, factor, table, bits)
+                    scores[document] += contribution(impacts, entry + three, factor, table, bits)
+                    bit += width << two
+                    entry += four
+                for _ in range(count - (quads << two)):
+                    document += ((load_bits(gaps, bit) >> (bit & seven)) & mask) + one
+                    scores[document] += contribution(impacts, entry, factor, table, bits)
+                    bit += width
+                    entry += one
+            words, entries, factors = words[:bitmaps], entries[:bitmaps], factors[:bitmaps]
+            if one_by_one:
+                add_bits(words, entries, factors, gaps, impacts, scores)
+            for group in range(len(highest)):
+                if expands:
+                    add_expanded(scores, group * GROUP, words, entries, factors, gaps, impacts)
+                if shuffles:
+                    add_shuffled(scores, group * GROUP, words, entries, factors, gaps, impacts)
+                highest[group] = highest_of(as_bits, group)
+            held[query] = select(scores, highest, base, keys[query], held[query])
 
     compiled_search: Search = search_segment
     return compiled_search

@@ -89,6 +89,13 @@ class TidyRows(Rows):
     indices: NDArray[np.int32]
     data: NDArray[np.float32]
 
+    def block(self, begin: int, end: int) -> TidyRows:
+        """Rows from `begin` to before `end` over the same columns and weights; `indptr` is from 0 again."""
+        first, last = self.indptr[begin], self.indptr[end]
+        return TidyRows(
+            self.indptr[begin : end + 1] - first, self.indices[first:last], self.data[first:last], self.width
+        )
+
     def csr(self) -> sparse.csr_matrix[np.float32]:
         """As a matrix that shares the arrays."""
         return sparse.csr_matrix((self.data, self.indices, self.indptr), shape=(len(self), self.width))

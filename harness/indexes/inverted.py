@@ -126,16 +126,15 @@ class Inverted(IndexBase[InvertedParams]):
         """The exact top k; queries are spread over threads where there are several of both."""
         rows = rows_of(queries, self.terms, what="queries").ready()
         check_k(k)
-        from harness.indexes._kernels import ranked
+        from harness.indexes._kernels import ranked_each
 
         ids = np.full((len(rows), k), -1, np.int64)
         scores = np.full((len(rows), k), -np.inf, np.float32)
         as_bits = scores.view(np.int32)
 
-        def part(numbers: range) -> None:
-            keys = np.zeros(2 * min(k, max(self.documents, 1)), np.int64)
-            for row in numbers:
-                ranked(keys, self._search_one(rows, row, keys), ids[row], as_bits[row])
+        def part(begin: int, end: int) -> None:
+            keys, held = self.best(rows.block(begin, end), k)
+            ranked_each(keys, held, ids[begin:end], as_bits[begin:end])
 
         by_threads(part, len(rows), threads)
         return ids, scores
@@ -145,20 +144,24 @@ class Inverted(IndexBase[InvertedParams]):
         check_k(k)
         return InvertedSearcher(self, k)
 
-    def _search_one(self, rows: TidyRows, row: int, keys: NDArray[np.int64]) -> int:
-        """Leave the keys of the best documents in front of `keys`; return how many there are."""
+    def best(self, rows: TidyRows, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The best `count` documents of each query, in no order.
+
+        Returns:
+            Keys int64 (queries x room; see `harness.indexes._kernels.select`), and how many of a row are held, int64.
+        """
         from harness.indexes._kernels import GROUP, search_segment
         from harness.indexes._packing import BITS
 
-        part = slice(rows.indptr[row], rows.indptr[row + 1])
-        columns, weights = rows.indices[part], rows.data[part]
-        room = self._scores()
-        held, search = 0, search_segment[BITS[self.params.weights]]
+        keys = np.zeros((len(rows), 2 * min(count, max(self.documents, 1))), np.int64)
+        held = np.zeros(len(keys), np.int64)
+        room, search = self._scores(), search_segment[BITS[self.params.weights]]
         for number, segment in enumerate(self.segments):
             base = number * SEGMENT
             size = min(SEGMENT, self.documents - base)
-            held = search(columns, weights, segment, room[: -(-size // GROUP) * GROUP], base, keys, held)
-        return int(held)
+            scores = room[: -(-size // GROUP) * GROUP]
+            search(rows.indptr, rows.indices, rows.data, segment, scores, base, keys, held)
+        return keys, held
 
     def _scores(self) -> NDArray[np.float32]:
         """This thread's room for scores of one segment, all zero between searches."""
@@ -222,12 +225,12 @@ class InvertedSearcher:
     """Single queries of an inverted index: the same kernels as `Inverted.search`, with what they need made once."""
 
     def __init__(self, index: Inverted, k: int) -> None:
-        from harness.indexes._kernels import GROUP, TIDY, inspect, ranked, search_segment
+        from harness.indexes._kernels import GROUP, TIDY, inspect, ranked_each, search_segment
         from harness.indexes._packing import BITS
 
         self.engine_ns: int | None = None
         self._shape, self._indptr = (1, index.terms), np.zeros(2, np.int64)
-        self._tidy, self._inspect, self._ranked = TIDY, inspect, ranked
+        self._tidy, self._inspect, self._ranked = TIDY, inspect, ranked_each
         self._search = search_segment[BITS[index.params.weights]]
         room = index._scores()
         sizes = [min(SEGMENT, index.documents - base) for base in range(0, index.documents, SEGMENT)]
@@ -235,7 +238,7 @@ class InvertedSearcher:
             (segment, room[: -(-size // GROUP) * GROUP], number * SEGMENT)
             for number, (segment, size) in enumerate(zip(index.segments, sizes, strict=True))
         ]
-        self._keys = np.zeros(2 * min(k, max(index.documents, 1)), np.int64)
+        self._keys, self._held = np.zeros((1, 2 * min(k, max(index.documents, 1))), np.int64), np.zeros(1, np.int64)
         self._no_ids, self._no_scores = np.full((1, k), -1, np.int64), np.full((1, k), -np.inf, np.float32)
 
     def __call__(self, query: Vectors) -> Hits:
@@ -243,10 +246,11 @@ class InvertedSearcher:
         columns, weights = self._ready(query)
         ids, scores = self._no_ids.copy(), self._no_scores.copy()
         bits = scores.view(np.int32)
-        began, held = perf_counter_ns(), 0
+        began = perf_counter_ns()
+        self._held[0] = 0
         for segment, room, base in self._segments:
-            held = self._search(columns, weights, segment, room, base, self._keys, held)
-        self._ranked(self._keys, held, ids[0], bits[0])
+            self._search(self._indptr, columns, weights, segment, room, base, self._keys, self._held)
+        self._ranked(self._keys, self._held, ids, bits)
         self.engine_ns = perf_counter_ns() - began
         return ids, scores
 
@@ -259,4 +263,5 @@ class InvertedSearcher:
             if as_needed and self._inspect(self._indptr, columns, weights, self._shape[1]) == self._tidy:
                 return columns, weights
         rows = rows_of(query, self._shape[1], what="queries").tidy()
+        self._indptr[1] = len(rows.data)
         return rows.indices, rows.data

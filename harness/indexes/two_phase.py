@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -98,17 +99,12 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
         parts = built(self.parts)
         rows = rows_of(queries, self.terms, what="queries").ready()
         check_k(k)
-        from harness.indexes._graph import ranked_pool
-
         ids = np.full((len(rows), k), -1, np.int64)
         scores = np.full((len(rows), k), -np.inf, np.float32)
         as_bits = scores.view(np.int32)
 
-        def part(numbers: range) -> None:
-            pool, keys = self._pool(k), self._keys(k)
-            for row in numbers:
-                held, _ = self._search(parts, rows, row, pool, keys)
-                ranked_pool(pool, held, ids[row], as_bits[row])
+        def part(begin: int, end: int) -> None:
+            self._search(parts, rows.block(begin, end), self._pool(k), ids[begin:end], as_bits[begin:end])
 
         by_threads(part, len(rows), threads)
         return ids, scores
@@ -121,31 +117,31 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
     def _pool(self, k: int) -> NDArray[np.int64]:
         return np.zeros(max(min(max(k, self.params.follow), self.documents), 1), np.int64)
 
-    def _keys(self, k: int) -> NDArray[np.int64]:
-        return np.zeros(2 * max(min(max(k, self.params.candidates), self.documents), 1), np.int64)
+    def _propose(self, rows: TidyRows, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The documents that the heaviest terms of each query propose, as `Inverted.best` returns them."""
+        return self.heavy.best(self._proposing(rows), max(k, self.params.candidates))
 
-    def _proposing(self, rows: TidyRows, row: int) -> TidyRows:
-        """The terms of a query that propose documents: the heaviest ones."""
-        span = slice(rows.indptr[row], rows.indptr[row + 1])
-        columns, weights = rows.indices[span], rows.data[span]
-        if len(columns) > self.params.terms:
-            chosen = np.sort(np.argsort(-weights, kind="stable")[: self.params.terms])
-            columns, weights = columns[chosen], weights[chosen]
-        return TidyRows(np.array([0, len(columns)]), columns, weights, rows.width)
+    def _proposing(self, rows: TidyRows) -> TidyRows:
+        """The terms of queries that propose documents: the heaviest ones."""
+        most = self.params.terms
+        if np.diff(rows.indptr).max(initial=0) <= most:
+            return rows
+        spans = pairwise(rows.indptr)
+        chosen = [first + np.sort(np.argsort(-rows.data[first:last], kind="stable")[:most]) for first, last in spans]
+        places = np.concatenate(chosen)
+        return TidyRows(np.cumsum([0, *map(len, chosen)]), rows.indices[places], rows.data[places], rows.width)
 
     def _search(
-        self, parts: Parts, rows: TidyRows, row: int, pool: NDArray[np.int64], keys: NDArray[np.int64]
-    ) -> tuple[int, int]:
-        """Keys in the pool, and documents scored (their numbers are in the thread's room)."""
-        from harness.indexes._graph import score_keys
+        self, parts: Parts, rows: TidyRows, pool: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.int32]
+    ) -> None:
+        """Write the best documents of each query, and their scores as bits."""
+        from harness.indexes._graph import score_each
 
-        proposed = self.heavy._search_one(self._proposing(rows, row), 0, keys)
-        span = slice(rows.indptr[row], rows.indptr[row + 1])
-        found: tuple[int, int] = score_keys(
-            keys[:proposed], rows.indices[span], rows.data[span], parts.numbers, parts.forward(), parts.links,
-            parts.degree, self.params.follow, self._rooms(), pool,
+        keys, held = self._propose(rows, ids.shape[1])
+        score_each(
+            keys, held, rows.indptr, rows.indices, rows.data, (parts.numbers, parts.forward(), parts.links),
+            parts.degree, self.params.follow, self._rooms(), pool, ids, scores,
         )  # fmt: skip
-        return found
 
     def _rooms(self) -> Rooms:
         rooms: Rooms | None = getattr(self._room, "rooms", None)
@@ -211,14 +207,21 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
     def work(self, queries: Vectors, k: int) -> Work:
         """Postings read, and entries of the rows of the documents scored, escapes included: one multiply-add each."""
         parts = built(self.parts)
-        rows, pool, keys = rows_of(queries, self.terms, what="queries").tidy(), self._pool(k), self._keys(k)
+        from harness.indexes._graph import score_keys
+
+        rows, pool = rows_of(queries, self.terms, what="queries").tidy(), self._pool(k)
         # A row takes 2 bytes an entry of its first part, and 3 an entry of its second.
         firsts, sizes = parts.counts.astype(np.int64), np.diff(parts.offsets.astype(np.int64))
         entries = firsts + (sizes - 2 * firsts) // 3
         total = Work(0, 0, 0, 0)
         for row in range(len(rows)):
-            read = self.heavy.work(self._proposing(rows, row).csr(), k).postings or 0
-            _, count = self._search(parts, rows, row, pool, keys)
+            query = rows.block(row, row + 1)
+            read = self.heavy.work(self._proposing(query).csr(), k).postings or 0
+            keys, held = self._propose(query, k)
+            _, count = score_keys(
+                keys[0, : held[0]], query.indices, query.data, parts.numbers, parts.forward(), parts.links,
+                parts.degree, self.params.follow, self._rooms(), pool,
+            )  # fmt: skip
             scored = int(entries[self._rooms().scored[:count]].sum())
             total += Work(read + scored, postings=read, documents=int(count), bounds=0)
         return total
@@ -228,18 +231,14 @@ class TwoPhaseSearcher:
     """Single queries: the kernels of `TwoPhase.search`, with the time that they take."""
 
     def __init__(self, index: TwoPhase, parts: Parts, k: int) -> None:
-        from harness.indexes._graph import ranked_pool
-
         self.engine_ns: int | None = None
-        self._index, self._parts, self._k, self._ranked = index, parts, k, ranked_pool
-        self._pool, self._keys = index._pool(k), index._keys(k)
+        self._index, self._parts, self._k, self._pool = index, parts, k, index._pool(k)
 
     def __call__(self, query: Vectors) -> Hits:
         """The best documents of one row."""
         rows = rows_of(query, self._index.terms, what="queries").ready()
         ids, scores = np.full((1, self._k), -1, np.int64), np.full((1, self._k), -np.inf, np.float32)
         began = perf_counter_ns()
-        held, _ = self._index._search(self._parts, rows, 0, self._pool, self._keys)
-        self._ranked(self._pool, held, ids[0], scores.view(np.int32)[0])
+        self._index._search(self._parts, rows, self._pool, ids, scores.view(np.int32))
         self.engine_ns = perf_counter_ns() - began
         return ids, scores
