@@ -18,5 +18,6 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """Import what runs experiments when it is first asked for: `import harness` alone stays light."""
     if name in __all__:
-        return getattr(_import_module("harness.experiment"), name)
+        module = "harness.pipeline.executors.events" if name == "Event" else "harness.experiment"
+        return getattr(_import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

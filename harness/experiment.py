@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import UserError
+from harness.pipeline.executors.events import Callback
 from harness.pipeline.stage_outcome import RETRIED
 from harness.runs import frames
 from harness.runs.read import RunData, load_run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.claims.verdict import Verdict
+    from harness.pipeline.executors.events import Event
     from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done, Watcher
@@ -38,55 +40,6 @@ RETRIES: dict[str | None, tuple[str, ...]] = {
 """What is done again, by the word that a user gives."""
 SUMMARY = ("ndcg@10", "latency_total/p50", "index_bytes")
 """Metrics of the table that a notebook shows; those that the run has."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened during a run.
-
-    Attributes:
-        kind: A stage begins, makes progress or ended; or a note, which belongs to no stage.
-        text: The stage in words, what is counted, or the note.
-        number: Of the stage, from 1; or how much is done, where `kind` is progress.
-        total: Stages in all; or how much there is to do, None where that is not known.
-        status: How the stage ended, such as ``ok`` or ``failed``; empty before it ended.
-        reason: Why it did not end well.
-        reused: Whether its artefact was stored before.
-        stage: The stage in words, also where `text` says what is counted; empty for a note.
-    """
-
-    kind: Literal["begin", "progress", "end", "note"]
-    text: str
-    number: int = 0
-    total: int | None = None
-    status: str = ""
-    reason: str = ""
-    reused: bool = False
-    stage: str = ""
-
-
-class Callback:
-    """A watcher that gives each event to a function."""
-
-    def __init__(self, function: Callable[[Event], object]) -> None:
-        self._function = function
-
-    def begin(self, stage: Stage, number: int, total: int) -> None:
-        """Tell that a stage begins."""
-        self._function(Event("begin", stage.label, number, total, stage=stage.label))
-
-    def progress(self, done: int, total: int | None, text: str, stage: Stage) -> None:
-        """Tell how far a stage is."""
-        self._function(Event("progress", text, done, total, stage=stage.label))
-
-    def end(self, done: Done, number: int, total: int) -> None:
-        """Tell how a stage ended."""
-        label = done.stage.label
-        self._function(Event("end", label, number, total, done.status, done.reason, done.reused, label))
-
-    def note(self, text: str) -> None:
-        """Tell what the user should know."""
-        self._function(Event("note", text))
 
 
 @dataclass(frozen=True)

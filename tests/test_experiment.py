@@ -11,14 +11,18 @@ import pytest
 from runs import write_run
 from small_specs import beir, system, write_spec
 from tests_support import Recorder, write_collection
+from typer.testing import CliRunner
 
 import harness
 from harness import Run, open_run, run_experiment
+from harness.cli.app import app
 from harness.errors import UserError
-from harness.experiment import RETRIES, Callback, Event, checked_spec, plan_experiment
+from harness.experiment import RETRIES, checked_spec, plan_experiment
 from harness.metrics import metric
+from harness.pipeline.executors.events import Callback, Event
 from harness.pipeline.stage import Stage
 from harness.runs import frames
+from harness.spec.write_toml import to_toml
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/python.md").read_text(encoding="utf-8")
@@ -72,8 +76,9 @@ def test_names_of_the_package_are_those_of_the_experiment_module():
     from harness import experiment
 
     for name in harness.__all__:
-        if name != "__version__":
+        if name not in ("__version__", "Event"):
             assert getattr(harness, name) is getattr(experiment, name)
+    assert harness.Event is Event
     with pytest.raises(AttributeError, match="no attribute 'run_experimant'"):
         _ = harness.run_experimant
 
@@ -222,10 +227,29 @@ def test_a_watcher_is_used_as_it_is(made):
 def test_progress_and_notes_reach_the_callback():
     events = []
     callback = Callback(events.append)
-    callback.progress(3, None, "documents", Stage("fit", "make it", "harness.x:f", {}))
+    stage = Stage("fit", "make it", "harness.x:f", {})
+    callback.progress(3, None, "documents", stage, 4096)
     callback.note("little space is left")
-    progress = Event("progress", "documents", 3, None, stage="make it")
+    progress = Event("progress", "documents", 3, None, stage="make it", key=stage.key, memory=4096)
     assert events == [progress, Event("note", "little space is left")]
+
+
+def test_the_command_prints_events_as_json_and_nothing_else(made, tmp_path, monkeypatch):
+    run, _, folder, spec = made
+    (tmp_path / "spec.toml").write_text(to_toml(spec))
+    monkeypatch.chdir(tmp_path)
+    asked = ["run", "spec.toml", "--json", "--store", str(folder / "store")]
+    done = CliRunner().invoke(app, asked, catch_exceptions=False)
+    *lines, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["event"] for line in lines} == {"end"}
+    assert all(line["reused"] and line["status"] == "ok" and line["peak_bytes"] for line in lines)
+    assert [line["number"] for line in lines] == list(range(1, len(run.outcomes) + 1))
+    counts = {"stages": len(lines), "reused": len(lines), "done_now": 0, "not_ok": 0}
+    place = tmp_path / "runs" / run.name
+    assert last["result"] == {**counts, "folder": str(place), "report": str(place / "report.html")}
+    assert (last["event"], last["command"], last["exit_code"], done.exit_code) == ("finished", "run", 0, 0)
+    with pytest.raises(UserError, match="events are not left out"):
+        CliRunner().invoke(app, [*asked, "--quiet"], catch_exceptions=False)
 
 
 def test_a_run_that_was_made_opens_equal(made):

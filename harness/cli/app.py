@@ -7,8 +7,8 @@ import sys
 import typer
 
 from harness.cli import estimate, init, inspect, models, nightly, paper, results, run
-from harness.cli.tables import steady
 from harness.errors import UserError
+from harness.terminal_text import steady
 
 app = typer.Typer(
     no_args_is_help=True,

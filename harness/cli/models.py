@@ -38,7 +38,8 @@ def check_model(
 
     spec = load_spec(spec_file, REGISTRIES, overrides or ())
     stages = check_stages(spec, encoder)
-    done = Executor(Store(store), spec.head.measure, Lines(), retry=RETRIED).run(stages)[stages[-1].key]
+    with Lines() as lines:
+        done = Executor(Store(store), spec.head.measure, lines, retry=RETRIED).run(stages)[stages[-1].key]
     if done.artefact is None:
         raise typer.Exit(1)
     checks = stored_result(done.artefact, Checked).checks
@@ -96,7 +97,8 @@ def mine(
     spec = load_spec(spec_file, REGISTRIES, overrides or ())
     settings = {"count": count, "depth": depth, "skip": skip, "share": share}
     stages = mining_stages(spec, system, collection, settings)
-    done = Executor(Store(store), spec.head.measure, Lines(), retry=RETRIED).run(stages)[stages[-1].key]
+    with Lines() as lines:
+        done = Executor(Store(store), spec.head.measure, lines, retry=RETRIED).run(stages)[stages[-1].key]
     if done.artefact is None:
         raise typer.Exit(1)
     shutil.copyfile(done.artefact.files / "pairs.jsonl", out)
@@ -129,7 +131,8 @@ def vectors(
         raise UserError("this is there already", file=out, remedy="name a new folder")
     spec = load_spec(spec_file, REGISTRIES, overrides or ())
     stages = encoding_stages(spec, encoder, collection)
-    done = Executor(Store(store), spec.head.measure, Lines(), retry=RETRIED).run(stages)
+    with Lines() as lines:
+        done = Executor(Store(store), spec.head.measure, lines, retry=RETRIED).run(stages)
     encoded, prepared = done[stages[-1].key].artefact, done[stages[0].key].artefact
     if encoded is None or prepared is None:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_STORE, AsJson, Overrides, SpecFile, StoreFolder
+from harness.cli.options import DEFAULT_STORE, AsEvents, AsJson, Overrides, SpecFile, StoreFolder
 from harness.cli.tables import say, show
 from harness.errors import UserError
 from harness.nightly import PAIRS, ROUNDS
@@ -182,22 +182,29 @@ def nightly(
     accepted: AcceptedFile = DEFAULT_ACCEPTED,
     overrides: Overrides = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the summary.")] = False,
+    as_events: AsEvents = False,
 ) -> None:
     """Run an experiment and judge it by its history; exit 0 if good, 1 if something regressed, 2 if not known."""
+    from harness.cli.watchers import watcher_for
     from harness.history import History
     from harness.nightly.accepted import read_accepted
     from harness.nightly.run_nightly import run_nightly
     from harness.nightly.summaries import markdown
-    from harness.pipeline.executors.progress import Lines
+    from harness.pipeline.executors.events import JsonLines
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.store.local import Store
     from harness.spec.load import load_spec
 
     spec, allowances = load_spec(spec_file, REGISTRIES, overrides or ()), read_accepted(accepted)
     pages = out or Path("nightly") / spec.name
-    night = run_nightly(spec, History(folder), Store(store), pages, allowances, Lines(quiet=quiet))
-    say(markdown(night), nl=False)
-    typer.echo((pages / "index.html").resolve())
+    with watcher_for(as_events=as_events, quiet=quiet) as watcher:
+        night = run_nightly(spec, History(folder), Store(store), pages, allowances, watcher)
+    page = (pages / "index.html").resolve()
+    if isinstance(watcher, JsonLines):
+        watcher.finish("nightly", night.exit_code, {"summary": markdown(night), "page": str(page)})
+    else:
+        say(markdown(night), nl=False)
+        typer.echo(page)
     raise typer.Exit(night.exit_code)
 
 

@@ -17,6 +17,9 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; c
 StoreFolder = Annotated[Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Folder of the store.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this system. May be repeated.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsEvents = Annotated[
+    bool, typer.Option("--json", help="Print what happens as JSON, one object a line, for other programs.")
+]
 DEFAULT_STORE = Path(".laconic-bench")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_STORE, Only, Overrides, SpecFile, StoreFolder
+from harness.cli.options import DEFAULT_STORE, AsEvents, Only, Overrides, SpecFile, StoreFolder
 
 app = typer.Typer()
 
@@ -45,21 +45,26 @@ def run(
             help="Stages at a time; those that measure time run alone. By default by processors and memory.",
         ),
     ] = None,
+    as_events: AsEvents = False,
 ) -> None:
     """Run an experiment and write its report; reuse what is stored."""
+    from harness.cli.watchers import watcher_for
     from harness.experiment import run_experiment
-    from harness.pipeline.executors.progress import Lines
+    from harness.pipeline.executors.events import JsonLines
 
-    run = run_experiment(
-        spec_file, overrides=overrides or (), store=store, out=out, only=only or (), retry=retry, fresh=fresh,
-        null=null, executor=executor, address=address, artefacts=artefacts, jobs=jobs, progress=Lines(quiet=quiet),
-    )  # fmt: skip
-    outcomes = run.outcomes.values()
+    with watcher_for(as_events=as_events, quiet=quiet) as watcher:
+        run = run_experiment(
+            spec_file, overrides=overrides or (), store=store, out=out, only=only or (), retry=retry, fresh=fresh,
+            null=null, executor=executor, address=address, artefacts=artefacts, jobs=jobs, progress=watcher,
+        )  # fmt: skip
+    outcomes, failed, page = run.outcomes.values(), len(run.failed), run.report()
     reused = sum(done.reused and done.status == "ok" for done in outcomes)
-    typer.echo(
-        f"{len(outcomes)} stages: {reused} reused from the store, "
-        f"{len(outcomes) - reused - len(run.failed)} done now, {len(run.failed)} not ok"
-    )
-    typer.echo(run.report())
-    if run.failed:
+    made = len(outcomes) - reused - failed
+    if isinstance(watcher, JsonLines):
+        counts = {"stages": len(outcomes), "reused": reused, "done_now": made, "not_ok": failed}
+        watcher.finish("run", 1 if failed else 0, {**counts, "folder": str(run.folder.absolute()), "report": str(page)})
+    else:
+        typer.echo(f"{len(outcomes)} stages: {reused} reused from the store, {made} done now, {failed} not ok")
+        typer.echo(page)
+    if failed:
         raise typer.Exit(1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
 import typer
+
+from harness.terminal_text import clean, steady
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -93,21 +94,6 @@ def say(text: object, *, nl: bool = True) -> None:
         nl: Whether the line ends after it.
     """
     typer.echo(steady(str(text)) if sys.stdout.isatty() else text, nl=nl)
-
-
-def steady(text: str) -> str:
-    """Text of several lines without characters that steer a terminal or cannot be written."""
-    return "".join("\ufffd" if sign not in "\n\t" and _steers(sign) else sign for sign in text)
-
-
-def clean(cell: str) -> str:
-    """A cell's text in one line, without characters that steer a terminal or cannot be written."""
-    return "".join("\ufffd" if _steers(sign) else sign for sign in " ".join(cell.split()))
-
-
-def _steers(sign: str) -> bool:
-    """A control character, half of a surrogate pair, or a mark that turns the direction of what follows."""
-    return unicodedata.category(sign) in ("Cc", "Cs") or "\u202a" <= sign <= "\u202e" or "\u2066" <= sign <= "\u2069"
 
 
 def _drawn(

@@ -33,12 +33,16 @@ class Done:
 class Watcher(Protocol):
     """Hears what happens; the command line draws it."""
 
-    def begin(self, stage: Stage, number: int, total: int) -> None:
-        """A stage that is not stored begins."""
+    def begin(self, stage: Stage, number: int, total: int, expected: float | None = None) -> None:
+        """A stage that is not stored begins; `expected` is the seconds that the same stage took before."""
         ...
 
-    def progress(self, done: int, total: int | None, text: str, stage: Stage) -> None:
-        """A stage got so far; others may be at work meanwhile."""
+    def progress(self, done: int, total: int | None, text: str, stage: Stage, memory: int = 0) -> None:
+        """A stage got so far; others may be at work meanwhile. `memory`: bytes that its process holds; 0: not known."""
+        ...
+
+    def alive(self, stage: Stage, memory: int) -> None:
+        """A stage is still at work. Called about once a second; on this machine not while times are measured."""
         ...
 
     def end(self, done: Done, number: int, total: int) -> None:

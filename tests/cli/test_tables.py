@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from harness.cli.app import _failed
-from harness.cli.tables import aligned, clean, show
+from harness.cli.tables import aligned, show
+from harness.terminal_text import clean
 
 ESCAPE = "\x1b"
 

@@ -99,7 +99,7 @@ class Notes:
     def begin(self, *_):
         pass
 
-    progress = end = begin
+    progress = alive = end = begin
 
     def note(self, text):
         self.notes.append(text)

@@ -16,14 +16,17 @@ class Recorder:
         self.kind, self.at, self.on_progress = kind, at, on_progress
         self.begun, self.ended, self.notes = [], [], []
 
-    def begin(self, stage, number, total):
+    def begin(self, stage, number, total, expected=None):
         self.begun.append(stage.label)
         if stage.kind == self.kind and self.at:
             threading.Thread(target=self.at).start()
             self.at = None
 
-    def progress(self, done, total, text, stage):
+    def progress(self, done, total, text, stage, memory=0):
         self.on_progress()
+
+    def alive(self, stage, memory):
+        pass
 
     def end(self, done, number, total):
         self.ended.append((done.stage.label, done.status, done.reused))

@@ -23,7 +23,7 @@ class Limits(TypedDict, total=False):
     memory_limit: int | None
     threads: int
     pin: Sequence[int] | None
-    on_progress: Callable[[int, int | None, str], None] | None
+    on_progress: Callable[[int, int | None, str, int], None] | None
     log: Path | None
     allow: Sequence[str]
     asks: bool

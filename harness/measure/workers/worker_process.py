@@ -46,7 +46,7 @@ class Order:
             killed (``oom``). An address-space limit would be exact but counts what torch and numba only reserve.
         threads: Written into every thread variable that the numerical libraries read.
         pin: Processors that it and all its threads may run on (Linux).
-        on_progress: Called with (done, total, text).
+        on_progress: Called with (done, total, text, bytes that the process holds resident).
         log: File that gets its output.
         allow: Prefixes of modules that may be called.
         asks: The function takes ``ask``, which asks its parent a `Question` and waits for the answer.
@@ -58,7 +58,7 @@ class Order:
     memory_limit: int | None = None
     threads: int = 1
     pin: Sequence[int] | None = None
-    on_progress: Callable[[int, int | None, str], None] | None = None
+    on_progress: Callable[[int, int | None, str, int], None] | None = None
     log: Path | None = None
     allow: Sequence[str] = ("harness.",)
     asks: bool = False
@@ -199,6 +199,10 @@ class Worker:
         """Anonymous bytes of the process; 0 once it is gone."""
         return _status_bytes(self.child.pid, "RssAnon")
 
+    def resident(self) -> int:
+        """Resident bytes of the process, mapped files included; 0 once it is gone."""
+        return _status_bytes(self.child.pid, "VmRSS")
+
     def take(self, order: Order) -> bool:
         """Give a kept one that did well its next order; then `resume` is due.
 
@@ -298,7 +302,7 @@ class Worker:
                 self._final = message
                 return "closed"
             if self.order.on_progress:
-                self.order.on_progress(message.done, message.total, message.text)
+                self.order.on_progress(message.done, message.total, message.text, self.resident())
         return None
 
     def close(self, *, at_once: bool = False) -> None:
@@ -380,10 +384,7 @@ def _check_pin(pin: Sequence[int] | None) -> None:
 
 
 def _status_bytes(pid: int, field: str) -> int:
-    """A field of /proc/PID/status in bytes; 0 once the process is gone, and where there is no such file.
-
-    psutil tells neither RssAnon nor VmHWM.
-    """
+    """A field of /proc/PID/status in bytes; 0 once the process is gone, and where there is no such file."""
     with contextlib.suppress(OSError):
         return sizes(Path(f"/proc/{pid}/status")).get(field, 0)
     return 0

@@ -18,14 +18,14 @@ from harness.measure.workers.warm import WarmWorkers
 from harness.measure.workers.worker_process import Order, Worker, first_to_stop
 from harness.pipeline.executors.beside import Room, may_join, runs_alone
 from harness.pipeline.executors.rounds import expected_bytes, parts_that_fit, timed_separately
-from harness.pipeline.executors.timings import highest_peaks, note
+from harness.pipeline.executors.timings import highest_peaks, last_seconds, note
 from harness.pipeline.stage_outcome import REMEMBERED, Done, Status, Watcher
 from harness.pipeline.store.local import FILES
 from harness.pipeline.store.manifest import DamagedError
 from harness.pipeline.stored_result import conditions_met, read_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from harness.measure.workers.worker_process import Outcome
@@ -43,6 +43,8 @@ FREE_BYTES = 64 << 20
 """Less free space than this on the store's disk and no stage is begun."""
 IDLE_BYTES = 256 << 20
 """Processes that wait for a stage and hold more than this are ended before a time is measured; others sleep."""
+ALIVE_SECONDS = 1.0
+"""How often the watcher is told that stages are still at work, which measure no time."""
 LOOK_SECONDS = 0.5
 """How often a stage is looked at again that another run makes, while stages of this run are at work."""
 
@@ -105,7 +107,7 @@ class Executor:
         self.done: dict[str, Done] = {}
         self._warm = workers or WarmWorkers(2 * jobs)  # stages have one of two numbers of threads
         self._going: list[Going] = []
-        self._memory, self._peaks = Room(), dict[str, int]()
+        self._memory, self._peaks, self._seconds = Room(), dict[str, int](), dict[str, float]()
         self._numbers: dict[str, int] = {}
         self._to_make: set[str] = set()
         self._alone: set[str] = set()
@@ -114,7 +116,7 @@ class Executor:
     def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
         """Run all stages; those whose input failed are skipped. Returns how each ended, by key."""
         self.store.sweep()
-        self._peaks = highest_peaks(self.store)
+        self._peaks, self._seconds = highest_peaks(self.store), last_seconds(self.store)
         self._numbers = {stage.key: number for number, stage in enumerate(stages, start=1)}
         units: dict[str, list[Stage]] = {}
         for stage in stages:
@@ -180,7 +182,7 @@ class Executor:
                 self._check_disk()
                 self._warm.close_idle(IDLE_BYTES)
                 for stage in part:
-                    self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
+                    self._say_begin(stage)
                 self._make(part)
         for stage in unit:
             self._tell(self.done[stage.key])
@@ -190,7 +192,7 @@ class Executor:
         """Begin a stage; what it holds is released when it has ended."""
         with held:
             directory = held.enter_context(self.store.unfinished(stage.key))
-            self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
+            self._say_begin(stage)
             order = self._order(stage, directory, "")
             worker = Worker(order) if stage.measures == "memory" else self._warm.begin(order)
             for other in self._going:
@@ -205,7 +207,7 @@ class Executor:
         """
         if self._going and not any(going.outcome for going in self._going):
             by_worker = {going.worker: going for going in self._going}
-            for worker, ended in first_to_stop(list(by_worker), LOOK_SECONDS if self._made_elsewhere else None):
+            for worker, ended in self._first_to_stop(by_worker):
                 assert not isinstance(ended, Asked)  # noqa: S101 - only stages of a round are given a way to ask
                 by_worker[worker].outcome = ended
         again = {}
@@ -215,6 +217,17 @@ class Executor:
             if not self._finish(going, outcome):
                 again[going.stage.key] = [going.stage]
         return again
+
+    def _first_to_stop(self, at_work: Mapping[Worker, Going]) -> list[tuple[Worker, Asked | Outcome]]:
+        """Those that stopped; none where a stage is to be looked at again that another run makes."""
+        while True:
+            stopped = first_to_stop(list(at_work), LOOK_SECONDS if self._made_elsewhere else ALIVE_SECONDS)
+            if stopped:
+                return stopped
+            for worker, going in at_work.items():
+                self.watcher.alive(going.stage, worker.resident())
+            if self._made_elsewhere:
+                return []
 
     def _finish(self, going: Going, outcome: Outcome) -> bool:
         """Keep what a stage made; False where it is to be made again alone."""
@@ -238,6 +251,10 @@ class Executor:
 
     def _at_work(self) -> list[Stage]:
         return [going.stage for going in self._going]
+
+    def _say_begin(self, stage: Stage) -> None:
+        expected = self._seconds.get(stage.label)
+        self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers), expected)
 
     def _tell(self, done: Done) -> None:
         self.watcher.end(done, self._numbers[done.stage.key], len(self._numbers))
@@ -366,8 +383,8 @@ class Executor:
             )
 
 
-def _report(watcher: Watcher, stage: Stage, done: int, total: int | None, text: str) -> None:
-    watcher.progress(done, total, text, stage)
+def _report(watcher: Watcher, stage: Stage, done: int, total: int | None, text: str, memory: int) -> None:
+    watcher.progress(done, total, text, stage, memory)
 
 
 def _processors(count: int) -> list[int]:

@@ -80,6 +80,11 @@ def highest_peaks(store: Store) -> dict[str, int]:
     return peaks
 
 
+def last_seconds(store: Store) -> dict[str, float]:
+    """What the stage with each label took the last time in this store, in seconds."""
+    return {row.label: row.seconds for row in _read(store)}
+
+
 def _read(store: Store) -> list[Timing]:
     """Every line that is whole; a killed writer may have left a broken last one."""
     try:

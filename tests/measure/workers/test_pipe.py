@@ -93,7 +93,7 @@ def test_five_megabytes_of_garbage_are_one_short_reason(call):
 def test_what_came_before_the_garbage_was_passed_on(call):
     heard = []
     outcome = call(
-        "write", {"on_progress": lambda *got: heard.append(got)}, parts=['{"progress": [1, 2, "a"]}\nnot JSON\n']
+        "write", {"on_progress": lambda *got: heard.append(got[:3])}, parts=['{"progress": [1, 2, "a"]}\nnot JSON\n']
     )
     assert outcome.status == "failed"
     assert heard == [(1, 2, "a")]
@@ -102,7 +102,7 @@ def test_what_came_before_the_garbage_was_passed_on(call):
 def test_a_message_in_pieces_is_read_as_one_and_two_in_one_piece_as_two(call):
     heard = []
     pieces = ['{"prog', 'ress": [1, null, "a"]', '}\n{"progress": [2, 3, "b"]}\n{"progress": [3', ', 3, ""]}\n']
-    outcome = call("write", {"on_progress": lambda *got: heard.append(got)}, parts=pieces)
+    outcome = call("write", {"on_progress": lambda *got: heard.append(got[:3])}, parts=pieces)
     assert (outcome.status, outcome.result) == ("ok", "end")
     assert heard == [(1, None, "a"), (2, 3, "b"), (3, 3, "")]
 
@@ -169,7 +169,7 @@ def test_what_is_no_allowed_target_begins_no_process(call, monkeypatch, target):
 
 def test_megabytes_go_both_ways_and_through_progress(call):
     text, heard = "line\n\u2028\ud83d é" * 600_000, []
-    outcome = call("echo", {"on_progress": lambda *got: heard.append(got)}, text=text)
+    outcome = call("echo", {"on_progress": lambda *got: heard.append(got[:3])}, text=text)
     assert outcome.result == text
     assert heard == [(1, 2, text)]
 

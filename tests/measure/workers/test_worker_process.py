@@ -101,7 +101,9 @@ def test_result_progress_and_log(functions, tmp_path):
         allow=("worker_functions",),
     )
     assert (outcome.status, outcome.result) == ("ok", 5)
-    assert seen == [(1, 2, "half")]
+    ((*message, memory),) = seen
+    assert message == [1, 2, "half"]
+    assert 1 << 20 < memory <= outcome.peak_bytes
     assert "noise on standard output" in log.read_text()
     assert outcome.peak_bytes > 1 << 20
 
@@ -243,7 +245,7 @@ def test_child_dies_with_its_parent(functions, tmp_path):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from harness.measure.workers.isolated import run_isolated\n"
         "run_isolated('worker_functions:sleep', {}, allow=('worker_functions',),\n"
-        "             on_progress=lambda done, total, text: print(text, flush=True))\n"
+        "             on_progress=lambda done, total, text, memory: print(text, flush=True))\n"
     )
     root = Path(__file__).resolve().parents[3]
     parent = subprocess.Popen(

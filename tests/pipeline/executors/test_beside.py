@@ -123,12 +123,36 @@ def test_what_measures_time_works_alone(world):
     assert world.watcher.ended[2:4] == [("first", "ok", False), ("second", "ok", False)]
 
 
+def test_the_watcher_hears_that_stages_are_at_work_what_they_hold_and_what_they_took_before(world, monkeypatch):
+    monkeypatch.setattr(local, "ALIVE_SECONDS", 0.01)
+
+    class Looks(Recorder):
+        alive_of, expected = {}, {}
+
+        def begin(self, stage, number, total, expected=None):
+            self.expected[stage.label] = expected
+
+        def alive(self, stage, memory):
+            self.alive_of[stage.label] = max(memory, self.alive_of.get(stage.label, 0))
+            if len(self.alive_of) == 2:
+                (world.folder / "begun-heard").touch()
+
+    watcher, stages = Looks(), [stage("a", waits="heard"), stage("b", waits="heard")]
+    done = world.run(*stages, watcher=watcher)
+    results(done)
+    assert set(watcher.alive_of) == {"a", "b"}
+    assert all(memory > 1 << 20 for memory in watcher.alive_of.values())
+    assert watcher.expected == {"a": None, "b": None}
+    world.run(*stages, watcher=watcher, fresh=True)
+    assert watcher.expected == {one.stage.label: round(one.seconds, 3) for one in done}
+
+
 @pytest.mark.parametrize("most", [0, 1 << 40])
 def test_processes_that_wait_are_ended_before_time_is_measured_where_they_are_large(world, monkeypatch, most):
     monkeypatch.setattr(local, "IDLE_BYTES", most)
 
     class Looks(Recorder):
-        def begin(self, one, number, total):
+        def begin(self, one, number, total, expected=None):
             if one.measures == "time":
                 found.append(children() - before)
             super().begin(one, number, total)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.pipeline.executors.local import Executor
+from harness.pipeline.executors.local import ALIVE_SECONDS, Executor
 from harness.pipeline.executors.ray.actors import Holders
 from harness.pipeline.executors.ray.node import made_here
 from harness.pipeline.stage_outcome import Done, Watcher
@@ -66,6 +67,8 @@ class RayExecutor(Executor):
         self.cluster, self.shared = cluster, shared
         self._numbers: dict[str, int] = {}
         self._tries: dict[str, int] = {}
+        self._begun: dict[str, Stage] = {}
+        self._said = 0.0
         self._holders = Holders(cluster, (shared.url, measure), self._ask, self._room)
 
     def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
@@ -98,6 +101,7 @@ class RayExecutor(Executor):
             ended: list[Answer] = []
             while not ended:  # by short waits: Ray answers Ctrl-C only between two looks of its own
                 ended, _ = self.cluster.ray.wait(answers, num_returns=1, timeout=LOOK_SECONDS)
+                self._say_alive()
             if (held := self._holders.answering(ended[0])) is not None:
                 self._take_answer(held)
                 continue
@@ -154,7 +158,15 @@ class RayExecutor(Executor):
     def _begin(self, unit: list[Stage]) -> None:
         for stage in unit:
             self._tries[stage.key] = self._tries.get(stage.key, 0) + 1
+            self._begun[stage.key] = stage
             self.watcher.begin(stage, self._numbers[stage.key], len(self._numbers))
+
+    def _say_alive(self) -> None:
+        """Tell the watcher what is at work; what a node holds in memory is not known here."""
+        if time.monotonic() - self._said >= ALIVE_SECONDS:
+            self._said = time.monotonic()
+            for stage in self._begun.values():
+                self.watcher.alive(stage, 0)
 
     def _room(self, unit: list[Stage]) -> Size:
         threads, gpus = (max(getattr(stage, name) for stage in unit) for name in ("threads", "gpus"))
@@ -207,6 +219,7 @@ class RayExecutor(Executor):
         return again
 
     def _end(self, stage: Stage, done: Done) -> None:
+        self._begun.pop(stage.key, None)
         self.done[stage.key] = done
         self.watcher.end(done, self._numbers[stage.key], len(self._numbers))
 

@@ -106,10 +106,13 @@ def made_here(unit: list[Stage], inputs: list[Stage], ready: list[Stage], url: s
 class _Silent:
     """Says nothing: the driver does."""
 
-    def begin(self, stage: Stage, number: int, total: int) -> None:
+    def begin(self, stage: Stage, number: int, total: int, expected: float | None = None) -> None:
         """Nothing."""
 
-    def progress(self, done: int, total: int | None, text: str, stage: Stage) -> None:
+    def progress(self, done: int, total: int | None, text: str, stage: Stage, memory: int = 0) -> None:
+        """Nothing."""
+
+    def alive(self, stage: Stage, memory: int) -> None:
         """Nothing."""
 
     def end(self, done: Done, number: int, total: int) -> None:
