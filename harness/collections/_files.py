@@ -21,6 +21,8 @@ FOREIGN = (".bz2", ".xz", ".lzma", ".lz4", ".zip", ".7z")
 PARQUET = ".parquet"
 ROWS = (*(f".jsonl{packed}" for packed in PACKED), PARQUET)
 """Forms of a corpus and of queries."""
+BATCH = 1000
+"""Rows of a Parquet file in memory: one may have dozens of passages."""
 SHOWN = 12
 """Names of files that a message lists at most."""
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>[0-9]+)-of-(?P<total>[0-9]+)")
@@ -99,7 +101,7 @@ def parquet_rows(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, Mapp
     try:
         with pq.ParquetFile(path) as file:
             there = [name for name in names if name in file.schema_arrow.names]
-            for batch in file.iter_batches(columns=there):
+            for batch in file.iter_batches(BATCH, columns=there):
                 yield from enumerate(batch.to_pylist(), start=before + 1)
                 before += batch.num_rows
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.hub import Wanted, damage, remove_damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 @contextmanager
@@ -44,6 +44,32 @@ def fetching(path: str, revision: str | None, key: str) -> Iterator[None]:
         raise damage(damaged, wanted) from None
     if failed is not None:
         raise wanted.failure(failed) from None
+
+
+def snapshot(path: str, revision: str, files: Sequence[str], key: str) -> Path:
+    """The folder of a data set in the Hub's cache, with the files that these patterns name; downloaded where missing.
+
+    Args:
+        path: OWNER/NAME of the data set.
+        revision: Its commit.
+        files: Patterns as `fnmatch` has them, over whole paths.
+        key: The setting that names it.
+
+    Raises:
+        UnavailableError: The data cannot be had, or came damaged.
+        UserError: It is no name that a data set can have.
+    """
+    from huggingface_hub import snapshot_download
+
+    at = "elsewhere: load it where there is network and copy the Hub's cache (HF_HOME)"
+    wanted = Wanted("dataset", path, revision, key, at)
+    try:
+        folder = snapshot_download(path, repo_type="dataset", revision=revision, allow_patterns=list(files))
+    except Exception as error:
+        raise wanted.failure(error) from None
+    if damaged := remove_damaged(wanted.cached):
+        raise damage(damaged, wanted)
+    return Path(folder)
 
 
 def _tables(path: str) -> Path:

@@ -8,19 +8,23 @@ import json
 import os
 import random
 import re
+from array import array
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, JsonValue, field_validator
 
 from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
 from harness.collections._nested import named, opened
+from harness.collections.pair_table import FILE, PairTable, PairWriter
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from harness.collections.base import Collection
 
@@ -112,13 +116,18 @@ class Mixture(CollectionBase):
         yield from ()
 
     def pairs(self) -> Iterator[Pair]:
-        """Each source's pairs, shuffled within the source and cut as it says."""
+        """Each source's pairs, shuffled within the source and cut as it says.
+
+        A source lies in a file of TMPDIR while it is shuffled by the numbers of its pairs.
+        """
         for source in self.params.sources:
-            pairs = list(_read(_path(source.file)) if source.file else opened(source.collection or {}, BARRED).pairs())
-            random.Random(self.params.seed).shuffle(pairs)  # noqa: S311 - an order, not a secret
-            taken = pairs[source.skip :][: source.limit]
-            for pair in _cloze(taken, self.params.seed) if source.sentence else taken:
-                yield pair._replace(symmetric=True) if source.symmetric else pair
+            pairs = _read(_path(source.file)) if source.file else opened(source.collection or {}, BARRED).pairs()
+            with _table(pairs) as table:
+                order = array("I", range(len(table)))
+                random.Random(self.params.seed).shuffle(order)  # noqa: S311 - an order, not a secret
+                taken = (table[place] for place in order[source.skip :][: source.limit])
+                for pair in _cloze(taken, self.params.seed) if source.sentence else taken:
+                    yield pair._replace(symmetric=True) if source.symmetric else pair
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""
@@ -133,7 +142,17 @@ def _named(params: MixtureParams) -> list[tuple[type[Collection], Params]]:
     return [named(source.collection, BARRED) for source in params.sources if source.collection is not None]
 
 
-def _cloze(pairs: list[Pair], seed: int) -> Iterator[Pair]:
+@contextmanager
+def _table(pairs: Iterable[Pair]) -> Iterator[PairTable]:
+    """Pairs in a file that is gone afterwards."""
+    with TemporaryDirectory(prefix="laconic-pairs-") as folder:
+        with PairWriter(Path(folder) / FILE) as writer:
+            for pair in pairs:
+                writer.add(pair)
+        yield PairTable(Path(folder) / FILE)
+
+
+def _cloze(pairs: Iterable[Pair], seed: int) -> Iterator[Pair]:
     """A sentence of each passage as the query of the rest; those of 8 to 40 words are asked with."""
     drawn = random.Random(f"sentence {seed}")  # noqa: S311 - a sample, not a secret
     for pair in pairs:

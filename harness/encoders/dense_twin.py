@@ -11,7 +11,7 @@ from harness.encoders.llama_family.params import DenseTwinParams
 from harness.encoders.replicas import on_devices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import torch
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.collections.base import Pair
     from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
+    from harness.training.examples import Examples
     from harness.training.params import TrainingParams
     from harness.vectors import Kind
 
@@ -52,12 +53,12 @@ class DenseTwin(LlamaEncoderType):
         progress: Progress | None = None,
     ) -> Mapping[str, object]:
         """Convert the backbone, and train it if the spec says so."""
-        facts = self._make(directory, list(pairs or ()), seed, progress)
+        from harness.training.examples import examples
+
+        facts = self._make(directory, examples(pairs or ()), seed, progress)
         return facts | self._exported(directory)
 
-    def _make(
-        self, directory: Path, examples: Sequence[Pair], seed: int, progress: Progress | None
-    ) -> dict[str, object]:
+    def _make(self, directory: Path, given: Examples, seed: int, progress: Progress | None) -> dict[str, object]:
         from harness.encoders.backbones.packed_encoder import pool
         from harness.encoders.llama_family import adapter_files
         from harness.encoders.llama_family.make import train_model
@@ -78,7 +79,7 @@ class DenseTwin(LlamaEncoderType):
             def objective(phase: TrainingParams) -> DenseObjective:
                 return DenseObjective(lambda states, sizes: pool(states, sizes, model.contract), phase)
 
-            facts |= train_model(model, objective, params, examples, seed, progress, self.checkpoints, factors)
+            facts |= train_model(model, objective, params, given, seed, progress, self.checkpoints, factors)
             if factors and writes():
                 adapter_files.save(directory / adapter_files.FOLDER, "dense", params, backbone, factors)
         if writes():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.encoders.llama_family.term_selection import Terms
     from harness.encoders.weights.sentence_transformers_folder import Contract
     from harness.spec.params import Params
+    from harness.training.examples import Examples
     from harness.training.objectives import Objective
     from harness.training.params import TrainingParams
     from harness.vectors import Kind
@@ -76,24 +77,24 @@ class Laconic(LlamaEncoderType):
     ) -> Mapping[str, object]:
         """Convert the backbone, compute the bias, train; see the spec for which of these."""
         from harness.training.devices import writes
+        from harness.training.examples import examples
 
-        examples = list(pairs or ())
-        facts = self._make(directory, examples, seed, progress)
+        given = examples(pairs or ())
+        facts = self._make(directory, given, seed, progress)
         facts |= self._exported(directory)
         if self.params.looks_up and writes():
-            texts = (pair.positive for pair in examples) if examples else corpus or ()
+            texts = (pair.positive for pair in given) if given else corpus or ()
             contract, config = read_settings(directory)
             tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
             reader = TextReader(tokenizer, contract.document_length, contract.query_length)
             facts |= write_table(directory, self.params, reader, config["vocab_size"], texts)
         return facts
 
-    def _make(
-        self, directory: Path, examples: Sequence[Pair], seed: int, progress: Progress | None
-    ) -> dict[str, object]:
+    def _make(self, directory: Path, given: Examples, seed: int, progress: Progress | None) -> dict[str, object]:
         from harness.encoders.llama_family import adapter_files
         from harness.encoders.llama_family.make import train_model
         from harness.training.devices import writes
+        from harness.training.examples import Texts
 
         params = self.params
         model, facts = self._prepared(directory)
@@ -103,9 +104,9 @@ class Laconic(LlamaEncoderType):
             facts["adapter"] = adapter_files.apply(model, params.adapter, "sparse", params)
             model.save(directory)
             return facts
-        if self.needs() == "pairs" and not examples:
+        if self.needs() == "pairs" and not given:
             raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
-        terms = _terms(model, [pair.positive for pair in examples], params)
+        terms = _terms(model, Texts(given, lambda pair: pair.positive), params)
         factors: dict[str, torch.Tensor] = {}
         backbone = adapter_files.mark(model)
         if params.training is not None:
@@ -113,7 +114,7 @@ class Laconic(LlamaEncoderType):
             def objective(phase: TrainingParams) -> Objective:
                 return terms.objective(model, phase, seed)
 
-            facts |= train_model(model, objective, params, examples, seed, progress, self.checkpoints, factors)
+            facts |= train_model(model, objective, params, given, seed, progress, self.checkpoints, factors)
         weights = terms.tensors(len(model.head))
         adapter_files.weigh(model, weights)
         if factors and writes():
@@ -137,7 +138,7 @@ class Laconic(LlamaEncoderType):
         return on_devices(self.params, threads, on)
 
 
-def _terms(model: Model, passages: list[str], params: LaconicParams) -> Terms:
+def _terms(model: Model, passages: Sequence[str], params: LaconicParams) -> Terms:
     from harness.encoders.llama_family.term_selection import Terms, biased, spread, weighted
 
     if params.term_bias is None:

@@ -43,7 +43,7 @@ def batches(pairs: Sequence[Example], params: TrainingParams, seed: int) -> Iter
     drawn = random.Random(seed)  # noqa: S311 - an order, not a secret
     labels = None
     if params.topics is not None:
-        labels = topics(Texts(pairs, lambda pair: f"{pair[0]} {pair[1]}"), params.topics, seed)
+        labels = topics(Texts(examples(pairs), lambda pair: f"{pair.query} {pair.positive}"), params.topics, seed)
     waiting = array("I")
     for _ in range(params.steps):
         batch: list[Example] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from numpy.typing import NDArray
 
@@ -46,21 +46,21 @@ def negatives_of(example: Example) -> Sequence[str]:
     return pair_of(example).negatives
 
 
-class Examples(Sequence[Example]):
+class Examples(Sequence[Pair]):
     """Pairs that are read one by one; a subclass says how many there are and how one is read.
 
     What looks at all pairs is a method, because a table on disk does it block by block.
     """
 
     @abstractmethod
-    def row(self, place: int) -> Example:
+    def row(self, place: int) -> Pair:
         """The pair at a place from 0."""
 
     @overload
-    def __getitem__(self, place: int) -> Example: ...
+    def __getitem__(self, place: int) -> Pair: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Example]: ...
-    def __getitem__(self, place: int | slice) -> Example | list[Example]:
+    def __getitem__(self, place: slice) -> list[Pair]: ...
+    def __getitem__(self, place: int | slice) -> Pair | list[Pair]:
         if isinstance(place, slice):
             return [self.row(number) for number in range(*place.indices(len(self)))]
         if not -len(self) <= place < len(self):
@@ -70,12 +70,12 @@ class Examples(Sequence[Example]):
     def sharing(self, texts: Collection[str]) -> NDArray[np.bool_]:
         """Which pairs have one of these texts as the query or as a passage that answers it."""
         own = frozenset(texts)
-        shared = (not own.isdisjoint((pair.query, pair.positive, *pair.others)) for pair in map(pair_of, self))
+        shared = (not own.isdisjoint((pair.query, pair.positive, *pair.others)) for pair in self)
         return np.fromiter(shared, np.bool_, len(self))
 
     def with_negatives(self) -> NDArray[np.bool_]:
         """Which pairs have hard negatives."""
-        return np.fromiter((bool(negatives_of(pair)) for pair in self), np.bool_, len(self))
+        return np.fromiter((bool(pair.negatives) for pair in self), np.bool_, len(self))
 
 
 class Listed(Examples):
@@ -91,9 +91,9 @@ class Listed(Examples):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def row(self, place: int) -> Example:
+    def row(self, place: int) -> Pair:
         """See `Examples`."""
-        return self.pairs[place]
+        return pair_of(self.pairs[place])
 
 
 class Chosen(Examples):
@@ -106,14 +106,17 @@ class Chosen(Examples):
 
     def __init__(self, pairs: Examples, mask: NDArray[np.bool_]) -> None:
         self.pairs = pairs
-        # Block by block: all places at once would be numbers of eight bytes.
-        blocks = (mask[begin : begin + BLOCK].nonzero()[0] + begin for begin in range(0, len(mask), BLOCK))
-        self.places = np.concatenate([np.empty(0, np.uint32), *(block.astype(np.uint32) for block in blocks)])
+        self.places = np.empty(int(mask.sum()), np.uint32)
+        end = 0
+        for begin in range(0, len(mask), BLOCK):  # all places at once would be numbers of eight bytes
+            block = mask[begin : begin + BLOCK].nonzero()[0]
+            self.places[end : end + len(block)] = block + begin
+            end += len(block)
 
     def __len__(self) -> int:
         return len(self.places)
 
-    def row(self, place: int) -> Example:
+    def row(self, place: int) -> Pair:
         """See `Examples`."""
         return self.pairs.row(int(self.places[place]))
 
@@ -134,7 +137,7 @@ class Texts(Sequence[str]):
         text: Of a pair.
     """
 
-    def __init__(self, pairs: Sequence[Example], text: Callable[[Example], str]) -> None:
+    def __init__(self, pairs: Examples, text: Callable[[Pair], str]) -> None:
         self.pairs, self.text = pairs, text
 
     def __len__(self) -> int:
@@ -150,6 +153,8 @@ class Texts(Sequence[str]):
         return self.text(self.pairs[place])
 
 
-def examples(pairs: Sequence[Example]) -> Examples:
-    """These pairs as `Examples`."""
-    return pairs if isinstance(pairs, Examples) else Listed(pairs)
+def examples(pairs: Iterable[Example]) -> Examples:
+    """These pairs as `Examples`; only what is no sequence is copied."""
+    if isinstance(pairs, Examples):
+        return pairs
+    return Listed(pairs if isinstance(pairs, Sequence) else list(pairs))

@@ -4,7 +4,9 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pair_tables import written
 
+from harness.collections.base import Pair
 from harness.pipeline.steps.mine import Mined, mine
 from harness.training.negatives import choose
 
@@ -40,10 +42,8 @@ PAIRS = [
 
 
 def mined(tmp_path, **settings):
-    (tmp_path / "in").mkdir(exist_ok=True)
     (tmp_path / "out").mkdir(exist_ok=True)
-    lines = [json.dumps({"query": q, "positive": p, "negatives": []}) for q, p in PAIRS]
-    (tmp_path / "in" / "pairs.jsonl").write_text("\n".join(lines) + "\n")
+    written(tmp_path / "in", [Pair(*pair) for pair in PAIRS])
     bm25 = {"type": "bm25", "params": {}}
     index = {"type": "inverted", "params": {"weights": "float32"}}
     given = {"depth": 10, "count": 3, "skip": 0, "share": 1.0} | settings

@@ -17,15 +17,15 @@ from harness.encoders.weights.sentence_transformers_folder import Contract, read
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from harness.collections.base import Pair
     from harness.encoders.backbones.transformers_decoder import Decoder
     from harness.encoders.base import Progress
     from harness.encoders.llama_family.params import LlamaParams
     from harness.encoders.weights.configuration import Configuration
     from harness.encoders.weights.pretrained import Pretrained
+    from harness.training.examples import Examples
     from harness.training.objectives import Objective
     from harness.training.params import TrainingParams
 
@@ -131,7 +131,7 @@ def train_model(
     model: Model,
     objective: Callable[[TrainingParams], Objective],
     params: LlamaParams,
-    pairs: Sequence[Pair],
+    pairs: Examples,
     seed: int,
     progress: Progress | None,
     checkpoints: Path | None = None,
@@ -162,8 +162,7 @@ def train_model(
     if not pairs:
         raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
     phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
-    whole = examples(pairs)
-    if any(phase.negatives for phase in phases) and not whole.with_negatives().any():
+    if any(phase.negatives for phase in phases) and not pairs.with_negatives().any():
         raise UserError(
             "the training pairs have no hard negatives",
             key="training.negatives",
@@ -178,7 +177,7 @@ def train_model(
     started, pairs_seen, steps = time.perf_counter(), 0, sum(phase.steps for phase in phases)
     adapters: list[dict[str, torch.Tensor]] = []
     # The same for all phases: a pair that validates one phase must not have trained another.
-    rest, held = hold_out(whole, max(phase.validation_pairs for phase in phases), seed)
+    rest, held = hold_out(pairs, max(phase.validation_pairs for phase in phases), seed)
     learned = examples(rest)
     for number, phase in enumerate(phases, start=1):
         before, head = len(curve), objective(phase)

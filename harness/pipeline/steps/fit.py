@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.pipeline.steps.prepare import read_pairs, read_texts
+from harness.pipeline.steps.prepare import open_pairs, read_texts
 from harness.pipeline.steps.result import StepResult
 from harness.typed_json import from_json, to_json
 
@@ -115,7 +115,7 @@ def fit(
     facts = made.fit(
         Path(out),
         corpus=(text for _, text in read_texts(Path(corpus) / "documents.jsonl")) if corpus else None,
-        pairs=read_pairs(Path(pairs) / "pairs.jsonl") if pairs else None,
+        pairs=open_pairs(Path(pairs)) if pairs else None,
         seed=seed,
         progress=report,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from scipy import sparse
 
 from harness.pipeline.steps.fit import open_type
-from harness.pipeline.steps.prepare import pair_line, read_pairs
+from harness.pipeline.steps.prepare import open_pairs, pair_line
 from harness.pipeline.steps.result import StepResult
 from harness.training.negatives import choose
 
@@ -54,7 +54,7 @@ def mine(
     report: Progress,
     model: str | None = None,
 ) -> Mined:
-    """Write ``pairs.jsonl`` anew, each pair with its negatives; see `harness.training.negatives.choose`.
+    """Write ``pairs.jsonl``, each pair with its negatives; see `harness.training.negatives.choose`.
 
     Args:
         out: Folder to write to.
@@ -71,7 +71,7 @@ def mine(
     """
     from harness.indexes import create
 
-    rows = list(read_pairs(Path(pairs) / "pairs.jsonl"))
+    rows = list(open_pairs(Path(pairs)))
     passages = list(dict.fromkeys(text for pair in rows for text in (pair.positive, *pair.others)))
     place = {text: number for number, text in enumerate(passages)}
     answers: dict[str, set[int]] = {}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.collections.base import Collection, Pair, Query
+    from harness.collections.pair_table import PairTable
     from harness.encoders.base import Progress
     from harness.jsonvalue import JsonTable
 
@@ -166,21 +167,22 @@ def _write_rules(folder: Path, rules: EvaluationRules, candidates: list[Query], 
 
 
 def prepare_pairs(*, out: str, type: str, params: JsonTable, report: Progress) -> PreparedPairs:
-    """Write ``pairs.jsonl`` of a collection: see `pair_line`.
+    """Write the pairs of a collection as a `PairTable`.
 
     Raises:
         UserError: The collection has no training pairs.
     """
-    collection, count = _open(type, params), 0
-    with (Path(out) / "pairs.jsonl").open("wb") as file:
+    from harness.collections.pair_table import FILE, PairWriter
+
+    collection = _open(type, params)
+    with PairWriter(Path(out) / FILE) as writer:
         for pair in collection.pairs():
-            file.write(pair_line(pair))
-            count += 1
-            if count % 1000 == 0:
-                report(count, None, "pairs")
-    if not count:
+            writer.add(pair)
+            if writer.count % 1000 == 0:
+                report(writer.count, None, "pairs")
+    if not writer.count:
         raise UserError(f"a collection of type {type!r} has no training pairs", remedy="train on another collection")
-    return PreparedPairs(count)
+    return PreparedPairs(writer.count)
 
 
 def pair_line(pair: Pair) -> bytes:
@@ -224,21 +226,11 @@ def read_candidates(folder: Path) -> list[tuple[str, ...]] | None:
         return [tuple(json.loads(line)["documents"]) for line in lines]
 
 
-def read_pairs(file: Path) -> Iterator[Pair]:
-    """Pairs of a prepared file."""
-    from harness.collections import Pair
+def open_pairs(folder: Path) -> PairTable:
+    """The pairs that `prepare_pairs` wrote."""
+    from harness.collections.pair_table import FILE, PairTable
 
-    with file.open("rb") as lines:
-        for line in lines:
-            row = json.loads(line)
-            yield Pair(
-                row["query"],
-                row["positive"],
-                tuple(row["negatives"]),
-                tuple(row.get("others", ())),
-                tuple(tuple(teacher) for teacher in row.get("scores", ())),
-                row.get("symmetric", False),
-            )
+    return PairTable(folder / FILE)
 
 
 def read_qrels(file: Path) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.collections import EvaluationRules, Pair, Query
 from harness.errors import UserError
 from harness.pipeline.steps import prepare as step
-from harness.pipeline.steps.prepare import Prepared, PreparedPairs, read_blocks, read_pairs, read_qrels, read_texts
+from harness.pipeline.steps.prepare import Prepared, PreparedPairs, open_pairs, read_blocks, read_qrels, read_texts
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 identifiers = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=""), min_size=1, max_size=8)
@@ -133,7 +133,7 @@ scores = st.lists(st.lists(st.floats(-9, 9), max_size=3).map(tuple), max_size=2)
 def test_pairs_are_read_as_they_were_written(tmp_path_factory, pairs):
     folder = tmp_path_factory.mktemp("pairs")
     assert run(folder, Given(pairs=pairs), step.prepare_pairs) == PreparedPairs(len(pairs))
-    assert list(read_pairs(folder / "pairs.jsonl")) == pairs
+    assert list(open_pairs(folder)) == pairs
 
 
 def test_a_collection_without_pairs_is_no_training_data(tmp_path):

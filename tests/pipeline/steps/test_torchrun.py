@@ -1,9 +1,8 @@
 """Training in two processes over gloo gives the model of one process."""
 
-import json
-
 import numpy as np
 import pytest
+from pair_tables import written
 
 from harness.encoders import registry
 from harness.errors import UserError
@@ -18,8 +17,7 @@ TRAINING = {"steps": 6, "pairs_per_step": 5, "negatives": 1, "learning_rate": 0.
 
 
 def trained(folder, model, type, processes, pairs=PAIRS, **training):
-    (folder / "pairs").mkdir(parents=True)
-    (folder / "pairs" / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    written(folder / "pairs", pairs)
     (folder / "out").mkdir()
     params = {"backbone": {"model": str(model)}, "training": {**TRAINING, **training}, "processes": processes}
     params |= {"term_bias": 0.5} if type == "laconic" else {}
