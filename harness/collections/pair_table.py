@@ -25,7 +25,7 @@ FILE = "pairs.arrow"
 ROWS, LETTERS = 4096, 4_000_000
 """Of a block, at most: it is written once either number is reached."""
 RELEASED = 64
-"""Rows after which a process gives back the pages that it read; they stay in the cache of the system. A row lies in eight
+"""Rows after which a process gives back the pages that it read, which stay in the system's cache. A row lies in eight
 places, and the system maps 64 kB around each."""
 
 
