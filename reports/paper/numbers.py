@@ -1,0 +1,87 @@
+"""The file of macros: written, read again, and compared with runs."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+from reports.latex import Tex, render
+from reports.paper.macros import RULE
+from reports.paper.names import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from reports.paper.macros import Macro
+
+NUMBERS = "numbers.tex"
+_LINE = re.compile(rf"\\newcommand\{{\\({PREFIX}[A-Z][A-Za-z]*)\}}\{{(.*?)\}}% ")
+"""A text has no bare per cent sign, so the first one behind a brace ends it."""
+_USED = re.compile(rf"\\({PREFIX}[A-Z][A-Za-z]*)")
+_COMMENT = re.compile(r"(?<!\\)%.*")
+
+
+def numbers_file(macros: Sequence[Macro]) -> str:
+    """The file: a macro a line, with the number as it was measured in a comment."""
+    return render(
+        "numbers.tex", rule=RULE, rows=[(Tex(row.name), row.text, Tex(_one_line(row.note))) for row in macros]
+    )  # fmt: skip
+
+
+def read_numbers(file: Path) -> dict[str, str]:
+    """The text of each macro of a paper.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        remedy = "give the folder of a paper with --out, or write one without --check"
+        raise UserError("there is no file of macros", file=file, remedy=remedy) from None
+    return {match[1]: match[2] for line in lines if (match := _LINE.match(line))}
+
+
+def differences(paper: Mapping[str, str], macros: Sequence[Macro], used: Mapping[str, str]) -> list[str]:
+    """A sentence for each macro of which paper and runs do not agree, and for each that a text uses and neither has.
+
+    Args:
+        paper: The text of each macro, by name.
+        macros: Those of the runs that are compared.
+        used: Where texts use a macro, by name.
+    """
+    return list(_differences(paper, {row.name: str(row.text) for row in macros}, used))
+
+
+def _differences(paper: Mapping[str, str], runs: Mapping[str, str], used: Mapping[str, str]) -> Iterator[str]:
+    for name in dict.fromkeys([*paper, *runs, *used]):
+        place = f" ({used[name]})" if name in used else ""
+        if name not in paper and name not in runs:
+            near = get_close_matches(name, runs, 1)
+            hint = f"; did you mean \\{near[0]}?" if near else ""
+            yield f"\\{name}{place}: the text uses it, and no run has it{hint}"
+        elif name not in runs:
+            yield f"\\{name}{place}: the paper has {paper[name]}, the run no longer has this number"
+        elif name not in paper:
+            yield f"\\{name}{place}: the run has {runs[name]}, the paper does not have this number"
+        elif paper[name] != runs[name]:
+            yield f"\\{name}{place}: the paper has {paper[name]}, the run has {runs[name]}"
+
+
+def used_macros(folder: Path) -> dict[str, str]:
+    """Where the texts of a paper use a macro first, as ``FILE:LINE`` by name; `NUMBERS` itself is left out."""
+    places: dict[str, str] = {}
+    for file in sorted(folder.rglob("*.tex")):
+        if file.name == NUMBERS:
+            continue
+        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            for name in _USED.findall(_COMMENT.sub("", line)):
+                places.setdefault(name, f"{file.relative_to(folder)}:{number}")
+    return places
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -1,0 +1,76 @@
+"""The text that a paper begins with: it compiles, uses macros for every number, and is the author's from then on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.claims.judge_run import verdicts
+from reports.families import by_family
+from reports.latex import Tex, escaped, render
+from reports.sections.ranking import ranked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.runs.read import RunData
+    from reports.paper.macros import Macro
+    from reports.paper.names import Key
+
+QUALITY, MEMORY, LATENCY = "ndcg@10", "index_bytes_per_document", "latency_total/p50"
+CLAIMS = 6
+"""Verdicts that the text speaks of; the appendix has all."""
+
+
+def opening(runs: Sequence[tuple[str, RunData]], macros: Sequence[Macro], tables: Sequence[str]) -> str:
+    """``main.tex``: title, abstract, set-up, results and appendix of runs.
+
+    Args:
+        runs: With a name each.
+        macros: Of the runs.
+        tables: Files of tables, without their ending.
+    """
+    names = {row.key: row.name for row in macros}
+    parts = []
+    for place, (name, run) in enumerate(runs):
+        first = name if place else ""
+        parts.append(
+            {
+                "name": name, "title": run.facts["title"], "description": run.facts["description"],
+                "tables": [Tex(file) for file in tables if file.startswith(f"tables/{name}-")],
+                "results": list(_results(run, first, names)), "claims": list(_claims(run, first, names)),
+            }
+        )  # fmt: skip
+    return render("main.tex", title=runs[0][1].facts["title"], parts=parts, several=len(runs) > 1)
+
+
+def _results(run: RunData, first: str, names: dict[Key, str]) -> Iterator[Tex]:
+    """A sentence a collection and family: which system ranks best, and at what cost."""
+    for collection in run.collections():
+        order = ranked(run, collection, QUALITY)
+        for family, systems in by_family(run).items():
+            best = next((system for system in order if system in systems), None)
+            if best is None:
+                continue
+            quality = _macro(names, (first, QUALITY, best, collection))
+            ends = _macro(names, (first, QUALITY, best, collection, "Interval"))
+            memory = _macro(names, (first, MEMORY, best, collection))
+            latency = _macro(names, (first, LATENCY, best, collection))
+            costs = [f"{memory} of index a document" if memory else "",
+                     f"{latency} for a median query" if latency else ""]  # fmt: skip
+            cost = " and ".join(filter(None, costs))
+            yield Tex(
+                f"On {escaped(collection)}, the best of the {escaped(family.lower())} systems is {escaped(best)}: "
+                f"nDCG@10 {quality}{f' {ends}' if ends else ''}" + (f", with {cost}." if cost else ".")
+            )
+
+
+def _claims(run: RunData, first: str, names: dict[Key, str]) -> Iterator[Tex]:
+    for verdict in verdicts(run)[:CLAIMS]:
+        key = (first, "claim", verdict.claim, verdict.collection)
+        word, value, ends = (_macro(names, (*key, what)) for what in ("Verdict", "Value", "Interval"))
+        measured = f": {value}{f' {ends}' if ends else ''}" if value else ""
+        yield Tex(f"On {escaped(verdict.collection)}, the claim ``{escaped(verdict.claim)}'' is {word}{measured}.")
+
+
+def _macro(names: dict[Key, str], key: Key) -> str:
+    return rf"\{names[key]}{{}}" if key in names else ""

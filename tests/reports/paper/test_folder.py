@@ -1,0 +1,110 @@
+"""A paper's folder: what is in it, what is kept, and that TeX compiles it, whatever systems are called."""
+
+import json
+import shutil
+import stat
+import subprocess
+
+import pytest
+from suite_runs import write_suite_run
+
+from harness.cli.app import app
+from harness.errors import UserError
+from reports.paper.folder import check_paper, write_paper
+from reports.paper.references import ENCODERS, FACTORIES, INDEXES, METHODS, MODELS, SOFTWARE, entries
+from reports.paper.reproduce import Repeated, script
+
+HOSTILE = r"a_b & {50%} \input{x} $y^2$ ~#1 検 🎉 <i> ``q'' --"
+PARTS = {"numbers.tex", "main.tex", "references.bib", "reproduce.sh", "constraints.txt"}
+
+
+@pytest.fixture
+def hostile(run_folder):
+    """The run with names that LaTeX would trip over, and a spec with a variable."""
+    for name in ("run.json", "records.jsonl", "per_query.jsonl", "conditions.jsonl"):
+        text = (run_folder / name).read_text()
+        text = text.replace(json.dumps("dense_1"), json.dumps(HOSTILE)).replace('"less memory"', json.dumps(HOSTILE))
+        (run_folder / name).write_text(text.replace('"alpha"', json.dumps("al_pha 100%")))
+    facts = json.loads((run_folder / "run.json").read_text())
+    facts["spec_text"] = 'name = "x"\npath = "${MY_DATA}/x"'
+    facts["overrides"] = ["title='it is; rm -rf /'"]
+    facts["environment"]["Software"] = {"numpy": "2.0.0", "torch": "2.1.0+cpu", "system": "Linux", "Python": "3.11"}
+    (run_folder / "run.json").write_text(json.dumps(facts))
+    return run_folder
+
+
+def test_all_parts_are_there_and_the_text_is_kept(hostile, tmp_path):
+    out = tmp_path / "paper"
+    written = write_paper([hostile], out)
+    assert {file.relative_to(out).name for file in written.files} >= PARTS and not written.kept
+    assert stat.S_IXUSR & (out / "reproduce.sh").stat().st_mode
+    assert check_paper([hostile], out) == []
+    (out / "main.tex").write_text(r"my own \lbNdcgSparseCoBeta{}")
+    again = write_paper([hostile], out)
+    assert again.kept == [out / "main.tex"] and "my own" in (out / "main.tex").read_text()
+    (out / "setup-synthetic.tex").write_text("not of this program\n" * 5)
+    with pytest.raises(UserError, match="not of laconic-bench"):
+        write_paper([hostile], out)
+    with pytest.raises(UserError, match="no file of macros"):
+        check_paper([hostile], tmp_path / "nowhere")
+
+
+def test_a_changed_number_fails_the_check_unless_a_repetition_may_change_it(hostile, tmp_path, capsys):
+    out = tmp_path / "paper"
+    write_paper([hostile], out)
+    lines = [json.loads(line) for line in (hostile / "records.jsonl").read_text().splitlines()]
+    for row in lines:
+        if row["system"] == "sparse & co" and row["metric"] == "latency_total/p50":
+            row["value"] *= 2
+    (hostile / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    told = check_paper([hostile], out)
+    assert len(told) == 2 and all("LatencyTotalPFiftySparseCo" in line for line in told)
+    assert check_paper([hostile], out, repeatable=True) == []
+    command = ["paper", str(hostile), "--out", str(out), "--check"]
+    with pytest.raises(SystemExit) as stopped:
+        app(command)
+    assert stopped.value.code == 1 and capsys.readouterr().out.splitlines() == told
+    with pytest.raises(SystemExit) as stopped:
+        app([*command, "--repeatable"])
+    assert stopped.value.code == 0 and "every number" in capsys.readouterr().out
+
+
+def test_the_script_repeats_all_runs(hostile, tmp_path):
+    out = tmp_path / "paper"
+    write_paper([hostile, write_suite_run(tmp_path / "suite")], out)
+    text = (out / "reproduce.sh").read_text()
+    assert subprocess.run(["sh", "-n", str(out / "reproduce.sh")]).returncode == 0
+    assert "laconic-bench run specs/synthetic.toml --set 'title='\"'\"'it is; rm -rf /'\"'\"'' --out" in text
+    assert ': "${MY_DATA:?' in text
+    assert "paper repeated/synthetic repeated/suite --out . --check --repeatable" in text
+    assert (out / "specs/synthetic.toml").read_text().endswith('path = "${MY_DATA}/x"')
+    assert "numpy==2.0.0\ntorch==2.1.0\n" in (out / "constraints.txt").read_text()
+
+
+def test_the_script_stops_where_a_run_fails(tmp_path):
+    program = tmp_path / "laconic-bench"
+    program.write_text(f"#!/bin/sh\necho $@ >> {tmp_path}/log\n[ $1 != run ]\n")
+    program.chmod(0o755)
+    (tmp_path / "r.sh").write_text(script([Repeated("a", "quickstart", [], [], "")]))
+    done = subprocess.run(["sh", str(tmp_path / "r.sh")], env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert done.returncode != 0
+    assert (tmp_path / "log").read_text() == "run quickstart --out repeated/a\n"
+
+
+def test_every_reference_that_can_be_cited_is_there():
+    cited = {key for _, key in ENCODERS.values()} | {*INDEXES.values(), *FACTORIES.values(), *MODELS.values()}
+    cited |= {*SOFTWARE.values(), *METHODS.values()}
+    assert cited - {""} <= entries().keys()
+    assert all(text.startswith("@") and text.count("{") == text.count("}") for text in entries().values())
+
+
+@pytest.mark.skipif(shutil.which("latexmk") is None, reason="no latexmk is installed (nox -s paper installs it)")
+def test_it_compiles_with_hostile_names(hostile, tmp_path):
+    out = tmp_path / "paper"
+    write_paper([hostile, write_suite_run(tmp_path / "suite")], out)
+    command = ["latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
+    done = subprocess.run(command, cwd=out, capture_output=True, text=True, errors="replace")
+    log = (out / "main.log").read_text(errors="replace")
+    assert done.returncode == 0, log[-3000:]
+    assert "undefined" not in log, "a citation, a reference or a macro"
+    assert (out / "main.pdf").stat().st_size > 20_000
