@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.metrics import METRICS
@@ -14,6 +15,7 @@ from reports.exports.standings import standings
 from reports.formatting import number
 from reports.pages.template import render, without_garbage_collection, write_page
 from reports.sections import all_collections, collection, conditions, memory_grid, scaling, stages, training
+from reports.sections.explorer import explorer
 from reports.sections.left_out import left_out
 
 if TYPE_CHECKING:
@@ -58,12 +60,14 @@ def page(run: RunData, published: Path | None = None, beside: Sequence[tuple[str
         beside: Name of each run and the run itself, where `run` is several runs merged.
     """
     claims = [one for name, single in beside for one in answers(single, name)] if beside else answers(run)
+    explored = explorer(run)
     parts = [collection.part(run, name, place) for place, name in enumerate(_in_tasks(run))]
     overviews = all_collections.overviews(run)
     return render(
         "report.html",
         run=run.facts,
         claims=claims,
+        explorer=None if explored is None else asdict(explored),
         collections=parts,
         contents=contents(run, parts),
         overviews=overviews,

@@ -39,7 +39,9 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
-    script, style = (loader.get_source(environment, name)[0] for name in ("page.js", "page.css"))
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    style, *scripts = (loader.get_source(environment, name)[0] for name in ("page.css", "page.js", "explore.js"))
+    script = "\n".join(scripts)
     return environment.get_template(template).render(
         **values,
         style=style,
