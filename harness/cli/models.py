@@ -122,6 +122,7 @@ def vectors(
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.plan.systems import encoding_stages
     from harness.pipeline.stage_outcome import RETRIED
+    from harness.pipeline.steps.passages import encoded_texts
     from harness.pipeline.steps.prepare import read_texts
     from harness.pipeline.store.local import Store
     from harness.spec.load import load_spec
@@ -138,7 +139,8 @@ def vectors(
         raise typer.Exit(1)
     out.mkdir(parents=True)
     for name, plural in (("doc", "documents"), ("query", "queries")):
-        rows, texts = load_vectors(encoded.files / plural), read_texts(prepared.files / f"{plural}.jsonl")
+        source = encoded_texts(prepared.files) if name == "doc" else prepared.files / "queries.jsonl"
+        rows, texts = load_vectors(encoded.files / plural), read_texts(source)
         try:
             write_side(out, name, rows, (identifier for identifier, _ in texts))
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.collections._windows import Passages
 from harness.collections.base import (
     Collection,
     CollectionBase,
@@ -26,6 +27,7 @@ __all__ = [
     "EvaluationRules",
     "Judgement",
     "Pair",
+    "Passages",
     "Query",
     "Sizes",
     "register",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from harness.collections._windows import Passages, windows
 from harness.training.examples import Pair as Pair  # noqa: TC001 - importers of it find it here
 
 if TYPE_CHECKING:
@@ -25,6 +26,17 @@ class Document(NamedTuple):
     def full_text(self) -> str:
         """Title and text joined as mteb and BEIR join them: ``(title + " " + text).strip()``."""
         return f"{self.title} {self.text}".strip()
+
+    def passages(self, cut: Passages | None) -> Iterator[str]:
+        """The texts that are encoded: its passages, each with the title before it.
+
+        A document whose text has at most `words` words stays as it is, and so does every one where `cut` is None.
+        """
+        if cut is None or len(self.text.split()) <= cut.words:
+            yield self.full_text
+            return
+        for text in windows(self.text, cut.words, cut.stride):
+            yield self._replace(text=text).full_text
 
 
 class Query(NamedTuple):
@@ -60,20 +72,23 @@ class EvaluationRules:
         ignore_identical_ids: A document with the identifier of the query is no result of it. One more is searched.
         ties: Which of two documents with equal scores comes first.
         without_relevant: How a query counts whose judgements are all 0.
+        passages: How documents are cut into passages, which are what is encoded and searched; None where documents are.
     """
 
     ignore_identical_ids: bool = False
     ties: Ties = "number"
     without_relevant: WithoutRelevant = "leave-out"
+    passages: Passages | None = None
 
 
 class Sizes(NamedTuple):
     """How much text a collection has, known or counted before it is read for a run."""
 
     documents: int
+    """Documents, or passages where these are what is encoded."""
     queries: int
     document_characters: float
-    """Mean of a document, title included."""
+    """Mean of a document or passage, title included."""
     query_characters: float
     """Mean of a query."""
 
@@ -212,7 +227,9 @@ class CollectionBase:
 
     def sizes(self: Collection) -> Sizes | None:
         """Counted, by reading all documents and queries."""
-        documents, document_characters = _counted(len(document.full_text) for document in self.documents())
+        cut = self.rules().passages
+        texts = (text for document in self.documents() for text in document.passages(cut))
+        documents, document_characters = _counted(map(len, texts))
         queries, query_characters = _counted(len(query.text) for query in self.queries())
         return Sizes(documents, queries, document_characters, query_characters)
 

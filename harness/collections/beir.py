@@ -10,13 +10,14 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Query, register
 from harness.collections._fields import NO_TEXT, Fields, fields_of
 from harness.collections._files import PARQUET, line_file, lines, parquet_rows, row_files
+from harness.collections._passages import PassagesParams
 from harness.collections.base import Ties, WithoutRelevant
 from harness.errors import UserError
 from harness.spec.params import Params
@@ -49,6 +50,14 @@ class BeirParams(Params):
     texts: bool = True
     """Whether documents and queries have texts. With false, lines may have `_id` alone, and only encoders that read no
     text can be used."""
+    passages: PassagesParams | None = None
+    """Passages of documents are searched, and a document scores as its best one: ``{ words = 200, stride = 100 }``."""
+
+    @model_validator(mode="after")
+    def _passages_need_texts(self) -> Self:
+        if self.passages is not None and not self.texts:
+            raise ValueError("passages need texts: leave texts = false out")
+        return self
 
 
 @register("beir")
@@ -183,7 +192,8 @@ class Beir(CollectionBase):
     def rules(self) -> EvaluationRules:
         """As the parameters say."""
         chosen = self.params
-        return EvaluationRules(chosen.ignore_identical_ids, chosen.ties, chosen.without_relevant)
+        passages = None if chosen.passages is None else chosen.passages.rule()
+        return EvaluationRules(chosen.ignore_identical_ids, chosen.ties, chosen.without_relevant, passages)
 
     def warnings(self) -> list[str]:
         """Broken lines that were skipped, and judgements that were left out."""

@@ -10,6 +10,7 @@ from harness.collections import CollectionBase, Document, EvaluationRules, Judge
 from harness.collections._fields import Fields, fields_of
 from harness.collections._hub_data import fetching
 from harness.collections._mteb_text import query_text
+from harness.collections._passages import PassagesParams
 from harness.collections._suites import tasks_of
 from harness.errors import UserError, allowed
 from harness.spec.params import Params
@@ -85,6 +86,8 @@ class MtebParams(Params):
     """Its split; the task's own evaluation split where it is left out ("dev" for MSMARCO). No other is fetched."""
     subset: str | None = None
     """Language or part, for tasks that have several; no other is fetched. Several are a matrix."""
+    passages: PassagesParams | None = None
+    """Passages of documents are searched, and a document scores as its best one: ``{ words = 200, stride = 100 }``."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -177,13 +180,18 @@ class MtebTask(CollectionBase):
 
     def rules(self) -> EvaluationRules:
         """As mteb evaluates the task."""
-        return EvaluationRules(self._loaded().ignore_identical_ids, ties="identifier", without_relevant="zero")
+        cut = self.params.passages
+        passages = None if cut is None else cut.rule()
+        return EvaluationRules(self._loaded().ignore_identical_ids, "identifier", "zero", passages)
 
     def sizes(self) -> Sizes | None:
-        """What mteb's own statistics of the task say, without its data; None where there are none of the split."""
+        """What mteb's own statistics of the task say, without its data; None where they do not say it.
+
+        They say nothing of some splits, of subsets, and of passages.
+        """
         task = _named(self.params)
         statistics = (task.metadata.descriptive_stats or {}).get(self.params.split or task.metadata.eval_splits[0])
-        if statistics is None or _subset(task, self.params) != "default":
+        if statistics is None or self.params.passages is not None or _subset(task, self.params) != "default":
             return None
         documents, queries = statistics["documents_text_statistics"], statistics["queries_text_statistics"]
         # Some tasks' statistics do not give the numbers themselves.

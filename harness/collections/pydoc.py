@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 from pydantic import Field
 
 from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
+from harness.collections._passages import PassagesParams
+from harness.collections._windows import windows
 from harness.errors import UserError
 from harness.spec.params import Params
 
@@ -21,15 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
-
-
-class PassagesParams(Params):
-    """How bodies are cut into documents of a few sentences."""
-
-    words: int = Field(ge=1)
-    """Words of a passage; the last passage of a body ends with it."""
-    stride: int = Field(ge=1)
-    """Words from the beginning of a passage to that of the next one; passages overlap where it is below `words`."""
 
 
 class PydocParams(Params):
@@ -164,10 +157,8 @@ def _parts(item: Item, cut: PassagesParams | None) -> Iterator[Passage]:
     if cut is None:
         yield Passage(item.id, item.body, item)
         return
-    words = item.body.split()
-    last = max(len(words) - cut.words, 0)
-    for number, begin in enumerate([*range(0, last, cut.stride), last]):
-        yield Passage(f"{item.id}#{number}", " ".join(words[begin : begin + cut.words]), item)
+    for number, text in enumerate(windows(item.body, cut.words, cut.stride)):
+        yield Passage(f"{item.id}#{number}", text, item)
 
 
 def _unique(items: Iterator[Item], taken: set[str]) -> Iterator[Item]:

@@ -136,12 +136,7 @@ def read_table(path: Path) -> Table:
     try:
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowException) as error:
-        first = str(error).partition("\n")[0]
-        raise UserError(
-            f"this part of the history cannot be read: {first}",
-            file=path,
-            remedy="restore it from a backup, or move it away; the other parts are intact",
-        ) from None
+        raise _unreadable(path, error) from None
     version = _version(table, path)
     if version > VERSION:
         raise UserError(
@@ -149,11 +144,23 @@ def read_table(path: Path) -> Table:
             file=path,
             remedy="update laconic-bench",
         )
-    while version < VERSION:
-        table = MIGRATIONS[version](table)
-        version += 1
-    wanted = columns()
-    return table.select(wanted.names).cast(wanted)
+    try:
+        while version < VERSION:
+            table = MIGRATIONS[version](table)
+            version += 1
+        wanted = columns()
+        return table.select(wanted.names).cast(wanted)
+    except (KeyError, pa.ArrowException) as error:  # a column is missing, is there twice or has another type
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    first = str(error).partition("\n")[0]
+    return UserError(
+        f"this part of the history cannot be read: {first}",
+        file=path,
+        remedy="restore it from a backup, or move it away; the other parts are intact",
+    )
 
 
 def _version(table: Table, path: Path) -> int:

@@ -301,3 +301,21 @@ def test_the_file_of_version_1_still_reads_as_it_did():
     rows = rows_of(read_table(Path(__file__).with_name("version1.parquet")))
     assert {(r["state"], r["confirms"], r["definition"]) for r in rows} == {("", "", "")}
     assert pa.Table.from_pylist(rows, schema=columns()).num_rows == 2
+
+
+@pytest.mark.parametrize("change", ["missing", "twice", "other type"])
+def test_a_part_with_other_columns_is_named(history, any_entry, change):
+    history.add(any_entry)
+    (path,) = history.files()
+    table = pq.read_table(path, partitioning=None)
+    column = table["metric"]
+    if change == "missing":
+        table = table.drop_columns("metric")
+    elif change == "twice":
+        table = table.append_column("metric", column)
+    else:
+        table = table.set_column(table.column_names.index("value"), "value", column)
+    pq.write_table(table, path)
+    with pytest.raises(UserError, match="this part of the history cannot be read") as error:
+        history.rows()
+    assert error.value.file == path and "other parts are intact" in error.value.remedy

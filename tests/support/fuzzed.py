@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import fuzzed_models
 import numpy as np
 from scipy import sparse
 from small_specs import spec_text
@@ -153,13 +154,6 @@ def _npy(folder):
     return (folder / "good.npy").read_bytes()
 
 
-def _tensors(folder):
-    from safetensors.numpy import save_file
-
-    save_file({"vectors": np.eye(2, 3, dtype=np.float32)}, folder / "good.safetensors")
-    return (folder / "good.safetensors").read_bytes()
-
-
 def _parquet(folder):
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -167,36 +161,6 @@ def _parquet(folder):
     rows = [{"id": "a", "vector": [1.0, 0.0]}, {"id": "b", "vector": [0.0, 1.0]}]
     pq.write_table(pa.Table.from_pylist(rows), folder / "good.parquet")
     return (folder / "good.parquet").read_bytes()
-
-
-def _weights(path):
-    from harness.encoders.weights.stored import read_header
-
-    read_header(path)
-
-
-def _gguf(path):
-    from harness.encoders.weights.gguf_file import GgufFile
-
-    GgufFile(path)
-
-
-def _adapter(path):
-    from harness.encoders.weights.peft_adapter import read_config
-
-    folder = path.with_suffix(".adapter")
-    folder.mkdir(exist_ok=True)
-    (folder / "adapter_config.json").write_bytes(path.read_bytes())
-    read_config(folder)
-
-
-def _configuration(path):
-    from harness.encoders.weights.configuration import read_configuration
-
-    folder = path.with_suffix(".model")
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_bytes(path.read_bytes())
-    read_configuration(folder, "backbone")
 
 
 def _beir_parquet(path):
@@ -225,11 +189,6 @@ system = "sparse"
 value = 0.5
 reason = "a larger model since May"
 """
-CONFIG = {
-    "model_type": "llama", "vocab_size": 25, "hidden_size": 4, "num_attention_heads": 2, "num_hidden_layers": 1,
-    "num_key_value_heads": 1, "intermediate_size": 8, "rope_theta": 1e4, "eos_token_id": 2,
-}  # fmt: skip
-ADAPTER = {"peft_type": "LORA", "lora_alpha": 4, "bias": "none", "alpha_pattern": {"q": 2}, "r": 2}
 PARSERS = {
     "spec.toml": (_spec, _read_spec),
     "corpus.jsonl": (lambda: _lines({"_id": "d1", "title": "T", "text": "a"}, {"_id": 2, "text": "b"}),
@@ -247,11 +206,9 @@ PARSERS = {
     "vectors.jsonl": (lambda: _lines({"id": "a", "vector": {"x": 1.5}}, {"id": "b", "vector": {}}), _vectors),
     "vectors.npz": (_npz, _vectors),
     "vectors.npy": (_npy, _vectors),
-    "vectors.safetensors": (_tensors, _vectors),
+    "vectors.safetensors": (fuzzed_models.tensors, _vectors),
     "vectors.parquet": (_parquet, _vectors),
-    "model.safetensors": (_tensors, _weights),
-    "adapter_config.json": (lambda: json.dumps(ADAPTER).encode(), _adapter),
-    "config.json": (lambda: json.dumps(CONFIG).encode(), _configuration),
+    **fuzzed_models.PARSERS,
 }  # fmt: skip
 """By the name of the file: what makes a good one (of a folder where it takes one), and what reads it."""
 

@@ -5,13 +5,16 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.encoders.weights.gguf_bounds import check_bounds
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gguf import ReaderField
@@ -46,12 +49,9 @@ class GgufFile:
         from gguf import GGUFReader
 
         self.path = path
-        try:
+        with self._read("not a GGUF file"):
+            check_bounds(path)
             self.reader = GGUFReader(str(path))
-        except Exception as error:  # a damaged file breaks the reader at any place
-            raise UserError(
-                f"not a GGUF file: {error}", file=path, key="backbone", remedy="name a .gguf file"
-            ) from None
         kind = self._text("general.architecture")
         if kind != "llama":
             raise UserError(
@@ -62,7 +62,46 @@ class GgufFile:
             )
 
     def config(self) -> Configuration:
-        """The keys of a ``config.json``."""
+        """The keys of a ``config.json``.
+
+        Raises:
+            UserError: The file is damaged, or has rotations that are not read from GGUF.
+        """
+        with self._read("the file is damaged"):
+            return self._config()
+
+    def weights(self, layers: int) -> dict[str, NDArray[np.float32]]:
+        """Embedding, the first `layers` layers, last norm and any head, under transformers' names, float32.
+
+        Raises:
+            UserError: The file is damaged.
+        """
+        with self._read("the file is damaged"):
+            return self._weights(layers)
+
+    def tokenizer(self) -> str:
+        """The tokenizer as the text of a ``tokenizer.json``.
+
+        Raises:
+            UserError: The file is damaged, or the tokenizer is of a kind whose splitting into words is not known here.
+        """
+        with self._read("the file is damaged"):
+            return self._tokenizer()
+
+    @contextmanager
+    def _read(self, what: str) -> Iterator[None]:
+        """A damaged file breaks its readers at any place, with errors of any kind."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise UserError(
+                f"{what}: {said}", file=self.path, key="backbone", remedy="get the file again, or name another .gguf"
+            ) from None
+
+    def _config(self) -> Configuration:
         heads, hidden = self._integer("llama.attention.head_count"), self._integer("llama.embedding_length")
         tensors = {tensor.name: tensor for tensor in self.reader.tensors}
         if "rope_freqs.weight" in tensors:
@@ -93,8 +132,7 @@ class GgufFile:
             "eos_token_id": self._integer("tokenizer.ggml.eos_token_id", 2),
         }
 
-    def weights(self, layers: int) -> dict[str, NDArray[np.float32]]:
-        """Embedding, the first `layers` layers, last norm and any head, under transformers' names, float32."""
+    def _weights(self, layers: int) -> dict[str, NDArray[np.float32]]:
         from gguf import dequantize
 
         heads = self._integer("llama.attention.head_count")
@@ -112,12 +150,7 @@ class GgufFile:
             arrays[name] = values
         return arrays
 
-    def tokenizer(self) -> str:
-        """The tokenizer as the text of a ``tokenizer.json``.
-
-        Raises:
-            UserError: A kind whose splitting into words is not known here.
-        """
+    def _tokenizer(self) -> str:
         from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
         kind, splitting = self._text("tokenizer.ggml.model"), self._text("tokenizer.ggml.pre", "default")

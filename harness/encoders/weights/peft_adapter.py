@@ -165,9 +165,13 @@ def read_config(folder: Path) -> Settings:
     if config.get("peft_type") != "LORA" or strange or config.get("bias", "none") != "none":
         what = ", ".join(strange) or f"peft_type {config.get('peft_type')!r}, bias {config.get('bias')!r}"
         raise _refused(f"is not a plain LoRA: {what}", file)
+    for key in ("alpha_pattern", "rank_pattern"):
+        if not isinstance(config.get(key) or {}, dict):
+            raise _refused(f"has no patterns in {key}", file)
     alphas = [config.get("lora_alpha"), *(config.get("alpha_pattern") or {}).values()]
     if not all(isinstance(alpha, int | float) and math.isfinite(alpha) for alpha in alphas):
         raise _refused("does not say its lora_alpha", file)
+    _check_patterns(config, file)
     return config
 
 
@@ -175,6 +179,15 @@ def _scale(config: Settings, module: str, rank: int) -> float:
     """Of one module, after peft's rules: patterns match the end of its name."""
     alpha = _of_pattern(config.get("alpha_pattern"), module, config["lora_alpha"])
     return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def _check_patterns(config: Settings, file: Path) -> None:
+    """Refuse patterns that are no regular expressions."""
+    for pattern in (*(config.get("alpha_pattern") or {}), *(config.get("rank_pattern") or {})):
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError):
+            raise _refused(f"has the pattern {pattern[:80]!r}, which is no regular expression", file) from None
 
 
 def _of_pattern(patterns: Mapping[str, T] | None, module: str, otherwise: T) -> T:

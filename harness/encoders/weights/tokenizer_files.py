@@ -29,7 +29,10 @@ def read_tokenizer(folder: Path, key: str) -> str:
     """
     file = folder if folder.is_file() else folder / FILE
     if file.is_file():
-        text = file.read_text(encoding="utf-8")
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise _no_tokenizer(f"not UTF-8 (byte {error.start})", file, key) from None
         _check(text, file, key)
         return text
     if not any((folder / name).is_file() for name in OLDER):
@@ -66,4 +69,8 @@ def _check(text: str, file: Path, key: str) -> None:
     try:
         Tokenizer.from_str(text)
     except Exception as error:  # the library raises plain exceptions
-        raise UserError(f"this is no tokenizer: {error}", file=file, key=key, remedy="get the file again") from None
+        raise _no_tokenizer(str(error), file, key) from None
+
+
+def _no_tokenizer(what: str, file: Path, key: str) -> UserError:
+    return UserError(f"this is no tokenizer: {what}", file=file, key=key, remedy="get the file again")

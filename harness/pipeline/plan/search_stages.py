@@ -120,14 +120,14 @@ class SearchPlan:
             self.libraries,
         )
 
-    def memory(self, encode: Stage, build: Stage) -> Stage:
+    def memory(self, prepare: Stage, encode: Stage, build: Stage) -> Stage:
         """Measure the resident memory of the index."""
         return Stage(
             "memory",
             f"resident memory of {self.label}",
             f"{STEPS}.footprint:served_memory",
             {**build_settings(self.system.index), "k": self.spec.head.measure.k, **self.searched_with},
-            {"vectors": encode, "index": build},
+            {"vectors": encode, "index": build, "collection": prepare},
             self.modules,
             self.libraries,
             {"machine": self.machine},

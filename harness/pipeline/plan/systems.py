@@ -113,7 +113,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     timed_search = plan.timed_search(search)
     timed_search = once(timed_search) if timed_search else None
     work = once(plan.work(prepare, encode, build))
-    memory = once(plan.memory(encode, build))
+    memory = once(plan.memory(prepare, encode, build))
     latency = tuple(once(plan.latency(number, fit, build, prepare, encode)) for number in range(measure.processes))
     quality = once(plan.quality(prepare, encode, search, timed_search))
     summary = once(plan.summary(latency))

@@ -192,6 +192,12 @@ def _rules(prepared: Prepared) -> dict[str, str]:
         facts["equal scores"] = "in descending order of identifiers, as trec_eval and mteb have it"
     if rules.without_relevant == "zero":
         facts["queries without a relevant document"] = "count 0, as in mteb"
+    if cut := rules.passages:
+        facts["passages"] = (
+            f"documents are searched as {prepared.passages} passages of {cut.words} words, one every {cut.stride}, at "
+            f"most {prepared.most_passages} of one document. A document scores as its best passage. Vectors, index, "
+            "memory, work and latency are of passages; a search goes so deep that its documents are sure to be enough"
+        )
     if prepared.copies:
         facts["equal texts"] = (
             f"{prepared.copies} documents have the text of an earlier one; systems score them alike, and only the "

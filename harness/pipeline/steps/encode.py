@@ -15,6 +15,7 @@ import numpy as np
 from harness.encoders.base import StoredRows
 from harness.errors import UserError
 from harness.pipeline.steps.fit import open_type, set_torch_threads
+from harness.pipeline.steps.passages import encoded_texts
 from harness.pipeline.steps.prepare import read_blocks, read_texts
 from harness.pipeline.steps.result import StepResult
 from harness.typed_json import from_json, to_json
@@ -196,7 +197,7 @@ def _stored_side(
     """Vectors that were made elsewhere, in the order of the collection."""
     assert isinstance(encoder, StoredRows)  # noqa: S101 - the caller knows
     plural = ROLES[role]
-    source, target = collection / f"{plural}.jsonl", out / plural
+    source, target = _texts_of(collection, role), out / plural
     target.mkdir()
     encoder.match((name for name, _ in read_texts(source)), role)
     texts = sum(1 for _ in source.open("rb"))
@@ -220,7 +221,7 @@ def _encode_side(
     shards: int,
 ) -> EncodedSide:
     plural = ROLES[role]
-    source, target = collection / f"{plural}.jsonl", out / plural
+    source, target = _texts_of(collection, role), out / plural
     target.mkdir()
     texts = sum(1 for _ in source.open("rb"))
     blocks = -(-texts // BLOCK)
@@ -249,6 +250,10 @@ def _encode_side(
     if role == "query":
         np.save(out / QUERY_FLOPS, np.asarray(by_query, np.float64))
     return EncodedSide(info.rows, info.stored, seconds, tokens / max(info.rows, 1), flops / max(info.rows, 1))
+
+
+def _texts_of(collection: Path, role: Role) -> Path:
+    return collection / "queries.jsonl" if role == "query" else encoded_texts(collection)
 
 
 def _one_ahead(blocks: Iterator[list[str]], encoder: Encoder, role: Role) -> Iterator[list[str]]:

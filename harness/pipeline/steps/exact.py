@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.encoders.base import Progress
     from harness.indexes.base import Hits
-    from harness.pipeline.steps.ranking import Search
+    from harness.pipeline.steps.passages import Search
     from harness.vectors import Vectors
 
 BLOCK = 32

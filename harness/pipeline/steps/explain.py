@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import issparse
 
+from harness.pipeline.steps.passages import encoded_texts, read_passages
 from harness.pipeline.steps.prepare import read_texts
-from harness.vectors import load_csr, vectors_info
+from harness.vectors import load_csr, load_vectors, vectors_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from scipy import sparse
+
+    from harness.pipeline.steps.passages import PassageNumbers
+    from harness.vectors import Vectors
 
 QUERIES, SHOWN, TERMS = 300, 2, 8
 """Queries explained, documents of each, and terms of each document."""
@@ -40,6 +46,8 @@ def explain(
     ``document_terms``, ``document_vectors``, ``query_terms`` and ``query_vectors``: ascending numbers of terms, and how
     many vectors have each.
 
+    The text and the terms are those of the document's best passage where passages are searched.
+
     Of a fusion a document has ``ranks`` besides, [[system, rank or None], ...], and no terms.
 
     Args:
@@ -51,13 +59,18 @@ def explain(
         fused: Names of the fused systems, and the ranks of `RANKS`.
     """
     queries = list(read_texts(collection / "queries.jsonl"))[:QUERIES]
-    wanted = {int(number) for number in ids[: len(queries), :SHOWN].ravel() if number >= 0}
-    shown, names = {}, []
-    for number, (name, text) in enumerate(read_texts(collection / "documents.jsonl")):
-        names.append(name)
-        if number in wanted:
-            shown[number] = _cut(text, DOCUMENT_LENGTH)
-    matched = _Matcher(vectors)
+    matched = _Matcher(vectors, None if vectors is None else read_passages(collection))
+    places = {
+        (row, int(hit)): matched.place(row, int(hit))
+        for row, hits in enumerate(ids[: len(queries), :SHOWN])
+        for hit in hits
+        if hit >= 0
+    }
+    names, wanted = [name for name, _ in read_texts(collection / "documents.jsonl")], set(places.values())
+    source = collection / "documents.jsonl" if vectors is None else encoded_texts(collection)
+    shown = {
+        place: _cut(text, DOCUMENT_LENGTH) for place, (_, text) in enumerate(read_texts(source)) if place in wanted
+    }
     with (out / "explain.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as file:
         for row, (query, text) in enumerate(queries):
             relevance, hits = qrels.get(query, {}), [int(number) for number in ids[row] if number >= 0]
@@ -65,9 +78,9 @@ def explain(
             top = [
                 {
                     "document": names[hit],
-                    "text": shown[hit],
+                    "text": shown[places[row, hit]],
                     "relevance": relevance.get(names[hit], 0),
-                    "terms": matched.terms(row, hit),
+                    "terms": matched.terms(row, places[row, hit]),
                     **({} if fused is None else {"ranks": _ranks(*fused, row, place)}),
                 }
                 for place, hit in enumerate(hits[:SHOWN])
@@ -78,17 +91,42 @@ def explain(
 
 
 class _Matcher:
-    """The terms that a query and a document share, with what each adds to the inner product."""
+    """The terms that a query and a document share, with what each adds to the inner product.
 
-    def __init__(self, vectors: Path | None) -> None:
+    Args:
+        vectors: Folder of the vectors; None for a fusion.
+        passages: Which are of which document; None where documents are searched whole.
+    """
+
+    def __init__(self, vectors: Path | None, passages: PassageNumbers | None) -> None:
         self.names: dict[int, str] = {}
         self.queries: sparse.csr_matrix | None = None
+        self.passages, self.vectors = passages, vectors
         if vectors is not None and (path := vectors / "terms.json").is_file():
             self.names = {int(column): name for column, name in json.loads(path.read_text(encoding="utf-8"))}
             self.queries, self.documents = load_csr(vectors / "queries"), load_csr(vectors / "documents")
 
+    def place(self, query: int, document: int) -> int:
+        """The row of a document; that of its passage with the highest product where passages are searched."""
+        if self.passages is None or self.vectors is None:
+            return document
+        rows = self.passages.of(document)
+        product = self._documents[rows.start : rows.stop] @ self._queries[query : query + 1].T
+        values = product.toarray() if issparse(product) else np.asarray(product)
+        return rows.start + int(values.ravel().argmax())
+
+    @cached_property
+    def _documents(self) -> Vectors:
+        assert self.vectors is not None  # noqa: S101 - the caller knows
+        return load_vectors(self.vectors / "documents")
+
+    @cached_property
+    def _queries(self) -> Vectors:
+        assert self.vectors is not None  # noqa: S101 - the caller knows
+        return load_vectors(self.vectors / "queries")
+
     def terms(self, query: int, document: int) -> list[tuple[str, float]]:
-        """The largest first; none for dense vectors."""
+        """The largest first, of a row of the documents' vectors; none for dense vectors."""
         if self.queries is None:
             return []
         ours, our_weights = _row(self.queries, query)

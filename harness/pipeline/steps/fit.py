@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.pipeline.steps.passages import encoded_texts
 from harness.pipeline.steps.prepare import open_pairs, read_texts
 from harness.pipeline.steps.result import StepResult
 from harness.typed_json import from_json, to_json
@@ -114,7 +115,7 @@ def fit(
         made.checkpoints = Path(checkpoints)
     facts = made.fit(
         Path(out),
-        corpus=(text for _, text in read_texts(Path(corpus) / "documents.jsonl")) if corpus else None,
+        corpus=(text for _, text in read_texts(encoded_texts(Path(corpus)))) if corpus else None,
         pairs=open_pairs(Path(pairs)) if pairs else None,
         seed=seed,
         progress=report,

@@ -16,7 +16,9 @@ import numpy as np
 
 from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index, warm
+from harness.pipeline.steps.passages import encoded_texts
 from harness.pipeline.steps.prepare import read_texts
+from harness.pipeline.steps.ranking import searched_depth
 from harness.pipeline.steps.result import StepResult
 from harness.vectors import load_vectors, vectors_info
 
@@ -78,6 +80,7 @@ def served_memory(
     params: JsonTable,
     index: str,
     vectors: str,
+    collection: str,
     k: int,
     report: Progress,
     index_search: JsonTable | None = None,
@@ -97,8 +100,9 @@ def served_memory(
     gc.collect()
     files, before = mapped_files(), resident()
     engine = open_index(type, index, index_search)
+    asked = searched_depth(collection, k)
     for row in range(queries.shape[0]):
-        engine.search(queries[row : row + 1], k)
+        engine.search(queries[row : row + 1], asked)
     gc.collect()
     after, mapped = resident(), newly_mapped(files)
     others = [grown(*texts) for texts in engine.elsewhere()]
@@ -128,7 +132,7 @@ def encoder_memory(
     """Resident memory that loading an encoder adds, and the peak of encoding the first documents as one batch."""
     from harness.measure.memory import mapped_files, newly_mapped, peak, reset_peak, resident
 
-    texts = [text for _, text in islice(read_texts(Path(collection) / "documents.jsonl"), batch)]
+    texts = [text for _, text in islice(read_texts(encoded_texts(Path(collection))), batch)]
 
     def load() -> Encoder:
         return open_type(encoder_type, encoder_params).load(Path(model), threads=threads)

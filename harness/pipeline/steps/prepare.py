@@ -14,13 +14,15 @@ import numpy as np
 
 from harness.collections.base import EvaluationRules
 from harness.errors import UserError
+from harness.pipeline.steps.passages import ENDS, TEXTS
 from harness.pipeline.steps.result import StepResult
 from harness.typed_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.collections.base import Collection, Pair, Query
+    from harness.collections import Passages
+    from harness.collections.base import Collection, Document, Pair, Query
     from harness.collections.pair_table import PairTable
     from harness.encoders.base import Progress
     from harness.jsonvalue import JsonTable
@@ -46,6 +48,8 @@ class Prepared(StepResult):
         same_identifiers: Queries that have a document of their own identifier.
         reranked: Whether only the candidates of each query are ranked.
         copies: Documents that have the text of an earlier one; those without a text are not counted.
+        passages: How many passages are searched; 0 where documents are searched whole.
+        most_passages: Of one document; 0 where documents are searched whole.
     """
 
     documents: int
@@ -60,6 +64,8 @@ class Prepared(StepResult):
     same_identifiers: int
     reranked: bool
     copies: int
+    passages: int = 0
+    most_passages: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,9 @@ class PreparedPairs(StepResult):
 def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prepared:
     """Write ``documents.jsonl`` (id, text), ``queries.jsonl`` (id, text) and ``qrels.tsv`` of a collection.
 
+    Where documents are searched as passages, ``passages.jsonl`` (id, text) and ``passages.npy`` have these; see
+    `harness.pipeline.steps.passages`. The passage n of a document has its identifier, ``#`` and n, from 0.
+
     ``rules.json`` holds its `EvaluationRules`, and ``candidates.jsonl`` the candidates of each query where it has some.
     Queries without a relevant document are left out and counted, unless the rules count them. Everything is streamed.
 
@@ -79,7 +88,8 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
         UserError: What the collection itself finds wrong; no documents, or no query with a relevant document.
     """
     collection = _open(type, params)
-    folder, digest = Path(out), hashlib.sha256()
+    folder, digest, rules = Path(out), hashlib.sha256(), collection.rules()
+    passages = None if rules.passages is None else _PassagesWriter(folder, rules.passages)
     documents = identifier_bytes = 0
     asked, own = {query.id for query in collection.queries()}, set()
     digests = array("Q")  # eight bytes a document; two texts of millions share a digest once in a hundred thousand runs
@@ -92,12 +102,16 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
                 name = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
                 digests.append(int.from_bytes(name, "little"))
             digest.update(line)
+            if passages is not None:
+                passages.add(document)
             documents += 1
             identifier_bytes += len(document.id.encode())
             if document.id in asked:
                 own.add(document.id)
             if documents % 1000 == 0:
                 report(documents, None, "documents")
+    if passages is not None:
+        passages.close()
     judged: dict[str, bool] = {}
     judgements = 0
     with (folder / "qrels.tsv").open("wb") as file:
@@ -107,7 +121,6 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
             digest.update(line)
             judgements += 1
             judged[judgement.query_id] = judged.get(judgement.query_id, False) or judgement.relevance > 0
-    rules = collection.rules()
     queries = unjudged = same = 0
     candidates: list[Query] = []
     with (folder / "queries.jsonl").open("wb") as file:
@@ -143,7 +156,30 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
         same_identifiers=same,
         reranked=bool(candidates),
         copies=len(digests) - len(np.unique(np.frombuffer(digests, np.uint64))),
+        passages=0 if passages is None else passages.count,
+        most_passages=0 if passages is None else passages.most,
     )
+
+
+class _PassagesWriter:
+    """Writes the passages of documents as they come."""
+
+    def __init__(self, folder: Path, cut: Passages) -> None:
+        self._file, self._ends, self._cut = (folder / TEXTS).open("wb"), folder / ENDS, cut
+        self._lengths, self.count, self.most = array("q"), 0, 0
+
+    def add(self, document: Document) -> None:
+        """Write those of one document."""
+        texts = list(document.passages(self._cut))
+        for number, text in enumerate(texts):
+            self._file.write(_line({"id": f"{document.id}#{number}", "text": text}))
+        self.count, self.most = self.count + len(texts), max(self.most, len(texts))
+        self._lengths.append(self.count)
+
+    def close(self) -> None:
+        """Write where those of each document end."""
+        self._file.close()
+        np.save(self._ends, np.frombuffer(self._lengths, np.int64))
 
 
 def _write_rules(folder: Path, rules: EvaluationRules, candidates: list[Query], queries: int) -> bytes:
@@ -152,9 +188,9 @@ def _write_rules(folder: Path, rules: EvaluationRules, candidates: list[Query], 
     Raises:
         UserError: Some queries have candidates, and others have none.
     """
-    written = _line(asdict(rules))
-    (folder / RULES).write_bytes(written)
-    added = b"" if rules == EvaluationRules() else written
+    (folder / RULES).write_bytes(_line(asdict(rules)))
+    noted = {name: value for name, value in asdict(rules).items() if name != "passages" or value is not None}
+    added = b"" if rules == EvaluationRules() else _line(noted)
     if not candidates:
         return added
     if len(candidates) != queries:

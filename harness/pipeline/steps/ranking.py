@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from harness.errors import UserError
+from harness.pipeline.steps.passages import HELD, PassageNumbers, read_passages
 from harness.pipeline.steps.prepare import read_candidates, read_rules, read_texts
 
 if TYPE_CHECKING:
@@ -20,29 +21,22 @@ if TYPE_CHECKING:
 
     from harness.collections.base import EvaluationRules
     from harness.indexes.base import Hits
+    from harness.pipeline.steps.passages import Search
     from harness.vectors import Vectors
 
 
-HELD = 1 << 24
-"""Results that a deeper search holds at a time: a tie may have millions of documents."""
-
-
-class Search(Protocol):
-    """Answers several queries."""
-
-    def __call__(self, rows: NDArray[np.int64], k: int) -> Hits:
-        """The top k of the queries with these numbers; see `Hits`."""
-        ...
-
-
 def searched_depth(collection: str, k: int) -> int:
-    """How many results a search must have so that k are left of them.
+    """How many results a search must have so that k documents are left of them, whatever the query.
+
+    One more where a document with the query's own identifier is none; as many passages as surely have so many documents
+    where these are searched (`PassageNumbers.enough`).
 
     Args:
         collection: Folder of the prepared collection.
         k: Results that are wanted.
     """
-    return k + read_rules(Path(collection)).ignore_identical_ids
+    wanted, passages = k + read_rules(Path(collection)).ignore_identical_ids, read_passages(Path(collection))
+    return wanted if passages is None else passages.enough(wanted)
 
 
 @dataclass(frozen=True)
@@ -73,12 +67,19 @@ class Ranking:
         return [name for name, _ in read_texts(self.folder / "queries.jsonl")]
 
     @cached_property
+    def passages(self) -> PassageNumbers | None:
+        """See `read_passages`."""
+        return read_passages(self.folder)
+
+    @cached_property
     def candidates(self) -> list[tuple[str, ...]] | None:
         """See `read_candidates`."""
         return read_candidates(self.folder)
 
     def of_search(self, search: Search, queries: int, *, exact: bool) -> Hits:
         """Search all queries, leave out what the rules leave out, and order ties as they say.
+
+        Where passages are searched, documents are ranked by their best ones.
 
         Where ties go by identifier, an exact engine is searched deeper until no tie crosses the last rank. Another
         engine may answer a larger k otherwise. So the ties among its own results are all that is put in order.
@@ -92,6 +93,8 @@ class Ranking:
             Hits of all queries, `depth` each.
         """
         rules, depth = self.rules, self.depth
+        if self.passages is not None:
+            search = self.passages.search(search, exact=exact)
         deeper = exact and rules.ties == "identifier"
         width, total = depth + rules.ignore_identical_ids + deeper, len(self.documents) if deeper else 0
         everyone = np.arange(queries, dtype=np.int64)
@@ -112,6 +115,8 @@ class Ranking:
     def of_candidates(self, queries: Vectors, documents: Vectors) -> Hits:
         """Rank the candidates of each query by the inner products of the vectors, those without a common term too.
 
+        Where documents are passages, the highest product of a candidate's passages counts.
+
         Raises:
             UserError: A candidate is not in the corpus.
         """
@@ -126,13 +131,23 @@ class Ranking:
                 )
             own = self.queries[row] if self.rules.ignore_identical_ids else None
             places = np.asarray(sorted({number[name] for name in names if name != own}), np.int64)
-            product = documents[places] @ queries[row : row + 1].T
-            values = (product.toarray() if sparse.issparse(product) else np.asarray(product)).ravel()
+            values = self._products(documents, queries[row : row + 1], places)
             order = np.argsort(-values, kind="stable")
             best, ordered = self.in_order(places[order][None], values[order][None].astype(np.float32))
             count = min(self.depth, best.shape[1])
             ids[row, :count], scores[row, :count] = best[0, :count], ordered[0, :count]
         return ids, scores
+
+    def _products(self, documents: Vectors, query: Vectors, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Of a query with the documents at some places; with the best passage of each where passages are searched."""
+        first = None
+        if self.passages is not None and len(places):
+            parts = [self.passages.of(place) for place in places.tolist()]
+            first = np.cumsum([0, *map(len, parts[:-1])])
+            places = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+        product = documents[places] @ query.T
+        values = (product.toarray() if sparse.issparse(product) else np.asarray(product)).ravel()
+        return values if first is None else np.maximum.reduceat(values, first)
 
     def _ordered(self, rows: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.float32]) -> Hits:
         """Hits of these queries without the documents that are left out (then a column less), ties in order."""

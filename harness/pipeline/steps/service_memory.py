@@ -13,7 +13,8 @@ import numpy as np
 from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.footprint import import_what
 from harness.pipeline.steps.index import open_index, warm
-from harness.pipeline.steps.prepare import read_texts
+from harness.pipeline.steps.passages import DocumentSearcher, read_passages
+from harness.pipeline.steps.prepare import read_rules, read_texts
 from harness.pipeline.steps.ranking import searched_depth
 from harness.pipeline.steps.result import StepResult
 from harness.pipeline.steps.serving import query_texts
@@ -38,7 +39,7 @@ class ServiceMemory(StepResult):
     Attributes:
         encoder: Loading the encoder and encoding one query.
         index: Opening the index and searching the stored vectors of all queries.
-        identifiers: Holding the documents' identifiers.
+        identifiers: Holding the documents' identifiers, and which passages are theirs where passages are searched.
         query: Peak (VmHWM) of answering queries one by one, above the resident size before.
         documents: How many identifiers are held.
         queries: How many were answered from their text.
@@ -139,7 +140,9 @@ def service_memory(
     others = [grown(*smaps) for smaps in engine.elsewhere()]
     report(2, 4, "identifiers")
     with names, ends:
-        identifiers = Identifiers.read(names, ends)
+        identifiers, passages = Identifiers.read(names, ends), read_passages(Path(collection))
+    if passages is not None:
+        searcher = DocumentSearcher(searcher, passages, k + read_rules(Path(collection)).ignore_identical_ids)
     with_identifiers = held()
     report(3, 4, "queries")
     low = resident().rss if reset_peak() else peak()

@@ -16,17 +16,19 @@ from harness.measure.open_loop import Offered
 from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index
 from harness.pipeline.steps.observed_result import ObservedResult
-from harness.pipeline.steps.prepare import read_texts
+from harness.pipeline.steps.passages import DocumentSearcher, PassageNumbers, read_passages
+from harness.pipeline.steps.prepare import read_rules, read_texts
 from harness.pipeline.steps.ranking import searched_depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.encoders.base import Encoder, Progress
-    from harness.indexes.base import Index, Searcher
+    from harness.indexes.base import Hits, Index, Searcher
     from harness.jsonvalue import JsonTable
     from harness.measure.machine.watch import Turn, Watched
     from harness.measure.open_loop import Answer
+    from harness.vectors import Vectors
 
 T = TypeVar("T")
 _SEEDS = 1000
@@ -100,6 +102,7 @@ class LoadSearch(WatchedResult):
 class ServedSystem(TypedDict):
     """What `open_system` takes, and every step takes that serves a system."""
 
+    collection: str
     encoder_type: str
     encoder_params: JsonTable
     model: str
@@ -112,12 +115,25 @@ class ServedSystem(TypedDict):
 
 @dataclass(frozen=True)
 class Served:
-    """An encoder and an index, opened, what answers single queries, and how long opening took."""
+    """An encoder and an index, opened, what answers single queries, and how long opening took.
+
+    Attributes:
+        encoder: Of texts.
+        engine: The index.
+        searcher: Gives the documents of one query; by their best passages where passages are searched.
+        k: Results that the engine is asked for: passages where these are searched.
+        documents: Documents that are wanted of each query.
+        passages: Which are of which document; None where documents are searched whole.
+        threads: Of the engine.
+        seconds: Wall time of opening all this.
+    """
 
     encoder: Encoder
     engine: Index
     searcher: Searcher
     k: int
+    documents: int
+    passages: PassageNumbers | None
     threads: int
     seconds: float
 
@@ -141,12 +157,33 @@ class Served:
         """Encode and search one query."""
         self.searcher(self.encoder.encode_queries([text]))
 
+    def search(self, queries: Vectors) -> Hits:
+        """The documents of several queries as one batch."""
+        ids, scores = self.engine.search(queries, self.k, threads=self.threads)
+        return (ids, scores) if self.passages is None else self.passages.best(ids, scores, self.documents)
+
     def beside(self, encoder: Encoder) -> Served:
         """The same index behind this encoder and a searcher of its own, for another thread."""
-        return replace(self, encoder=encoder, searcher=self.engine.searcher(self.k, threads=self.threads))
+        return replace(self, encoder=encoder, searcher=searcher_of(self.engine, self.k, self.threads, self.passages,
+                                                                   self.documents))  # fmt: skip
+
+
+def searcher_of(engine: Index, k: int, threads: int, passages: PassageNumbers | None, documents: int) -> Searcher:
+    """What answers single queries with documents.
+
+    Args:
+        engine: Opened.
+        k: Results that it is asked for.
+        threads: Of the engine.
+        passages: Which are of which document; None where documents are searched whole.
+        documents: Documents that are wanted of each query.
+    """
+    searcher = engine.searcher(k, threads=threads)
+    return searcher if passages is None else DocumentSearcher(searcher, passages, documents)
 
 
 def open_system(
+    collection: str,
     encoder_type: str,
     encoder_params: JsonTable,
     model: str,
@@ -156,12 +193,19 @@ def open_system(
     threads: int,
     index_search: JsonTable | None = None,
 ) -> Served:
-    """Open what is served, libraries and all; the index is searched with `index_search`, see `open_index`."""
+    """Open what is served, libraries and all.
+
+    The engine is searched as deep as `searched_depth` says for k documents of the prepared collection, and with
+    `index_search`, see `open_index`.
+    """
+    documents, asked = k + read_rules(Path(collection)).ignore_identical_ids, searched_depth(collection, k)
     started = time.perf_counter()
     encoder = open_encoder(encoder_type, encoder_params, model, threads)
     engine = open_index(index_type, index, index_search)
-    searcher = engine.searcher(k, threads=threads)
-    return Served(encoder, engine, searcher, k, threads, time.perf_counter() - started)
+    passages = read_passages(Path(collection))
+    searcher = searcher_of(engine, asked, threads, passages, documents)
+    seconds = time.perf_counter() - started
+    return Served(encoder, engine, searcher, asked, documents, passages, threads, seconds)
 
 
 def open_encoder(encoder_type: str, encoder_params: JsonTable, model: str, threads: int) -> Encoder:
@@ -174,9 +218,7 @@ def query_texts(collection: str, queries: int | None) -> list[str]:
     return [text for _, text in islice(read_texts(Path(collection) / "queries.jsonl"), queries)]
 
 
-def cold_start(
-    *, out: str, collection: str, process: int, report: Progress, **system: Unpack[ServedSystem]
-) -> ColdTimes:
+def cold_start(*, out: str, process: int, report: Progress, **system: Unpack[ServedSystem]) -> ColdTimes:
     """Drop model and index from the page cache, then open them and answer one query.
 
     Raises:
@@ -185,7 +227,7 @@ def cold_start(
     from harness.measure.machine.page_cache import drop_cache
     from harness.measure.machine.watch import watched
 
-    text, system["k"] = query_texts(collection, 1)[0], searched_depth(collection, system["k"])
+    text = query_texts(system["collection"], 1)[0]
     dropped = drop_cache([Path(system["model"]), Path(system["index"])])
     report(0, 1, "starting cold")
 
@@ -208,7 +250,6 @@ def cold_start(
 def throughput(
     *,
     out: str,
-    collection: str,
     queries: int | None,
     repeats: int,
     attempts: int,
@@ -220,10 +261,9 @@ def throughput(
     """Encode all queries as one batch, and search all their vectors as one batch, several times after a first one."""
     from harness.measure.machine.watch import watched
 
-    system["k"] = searched_depth(collection, system["k"])
-    served, texts = open_system(**system), query_texts(collection, queries)
+    served, texts = open_system(**system), query_texts(system["collection"], queries)
     vectors = served.encoder.encode_queries(texts)
-    served.engine.search(vectors, served.k, threads=served.threads)
+    served.search(vectors)
 
     def measure(turn: Turn) -> dict[str, list[float]]:
         sides: dict[str, list[float]] = {"encode": [], "search": []}
@@ -231,7 +271,7 @@ def throughput(
             report(number, repeats, "passes")
             turn(number)
             sides["encode"].append(_seconds(lambda: served.encoder.encode_queries(texts)))
-            sides["search"].append(_seconds(lambda: served.engine.search(vectors, served.k, threads=served.threads)))
+            sides["search"].append(_seconds(lambda: served.search(vectors)))
         return sides
 
     measured = watched(measure, threads=served.threads, attempts=attempts)
@@ -249,7 +289,6 @@ def throughput(
 def open_loop(
     *,
     out: str,
-    collection: str,
     queries: int | None,
     bound: float,
     arrivals: int,
@@ -270,8 +309,7 @@ def open_loop(
     from harness.measure import open_loop
     from harness.measure.machine.watch import watched
 
-    system["k"] = searched_depth(collection, system["k"])
-    served, texts = open_system(**system), query_texts(collection, queries)
+    served, texts = open_system(**system), query_texts(system["collection"], queries)
     settings = system["encoder_type"], system["encoder_params"], system["model"], system["threads"]
     all_served = [served, *(served.beside(open_encoder(*settings)) for _ in range(servers - 1))]
     answers = [_by_number(each, texts) for each in all_served]

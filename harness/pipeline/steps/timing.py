@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.pipeline.steps.ranking import searched_depth
 from harness.pipeline.steps.serving import WatchedResult, open_system, query_texts
 from harness.vectors import load_vectors
 
@@ -101,8 +100,7 @@ def latency(
     from harness.measure.machine.library_builds import library_builds
     from harness.measure.machine.watch import watched
 
-    asked = searched_depth(collection, k)
-    served = open_system(encoder_type, encoder_params, model, index_type, index, asked, threads, index_search)
+    served = open_system(collection, encoder_type, encoder_params, model, index_type, index, k, threads, index_search)
     searcher, texts, encode_query = served.searcher, query_texts(collection, queries), served.encoder.encode_queries
     stored = None if vectors is None else load_vectors(Path(vectors) / "queries")
 

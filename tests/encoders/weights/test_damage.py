@@ -44,6 +44,9 @@ def adapter(folder, config=PLAIN, tensors=None):
         ({**PLAIN, "lora_alpha": None}, "lora_alpha"),
         ({**PLAIN, "lora_alpha": float("nan")}, "lora_alpha"),
         ({**PLAIN, "alpha_pattern": {"q_proj": "four"}}, "lora_alpha"),
+        ({**PLAIN, "alpha_pattern": "q_proj"}, "no patterns in alpha_pattern"),
+        ({**PLAIN, "rank_pattern": [3]}, "no patterns in rank_pattern"),
+        ({**PLAIN, "rank_pattern": {"(": 3}}, "no regular expression"),
         ("[]", "no JSON object"),
     ],
 )

@@ -50,12 +50,13 @@ def test_a_tokenizer_json_comes_back_as_it_is(tmp_path):
         (None, "", r"ships no tokenizer\.json"),
         ("tokenizer.json", "{}", "no tokenizer"),
         ("tokenizer.json", "{half", "no tokenizer"),
+        ("tokenizer.json", b'{"version": "\xff"}', r"no tokenizer: not UTF-8 \(byte 13\)"),
         ("vocab.json", "{half", "does not read the tokenizer"),
     ],
 )
 def test_what_cannot_be_read(tmp_path, name, content, message):
     if name:
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(UserError, match=message) as error:
         read_tokenizer(tmp_path, "backbone.tokenizer")

@@ -103,7 +103,8 @@ def test_a_run_holds_what_every_stage_gave(world, tmp_path):
         ("first", "ok", ""), ("second", "ok", "")
     ]  # fmt: skip
     prepared = to_json(step_results.PREPARED)
-    rules = {name: prepared.pop(name) for name in ("rules", "same_identifiers", "reranked", "copies")}
+    beside = ("rules", "same_identifiers", "reranked", "copies", "passages", "most_passages")
+    rules = {name: prepared.pop(name) for name in beside}
     assert rules["rules"]["ties"] == "number"
     assert facts["collections"] == {"mine": prepared}
     assert facts["systems"][0]["facts"] == {"width": "5000 terms", "parameters": "1,000"}

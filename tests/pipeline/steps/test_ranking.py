@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mteb_tasks import through_steps
+from pretended_engine import engine_of
 
 from harness.collections import EvaluationRules
 from harness.errors import UserError
@@ -23,21 +24,6 @@ def prepared(folder, documents, queries, **rules):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps({"id": id, "text": ""}) + "\n" for id in ids))
     (folder / "rules.json").write_text(json.dumps(asdict(EvaluationRules(**rules))))
     return folder
-
-
-def engine_of(scores, asked):
-    """An exact engine with these scores of all documents, which notes to what depth it was asked."""
-
-    def search(rows, k):
-        asked.append((len(rows), k))
-        ids = np.full((len(rows), k), -1, np.int64)
-        values = np.full((len(rows), k), -np.inf, np.float32)
-        for place, row in enumerate(rows):
-            order = np.argsort(-scores[row], kind="stable")[:k]
-            ids[place, : len(order)], values[place, : len(order)] = order, scores[row, order]
-        return ids, values
-
-    return search
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

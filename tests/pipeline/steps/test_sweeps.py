@@ -62,6 +62,7 @@ def test_every_step_opens_the_index_with_them(built, monkeypatch, tmp_path):
     search = {"nprobe": 3, "ef_search": None}
     folder = str(tmp_path)
     index.count_work(out=folder, k=5, index_search=search, collection=folder, confidence=0.95, **at)
-    footprint.served_memory(out="", k=5, params={"factory": "IVF16,Flat"}, index_search=search, **at)
+    params = {"factory": "IVF16,Flat"}
+    footprint.served_memory(out="", k=5, params=params, index_search=search, collection=folder, **at)
     assert [one.params.nprobe for one in opened] == [3, 3]
     assert [one.index.nprobe for one in opened] == [3, 3]
