@@ -110,7 +110,7 @@ def _files(runs: Sequence[tuple[str, RunData]], width: str) -> tuple[dict[str, s
         for kind, text in _tables(name, run, width).items():
             tables.append(f"tables/{name}-{kind}")
             again[f"{tables[-1]}.tex"] = f"% {MARK}. Changes are lost when it is written again.\n{text}"
-        again[f"setup-{name}.tex"] = setup_text(run, cite)
+        again[f"setup-{name}.tex"] = setup_text(run, cite, None if run is runs[0][1] else runs[0][1])
         again[f"appendix-{name}.tex"] = _appendix(name, run, cite)
     again["references.bib"] = bibliography(cite.keys)
     again["constraints.txt"] = f"# {MARK}.\n{constraints([run for _, run in runs])}"

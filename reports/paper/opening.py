@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.claims.judge_run import verdicts
+from harness.runs.suites import over, suites_and_others, systems_of
 from reports.families import by_family
 from reports.latex import Tex, escaped, render
-from reports.sections.ranking import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from reports.paper.names import Key
 
 QUALITY, MEMORY, LATENCY = "ndcg@10", "index_bytes_per_document", "latency_total/p50"
-CLAIMS = 6
-"""Verdicts that the text speaks of; the appendix has all."""
+COLLECTIONS, CLAIMS = 3, 6
+"""Collections and verdicts that the text speaks of; tables and appendix have all."""
 
 
 def opening(runs: Sequence[tuple[str, RunData]], macros: Sequence[Macro], tables: Sequence[str]) -> str:
@@ -44,24 +44,40 @@ def opening(runs: Sequence[tuple[str, RunData]], macros: Sequence[Macro], tables
 
 
 def _results(run: RunData, first: str, names: dict[Key, str]) -> Iterator[Tex]:
-    """A sentence a collection and family: which system ranks best, and at what cost."""
-    for collection in run.collections():
-        order = ranked(run, collection, QUALITY)
+    """A sentence a suite or collection and family: which system ranks best, and at what cost."""
+    for place, values in _quality(run).items():
         for family, systems in by_family(run).items():
-            best = next((system for system in order if system in systems), None)
-            if best is None:
+            own = [system for system in systems if system in values]
+            if not own:
                 continue
-            quality = _macro(names, (first, QUALITY, best, collection))
-            ends = _macro(names, (first, QUALITY, best, collection, "Interval"))
-            memory = _macro(names, (first, MEMORY, best, collection))
-            latency = _macro(names, (first, LATENCY, best, collection))
+            best = max(own, key=values.__getitem__)
+            quality = _macro(names, (first, QUALITY, best, place))
+            ends = _macro(names, (first, QUALITY, best, place, "Interval"))
+            memory = _macro(names, (first, MEMORY, best, place))
+            latency = _macro(names, (first, LATENCY, best, place))
             costs = [f"{memory} of index a document" if memory else "",
                      f"{latency} for a median query" if latency else ""]  # fmt: skip
             cost = " and ".join(filter(None, costs))
             yield Tex(
-                f"On {escaped(collection)}, the best of the {escaped(family.lower())} systems is {escaped(best)}: "
+                f"On {escaped(place)}, the best of the {escaped(family.lower())} systems is {escaped(best)}: "
                 f"nDCG@10 {quality}{f' {ends}' if ends else ''}" + (f", with {cost}." if cost else ".")
             )
+
+
+def _quality(run: RunData) -> dict[str, dict[str, float]]:
+    """nDCG@10 by system, for each suite, or for the first collections where there is none."""
+    suites, others = suites_and_others(run)
+    rows: dict[str, dict[str, float]] = {
+        suite.name: {
+            system: row.value
+            for system in systems_of(run, suite)
+            if (row := over(run, suite, system, QUALITY)) is not None
+        }
+        for suite in suites
+    }
+    for collection in others[:COLLECTIONS]:
+        rows[collection] = {row.system: row.value for row in run.records_with(collection, QUALITY)}
+    return rows
 
 
 def _claims(run: RunData, first: str, names: dict[Key, str]) -> Iterator[Tex]:

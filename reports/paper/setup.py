@@ -42,8 +42,14 @@ class SystemLine:
     about: Tex
 
 
-def setup_text(run: RunData, cite: Citations) -> str:
-    """The paragraphs on collections, systems, machine, timing and measures; `cite` notes the references."""
+def setup_text(run: RunData, cite: Citations, first: RunData | None = None) -> str:
+    """The paragraphs on collections, systems, machine, timing and measures.
+
+    Args:
+        run: The run.
+        cite: Notes the references.
+        first: Another run of the paper; what is as there is not said again.
+    """
     facts = run.facts
     groups = ("Machine", "Conditions", "Software")
     machine, conditions, software = (facts["environment"].get(name, {}) for name in groups)
@@ -55,6 +61,7 @@ def setup_text(run: RunData, cite: Citations) -> str:
         provenance=facts["provenance"],
         collections=Tex(", ".join(_collection(run, name, cite) for name in run.collections())),
         families=_families(run, cite),
+        known_machine=first is not None and _machine(run) == _machine(first),
         machine=_listed(machine, MACHINE),
         conditions=_listed(conditions, CONDITIONS),
         software=[
@@ -135,6 +142,10 @@ def _families(run: RunData, cite: Citations) -> list[tuple[str, int, Tex]]:
             )
         texts.append((title.lower(), len(names), text))
     return texts
+
+
+def _machine(run: RunData) -> tuple[dict[str, str], ...]:
+    return tuple(run.facts["environment"].get(name, {}) for name in ("Machine", "Software"))
 
 
 def _listed(facts: dict[str, str], names: Iterable[str]) -> str:
