@@ -23,6 +23,8 @@ NAME: dict[Width, int] = {"column": 22, "text": 36}
 """Longest name of a system that stays in one line, in characters."""
 EM = 0.46
 """Width of a character of a name, of the font's size."""
+HEADS, PAGE = 4, 56
+"""Lines that the heads and rules of a block take, and those of a page with a caption."""
 GAP = 2
 """Characters that the space between two columns takes."""
 _TIMES = {char: size for size, chars in ((250, ","), (278, "ijlt"), (333, "fr"), (389, "s"), (444, "acez"), (722, "w"),
@@ -109,31 +111,47 @@ class Block:
 
 
 def latex_table(shown: Shown, around: Float = FLOAT) -> str:
-    """The table. Columns that would not fit side by side stand in another block below, with the systems again."""
+    """The table. Columns that would not fit side by side stand in another block below, with the systems again.
+
+    Blocks that would not fit on one page stand in a second floating table.
+    """
     longest = max((len(row.system) for group in shown.groups for row in group.rows), default=0)
     letters = max((len(row.letter) for group in shown.groups for row in group.rows), default=0)
     width: Width = "column" if around.width == "column" else "text"
     broken = NAME[width] if longest > NAME[width] else 0
     room = ROOM[width] - (broken or longest) - letters - 2 * GAP
     blocks = [_block(shown, places, broken) for places in _side_by_side(shown, room)]
+    lines = HEADS + sum(1 + sum(1 + (0 < broken < len(row.system)) for row in group.rows) for group in shown.groups)
+    floats = bool(around.caption or around.label)
+    high = max(PAGE // lines, 1) if floats else len(blocks)
     return render(
-        "table.tex", blocks=blocks, floats=bool(around.caption or around.label), star="*" * (around.width == "text"),
-        caption=Tex(around.caption), label=Tex(around.label),
+        "table.tex", sheets=[blocks[start : start + high] for start in range(0, len(blocks), high)], floats=floats,
+        star="*" * (around.width == "text"), caption=Tex(around.caption), label=Tex(around.label),
     )  # fmt: skip
 
 
 def _side_by_side(shown: Shown, room: int) -> Iterator[list[int]]:
-    """The places of the columns of each block; a block has one column at least."""
+    """The places of the columns of each block; a block has one column at least.
+
+    Columns under one head stay together where all of them fit.
+    """
     places: list[int] = []
     taken = 0
-    for place in range(len(shown.heads)):
-        wide = _width(shown, place) + GAP
-        if places and taken + wide > room:
+    for _, group in groupby(range(len(shown.heads)), key=lambda place: shown.heads[place][0] or place):
+        own = list(group)
+        together = sum(_width(shown, place) + GAP for place in own)
+        if places and together <= room < taken + together:
             yield places
             places, taken = [], 0
-        places.append(place)
-        taken += wide
-    yield places
+        for place in own:
+            wide = _width(shown, place) + GAP
+            if places and taken + wide > room:
+                yield places
+                places, taken = [], 0
+            places.append(place)
+            taken += wide
+    if places:
+        yield places
 
 
 def _width(shown: Shown, place: int) -> int:

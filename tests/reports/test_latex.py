@@ -47,6 +47,6 @@ def test_every_character_compiles(tmp_path):
 
 def test_templates_escape_all_but_latex():
     text = render(
-        "table.tex", blocks=[], floats=True, star=Tex(""), caption="50 % & {more}", label=Tex("tab:x"),
+        "table.tex", sheets=[[]], floats=True, star=Tex(""), caption="50 % & {more}", label=Tex("tab:x"),
     )  # fmt: skip
     assert r"\caption{50 \% \& \{more\}}" in text and r"\label{tab:x}" in text

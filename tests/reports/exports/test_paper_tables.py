@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.runs.read import load_run
-from reports.exports.latex_table import Float
+from reports.exports.latex_table import Cell, Float, Group, Row, Shown, latex_table
 from reports.exports.paper_tables import FORMS, _joined, _letter, table
 from reports.exports.quoted import read_quoted
 
@@ -127,6 +127,20 @@ def test_what_does_not_fit_stands_in_another_block(run_folder):
         assert all(r"sparse \& co" in block for block in blocks), "each block names the systems"
     heads = [re.findall(r"\\multicolumn{\d}{c}{(\w+)}", block) for block in narrow.split(r"\begin{tabular}")[1:]]
     assert [name for own in heads for name in own][:1] == ["alpha"] and heads[-1] == ["beta"]
+
+
+def test_columns_of_one_collection_stay_together_and_tall_tables_are_two():
+    cells = [Cell("0.500")] * 4
+    heads = [(name, f"metric {n}") for name in ("one", "two") for n in range(2)]
+    for count, floats in ((8, 1), (40, 2)):
+        rows = [Row(_letter(n), f"a system with a long name {n}", cells) for n in range(count)]
+        shown = Shown(heads, [Group("", rows)])
+        text = latex_table(shown, Float("Caption", "tab:x", "column"))
+        structure(text)
+        assert re.findall(r"multicolumn{(\d)}{c}{(\w+)}", text) == [("2", "one"), ("2", "two")]
+        assert text.count(r"\begin{table}") == text.count(r"\end{table}") == floats
+        assert text.count(r"\label{tab:x}") == 1
+        assert (r"\caption{Table~\ref{tab:x}, continued}" in text) == (floats == 2)
 
 
 def test_a_caption_or_a_label_makes_it_float(run_folder):
