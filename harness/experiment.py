@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from harness.claims.verdict import Verdict
     from harness.pipeline.executors.events import Event
@@ -114,6 +116,51 @@ class Run:
         from reports.pages.run_page import write_report
 
         return write_report(self.folder, None if out is None else Path(out))
+
+    def figure(
+        self,
+        kind: str,
+        *,
+        collection: str | None = None,
+        metric: str = "",
+        ax: Axes | None = None,
+        width: float | str = "column",
+        style: str | None = None,
+    ) -> Figure:
+        """Draw one figure with matplotlib.
+
+        Args:
+            kind: One of `laconic-bench list figures`, such as ``trade-off``.
+            collection: The first of the run by default.
+            metric: Which one of its kind, such as the cost of a trade-off; the first by default.
+            ax: Axes to draw into, in the style that they have; by default those of a new figure in the project's style.
+            width: Of a new figure: ``column`` (3.3 inches), ``text`` (6.9 inches) or inches.
+            style: A file of matplotlib's settings that is laid over the project's style.
+
+        Returns:
+            The figure. Its `savefig` writes it.
+
+        Raises:
+            UserError: An argument is wrong, or the run has not the numbers.
+        """
+        from reports.figures.base import panel_of
+        from reports.figures.canvas import panel_figure
+
+        return panel_figure(panel_of(self.data, kind, collection, metric), ax, width=width, style=style)
+
+    def figures(
+        self,
+        out: Path | str,
+        form: str = "pdf",
+        width: float | str = "column",
+        *,
+        only: Sequence[str] = (),
+        style: str | None = None,
+    ) -> list[Path]:
+        """Write every figure to a file; see `reports.exports.figure_files.write_figures`."""
+        from reports.exports.figure_files import write_figures
+
+        return write_figures(self.data, Path(out), form, width, only=only, style=style)
 
     def summary(self) -> pd.DataFrame:
         """A row a system on a collection: status, and the metrics of `SUMMARY` that the run has."""

@@ -124,7 +124,10 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command(name="list")
 def list_names(
     what: Annotated[
-        str, typer.Argument(help="collections, encoders, indexes, measurements, metrics or experiments (shipped ones)")
+        str,
+        typer.Argument(
+            help="collections, encoders, indexes, measurements, metrics, figures or experiments (shipped ones)"
+        ),
     ],
     name: Annotated[
         str | None, typer.Argument(help="Of a collection, an encoder or an index: list the keys that it takes.")
@@ -135,12 +138,14 @@ def list_names(
     from harness.metrics import METRICS
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.spec.shipped import shipped_specs, title_of
+    from reports.figures.base import KINDS
 
     axes: dict[str, Axis[object]] = {
         "collections": REGISTRIES.collections,
         "encoders": REGISTRIES.encoders,
         "indexes": REGISTRIES.indexes,
         "measurements": REGISTRIES.measurements,
+        "figures": KINDS,
     }
     if what not in (*axes, "metrics", "experiments"):
         raise UserError(f"there is no list of {what!r}", remedy=allowed(what, (*axes, "metrics", "experiments")))

@@ -14,7 +14,8 @@ A run folder holds:
 - ``active.npz``: how many vectors have how many active terms, ``N/document_terms``, ``N/document_vectors``, ...;
 - ``training.jsonl``: the learning curve of every trained encoder;
 - ``runs/NNN.trec.gz``: the TREC run of system N;
-- ``report.html``: the page, which is made from the other files.
+- ``report.html``: the page, which is made from the other files;
+- ``drawings.json``: its figures by the hash of their data, so that they are drawn once.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ ACTIVE = "active.npz"
 TRAINING = "training.jsonl"
 TREC_RUNS = "runs"
 REPORT = "report.html"
+DRAWINGS = "drawings.json"
 PARTS: dict[str, type] = {
     **dict.fromkeys(("run", "name", "title", "description", "created", "spec_hash", "spec_text", "command"), str),
     **dict.fromkeys(("provenance", "environment", "collections"), dict),

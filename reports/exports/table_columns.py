@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.runs.suites import over, suites_and_others
 from harness.spec.suite import Suite
 from reports.formatting import label
-from reports.sections.ranking import superiors, superiors_over
+from reports.ranking import superiors, superiors_over
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

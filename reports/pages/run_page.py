@@ -12,9 +12,10 @@ from harness.runs.read import RunData, load_run
 from harness.runs.sources import sources
 from reports.answers.answers import answers
 from reports.exports.standings import standings
+from reports.figures.base import of_run
 from reports.formatting import number
 from reports.pages.template import render, without_garbage_collection, write_page
-from reports.sections import all_collections, collection, conditions, memory_grid, scaling, stages, training
+from reports.sections import all_collections, collection, conditions, memory_grid, scaling, stages
 from reports.sections.explorer import explorer
 from reports.sections.left_out import left_out
 
@@ -34,7 +35,8 @@ def write_report(folder: Path, out: Path | None = None, published: Path | None =
         UserError: The folder holds no finished run.
     """
     with without_garbage_collection():
-        return write_page(page(load_run(folder), published), out or folder / layout.REPORT)
+        text = page(load_run(folder), published, drawings=folder / layout.DRAWINGS)
+        return write_page(text, out or folder / layout.REPORT)
 
 
 def write_several(folders: Sequence[Path], out: Path, published: Path | None = None) -> Path:
@@ -51,13 +53,19 @@ def write_several(folders: Sequence[Path], out: Path, published: Path | None = N
         return write_page(page(merged(runs), published, beside), out)
 
 
-def page(run: RunData, published: Path | None = None, beside: Sequence[tuple[str, RunData]] = ()) -> str:
+def page(
+    run: RunData,
+    published: Path | None = None,
+    beside: Sequence[tuple[str, RunData]] = (),
+    drawings: Path | None = None,
+) -> str:
     """The whole page; script and style are inside, and nothing is fetched.
 
     Args:
         run: What is shown.
         published: As `write_report` has it.
         beside: Name of each run and the run itself, where `run` is several runs merged.
+        drawings: File where drawings are stored from one time to the next.
     """
     claims = [one for name, single in beside for one in answers(single, name)] if beside else answers(run)
     explored = explorer(run)
@@ -65,6 +73,7 @@ def page(run: RunData, published: Path | None = None, beside: Sequence[tuple[str
     overviews = all_collections.overviews(run)
     return render(
         "report.html",
+        drawings=drawings,
         run=run.facts,
         claims=claims,
         explorer=None if explored is None else asdict(explored),
@@ -82,7 +91,7 @@ def page(run: RunData, published: Path | None = None, beside: Sequence[tuple[str
         takeaways=_takeaways(overviews) if overviews else [pair for part in parts for pair in part.takeaways],
         grid=memory_grid.section(run),
         scaling=scaling.section(run),
-        training=training.curves(run),
+        training=of_run(run, "training"),
         conditions={"columns": conditions.COLUMNS, "rows": conditions.table(run.conditions)},
         stages=stages.section(run.facts["stages"]),
         metrics=[

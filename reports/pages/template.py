@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.files import write_whole
-from reports.figures.svg import signs
+from reports.pages.drawings import SHAPES, Drawings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,15 @@ A bracket that begins a word stays with it: a line can end before the bracket.
 """
 
 
-def render(template: str, **values: object) -> str:
-    """A page from a template of `reports/templates`; style, script and the signs of figures are inside.
+def render(template: str, *, drawings: Path | None = None, **values: object) -> str:
+    """A page from a template of `reports/templates`; style, script and figures are inside.
 
     Every value is escaped. A name that the template uses and `values` does not have raises jinja2's UndefinedError.
+
+    Args:
+        template: Its name. It calls `drawn` for each panel that it shows.
+        drawings: File where drawings are stored from one time to the next.
+        values: What the template names.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -42,13 +47,16 @@ def render(template: str, **values: object) -> str:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     style, *scripts = (loader.get_source(environment, name)[0] for name in ("page.css", "page.js", "explore.js"))
     script = "\n".join(scripts)
-    return environment.get_template(template).render(
+    figures = Drawings(drawings)
+    text = environment.get_template(template).render(
         **values,
         style=style,
-        signs=signs(),
+        drawn=figures,
+        shapes=SHAPES,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+    return figures.fill(text)
 
 
 def breakable(name: str) -> str:

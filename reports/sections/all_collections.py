@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.metrics import metric
-from harness.runs.suites import combined, incomplete, over, suites_and_others, systems_of
+from harness.runs.suites import incomplete, systems_of
 from harness.spec.suite import Suite
-from reports.figures import trade_off
+from reports.figures.base import sheets_of
 from reports.formatting import label, number
+from reports.ranking import best, pairs_over, settled
 from reports.sections import looked_up, takeaways
 from reports.sections.collection import SUMMARY, SystemRow, Table, cell
-from reports.sections.ranking import best, pairs_over, settled
+from reports.spans import ALL, Span, spans
+from reports.spans import means as means_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +22,8 @@ if TYPE_CHECKING:
     from harness.records import Record
     from harness.runs.facts import SystemFacts
     from harness.runs.read import RunData
-    from reports.figures.figure import Figure
+    from reports.figures.base import Panel
 
-ALL = "all collections"
-OTHERS = "the other collections"
 QUALITY = "ndcg@10"
 
 
@@ -61,38 +61,7 @@ class Overview:
     by_collection: ByCollection | None
     parts: Sequence[ByCollection]
     notes: Sequence[str]
-    figures: Sequence[Figure]
-
-
-@dataclass(frozen=True)
-class Span:
-    """Collections whose means are shown; `official` where they are a suite, and not just what a spec has."""
-
-    suite: Suite
-    official: bool = True
-    weights: Mapping[str, float] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", self.suite.weights())
-
-    @property
-    def what(self) -> str:
-        """What a mean is over."""
-        return f"{len(self.suite.tasks)} {'tasks' if self.official else 'collections'}"
-
-    def value(self, run: RunData, system: str, name: str) -> Record | None:
-        """Of a system that has all of it."""
-        if self.official:
-            return over(run, self.suite, system, name)
-        method = "mean over collections"
-        return combined(run, self.weights, system, name, collection=self.suite.name, method=method)
-
-
-def spans(run: RunData) -> list[Span]:
-    """The suites of a run, then the collections that belong to none, where there are at least two."""
-    suites, others = suites_and_others(run)
-    rest = Suite(OTHERS if suites else ALL, {name: (name,) for name in others})
-    return [*map(Span, suites), *([Span(rest, official=False)] if len(others) > 1 else [])]
+    figures: Sequence[Panel]
 
 
 def overviews(run: RunData) -> list[Overview]:
@@ -107,7 +76,7 @@ def overview(run: RunData) -> Overview | None:
 
 def _overview(run: RunData, span: Span) -> Overview:
     systems = systems_of(run, span.suite)
-    means = {name: rows for name in SUMMARY if (rows := _means(run, span, systems, name))}
+    means = {name: rows for name in SUMMARY if (rows := means_of(run, span, systems, name))}
     if "latency_total/p99" in means:
         means.pop("latency_total/p95", None)
     marked = {name: _best(run, span, name, rows) for name, rows in means.items()}
@@ -126,15 +95,8 @@ def _overview(run: RunData, span: Span) -> Overview:
         )
         for name, rows in means.items()
     ]
-    gains, costs = means.get(QUALITY, {}), means.get("index_bytes_per_document", {})
-    points = [
-        trade_off.Point(place, system, costs[system], gains[system])
-        for place, system in enumerate(systems)
-        if system in gains and system in costs
-    ]
-    named = f" of {span.suite.name}" if span.official else ""
-    caption = f"Means over {span.what}{named}: nDCG@10 against index bytes per document."
-    figure = trade_off.trade_off(points, caption) if len(points) > 1 else None
+    figures = [panel for sheet in sheets_of(run, ["trade-off"])
+               if not sheet.collection and sheet.part == span.suite.name for panel in sheet.panels]  # fmt: skip
     return Overview(
         title=span.suite.name if span.suite.name != ALL else "",
         what=span.what,
@@ -149,14 +111,8 @@ def _overview(run: RunData, span: Span) -> Overview:
         by_collection=_by_task(run, span, systems),
         parts=_parts(run, span, systems),
         notes=_notes(run, span, systems),
-        figures=[] if figure is None else [figure],
+        figures=figures,
     )
-
-
-def _means(run: RunData, span: Span, systems: Sequence[str], name: str) -> dict[str, Record]:
-    """Means of the systems that have all."""
-    values = {system: span.value(run, system, name) for system in systems}
-    return {system: row for system, row in values.items() if row is not None}
 
 
 def _notes(run: RunData, span: Span, systems: Sequence[str]) -> list[str]:
@@ -166,7 +122,7 @@ def _notes(run: RunData, span: Span, systems: Sequence[str]) -> list[str]:
 
 
 def _best(run: RunData, span: Span, name: str, rows: Mapping[str, Record]) -> str | None:
-    """As `reports.sections.ranking.best`, of the means."""
+    """As `reports.ranking.best`, of the means."""
     kind, collections = metric(name), span.suite.collections
     order = sorted(rows, key=lambda system: rows[system].value, reverse=kind.direction == "higher")
     if len(order) < 2 or kind.direction == "neither":
@@ -205,7 +161,7 @@ def _by_task(run: RunData, span: Span, systems: Sequence[str], name: str = QUALI
     if not any(row.metric == name for row in run.records):
         return None
     columns = [_column(run, task, parts, systems, name) for task, parts in span.suite.tasks.items()]
-    means = _means(run, span, systems, name)
+    means = means_of(run, span, systems, name)
     last = [_shown(means.get(system), digits=3) for system in systems]
     rows = [(system, [*(column[place] for column in columns), last[place]]) for place, system in enumerate(systems)]
     title = f"by task of {span.suite.name}" if span.official else "by collection"
@@ -221,7 +177,7 @@ def _column(
         rows = {system: cells.get((parts[0], system, name)) for system in systems}
     else:
         span = Span(Suite(task, {part: (part,) for part in parts}))
-        known = _means(run, span, systems, name)
+        known = means_of(run, span, systems, name)
         marked = _best(run, span, name, known)
         rows = {system: known.get(system) for system in systems}
     return [_shown(rows[system], best=marked == system) for system in systems]

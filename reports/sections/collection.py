@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.metrics.benchmarks import BENCHMARKS
-from reports.figures import distributions, recall_speed, stacked, trade_off
+from reports.figures.base import under
+from reports.figures.components import SERVICE
+from reports.figures.differences import pairs
 from reports.formatting import interval, label, number
+from reports.ranking import best
 from reports.sections import at_recall, load_ladder, looked_up, null_control, queries, service, significance, takeaways
-from reports.sections.ranking import best
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from harness.records import Record
     from harness.runs.facts import CollectionFacts, SystemFacts
     from harness.runs.read import RunData
-    from reports.figures.figure import Figure
+    from reports.figures.base import Panel
 
 SUMMARY = (
     "ndcg@10", "index_bytes_per_document", "latency_total/p50", "latency_total/p99", "latency_total/p95",
@@ -42,7 +44,7 @@ GROUPS: tuple[Group, ...] = (
         (
             (
                 "The whole service",
-                ("service_bytes", *(f"service_bytes/{part}" for part in stacked.SERVICE)),
+                ("service_bytes", *(f"service_bytes/{part}" for part in SERVICE)),
             ),
             (
                 "The index",
@@ -111,8 +113,8 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
 )  # fmt: skip
-WHOLE = 0.99
-"""An index that keeps this share of the exact results loses nothing that a figure would show."""
+FIGURES = ("Summary", "Equal", "Recall")
+"""Headings of figures that are not those of `GROUPS`."""
 ELSEWHERE = {"flops_query", "null_ratio", "smallest_effect", *BENCHMARKS}
 """Metrics that figures and sentences show, and no table; or the history alone."""
 
@@ -169,7 +171,7 @@ class CollectionPart:
     equal: Sequence[significance.EqualQuality]
     at_recall: at_recall.AtRecall | None
     queries: Sequence[queries.ComparedPair]
-    figures: Mapping[str, Sequence[Figure]]
+    figures: Mapping[str, Sequence[Panel]]
     openings: Mapping[str, service.Opening]
     ladder: load_ladder.Ladder | None
 
@@ -182,7 +184,7 @@ def part(run: RunData, name: str, place: int) -> CollectionPart:
         for system in run.systems
         if system["collection"] == name and system.get("facts")
     ]
-    pairs = [queries.compared(run, name, first, second) for first, second in queries.pairs(run, name)]
+    compared = [queries.compared(run, name, first, second) for first, second in pairs(run, name)]
     return CollectionPart(
         name=name,
         tag=f"c{place}",
@@ -201,10 +203,8 @@ def part(run: RunData, name: str, place: int) -> CollectionPart:
         against=against,
         equal=significance.at_equal_quality(run, name),
         at_recall=at_recall.section(run, name),
-        queries=[pair for pair in pairs if pair is not None],
-        figures={
-            title: [figure for figure in drawn if figure is not None] for title, drawn in _figures(run, name).items()
-        },
+        queries=[pair for pair in compared if pair is not None],
+        figures={heading: under(run, name, heading) for heading in (*FIGURES, *(title for title, _ in GROUPS))},
         openings=service.openings(run, name),
         ladder=load_ladder.section(run, name),
     )
@@ -274,43 +274,3 @@ def _groups(run: RunData, name: str) -> list[Group]:
     others = tuple(metric for metric in more if metric not in judged)
     groups = [(title, (*parts, ("More measures", added)) if title == "Quality" else parts) for title, parts in GROUPS]
     return [*groups, ("Other metrics", (("", others),))] if others else groups
-
-
-def _figures(run: RunData, name: str) -> dict[str, list[Figure | None]]:
-    def against(cost: str, words: str, gain: str = "ndcg@10", caption: str = "") -> Figure | None:
-        points = trade_off.points_of(run, name, cost, gain)
-        return trade_off.trade_off(points, f"{caption or label(gain)} against {words}.") if len(points) > 1 else None
-
-    def terms(side: str, words: str) -> Figure | None:
-        counts = {s: run.active[name, s][side] for s in run.names(name) if side in run.active.get((name, s), {})}
-        return distributions.term_ridges(counts, f"Active terms of {words}; the line is the median.")
-
-    def counted(cost: str) -> bool:
-        return any(row.value for row in run.records_with(name, cost))
-
-    work = "flops_query" if counted("flops_query") else "flops_encode_query"
-    exact = "recall_vs_exact@100", "What an index keeps of the exact 100"
-    swept = recall_speed.engines(run, name)
-    loses = not swept and any(row.value < WHOLE for row in run.records_with(name, exact[0]))
-    return {
-        "Summary": [against("index_bytes_per_document", "index bytes per document")],
-        "Equal": [
-            against("latency_total/p50", "the median latency of a query"),
-            against("latency_total/p99", "the 99th percentile of latency"),
-            against("throughput_search/all", "queries per second in batches"),
-            against(work, "the FLOPs of a query") if counted(work) else None,
-            against("latency_search/p50", "the median latency of a search", *exact) if loses else None,
-            against("index_bytes_per_document", "index bytes per document", *exact) if loses else None,
-        ],
-        "Recall": [recall_speed.figure(swept)] if swept else [],
-        "Memory": [
-            stacked.index_memory(run, name),
-            terms("document", "a document"),
-            terms("query", "a query"),
-        ],
-        "Latency": [
-            distributions.latency_curves(run, name, "total", "Share of queries encoded and searched within a time."),
-            distributions.latency_ridges(run, name, "total", "Spread of the query times; the line is the median."),
-            distributions.latency_ridges(run, name, "search", "Spread of the search times, without encoding."),
-        ],
-    }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from reports.formatting import interval, label, number
-from reports.sections.all_collections import ALL, spans
+from reports.spans import ALL, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

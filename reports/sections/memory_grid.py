@@ -10,8 +10,8 @@ from harness.claims import memory
 from harness.claims.readings import AGAINST, CLAIMED, DIMENSIONS, TERMS_KEPT, readings
 from harness.errors import UserError, allowed
 from harness.markdown import markdown_table
-from reports.figures.figure import Figure
-from reports.figures.svg import Axis, Plot, colour, swatch
+from reports.figures.base import of_run
+from reports.figures.memory_claim import claimed_reductions
 from reports.formatting import number
 from reports.sections import memory_budget, memory_claim
 from reports.sections.measured_memory import MeasuredPart, Shade, measured, shade
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.runs.read import RunData
+    from reports.figures.base import Panel
     from reports.sections.memory_budget import MemoryBudget
 
 FORMS = ("markdown", "csv", "json")
-CURVES = ("fp32", "fp16", "int8", "pq4", "binary")
 SUMMARISED = 3
 """Collections that the summary of what was measured names."""
-LEAST = 2
-"""Terms a document from which the curve is drawn."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class MemoryGrid:
     terms: Sequence[tuple[float, str]]
     default: tuple[int, int]
     tables: Sequence[GridTable]
-    curve: Figure
+    curve: Panel
     readings: Sequence[ReadingRow]
     against: Sequence[str]
     measured: Sequence[MeasuredPart]
@@ -74,11 +72,9 @@ class MemoryGrid:
 
 def section(run: RunData) -> MemoryGrid | None:
     """What the page shows of the memory claim; None where the run claims no reduction of the size of an index."""
-    claims = [claim for claim in run.facts["claims"] if claim["metric"].startswith("index_bytes")]
-    bounds = [bound for claim in claims if (bound := claim.get("reduction_at_least")) is not None]
-    if not bounds:
+    if not (bounds := claimed_reductions(run)):
         return None
-    bound = float(bounds[0])
+    bound, claims = bounds[0], [claim for claim in run.facts["claims"] if claim["metric"].startswith("index_bytes")]
     dimensions, terms = _shapes(run)
     parts = [part for name in run.collections() if (part := measured(run, name, bound)) is not None]
     baselines = [other for claim in claims if (other := claim["baseline"]) is not None]
@@ -93,7 +89,7 @@ def section(run: RunData) -> MemoryGrid | None:
         terms=terms,
         default=(DIMENSIONS, TERMS_KEPT),
         tables=[GridTable(d, t, _rows(d, t, bound), _reached(d, t, bound)) for d in dimensions for t, _ in terms],
-        curve=curve(bound, _points(run)),
+        curve=of_run(run, "memory-claim")[0],
         readings=_readings(bound),
         against=[memory.DENSE[name].label for name in AGAINST],
         measured=parts,
@@ -113,38 +109,6 @@ def _reached(dimensions: int, terms: float, bound: float) -> list[Shade]:
         Shade(kinds.get(count, "smaller"), f"{count or 'none'} of {total}")
         for count in memory_claim.holding(dimensions, terms, bound).values()
     ]
-
-
-def curve(bound: float, points: Sequence[tuple[str, float, float]] = ()) -> Figure:
-    """Terms a document at which the reduction is exactly the bound, by dimensions; `points`: (name, x, y)."""
-    dimensions = [64 * n for n in (*range(2, 16), *range(16, 65, 4))]
-    lines = {
-        name: [
-            (float(d), terms)
-            for d in dimensions
-            if (terms := memory.terms_for(bound, name, memory.AS_PUBLISHED, d) or 0.0) >= LEAST
-        ]
-        for name in CURVES
-    }
-    x = Axis("dimensions of the dense vector", 120, 4300, log=True)
-    plot = Plot(x, Axis("terms a document", LEAST, 1100, log=True))
-    plot.level(y=TERMS_KEPT)
-    plot.note(130, TERMS_KEPT * 1.12, f"{TERMS_KEPT} terms, as LACONIC keeps", kind="soft")
-    legend, rows = [], []
-    for place, (name, line) in enumerate(lines.items()):
-        plot.line(line, colour(place), dash=place // 3)
-        legend.append((swatch(place, line=place // 3), f"against {memory.DENSE[name].label}"))
-        at = dict(line)
-        rows.append((memory.DENSE[name].label, *(f"{at[d]:.0f}" if d in at else "none" for d in memory.DIMENSIONS)))
-    for place, (name, width, terms) in enumerate(points, start=len(CURVES)):
-        plot.point(width, terms, place, f"{name}: {terms:.0f} terms, {width:.0f} dimensions")
-        legend.append((swatch(place), f"{name} (this run)"))
-    caption = (
-        f"On the line of a dense codec the sparse index takes exactly {100 * bound:g}% less; below it the claim holds. "
-        "32-bit numbers, 16-bit weights; analytic."
-    )
-    head = ("Terms a document, dense codec", *(f"{d} dimensions" for d in memory.DIMENSIONS))
-    return Figure(caption, plot.svg(), legend, head, rows)
 
 
 def printed(form: str, dimensions: int, terms: float, documents: int, vocabulary: int, bound: float = CLAIMED) -> str:
@@ -203,20 +167,6 @@ def _shapes(run: RunData) -> tuple[list[int], list[tuple[float, str]]]:
         float(t): f"{t} ({system}, measured)" for t, system in means.items() if t
     }
     return sorted({*memory.DIMENSIONS, *widths}), sorted(terms.items())
-
-
-def _points(run: RunData) -> list[tuple[str, float, float]]:
-    """Pairs that the run claims something about: (names, dimensions, terms)."""
-    cells, places = run.cells(), {}
-    for claim in run.facts["claims"]:
-        if (other := claim["baseline"]) is None:
-            continue
-        for collection in run.collections():
-            terms = cells.get((collection, claim["system"], "active_terms_document"))
-            width = cells.get((collection, other, "dimensions"))
-            if terms and width and terms.value >= 2:
-                places[f"{claim['system']} against {other}, {collection}"] = (width.value, terms.value)
-    return [(name, *place) for name, place in places.items()][:6]
 
 
 def _readings(bound: float) -> list[ReadingRow]:

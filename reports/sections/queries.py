@@ -6,22 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from reports.figures.figure import Figure
-from reports.figures.svg import Axis, Plot
-from reports.sections.ranking import ranked
+from reports.figures.differences import METRIC, differences, gaps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from harness.runs.read import RunData
+    from reports.figures.base import Panel
 
-METRIC = "ndcg@10"
 SHOWN = 5
-PAIRS = 2
 
 
 @dataclass(frozen=True)
@@ -58,33 +51,18 @@ class ComparedPair:
     second: str
     text: str
     explained: int
-    figure: Figure
+    figure: Panel
     rows: Sequence[ComparedQuery]
-
-
-def pairs(run: RunData, collection: str) -> list[tuple[str, str]]:
-    """The pairs that the claims are about, then the best two systems; at most `PAIRS`."""
-    wanted = [(claim["system"], other) for claim in run.facts["claims"] if (other := claim["baseline"]) is not None]
-    leaders = ranked(run, collection, METRIC)[:2]
-    if len(leaders) == 2:
-        wanted.append((leaders[0], leaders[1]))
-    chosen: list[tuple[str, str]] = []
-    for first, second in wanted:
-        measured = all((collection, system, METRIC) in run.quality for system in (first, second))
-        if measured and first != second and {first, second} not in [set(pair) for pair in chosen]:
-            chosen.append((first, second))
-    return chosen[:PAIRS]
 
 
 def compared(run: RunData, collection: str, first: str, second: str) -> ComparedPair | None:
     """The differences of a pair as a figure, and the queries with the largest either way; None without a query."""
-    ours, theirs = (run.quality[collection, system, METRIC] for system in (first, second))
+    gaps, figure = gaps_of(run, collection, first, second), differences(run, collection, first, second)
+    if figure is None:
+        return None
     lines = run.explained.get((collection, first), {}).keys() | run.explained.get((collection, second), {}).keys()
     # The run holds the documents of some queries only; the table shows queries whose documents are there.
-    explained = {query: json.dumps(query, ensure_ascii=False) in lines for query in ours.keys() & theirs.keys()}
-    gaps = sorted(((ours[query] - theirs[query], query) for query in explained), reverse=True)
-    if not gaps:
-        return None
+    explained = {query: json.dumps(query, ensure_ascii=False) in lines for _, query in gaps}
     wins, losses = [gap for gap in gaps if gap[0] > 0], [gap for gap in gaps[::-1] if gap[0] < 0]
     shown = [
         [gap for gap in side if explained[gap[1]] or not any(explained.values())][:SHOWN] for side in (wins, losses)
@@ -101,24 +79,7 @@ def compared(run: RunData, collection: str, first: str, second: str) -> Compared
         )
         for gap, query in (*shown[0], *shown[1])
     ]
-    figure = _figure(np.asarray([gap for gap, _ in gaps]), first, second)
     return ComparedPair(first, second, text, sum(explained.values()), figure, rows)
-
-
-def _figure(gaps: NDArray[np.float64], first: str, second: str) -> Figure:
-    x = Axis("queries, the largest win first", 0, max(len(gaps), 2))
-    reach = max(float(np.abs(gaps).max()), 0.05) * 1.08
-    plot = Plot(x, Axis("nDCG@10, first - second", -reach, reach), height=240)
-    places = np.unique(np.linspace(0, len(gaps) - 1, min(len(gaps), 400)).astype(int))
-    plot.line([(float(place), float(gaps[place])) for place in places] + [(float(len(gaps)), float(gaps[-1]))], "s0",
-              step=True)  # fmt: skip
-    plot.level(y=0.0)
-    caption = f"nDCG@10 of {first} less that of {second}, query by query."
-    quantiles = np.quantile(gaps, [1, 0.9, 0.75, 0.5, 0.25, 0.1, 0])
-    rows = [(name, f"{value:+.3f}") for name, value in zip(
-        ("largest win", "9 in 10 below", "3 in 4 below", "median", "1 in 4 below", "1 in 10 below", "largest loss"),
-        quantiles, strict=True)]  # fmt: skip
-    return Figure(caption, plot.svg(), (), ("Queries", "Difference"), rows)
 
 
 def _text(run: RunData, collection: str, query: str, systems: tuple[str, str]) -> str:

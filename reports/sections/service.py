@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports.figures import stacked
-from reports.figures.svg import shortened
+from reports.figures.base import under
+from reports.figures.components import Parts, service_parts, time_parts
+from reports.figures.texts import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.runs.read import RunData
-    from reports.figures.figure import Figure
+    from reports.figures.base import Panel
 
 HALF = 0.5
 """Search is not where the time goes if encoding takes more than this share of a query."""
@@ -23,21 +24,21 @@ class Opening:
     """What a part of the page begins with; the sentence is empty where there is nothing to say."""
 
     sentence: str
-    figure: Figure
+    figure: Panel
 
 
 def openings(run: RunData, collection: str) -> dict[str, Opening]:
     """By the heading of the part; a part whose metrics the run lacks has none."""
     drawn = {
-        "Memory": (memory_sentence(run, collection), stacked.service_memory(run, collection)),
-        "Latency": (time_sentence(run, collection), stacked.query_time(run, collection)),
+        "Memory": (memory_sentence(run, collection), under(run, collection, "Whole service")),
+        "Latency": (time_sentence(run, collection), under(run, collection, "Whole query")),
     }
-    return {heading: Opening(sentence, figure) for heading, (sentence, figure) in drawn.items() if figure is not None}
+    return {heading: Opening(sentence, panels[0]) for heading, (sentence, panels) in drawn.items() if panels}
 
 
 def memory_sentence(run: RunData, collection: str) -> str:
     """Which share of a service's memory the encoder has."""
-    shares = _first_shares(stacked.service_parts(run, collection))
+    shares = _first_shares(service_parts(run, collection))
     if not shares:
         return ""
     text = f"The encoder takes {_range(shares)} of the memory of a whole service."
@@ -48,7 +49,7 @@ def memory_sentence(run: RunData, collection: str) -> str:
 
 def time_sentence(run: RunData, collection: str) -> str:
     """In which systems the search is not where the time goes; empty where it is in all."""
-    shares = _first_shares(stacked.time_parts(run, collection))
+    shares = _first_shares(time_parts(run, collection))
     slow = {system: share for system, share in shares.items() if share > HALF}
     if not slow:
         return ""
@@ -57,7 +58,7 @@ def time_sentence(run: RunData, collection: str) -> str:
     return f"The search is not where the time goes{where}: encoding takes {_range(slow)} of the mean time of a query."
 
 
-def _first_shares(parts: stacked.Parts) -> dict[str, float]:
+def _first_shares(parts: Parts) -> dict[str, float]:
     """The share that the first part has of each system's sum."""
     first = next(iter(parts.values()))
     totals = {system: sum(values.get(system, 0.0) for values in parts.values()) for system in first}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.formatting import label, number
-from reports.sections.ranking import pairs, ranked
+from reports.ranking import pairs, ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

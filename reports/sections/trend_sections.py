@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.metrics import metric
 from harness.runs import layout
 from harness.stats.changes import FEWEST, Step, noise, steps
-from reports.figures.figure import Figure
-from reports.figures.svg import Axis, Plot, swatch
+from reports.figures.nights import Nights, NightStep, NightValue
 from reports.formatting import label, number
 
 if TYPE_CHECKING:
@@ -46,23 +45,7 @@ class Section:
 
     title: str
     rows: list[list[Cell]]
-    figures: list[Figure]
-
-
-@dataclass(frozen=True)
-class Nights(Axis):
-    """An axis of nights, oldest first: places from 0, days as labels."""
-
-    names: tuple[str, ...] = ()
-
-    def ticks(self, most: int = 6) -> list[float]:
-        """At most `most` nights, evenly spaced, the last one among them."""
-        every = -(-len(self.names) // most)
-        return [float(place) for place in range((len(self.names) - 1) % every, len(self.names), every)]
-
-    def text(self, value: float) -> str:
-        """The night's day."""
-        return self.names[int(value)]
+    figures: list[Nights]
 
 
 @dataclass(frozen=True)
@@ -162,50 +145,36 @@ def _band(key: Key, known: Mapping[Key, Sequence[Night]]) -> float | None:
     return median(effects) if effects else None
 
 
-def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -> Figure:
+def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -> Nights:
     unit = metric(key[2]).unit
     large = unit == "bytes" and nights[-1].value >= 1 << 20
     factor = 1e3 if unit == "seconds" else 2.0**-20 if large else 1.0
-    axis = "milliseconds" if unit == "seconds" else "MiB" if large else unit
     changes = _steps(key, nights)
-    levels = _levels(nights, changes)
-    start, end, level = levels[-1]
-    reach = [v * factor for n in nights for v in (n.value, n.low, n.high) if v is not None]
-    if band is not None:
-        reach += [level * factor * (1 + sign * band) for sign in (-1, 1)]
-    right = len(nights) - 0.5 if len(nights) > 1 else 1.5
-    x = Nights("night", -0.5, right, names=tuple(f"{night.created:%-d %b}" for night in nights))
-    high = max(reach)
-    if changes:  # room for how large the steps are
-        reach.append(high + 0.12 * (high - min(reach)))
-    plot = Plot(x, Axis.around(axis, reach), width=440, height=260)
-    legend = [(swatch(0), "a night, with its interval")]
-    if band is not None:
-        plot.band((start - 0.4, end + 0.4), (level * factor * (1 - band), level * factor * (1 + band)), "s2")
-        legend.append(('<span class="swatch box s2"></span>', "null control: as far as a system was off from itself"))
-    for first, last, middle in levels:
-        plot.line([(first - 0.4, middle * factor), (last + 0.4, middle * factor)], "s-ink")
-    for place, night in enumerate(nights):
-        if night.low is not None and night.high is not None:
-            plot.whisker((place, place), (night.low * factor, night.high * factor), 0)
-        plot.point(place, night.value * factor, 0, _point(night, unit), link=_link(night, here))
-    for step in changes:
-        plot.level(x=step.first - 0.5, kind="s1")
-        late = step.first > 0.8 * len(nights)
-        plot.note(step.first - (0.7 if late else 0.3), max(reach), f"{step.change:+.1%}", "end" if late else "start")
-    for place in range(1, len(nights)):
-        if nights[place].label != nights[place - 1].label:
-            plot.level(x=place - 0.5, kind="s6")
-            legend.append((swatch(6, line=2), "machine, data or definition changed"))
-    if changes:
-        legend.append((swatch(1, line=2), "step"))
+
+    def scaled(value: float | None) -> float | None:
+        return None if value is None else value * factor
+
+    values = [
+        NightValue(n.created, n.value * factor, scaled(n.low), scaled(n.high), _point(n, unit), _link(n, here))
+        for n in nights
+    ]
     rows = [
         (f"{night.created:%Y-%m-%d %H:%M}", night.revision[:10], number(night.value, unit), mark)
         for place, night in enumerate(nights)
         for mark in (next((f"step {s.change:+.1%}" for s in changes if s.first == place), ""),)
     ]
-    caption = f"{label(key[2])} of {key[1]} on {key[0]}."
-    return Figure(caption, plot.svg(), list(dict.fromkeys(legend)), ("Run", "Revision", "Value", "Step"), rows[::-1])
+    return Nights(
+        caption=f"{label(key[2])} of {key[1]} on {key[0]}.",
+        collection=key[0],
+        metric=key[2],
+        nights=values,
+        unit="milliseconds" if unit == "seconds" else "MiB" if large else unit,
+        levels=[(first, last, level * factor) for first, last, level in _levels(nights, changes)],
+        steps=[NightStep(step.first, step.change) for step in changes],
+        breaks=[place for place in range(1, len(nights)) if nights[place].label != nights[place - 1].label],
+        band=band,
+        rows=rows[::-1],
+    )
 
 
 def _steps(key: Key, nights: Sequence[Night]) -> list[Step]:

@@ -121,7 +121,7 @@ def test_the_page_in_a_browser(tmp_path):
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.locator("figure > svg").count() == 2
             assert page.locator("figure > svg").first.bounding_box()["width"] > 200
-            first = page.locator("svg .band").first.bounding_box()
+            first = page.locator("svg a use").first.bounding_box()
             assert first["width"] > 0
             assert first["height"] > 0
             assert page.locator("svg a[href]").count() == 2  # the one report that is kept, in both figures

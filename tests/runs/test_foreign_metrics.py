@@ -19,8 +19,8 @@ from harness.spec.nightly import ThresholdSpec
 from reports.exports.export import export
 from reports.exports.paper_tables import table
 from reports.pages.run_page import write_report, write_several
+from reports.ranking import best, ranked, superiors
 from reports.sections.all_collections import overview
-from reports.sections.ranking import best, ranked, superiors
 
 QUERIES = [f"q{number}" for number in range(40)]
 SIZES = {"a": 100.0, "b": 300.0}

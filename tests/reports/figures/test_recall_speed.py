@@ -4,9 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
+from drawn import Drawing
 from swept_runs import swept_run
 
-from reports.figures.recall_speed import engines, figure
+from reports.figures.recall_speed import RecallSpeeds, engines
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +40,25 @@ def test_the_recall_is_that_of_the_timed_depth(tmp_path):
 
 
 def test_the_table_has_the_numbers_of_the_drawing(run):
-    drawn = figure(engines(run, "alpha"))
-    rows = {row[0]: row[1:] for row in drawn.rows}
+    panel = RecallSpeeds.panel(run, "alpha", "")
+    rows = {row[0]: row[1:] for row in panel.table().rows}
     assert rows["IVF (nprobe=1)"] == ("0.700 [0.680, 0.720]", "10,000", "0.100 ms [0.090 ms, 0.110 ms]", "")
     assert rows["IVF (nprobe=4)"][-1] == "dominated"  # slower than nprobe=8, and no better
     assert rows["flat"] == ("1.000", "500", "2.00 ms [1.80 ms, 2.20 ms]", "")
-    assert [text for _, text in drawn.legend] == ["IVF", "flat"]
+    assert [key.text for key in Drawing(panel).drawn.keys] == ["IVF", "flat"]
 
 
 def test_the_line_joins_what_is_not_dominated(run):
-    drawn = figure(engines(run, "alpha"))
-    paths = [part for part in drawn.svg.split("<path ") if 'class="line s0"' in part]
-    assert len(paths) == 1
-    assert paths[0].count("l") >= 1
-    assert drawn.svg.count('class="mark s0 hollow"') == 1
-    assert drawn.svg.count('class="mark s0"') == 3
-    assert "IVF (nprobe=8): 0.950, 2,500 queries a second" in drawn.svg
+    drawing = Drawing(RecallSpeeds.panel(run, "alpha", ""))
+    assert drawing.ax.get_ylabel() == "thousand queries a second"
+    front = [(0.7, 10.0), (0.9, 5.0), (0.95, 2.5)]
+    assert drawing.line("curve-0") == [pytest.approx(at) for at in front]
+    assert drawing.artists("curve-1") == []  # one setting makes no line
+    assert drawing.points() == [pytest.approx(at) for at in [*front, (0.9, 1.25), (1.0, 0.5)]]
+    assert drawing.hollow() == [False, False, False, True, False]
+    assert "IVF (nprobe=8): 0.950, 2,500 queries a second" in drawing.drawn.tips["points"]
+    speeds = [segment for segment in drawing.segments() if segment[0][0] == segment[1][0] == 1.0]
+    assert speeds == [[(1.0, pytest.approx(0.5 / 1.1)), (1.0, pytest.approx(0.5 / 0.9))]]
 
 
 def test_runs_of_before_say_nothing_of_sweeps(tmp_path):
@@ -67,12 +71,11 @@ def test_runs_of_before_say_nothing_of_sweeps(tmp_path):
 
 def test_a_wide_interval_does_not_take_the_axis(tmp_path):
     run = swept_run(tmp_path)
-    narrow = figure(engines(run, "alpha")).svg
+    narrow = Drawing(RecallSpeeds.panel(run, "alpha", "")).ax.get_ylim()
     wide = [
         replace(row, ci_low=row.value / 1e5, ci_high=row.value * 1e5) if row.metric == "latency_search/mean" else row
         for row in run.records
     ]
-    drawn = figure(engines(replace(run, records=wide), "alpha")).svg
-    assert "1e-" not in drawn
-    assert "thousand queries a second" in drawn
-    assert drawn != narrow
+    low, high = Drawing(RecallSpeeds.panel(replace(run, records=wide, known={}), "alpha", "")).ax.get_ylim()
+    assert narrow[0] > low > 0.5 / 5
+    assert narrow[1] < high < 10 * 5

@@ -16,10 +16,10 @@ from harness.stats.means import FRACTION
 from harness.stats.strata import suite_mean
 from reports.formatting import interval, number
 from reports.pages.run_page import page, write_report
+from reports.ranking import best, ranked, superiors
 from reports.sections import conditions, null_control, takeaways
 from reports.sections.all_collections import overview
 from reports.sections.collection import ELSEWHERE, GROUPS, part
-from reports.sections.ranking import best, ranked, superiors
 
 
 def test_verdicts(run_folder):

@@ -13,8 +13,9 @@ from suite_runs import write_suite_run
 
 from harness.records import record
 from harness.runs.read import load_run
-from reports.sections.all_collections import ALL, _means, overview, overviews, spans
+from reports.sections.all_collections import overview, overviews
 from reports.sections.takeaways import HIGHLIGHTS
+from reports.spans import ALL, means, spans
 
 COLLECTIONS = ("c1", "c2", "c3")
 
@@ -41,7 +42,7 @@ def row(collection, system, metric, value, **more):
 
 def means_of(run, systems, metric):
     (span,) = spans(run)
-    return _means(run, span, systems, metric)
+    return means(run, span, systems, metric)
 
 
 def cell_of(found, system, metric):
@@ -188,7 +189,7 @@ def test_the_figure_needs_two_systems_with_quality_and_size(tmp_path):
         for m, v in (("ndcg@10", 0.5), ("index_bytes_per_document", 9.0))
     ]
     (figure,) = overview(run_of(tmp_path, rows)).figures
-    assert [line[0] for line in figure.rows] == ["a", "b"]
+    assert [line[0] for line in figure.table().rows] == ["a", "b"]
     less = [r for r in rows if (r.system, r.metric) != ("b", "index_bytes_per_document")]
     assert overview(run_of(tmp_path, less)).figures == []
 
@@ -208,7 +209,7 @@ def test_without_quality_there_is_no_table_by_collection(tmp_path):
     assert found.takeaways == []
 
 
-def test_takeaways_are_those_of_the_means(run_folder):
+def test_takeaways_are_those_of_themeans(run_folder):
     run = load_run(run_folder)
     found = overview(run)
     headings = [heading for heading, _ in found.takeaways]

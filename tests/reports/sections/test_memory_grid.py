@@ -9,9 +9,10 @@ import pytest
 
 from harness.errors import UserError
 from harness.runs.read import load_run
+from reports.figures.memory_claim import curve
 from reports.sections import memory_claim
 from reports.sections.measured_memory import MeasuredPart, MeasuredRow, MeasuredSystem, measured, shade
-from reports.sections.memory_grid import curve, printed, section
+from reports.sections.memory_grid import printed, section
 
 
 def test_words_of_a_reduction():
@@ -74,7 +75,7 @@ def test_the_section_is_shown_for_claims_on_memory_alone(run_folder):
 
 def test_curve_and_headline_agree_with_the_arithmetic():
     assert "792 against float32, 396 against float16, 198 against int8" in " ".join(memory_claim.limits())
-    rows = {row[0]: row[1:] for row in curve(0.71).rows}
+    rows = {row[0]: row[1:] for row in curve(0.71).table().rows}
     assert rows["float32"][-1] == "792"
     (lost,) = [text for text in memory_claim.limits() if "Whatever" in text]
     assert "binary" in lost

@@ -3,8 +3,9 @@
 import json
 
 from harness.runs.read import load_run
+from reports.figures.differences import pairs
 from reports.pages.run_page import write_report
-from reports.sections.queries import compared, pairs
+from reports.sections.queries import compared
 
 HOSTILE = "<script>alert(1)</script>"
 

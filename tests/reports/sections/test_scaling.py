@@ -9,9 +9,10 @@ from harness.claims.memory import DENSE, MS_MARCO, SPARSE
 from harness.records import record, write_records
 from harness.runs.read import load_run
 from harness.stats.scaling import predict
+from reports.figures.growth import GROWING, TARGETS, growths
 from reports.formatting import number
 from reports.pages.run_page import page
-from reports.sections.scaling import GROWING, TARGETS, growths, law_text, needs, section
+from reports.sections.scaling import law_text, needs, section
 
 SIZES = (40_000, 80_000, 120_000, 200_000)
 
@@ -131,12 +132,12 @@ def test_the_law_is_put_in_words_by_its_form(sizes_run):
 
 def test_figures_tell_measured_from_extrapolated(sizes_run):
     first, second = section(sizes_run).figures
-    assert first.head[2] == "Index size"
+    assert first.table().head[2] == "Index size"
     assert "latency" in second.caption.lower()
     for figure in (first, second):
-        sources = [row[3] for row in figure.rows]
+        sources = [row[3] for row in figure.table().rows]
         assert sources == ["measured"] * len(SIZES) + ["extrapolated"] * len(TARGETS)
-        assert [row[1] for row in figure.rows] == [f"{size:,}" for size in (*SIZES, *TARGETS)]
+        assert [row[1] for row in figure.table().rows] == [f"{size:,}" for size in (*SIZES, *TARGETS)]
 
 
 def test_machines_are_counted_whole_and_every_codec_stands_once():

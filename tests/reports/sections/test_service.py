@@ -6,7 +6,7 @@ import pytest
 
 from harness.records import record, write_records
 from harness.runs.read import load_run
-from reports.figures.stacked import SERVICE
+from reports.figures.components import SERVICE
 from reports.pages.run_page import page
 from reports.sections.service import memory_sentence, openings, time_sentence
 

@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from drawn import Drawing
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.history.series import Night
 from harness.stats.changes import FEWEST
 from reports.formatting import label
-from reports.sections.trend_sections import NEW, Nights, difference, news, runs_of, section_of
+from reports.sections.trend_sections import NEW, difference, news, runs_of, section_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SIZE = ("alpha", "ours", "index_bytes")
@@ -63,13 +64,18 @@ def test_the_largest_change_is_told_first():
     assert "(+50.00%)" in found[0]
 
 
-@given(st.integers(1, 400), st.integers(2, 9))
-def test_an_axis_of_nights_has_few_ticks_and_the_last_night_among_them(count, most):
-    axis = Nights("night", -0.5, count - 0.5, names=tuple(map(str, range(count))))
-    ticks = axis.ticks(most)
-    assert len(ticks) <= most
-    assert axis.text(ticks[-1]) == str(count - 1)
-    assert ticks == sorted(set(ticks))
+@given(st.integers(1, 150), st.booleans())
+@settings(max_examples=20)
+def test_an_axis_of_nights_has_few_ticks_and_the_last_night_among_them(count, small):
+    (figure,) = section_of(TIME[:2], {TIME: nights([1.0, *range(count)])}, {}, {}, START).figures
+    ax = Drawing(replace(figure, small=small)).ax
+    shown = len(figure.nights)
+    places = [int(place) for place in ax.get_xticks()]
+    assert len(places) <= (2 if small else 6)
+    assert places[-1] == shown - 1
+    assert places == sorted(set(places))
+    days = [f"{figure.nights[place].created:%-d %b}" for place in places]
+    assert [label.get_text() for label in ax.get_xticklabels()] == days
 
 
 def test_a_section_has_a_row_a_metric_and_a_figure_of_what_moves(tmp_path):
@@ -79,8 +85,8 @@ def test_a_section_has_a_row_a_metric_and_a_figure_of_what_moves(tmp_path):
     assert [row[0].text for row in found.rows] == [label("index_bytes"), label("model_parameters")]
     assert [row[2] for row in found.rows] == [("+20.00%", True), ("same", False)]
     (figure,) = found.figures
-    assert [row[3] for row in figure.rows] == ["step +20.0%", "", ""]
-    assert len(figure.head) == len(figure.rows[0])
+    assert [row[3] for row in figure.table().rows] == ["step +20.0%", "", ""]
+    assert len(figure.table().head) == len(figure.table().rows[0])
 
 
 def test_runs_link_to_reports_that_are_there(tmp_path):
@@ -120,11 +126,14 @@ def test_a_step_of_a_time_is_drawn_with_its_change(tmp_path):
     values = [1.0, 1.01, 0.99] * 6 + [1.5, 1.51, 1.49] * 3
     watched = {TIME: nights(values)}
     (figure,) = section_of(TIME[:2], watched, watched, {}, tmp_path).figures
-    marks = [row[3] for row in figure.rows[::-1]]
+    marks = [row[3] for row in figure.table().rows[::-1]]
     (at,) = [place for place, mark in enumerate(marks) if mark]
     assert at == 18
     assert float(marks[at].removeprefix("step +").removesuffix("%")) == pytest.approx(50, abs=2)
-    assert any(text == "step" for _, text in figure.legend)
+    drawing = Drawing(figure)
+    assert "step" in [key.text for key in drawing.drawn.keys]
+    assert {x for x, _ in drawing.line("step-18")} == {17.5}
+    assert drawing.points() == [(place, pytest.approx(1e3 * value)) for place, value in enumerate(values)]
 
 
 def test_the_band_is_how_far_the_null_control_was_off(tmp_path):
@@ -132,22 +141,32 @@ def test_the_band_is_how_far_the_null_control_was_off(tmp_path):
     null = {("alpha", "x", "smallest_effect/total p50"): nights([0.04, 0.08, 0.2])}
     for known, drawn in ((watched, False), ({**watched, **null}, True)):
         (figure,) = section_of(TIME[:2], watched, known, {}, tmp_path).figures
-        assert ("null control" in str(figure.legend)) == drawn
-        assert ('class="band s2"' in figure.svg) == drawn
+        drawing = Drawing(figure)
+        assert ("null control" in str(drawing.drawn.keys)) == drawn
+        for box in drawing.artists("band"):
+            middle = 1e3 * figure.levels[-1][2] / 1e3
+            assert (box.get_y(), box.get_height()) == (pytest.approx(middle * 0.92), pytest.approx(middle * 0.16))
+        assert len(drawing.artists("band")) == drawn
 
 
 def test_a_change_of_machine_is_marked_in_the_figure(tmp_path):
     watched = {TIME: [*nights([1.0, 1.1]), LATER]}
     (figure,) = section_of(TIME[:2], watched, watched, {}, tmp_path).figures
-    assert any("machine, data or definition changed" in text for _, text in figure.legend)
+    drawing = Drawing(figure)
+    assert "machine, data or definition changed" in [key.text for key in drawing.drawn.keys]
+    assert {x for x, _ in drawing.line("machine, data or definition changed-2")} == {1.5}
 
 
 def test_intervals_of_nights_are_drawn_and_large_sizes_are_in_mebibytes(tmp_path):
     plain = nights([2.0**21, 2.0**22])
     with_ends = [replace(night, low=night.value * 0.9, high=night.value * 1.1) for night in plain]
     figures = [section_of(SIZE[:2], {SIZE: own}, {SIZE: own}, {}, tmp_path).figures[0] for own in (plain, with_ends)]
-    assert all("MiB" in figure.svg for figure in figures)
-    assert [figure.svg.count('class="line thin s0"') for figure in figures] == [0, 2]
+    plain, with_ends = (Drawing(figure) for figure in figures)
+    assert plain.ax.get_ylabel() == with_ends.ax.get_ylabel() == "MiB"
+    assert plain.segments() == []
+    assert with_ends.segments() == [
+        [(place, pytest.approx(0.9 * size)), (place, pytest.approx(1.1 * size))] for place, size in enumerate((2, 4))
+    ]
 
 
 def test_what_began_at_nothing_and_is_something_now_changed_without_end():

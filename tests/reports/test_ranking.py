@@ -11,7 +11,7 @@ from scipy import stats
 from harness.records import record
 from harness.runs.read import RunData, load_run
 from reports.exports.paper_tables import table
-from reports.sections.ranking import best, pairs, ranked, superiors
+from reports.ranking import best, pairs, ranked, superiors
 
 FIRST, SECOND, THIRD = "sparse & co", "dense_1", "<script>alert(1)</script>"
 
