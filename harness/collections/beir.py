@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -21,9 +19,11 @@ from harness.collections._passages import PassagesParams
 from harness.collections.base import Ties, WithoutRelevant
 from harness.errors import UserError
 from harness.spec.params import Params
+from harness.spec.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 NO_DOCUMENT, NO_QUERY, REPEATED = "name an unknown document", "name an unknown query", "are there twice"
@@ -76,18 +76,7 @@ class Beir(CollectionBase):
     @property
     def folder(self) -> Path:
         """The folder, variables expanded."""
-
-        def value(variable: re.Match[str]) -> str:
-            try:
-                return os.environ[variable[1]]
-            except KeyError:
-                raise UserError(
-                    f"the environment variable {variable[1]} is not set",
-                    key="path",
-                    remedy=f"export {variable[1]}=FOLDER",
-                ) from None
-
-        return Path(re.sub(r"\$\{(\w+)\}", value, self.params.path)).expanduser()
+        return expanded(self.params.path, "path")
 
     def fingerprint(self) -> str:
         """SHA-256 of the files."""

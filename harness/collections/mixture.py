@@ -22,6 +22,7 @@ from harness.collections._nested import named, opened
 from harness.collections.pair_table import FILE, PairTable, PairWriter
 from harness.errors import UserError
 from harness.spec.params import Params
+from harness.spec.paths import at_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,7 +56,10 @@ class Source(Params):
     @classmethod
     def _expanded(cls, value: str | None) -> str | None:
         # At once: the process that reads the file has not the variables of this one.
-        return None if value is None else os.path.expandvars(str(Path(value).expanduser()))
+        try:
+            return None if value is None else os.path.expandvars(str(at_home(value, "file")))
+        except UserError as error:
+            raise ValueError(f"{error.what} ({error.remedy})") from None
 
 
 class MixtureParams(Params):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -21,9 +20,11 @@ from harness.encoders.base import Probe
 from harness.encoders.weights.hub_files import digest
 from harness.errors import UserError
 from harness.spec.params import Params
+from harness.spec.paths import at_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
@@ -73,7 +74,7 @@ class LookupParams(Params):
         """
         if not self.looks_up or self.lookup in FORMULAS:
             return None
-        file = Path(self.lookup).expanduser()
+        file = at_home(self.lookup, "lookup")
         if not file.is_file():
             raise UserError(
                 "there is no such table",

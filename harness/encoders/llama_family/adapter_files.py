@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from harness.errors import UserError
+from harness.spec.paths import at_home
 from harness.spec.shipped import FOLDERS
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def find(name: str) -> Path:
         UserError: There is none.
     """
     for root in (Path(), *FOLDERS):
-        folder = root / Path(name).expanduser()
+        folder = root / at_home(name, "adapter")
         if (folder / TENSORS).is_file() and (folder / ABOUT).is_file():
             return folder
     raise UserError(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.encoders.base import ModelSize
 from harness.encoders.weights.configuration import FILE, read_configuration
 from harness.errors import UserError
+from harness.spec.paths import at_home
 from harness.training.estimate import BACKBONES, Shape
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def shape_of(model: str | None, layers: int | None = None) -> Shape | None:
     """
     shape = BACKBONES.get(str(model))
     if shape is None:
-        folder = Path(str(model)).expanduser()
+        folder = at_home(str(model), "backbone")
         if not (folder / FILE).is_file():
             return None
         config = read_configuration(folder, "backbone.model")

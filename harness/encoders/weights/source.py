@@ -16,6 +16,7 @@ from harness.encoders.weights.hub_files import digest, from_hub
 from harness.encoders.weights.prompts import Prompted
 from harness.errors import UserError
 from harness.spec.params import Params
+from harness.spec.paths import at_home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +60,7 @@ def local(model: str, key: str = "model") -> Path | None:
     Raises:
         UserError: It is written as a path, and nothing is there.
     """
-    path = Path(model).expanduser()
+    path = at_home(model, key)
     if path.exists():
         return path
     if model.startswith((".", "/", "~")) or model.endswith((".gguf", ".json", "/")) or model.count("/") != 1:
