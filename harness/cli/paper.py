@@ -48,6 +48,7 @@ def paper(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the paper.")],
     width: Annotated[str, typer.Option(help="column or text: the room of the tables.")] = "text",
+    figures: Annotated[bool, typer.Option(help="Draw the figures, which takes most of the time.")] = True,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 where a macro of the paper differs from the runs.")
     ] = False,
@@ -55,7 +56,7 @@ def paper(
         bool, typer.Option("--repeatable", help="With --check: leave out times and facts of the machine.")
     ] = False,
 ) -> None:
-    """Write what a paper needs of runs: macros, tables, set-up, references, appendix, reproduce.sh, main.tex."""
+    """Write what a paper needs of runs: macros, tables, figures, set-up, references, reproduce.sh, main.tex."""
     from reports.paper.folder import check_paper, write_paper
 
     if check:
@@ -66,7 +67,7 @@ def paper(
             raise typer.Exit(1)
         say(f"every number of {out} is that of the run{'s' if len(run_folders) > 1 else ''}")
         return
-    written = write_paper(run_folders, out, width)
+    written = write_paper(run_folders, out, width, figures=figures)
     for file in written.files:
         say(str(file))
     for file in written.kept:

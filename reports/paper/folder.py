@@ -10,9 +10,11 @@ from harness.claims.judge_run import verdicts
 from harness.errors import UserError
 from harness.files import write_whole
 from harness.runs.read import load_run
+from reports.exports.figure_files import write_figures
 from reports.exports.latex_table import Float
 from reports.exports.paper_tables import DEFAULT, table
-from reports.latex import escaped, render
+from reports.figures.base import sheets_of
+from reports.latex import Tex, escaped, render
 from reports.paper.macros import macros
 from reports.paper.numbers import NUMBERS, differences, numbers_file, read_numbers, used_macros
 from reports.paper.opening import opening
@@ -21,12 +23,15 @@ from reports.paper.reproduce import SCRIPT, constraints, repeated, script
 from reports.paper.setup import setup_text, system_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.runs.read import RunData
+    from reports.figures.base import Sheet
 
 TEXT = "main.tex"
+SHOWN = ("trade-off", "memory-claim", "recall-speed")
+"""Kinds of figures that `main.tex` shows; the others are in the folder."""
 NOTES = 10
 """Notes of a run that the appendix prints."""
 MARK = "Written by laconic-bench"
@@ -41,19 +46,21 @@ class Written:
     kept: Sequence[Path]
 
 
-def write_paper(folders: Sequence[Path], out: Path, width: str = "text") -> Written:
+def write_paper(folders: Sequence[Path], out: Path, width: str = "text", *, figures: bool = True) -> Written:
     """Write a paper's folder; `main.tex` only where there is none, all else again.
 
     Args:
         folders: Of finished runs.
         out: Of the paper.
         width: Of the place that a table gets, ``column`` or ``text``.
+        figures: Whether to draw figures, for a column of 3.3 inches.
 
     Raises:
         UserError: A folder holds no finished run, or a file in `out` is not of this program and has the name of one.
     """
     runs = named_runs(folders)
-    again, once = _files(runs, width)
+    drawn = {name: _drawn(name, run, out) if figures else {} for name, run in runs}
+    again, once = _files(runs, width, drawn)
     for name in again:
         _check(out / name)
     for name, text in again.items():
@@ -99,7 +106,17 @@ def named_runs(folders: Sequence[Path]) -> list[tuple[str, RunData]]:
     ]
 
 
-def _files(runs: Sequence[tuple[str, RunData]], width: str) -> tuple[dict[str, str], dict[str, str]]:
+def _drawn(name: str, run: RunData, out: Path) -> dict[str, Sheet]:
+    """Draw a run's figures as PDF; returns them by their file, without its ending."""
+    sheets = {f"figures/{name}/{sheet.name}": sheet for sheet in sheets_of(run)}
+    if sheets:
+        write_figures(run, out / "figures" / name)
+    return sheets
+
+
+def _files(
+    runs: Sequence[tuple[str, RunData]], width: str, drawn: Mapping[str, Mapping[str, Sheet]]
+) -> tuple[dict[str, str], dict[str, str]]:
     """The files that are written again, and those that are written once."""
     cite = Citations({})
     rows = macros(runs)
@@ -110,12 +127,16 @@ def _files(runs: Sequence[tuple[str, RunData]], width: str) -> tuple[dict[str, s
         for kind, text in _tables(name, run, width).items():
             tables.append(f"tables/{name}-{kind}")
             again[f"{tables[-1]}.tex"] = f"% {MARK}. Changes are lost when it is written again.\n{text}"
+        for file, sheet in drawn[name].items():
+            again[f"{file}.tex"] = render(
+                "figure.tex", file=Tex(file), caption=sheet.caption, label=Tex(f"fig:{name}-{sheet.name}")
+            )
         again[f"setup-{name}.tex"] = setup_text(run, cite, None if run is runs[0][1] else runs[0][1])
         again[f"appendix-{name}.tex"] = _appendix(name, run, cite)
     again["references.bib"] = bibliography(cite.keys)
     again["constraints.txt"] = f"# {MARK}.\n{constraints([run for _, run in runs])}"
     again[SCRIPT] = script([repeated(name, run) for name, run in runs])
-    return again, {TEXT: opening(runs, rows, tables)}
+    return again, {TEXT: opening(runs, rows, tables, {name: _shown(sheets) for name, sheets in drawn.items()})}
 
 
 def _tables(name: str, run: RunData, width: str) -> dict[str, str]:
@@ -134,6 +155,14 @@ def _tables(name: str, run: RunData, width: str) -> dict[str, str]:
         caption = f"nDCG@10 by collection. {legend}"
         tables["ndcg"] = table(run, ["ndcg@10"], "latex", around=Float(caption, f"tab:{name}-ndcg", width))
     return tables
+
+
+def _shown(sheets: Mapping[str, Sheet]) -> list[str]:
+    """The figures that the text shows: the first of each of these kinds."""
+    first: dict[str, str] = {}
+    for file, sheet in sheets.items():
+        first.setdefault(sheet.kind, file)
+    return [first[kind] for kind in SHOWN if kind in first]
 
 
 def _appendix(name: str, run: RunData, cite: Citations) -> str:

@@ -10,7 +10,7 @@ from reports.families import by_family
 from reports.latex import Tex, escaped, render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.runs.read import RunData
     from reports.paper.macros import Macro
@@ -21,26 +21,41 @@ COLLECTIONS, CLAIMS = 3, 6
 """Collections and verdicts that the text speaks of; tables and appendix have all."""
 
 
-def opening(runs: Sequence[tuple[str, RunData]], macros: Sequence[Macro], tables: Sequence[str]) -> str:
+def opening(
+    runs: Sequence[tuple[str, RunData]],
+    macros: Sequence[Macro],
+    tables: Sequence[str],
+    figures: Mapping[str, Sequence[str]],
+) -> str:
     """``main.tex``: title, abstract, set-up, results and appendix of runs.
 
     Args:
         runs: With a name each.
         macros: Of the runs.
         tables: Files of tables, without their ending.
+        figures: Those of figures that the text shows, by the run's name.
     """
     names = {row.key: row.name for row in macros}
     parts = []
     for place, (name, run) in enumerate(runs):
         first = name if place else ""
+        own = [file for file in tables if file.startswith(f"tables/{name}-")]
         parts.append(
             {
                 "name": name, "title": run.facts["title"], "description": run.facts["description"],
-                "tables": [Tex(file) for file in tables if file.startswith(f"tables/{name}-")],
+                "tables": list(map(Tex, own)), "figures": list(map(Tex, figures[name])),
+                "labels": _labels(own, figures[name]),
                 "results": list(_results(run, first, names)), "claims": list(_claims(run, first, names)),
             }
         )  # fmt: skip
     return render("main.tex", title=runs[0][1].facts["title"], parts=parts, several=len(runs) > 1)
+
+
+def _labels(tables: Sequence[str], figures: Sequence[str]) -> Tex:
+    r"""Where the numbers stand: ``Table~\ref{tab:RUN-KIND} and Figure~\ref{fig:RUN-NAME}``."""
+    texts = [f"Table~\\ref{{tab:{file.removeprefix('tables/')}}}" for file in tables]
+    texts += [f"Figure~\\ref{{fig:{file.removeprefix('figures/').replace('/', '-', 1)}}}" for file in figures]
+    return Tex(", ".join(texts[:-1]) + (" and " if len(texts) > 1 else "") + texts[-1] if texts else "")
 
 
 def _results(run: RunData, first: str, names: dict[Key, str]) -> Iterator[Tex]:

@@ -4,12 +4,16 @@ import json
 import shutil
 import stat
 import subprocess
+from functools import partial
 
 import pytest
 from suite_runs import write_suite_run
 
 from harness.cli.app import app
 from harness.errors import UserError
+from reports.exports.figure_files import write_figures
+from reports.figures.base import sheets_of
+from reports.paper import folder
 from reports.paper.folder import check_paper, write_paper
 from reports.paper.references import ENCODERS, FACTORIES, INDEXES, METHODS, MODELS, SOFTWARE, entries
 from reports.paper.reproduce import Repeated, script
@@ -24,7 +28,7 @@ def hostile(run_folder):
     for name in ("run.json", "records.jsonl", "per_query.jsonl", "conditions.jsonl"):
         text = (run_folder / name).read_text()
         text = text.replace(json.dumps("dense_1"), json.dumps(HOSTILE)).replace('"less memory"', json.dumps(HOSTILE))
-        (run_folder / name).write_text(text.replace('"alpha"', json.dumps("al_pha 100%")))
+        (run_folder / name).write_text(text.replace('"alpha"', json.dumps("al_pha 100% 検")))
     facts = json.loads((run_folder / "run.json").read_text())
     facts["spec_text"] = 'name = "x"\npath = "${MY_DATA}/x"'
     facts["overrides"] = ["title='it is; rm -rf /'"]
@@ -35,23 +39,25 @@ def hostile(run_folder):
 
 def test_all_parts_are_there_and_the_text_is_kept(hostile, tmp_path):
     out = tmp_path / "paper"
-    written = write_paper([hostile], out)
+    written = write_paper([hostile], out, figures=False)
     assert {file.relative_to(out).name for file in written.files} >= PARTS and not written.kept
     assert stat.S_IXUSR & (out / "reproduce.sh").stat().st_mode
     assert check_paper([hostile], out) == []
     (out / "main.tex").write_text(r"my own \lbNdcgSparseCoBeta{}")
-    again = write_paper([hostile], out)
+    again = write_paper([hostile], out, figures=False)
     assert again.kept == [out / "main.tex"] and "my own" in (out / "main.tex").read_text()
     (out / "setup-synthetic.tex").write_text("not of this program\n" * 5)
     with pytest.raises(UserError, match="not of laconic-bench"):
-        write_paper([hostile], out)
+        write_paper([hostile], out, figures=False)
     with pytest.raises(UserError, match="no file of macros"):
         check_paper([hostile], tmp_path / "nowhere")
 
 
 def test_a_changed_number_fails_the_check_unless_a_repetition_may_change_it(hostile, tmp_path, capsys):
     out = tmp_path / "paper"
-    write_paper([hostile], out)
+    with pytest.raises(SystemExit):
+        app(["paper", str(hostile), "--out", str(out), "--no-figures"])
+    assert str(out / "main.tex") in capsys.readouterr().out
     lines = [json.loads(line) for line in (hostile / "records.jsonl").read_text().splitlines()]
     for row in lines:
         if row["system"] == "sparse & co" and row["metric"] == "latency_total/p50":
@@ -71,7 +77,7 @@ def test_a_changed_number_fails_the_check_unless_a_repetition_may_change_it(host
 
 def test_the_script_repeats_all_runs(hostile, tmp_path):
     out = tmp_path / "paper"
-    write_paper([hostile, write_suite_run(tmp_path / "suite")], out)
+    write_paper([hostile, write_suite_run(tmp_path / "suite")], out, figures=False)
     text = (out / "reproduce.sh").read_text()
     assert subprocess.run(["sh", "-n", str(out / "reproduce.sh")]).returncode == 0
     assert "laconic-bench run specs/synthetic.toml --set 'title='\"'\"'it is; rm -rf /'\"'\"'' --out" in text
@@ -99,9 +105,17 @@ def test_every_reference_that_can_be_cited_is_there():
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex is installed (nox -s paper installs it)")
-def test_it_compiles_with_hostile_names(hostile, tmp_path):
+def test_it_compiles_with_hostile_names(hostile, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "sheets_of", lambda run: sheets_of(run, ["trade-off"]))
+    monkeypatch.setattr(folder, "write_figures", partial(write_figures, only=["trade-off"]))
     out = tmp_path / "paper"
     write_paper([hostile, write_suite_run(tmp_path / "suite")], out)
+    drawn = [path.with_suffix("") for path in (out / "figures").rglob("*.pdf")]
+    assert drawn and all(path.with_suffix(path.suffix + ".tex").is_file() for path in drawn)
+    text = (out / "main.tex").read_text()
+    (out / "main.tex").write_text(text.replace(r"\end{document}", r"\clearpage\input{all}\end{document}"))
+    inputs = [rf"\input{{{path.relative_to(out)}}}\clearpage" for path in drawn]
+    (out / "all.tex").write_text("\n".join(inputs))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-3000:]
