@@ -85,12 +85,11 @@ def check_paper(folders: Sequence[Path], out: Path, *, repeatable: bool = False)
     Raises:
         UserError: A folder holds no finished run, or `out` no paper.
     """
-    paper = read_numbers(out / NUMBERS)
-    rows = macros(named_runs(folders))
-    used = used_macros(out)
+    paper = read_numbers(out / NUMBERS, repeatable=repeatable)
+    rows, used = macros(named_runs(folders)), used_macros(out)
     if repeatable:
-        moving = {row.name for row in rows if not row.repeats}
-        rows = [row for row in rows if row.repeats]
+        moving = {row.name for row in rows if not row.repeats} | (read_numbers(out / NUMBERS).keys() - paper.keys())
+        rows = [row for row in rows if row.name not in moving]
         paper = {name: text for name, text in paper.items() if name not in moving}
         used = {name: place for name, place in used.items() if name not in moving}
     return differences(paper, rows, used)
