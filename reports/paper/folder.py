@@ -40,10 +40,10 @@ MARK = "Written by laconic-bench"
 
 @dataclass(frozen=True)
 class Written:
-    """What was written, and the text that was kept because it was there."""
+    """What was written, and the text that was there already and stays as it is."""
 
     files: Sequence[Path]
-    kept: Sequence[Path]
+    untouched: Sequence[Path]
 
 
 def write_paper(folders: Sequence[Path], out: Path, width: str = "text", *, figures: bool = True) -> Written:
@@ -67,11 +67,11 @@ def write_paper(folders: Sequence[Path], out: Path, width: str = "text", *, figu
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(out / name, text, errors="replace")
     (out / SCRIPT).chmod(0o755)
-    kept = [out / name for name in once if (out / name).exists()]
+    untouched = [out / name for name in once if (out / name).exists()]
     for name, text in once.items():
-        if out / name not in kept:
+        if out / name not in untouched:
             write_whole(out / name, text, errors="replace")
-    return Written([out / name for name in (*again, *once) if out / name not in kept], kept)
+    return Written([out / name for name in (*again, *once) if out / name not in untouched], untouched)
 
 
 def check_paper(folders: Sequence[Path], out: Path, *, repeatable: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""Macros hold what the records hold, and a paper that differs from its run is told so."""
+"""Macros hold what the records hold, and a paper that differs from its run is problems so."""
 
 import json
 import re
@@ -84,8 +84,8 @@ def test_differences_are_named_one_by_one(run_folder, tmp_path):
     )
     used = used_macros(tmp_path)
     assert used == dict.fromkeys(["lbNdcgDenseOneAlpha", "lbNdcgDenseOneAlpa", "lbGone"], "main.tex:2")
-    told = differences(paper | {"lbGone": "1"}, macros([("a", run)]), used)
-    assert told == [
+    problems = differences(paper | {"lbGone": "1"}, macros([("a", run)]), used)
+    assert problems == [
         rf"\lbNdcgDenseOneAlpha (main.tex:2): the paper has {paper['lbNdcgDenseOneAlpha']}, the run has 0.123",
         r"\lbNdcgDenseOneAlpa (main.tex:2): the text uses it, and no run has it; did you mean \lbNdcgDenseOneAlpha?",
         r"\lbGone (main.tex:2): the paper has 1, the run no longer has this number",
