@@ -81,14 +81,13 @@ def mine(
     overrides: Overrides = None,
 ) -> None:
     """Add hard negatives that a system finds to training pairs; leave out passages that likely answer the query."""
-    import shutil
-
     from harness.pipeline.executors.local import Executor
     from harness.pipeline.executors.progress import Lines
     from harness.pipeline.plan.registries import REGISTRIES
     from harness.pipeline.plan.systems import mining_stages
     from harness.pipeline.stage_outcome import RETRIED
     from harness.pipeline.steps.mine import Mined
+    from harness.pipeline.steps.prepare import open_pairs, pair_line
     from harness.pipeline.store.local import Store
     from harness.pipeline.stored_result import stored_result
     from harness.spec.load import load_spec
@@ -101,7 +100,8 @@ def mine(
         done = Executor(Store(store), spec.head.measure, lines, retry=RETRIED).run(stages)[stages[-1].key]
     if done.artefact is None:
         raise typer.Exit(1)
-    shutil.copyfile(done.artefact.files / "pairs.jsonl", out)
+    with out.open("wb") as file:
+        file.writelines(map(pair_line, open_pairs(done.artefact.files)))
     mined = stored_result(done.artefact, Mined)
     typer.echo(f"{out}: {mined.pairs} pairs with {mined.negatives:.1f} negatives each")
 

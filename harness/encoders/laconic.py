@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from harness.collections.base import Pair
     from harness.encoders.backbones.packed_encoder import Model
@@ -80,17 +82,20 @@ class Laconic(LlamaEncoderType):
         from harness.training.examples import examples
 
         given = examples(pairs or ())
-        facts = self._make(directory, given, seed, progress)
+        facts, learnt = self._make(directory, given, seed, progress)
         facts |= self._exported(directory)
         if self.params.looks_up and writes():
             texts = (pair.positive for pair in given) if given else corpus or ()
             contract, config = read_settings(directory)
             tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
             reader = TextReader(tokenizer, contract.document_length, contract.query_length)
-            facts |= write_table(directory, self.params, reader, config["vocab_size"], texts)
+            facts |= write_table(directory, self.params, reader, config["vocab_size"], texts, learnt)
         return facts
 
-    def _make(self, directory: Path, given: Examples, seed: int, progress: Progress | None) -> dict[str, object]:
+    def _make(
+        self, directory: Path, given: Examples, seed: int, progress: Progress | None
+    ) -> tuple[dict[str, object], NDArray[np.float32] | None]:
+        """Facts of the model that is written to the directory, and the weights of queries, if it learned some."""
         from harness.encoders.llama_family import adapter_files
         from harness.encoders.llama_family.make import train_model
         from harness.training.devices import writes
@@ -99,14 +104,18 @@ class Laconic(LlamaEncoderType):
         params = self.params
         model, facts = self._prepared(directory)
         if model is None:
-            return facts
+            return facts, None
         if params.adapter is not None:
             facts["adapter"] = adapter_files.apply(model, params.adapter, "sparse", params)
             model.save(directory)
-            return facts
+            return facts, adapter_files.table(params.adapter).numpy() if params.learns_table else None
         if self.needs() == "pairs" and not given:
             raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
-        terms = _terms(model, Texts(given, lambda pair: pair.positive), params)
+        passages = Texts(given, lambda pair: pair.positive)
+        terms = _terms(model, passages, params)
+        phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
+        if params.learns_table or any(phase.regularise_idf for phase in phases):
+            terms.count(model, passages, table=params.learns_table)
         factors: dict[str, torch.Tensor] = {}
         backbone = adapter_files.mark(model)
         if params.training is not None:
@@ -121,7 +130,7 @@ class Laconic(LlamaEncoderType):
             adapter_files.save(directory / adapter_files.FOLDER, "sparse", params, backbone, factors, weights)
         if writes():
             model.save(directory)
-        return facts
+        return facts, weights["table"].numpy() if params.learns_table else None
 
     def load(self, directory: Path, *, threads: int = 1) -> Encoder:
         """Open what `fit` wrote; of looked-up queries the table alone, and the model with the first document."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness.errors import allowed
 from harness.spec.checks import check_claims, check_measurements, check_nightly, check_quality
 from harness.spec.fusion import RANK_CONSTANT, Fusion, FusionSpec
-from harness.spec.models import Part, Spec, SpecHead, System, SystemSpec
+from harness.spec.models import PairsSpec, Part, Spec, SpecHead, System, SystemSpec
 from harness.spec.named_suites import suites_of
 from harness.spec.registries import AXES, SINGULAR
 from harness.spec.source import Source, validate
@@ -72,6 +72,7 @@ def spec_of(
     systems = _systems(source, head, parts, registries)
     with source.gathering():
         suites = suites_of(source, head.suites, parts["collections"])
+    _check_lessons(source, parts["encoders"], systems)
     source.settle()
     fusions = _fusions(source, head, systems)
     source.settle()
@@ -108,8 +109,9 @@ def _all_parts(
             parts["collections"][name] = _collection(source, name, table, registries.collections)
     for name, table in encoders.items():
         with source.gathering():
-            pairs, matrix = _pairs(source, name, table.pop("pairs", None), sorted(collections)), table.pop("matrix", {})
-            parts["encoders"][name] = variants(source, ("encoders", name), table, matrix, registries.encoders, pairs)
+            given, matrix = table.pop("pairs", None), table.pop("matrix", {})
+            lessons = _pairs(source, name, given, sorted(collections))
+            parts["encoders"][name] = variants(source, ("encoders", name), table, matrix, registries.encoders, lessons)
     for name, table in indexes.items():
         with source.gathering():
             parts["indexes"][name] = swept_variants(source, name, table, registries.indexes)
@@ -163,12 +165,17 @@ def _collection(source: Source, name: str, table: TomlTable, registry: Axis[Coll
     return [replace(part, suite=maker.suite_task(written, part.params)) for part in parts]
 
 
-def _pairs(source: Source, name: str, given: TomlValue | None, collections: Sequence[str]) -> str | None:
-    """The collection that an encoder trains on."""
-    if given is None or isinstance(given, str):
-        return given
+def _pairs(source: Source, name: str, given: TomlValue | None, collections: Sequence[str]) -> PairsSpec | None:
+    """What an encoder trains on: the name of a collection, or a table with more."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return PairsSpec(collection=given)
+    path = ("encoders", name, "pairs")
+    if isinstance(given, dict):
+        return validate(source, PairsSpec, given, path)
     raise source.error(
-        f"found {given!r}: the name of a collection is needed", ("encoders", name, "pairs"), f"one of {collections}"
+        f"found {given!r}: the name of a collection, or a table is needed", path, f"one of {collections}"
     )
 
 
@@ -223,6 +230,24 @@ def _systems(
                 numbers[name] = number
                 systems.append(System(name, encoder, index, collections, family if index.swept else ""))
     return tuple(systems)
+
+
+def _check_lessons(source: Source, encoders: Mapping[str, list[Part]], systems: Sequence[System]) -> None:
+    """Refuse systems that add to training pairs and are not there, or would have to be trained on such pairs first."""
+    known = {system.name: system for system in systems}
+    for name, group in encoders.items():
+        lessons = group[0].lessons
+        for key in ("mine", "teachers"):
+            for place, system in enumerate(getattr(lessons, key, ())):
+                path = ("encoders", name, "pairs", key, place)
+                with source.gathering():
+                    if system not in known:
+                        raise source.error(f"there is no system {system!r} in this spec", path, allowed(system, known))
+                    own = known[system].encoder.lessons
+                    if own is not None and (own.mine or own.teachers):
+                        raise source.error(
+                            f"{system!r} learns from other systems itself", path, "name a system that does not"
+                        )
 
 
 def _fusions(source: Source, head: SpecHead, systems: Sequence[System]) -> tuple[Fusion, ...]:

@@ -178,13 +178,35 @@ class SpecHead(Params):
     """What the nightly run alarms on."""
 
 
+class PairsSpec(Params):
+    """Where an encoder's training pairs come from, and what systems of this spec add to them before it is trained."""
+
+    collection: str
+    """Name of the collection of this spec whose training pairs are used."""
+    mine: tuple[str, ...] = ()
+    """Names of systems of this spec. Each adds passages that it ranks high for a query, and that likely do not answer
+    it, to the negatives of its pair. What it searches are the positives of all pairs."""
+    negatives: int = Field(default=15, ge=1)
+    """Negatives that each of these systems adds to a pair at most."""
+    depth: int = Field(default=100, ge=1)
+    """Passages of its ranking that are considered."""
+    skip: int = Field(default=0, ge=0)
+    """Best ranks that are left out."""
+    share: float = Field(default=0.95, ge=0, le=1)
+    """A passage that scores above this share of the pair's own passage counts as an answer."""
+    spread: bool = False
+    """Take negatives from the whole depth, evenly spaced, in place of the hardest."""
+    teachers: tuple[str, ...] = ()
+    """Names of systems of this spec. Each scores the passages of all pairs, for `training.distillation`."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One collection, encoder or index of a spec, a matrix and a sweep already expanded.
 
     `base` is the name in the spec, `name` that with the varied parameters in brackets and the swept ones of the search
-    in parentheses. `pairs` is the collection that an encoder trains on. `suite` is the suite that a collection's table
-    names, and the task of it that the collection is or is a part of.
+    in parentheses. `pairs` is the collection that an encoder trains on, `lessons` what systems add to its pairs.
+    `suite` is the suite that a collection's table names, and the task of it that the collection is or is a part of.
     """
 
     base: str
@@ -192,6 +214,7 @@ class Part:
     type: str
     params: Params
     pairs: str | None = None
+    lessons: PairsSpec | None = None
     varied: tuple[tuple[str, str], ...] = ()
     swept: tuple[tuple[str, str], ...] = ()
     suite: tuple[str, str] | None = None

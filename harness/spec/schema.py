@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.metrics import GROUPS
-from harness.spec.models import SpecHead
+from harness.spec.models import PairsSpec, SpecHead
 from harness.spec.registries import AXES, SINGULAR
 from harness.spec.schema_node import SchemaNode, schema_of
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from harness.spec.registries import Axis, IndexType, PartType, Registries
 
 PAIRS: SchemaNode = {
-    "type": "string",
-    "description": "Name of the collection of this spec whose training pairs are used.",
+    "anyOf": [{"type": "string"}, {"$ref": "#/$defs/PairsSpec"}],
+    "description": "Name of the collection of this spec whose training pairs are used, or a table with more.",
 }
 
 
@@ -22,6 +22,7 @@ def json_schema(registries: Registries) -> SchemaNode:
     """Draft 2020-12 schema of a spec file; editors complete and check against it."""
     schema = schema_of(SpecHead)
     definitions = schema.setdefault("$defs", {})
+    definitions["PairsSpec"] = schema_of(PairsSpec)
     definitions["MeasureSpec"]["properties"]["also"]["items"] = {"enum": registries.measurements.names()}
     definitions["MeasureSpec"]["properties"]["only"]["anyOf"][0]["items"] = {"enum": list(GROUPS)}
     implementations: dict[str, Axis[PartType]] = {

@@ -11,6 +11,7 @@ from harness.spec.models import Part
 from harness.spec.source import validate
 
 if TYPE_CHECKING:
+    from harness.spec.models import PairsSpec
     from harness.spec.registries import Axis, IndexType, PartType
     from harness.spec.source import Source
     from harness.spec.toml import KeyPath, TomlTable, TomlValue
@@ -25,7 +26,7 @@ def variants(
     table: TomlTable,
     matrix: TomlValue,
     registry: Axis[PartType],
-    pairs: str | None = None,
+    lessons: PairsSpec | None = None,
 ) -> list[Part]:
     """A part for each choice of a matrix.
 
@@ -35,7 +36,7 @@ def variants(
         table: Its type and settings.
         matrix: Lists of values by dotted key.
         registry: The implementations of the axis.
-        pairs: The collection that an encoder trains on.
+        lessons: What an encoder trains on.
 
     Raises:
         UserError: The matrix is no table of lists, or a part's settings are wrong.
@@ -51,7 +52,8 @@ def variants(
         params = validate(source, registry.get(kind).Params, _with(settings, choice), path, also)
         varied = _texts(choice)
         tag = f"[{', '.join(f'{key}={value}' for key, value in varied)}]" if varied else ""
-        parts.append(Part(name, name + tag, kind, params, pairs, varied))
+        pairs = None if lessons is None else lessons.collection
+        parts.append(Part(name, name + tag, kind, params, pairs, lessons, varied))
     return parts
 
 

@@ -9,11 +9,12 @@ import torch
 
 from harness.training.devices import ALONE, Devices
 from harness.training.flops import counter
+from harness.training.objectives import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.training.objectives import Batch, Objective
+    from harness.training.objectives import Objective
 
 
 def backward(
@@ -23,42 +24,48 @@ def backward(
     done: float,
     size: int | None = None,
     devices: Devices = ALONE,
+    *,
+    weight: float = 1.0,
 ) -> tuple[float, dict[str, float]]:
     """Add the gradients of a whole batch's loss, as far as they come from this process's texts.
 
     Vectors are made apart from the loss, which gives the gradient of each; these are then carried into the weights. So
     the loss may look at vectors of other processes, and at more of them than there is memory for activations: with a
     `size`, vectors are first made without a graph, and a second time, `size` texts at a time, for the backward pass.
-    The result differs from that of one large pass only by the order of additions.
+    The result differs from that of one large pass only by the order of additions. With a `weight`, that share of the
+    gradients is added.
 
     Returns:
         The loss, operations (a second pass over the texts counts as backward) and parts.
     """
     objective.start(batch)
     own = batch if devices.count == 1 else batch.only(devices.share(len(batch.lengths)))
+    looked, rest = _looked_up(objective, own, devices)
+    # Drawn here, so that a second pass over the texts leaves out the same inputs of the adapters as the first.
+    seed = int(torch.randint(2**62, ()))
     with torch.set_grad_enabled(size is None), counter() as forward:
         if size is None:
-            hidden = backbone(own.ids.to(devices.device), own.lengths)
-            made = [objective.vectors(rows, lengths) for rows, lengths in own.sides(hidden) if lengths]
+            hidden = backbone(rest.ids.to(devices.device), rest.lengths)
+            made = [objective.vectors(rows, lengths) for rows, lengths in rest.sides(hidden) if lengths]
         else:
-            made = [objective.vectors(backbone(ids, lengths), lengths) for ids, lengths in chunks(own, size, devices)]
-    mine = torch.cat(made)
+            made = list(_made(backbone, objective, rest, size, devices, seed))
+    mine = torch.cat([*looked, *made])
     vectors = devices.gather(mine.detach(), len(batch.lengths)).requires_grad_()
-    loss, parts = objective.compare(vectors[: batch.pairs], vectors[batch.pairs :], done)
+    loss, parts = objective.compare(vectors[: batch.pairs], vectors[batch.pairs :], done, batch.taught)
     value = loss.item()
     if not math.isfinite(value):
         return value, parts
     with counter() as back:
-        loss.backward()
+        (loss * weight).backward()
         assert vectors.grad is not None  # noqa: S101 - they are what the loss is made of
         flow = vectors.grad[list(devices.share(len(vectors)))]
         if size is None:
             mine.backward(flow)
         else:
             begin = 0
-            for ids, lengths in chunks(own, size, devices):
-                objective.vectors(backbone(ids, lengths), lengths).backward(flow[begin : begin + len(lengths)])
-                begin += len(lengths)
+            for rows in (*looked, *_made(backbone, objective, rest, size, devices, seed)):
+                rows.backward(flow[begin : begin + len(rows)])
+                begin += len(rows)
     operations = {"forward": float(forward.get_total_flops()), "backward": float(back.get_total_flops())}
     return value, {**devices.total(operations), **parts}
 
@@ -70,12 +77,30 @@ def ndcg(backbone: torch.nn.Module, objective: Objective, batch: Batch, size: in
     All terms are looked at, and none is cut off.
     """
     objective.start(None)
-    parts = chunks(batch, size, devices)
-    vectors = torch.cat([objective.vectors(backbone(ids, lengths), lengths) for ids, lengths in parts])
+    looked, rest = _looked_up(objective, batch, devices)
+    made = (objective.vectors(backbone(ids, lengths), lengths) for ids, lengths in chunks(rest, size, devices))
+    vectors = torch.cat([*looked, *made])
     scores = vectors[: batch.pairs] @ vectors[batch.pairs :].T
     own = scores.diagonal()[:, None]
     ranks = (scores >= own).sum(1)
     return float(torch.where(ranks <= 10, 1 / torch.log2(ranks + 1.0), 0.0).mean())
+
+
+def _looked_up(objective: Objective, batch: Batch, devices: Devices) -> tuple[list[torch.Tensor], Batch]:
+    """Vectors of the queries, if they need no backbone, and the texts that need it."""
+    if not batch.pairs:
+        return [], batch
+    rows = objective.looked_up(batch.ids[: batch.query_tokens].to(devices.device), batch.lengths[: batch.pairs])
+    return ([], batch) if rows is None else ([rows], Batch([], batch.texts[batch.pairs :]))
+
+
+def _made(
+    backbone: torch.nn.Module, objective: Objective, batch: Batch, size: int, devices: Devices, seed: int
+) -> Iterator[torch.Tensor]:
+    """Vectors of `size` texts at a time; what is random in them is decided by the seed."""
+    for number, (ids, lengths) in enumerate(chunks(batch, size, devices)):
+        torch.manual_seed(seed + number)
+        yield objective.vectors(backbone(ids, lengths), lengths)
 
 
 def chunks(batch: Batch, size: int, devices: Devices) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:

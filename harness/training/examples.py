@@ -27,6 +27,11 @@ class Pair(NamedTuple):
     symmetric: bool = False
     """Whether the passages are of the queries' kind and get the queries' prefix."""
 
+    @property
+    def positives(self) -> tuple[str, ...]:
+        """All passages that answer the query."""
+        return (self.positive, *self.others)
+
 
 Example: TypeAlias = "Pair | tuple[str, str] | tuple[str, str, Sequence[str]]"
 """A pair, or its first two or three fields alone."""
@@ -70,7 +75,7 @@ class Examples(Sequence[Pair]):
     def sharing(self, texts: Collection[str]) -> NDArray[np.bool_]:
         """Which pairs have one of these texts as the query or as a passage that answers it."""
         own = frozenset(texts)
-        shared = (not own.isdisjoint((pair.query, pair.positive, *pair.others)) for pair in self)
+        shared = (not own.isdisjoint((pair.query, *pair.positives)) for pair in self)
         return np.fromiter(shared, np.bool_, len(self))
 
     def with_negatives(self) -> NDArray[np.bool_]:

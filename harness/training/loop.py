@@ -7,7 +7,7 @@ import math
 import sys
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import torch
 
@@ -16,11 +16,12 @@ from harness.training import checkpoint
 from harness.training.batches import batches, hold_out
 from harness.training.cached import backward, ndcg
 from harness.training.devices import ALONE, Devices
-from harness.training.examples import Example, negatives_of
+from harness.training.distillation import taught
+from harness.training.examples import Example, pair_of
 from harness.training.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -36,6 +37,11 @@ and 500 steps of a small model had grown from 1 to 10 GB. It takes 0.2 s of step
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
+COUNTED = ("forward", "backward")
+"""Parts of a micro-batch that are added up; of all others the mean counts."""
+Tokenise: TypeAlias = "Callable[[list[str], list[str], frozenset[int]], Batch]"
+
+
 class Group(TypedDict):
     """Parameters with their own learning rate, as torch's optimizers take them."""
 
@@ -46,7 +52,7 @@ class Group(TypedDict):
 def train(
     backbone: torch.nn.Module,
     objective: Objective,
-    tokenise: Callable[[list[str], list[str]], Batch],
+    tokenise: Tokenise,
     pairs: Sequence[Example],
     params: TrainingParams,
     *,
@@ -64,8 +70,8 @@ def train(
     Args:
         backbone: Called with packed ids and lengths, gives packed hidden states.
         objective: Head and loss.
-        tokenise: Queries and passages to a batch.
-        pairs: (query, passage), or (query, passage, hard negatives).
+        tokenise: Queries and passages to a batch; it gets the numbers of the passages that are read like queries.
+        pairs: Tuples of a query, a passage, and the other fields of `Pair` as far as there are any.
         params: Settings.
         seed: Decides order, adapters and samples. Equal seeds give equal weights on one machine and thread count.
         lora_scale: Factor on alpha by name of the projection, where a projection's output was scaled.
@@ -108,17 +114,13 @@ def train(
     if params.recompute_layers:
         _recompute(backbone)
     backbone.train()
-    for step, batch in enumerate(islice(batches(pairs, params, seed), len(curve), None), start=len(curve)):
+    pools = islice(batches(pairs, params, seed), len(curve) * params.accumulate, None)
+    for step in range(len(curve), params.steps):
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate(step, params)
-        tokens = _tokens(tokenise, batch)
-        value, parts = _gradients(backbone, objective, tokens, step / params.steps, params, devices)
-        if not math.isfinite(value):
-            raise UserError(
-                f"the loss is {value} at step {step + 1}",
-                key="training.learning_rate",
-                remedy="train with a smaller learning rate, or in float32",
-            )
+        value, parts = _accumulated(
+            backbone, objective, (_tokens(tokenise, pool) for pool in pools), step, params, seed, devices
+        )
         devices.add(everything)
         torch.nn.utils.clip_grad_norm_(everything, params.clip)
         optimizer.step()
@@ -127,8 +129,10 @@ def train(
         row = {"step": done, "loss": value, "learning_rate": optimizer.param_groups[0]["lr"], **parts}
         watch.see(done, parts)
         if held and (done % params.validate_every == 0 or done == params.steps):
+            backbone.eval()
             with _precision(params, devices):
                 row["validation_ndcg@10"] = ndcg(backbone, objective, _tokens(tokenise, held), VALIDATED, devices)
+            backbone.train()
         curve.append(row)
         if checkpoints and devices.first and (done % params.checkpoint_every == 0 or done == params.steps):
             checkpoint.save(checkpoints, done, everything, optimizer, objective, curve, about)
@@ -157,6 +161,39 @@ def give_back() -> None:
         trim(0)
 
 
+def _accumulated(
+    backbone: torch.nn.Module,
+    objective: Objective,
+    pools: Iterator[Batch],
+    step: int,
+    params: TrainingParams,
+    seed: int,
+    devices: Devices,
+) -> tuple[float, dict[str, float]]:
+    """Mean loss and parts of a step's micro-batches, and their operations; the mean of their gradients is added.
+
+    Raises:
+        UserError: A loss is not finite.
+    """
+    count, mean = params.accumulate, 1 / params.accumulate
+    total, sums = 0.0, dict[str, float]()
+    for number, batch in enumerate(islice(pools, count), start=step * count):
+        # Dropout must not depend on where a training was killed, and each process has texts of its own.
+        torch.manual_seed((seed * params.steps * count + number) * devices.count + devices.number)
+        done = (number + 1) / (params.steps * count)
+        value, parts = _gradients(backbone, objective, batch, done, params, devices)
+        if not math.isfinite(value):
+            raise UserError(
+                f"the loss is {value} at step {step + 1}",
+                key="training.learning_rate",
+                remedy="train with a smaller learning rate, or in float32",
+            )
+        total += value * mean
+        for name, figure in parts.items():
+            sums[name] = sums.get(name, 0.0) + (figure if name in COUNTED else figure * mean)
+    return total, sums
+
+
 def _gradients(
     backbone: torch.nn.Module,
     objective: Objective,
@@ -165,14 +202,22 @@ def _gradients(
     params: TrainingParams,
     devices: Devices = ALONE,
 ) -> tuple[float, dict[str, float]]:
-    """Loss of one batch, operations and parts; its gradients are added to the parameters."""
+    """Loss of one micro-batch, operations and parts; its share of the step's gradients is added to the parameters."""
     with _precision(params, devices):
-        return backward(backbone, objective, tokens, done, params.cached_texts, devices)
+        return backward(backbone, objective, tokens, done, params.cached_texts, devices, weight=1 / params.accumulate)
 
 
-def _tokens(tokenise: Callable[[list[str], list[str]], Batch], batch: Sequence[Example]) -> Batch:
-    negatives = [text for example in batch for text in negatives_of(example)]
-    return tokenise([example[0] for example in batch], [example[1] for example in batch] + negatives)
+def _tokens(tokenise: Tokenise, batch: Sequence[Example]) -> Batch:
+    """Queries, their passages, then the negatives of all, with what teachers say of them."""
+    pairs = [pair_of(example) for example in batch]
+    negatives = [text for pair in pairs for text in pair.negatives]
+    kinds = [pair.symmetric for pair in pairs]
+    kinds += [pair.symmetric for pair in pairs for _ in pair.negatives]
+    symmetric = frozenset(place for place, kind in enumerate(kinds) if kind)
+    passages = [pair.positive for pair in pairs] + negatives
+    tokens = tokenise([pair.query for pair in pairs], passages, symmetric)
+    tokens.taught = taught([len(pair.negatives) for pair in pairs], [pair.scores for pair in pairs])
+    return tokens
 
 
 def _precision(params: TrainingParams, devices: Devices) -> torch.autocast:
@@ -215,6 +260,7 @@ def _trainable(
         LoraConfig(
             r=params.lora_rank,
             lora_alpha=params.lora_alpha,
+            lora_dropout=params.lora_dropout,
             target_modules=list(PROJECTIONS),
             alpha_pattern={name: params.lora_alpha * factor for name, factor in lora_scale.items()},
         ),

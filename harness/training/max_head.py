@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch.autograd.function import FunctionCtx
 
@@ -52,13 +53,15 @@ def max_logits(
     rows = padded_rows(lengths).to(hidden.device)
     tokens = hidden if min(lengths) == max(lengths) else hidden[rows.flatten()]
     largest = torch.empty((len(lengths), weight.shape[0]), dtype=torch.float32, device=hidden.device)
-    whole = hidden.dtype == torch.bfloat16 and hidden.device.type == "cpu" and bool(hidden.isfinite().all())
+    whole: bool | None = None
     size = terms_at_a_time(tokens)
     # Added before logits are rounded to half precision: a bias takes most of a logit away, and not its rounding error.
     inside = None if bias is None or hidden.dtype == torch.float32 else bias.to(hidden.dtype)
     for begin in range(0, weight.shape[0], size):
         part = weight[begin : begin + size]
         logits = functional.linear(tokens, part, None if inside is None else inside[begin : begin + size])
+        if whole is None:  # torch.autocast, too, makes logits of another dtype than the states
+            whole = logits.dtype == torch.bfloat16 and hidden.device.type == "cpu" and bool(hidden.isfinite().all())
         logits = logits.view(*rows.shape, -1)
         largest[:, begin : begin + size] = _largest_bfloat16(logits) if whole else logits.amax(1)
     if bias is None:
@@ -77,6 +80,24 @@ def _largest_bfloat16(logits: torch.Tensor) -> torch.Tensor:
     if negative.any():
         largest = torch.where(negative, bits.amin(1), largest)
     return largest.view(torch.bfloat16)
+
+
+def _with_sources(
+    logits: torch.Tensor,
+) -> tuple[torch.Tensor, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]:
+    """`logits.amax(1)`, and which token each of some (text, term) has its largest logit from.
+
+    A processor looks for the tokens of active terms alone, text by text. A GPU would wait for the processor at each
+    text; it finds all tokens together with the maximum, which costs it nothing.
+    """
+    if logits.device.type == "cpu":
+        return logits.amax(1), partial(_tokens_by_text, logits)
+    largest, tokens = logits.max(1)
+    return largest, lambda text, term: tokens[text, term]
+
+
+def _tokens_by_text(logits: torch.Tensor, text: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
+    return torch.cat([part.index_select(1, term[text == t]).argmax(0) for t, part in enumerate(logits)])
 
 
 class MaxHead(torch.autograd.Function):
@@ -99,16 +120,15 @@ class MaxHead(torch.autograd.Function):
         for begin in range(0, weight.shape[0], size):
             part = weight.detach()[begin : begin + size]
             logits = (tokens @ part.T).view(*rows.shape, -1)
-            best = logits.amax(1).float()
+            largest, tokens_of = _with_sources(logits)
+            best = largest.float()
             if bias is not None:
                 best = best + bias.detach()[begin : begin + size].float()
             values[:, begin : begin + size] = best
             text, term = torch.nonzero(best > 0, as_tuple=True)
-            # Only active terms need the token they come from.
-            place = torch.cat([logits[t].index_select(1, term[text == t]).argmax(0) for t in range(len(lengths))])
             texts.append(text)
             terms.append(term + begin)
-            sources.append(rows[text, place])
+            sources.append(rows[text, tokens_of(text, term)])
         active = tuple(torch.cat(part) for part in (texts, terms, sources))
         ctx.save_for_backward(hidden, weight, *active)
         ctx.with_bias = bias is not None
@@ -143,6 +163,10 @@ def active_terms(
     bias: torch.Tensor | None = None,
     scale: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """log(1 + scale * ReLU(largest logit + bias)) of each term, texts x terms, with gradients."""
+    """log(1 + scale * ReLU(largest logit + bias)) of each term, texts x terms, with gradients where any are wanted."""
+    trained = (tensor for tensor in (hidden, weight, bias, scale) if tensor is not None and tensor.requires_grad)
+    if not (torch.is_grad_enabled() and any(True for _ in trained)):
+        largest = max_logits(hidden, lengths, weight, bias).relu_()
+        return (largest if scale is None else largest.mul_(scale)).log1p_()
     positive = MaxHead.apply(hidden, lengths, weight, bias)
     return torch.log1p(positive if scale is None else positive * scale)

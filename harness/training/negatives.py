@@ -17,8 +17,9 @@ def choose(
     count: int,
     skip: int = 0,
     share: float = 0.95,
+    spread: bool = False,
 ) -> list[int]:
-    """The best-ranked passages that are likely wrong.
+    """The best-ranked passages that are likely wrong, or such passages from the whole ranking.
 
     Most of what stands near a positive in a ranking answers the query too. A passage that scores more than `share` of
     the positive probably does, too, and is left out (arXiv 2407.15831, "TopK-PercPos").
@@ -31,14 +32,17 @@ def choose(
         count: Passages to choose at most.
         skip: Ranks from the top that are left out besides.
         share: See above; 1 leaves out only what scores higher than the positive. Scores are taken as not negative.
+        spread: Choose ranks that are evenly spaced, the best one first, in place of the best ones.
 
     Returns:
         Passages, the hardest first.
     """
     bound = share * max(positive_score, 0.0)
-    chosen = [
+    likely = [
         passage
         for passage, score in list(zip(ranking, scores, strict=True))[skip:]
         if passage >= 0 and passage not in positives and score <= bound
     ]
-    return chosen[:count]
+    if spread and len(likely) > count:
+        return [likely[place * len(likely) // count] for place in range(count)]
+    return likely[:count]

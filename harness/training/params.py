@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.spec.params import Params
+
+
+class Distillation(Params):
+    """Learn from the scores that teachers gave the passages of each pair; pairs without scores do not take part.
+
+    A teacher's scores of one query's passages are normalised and averaged over the teachers (Geng et al. 2024, arXiv
+    2411.04403). A departure from LACONIC.
+    """
+
+    kl: float = Field(default=1.0, ge=0)
+    """Weight of the Kullback-Leibler divergence of the model's scores of a query's own passages (its positive and its
+    negatives) from the teachers', both after a softmax."""
+    margin_mse: float = Field(default=0.0, ge=0)
+    """Weight of the mean squared difference of the margins, positive less each negative, of model and teachers (arXiv
+    2010.02666)."""
+    contrast: float = Field(default=1.0, ge=0)
+    """Weight of InfoNCE beside them; 0 leaves it out."""
+    teachers: tuple[float, ...] = ()
+    """Weight of each teacher, in the order of the pairs' scores; all count alike where it is left out."""
+    normalise: Literal["min-max", "none"] = "min-max"
+    """Bring each teacher's scores of a query's passages between 0 and 1, so that none counts for its scale; or take
+    them as they are."""
+    scale: float = Field(default=30.0, gt=0)
+    """Factor on the mean of the teachers, so that it has the range of the model's scores."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Divides the scores of both sides before the softmax of the divergence. The scores of a dense model are its
+    cosines over `training.temperature`."""
+
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> Self:
+        if not self.kl + self.margin_mse:
+            raise ValueError("give kl or margin_mse a weight")
+        if self.teachers and not (min(self.teachers) >= 0 < sum(self.teachers)):
+            raise ValueError("the weights of teachers are at least 0, and one is larger")
+        return self
 
 
 class TrainingParams(Params):
@@ -19,7 +54,10 @@ class TrainingParams(Params):
     steps: int = Field(default=1000, ge=1)
     """Optimizer steps. A number of steps and not a time, so that a run can be repeated."""
     pairs_per_step: int = Field(default=32, ge=2)
-    """Pairs in a batch; every other pair's passage is a negative."""
+    """Pairs in an optimizer step; every other pair's passage of a micro-batch is a negative."""
+    accumulate: int = Field(default=1, ge=1)
+    """Micro-batches whose gradients are averaged into a step. Each has `pairs_per_step` / `accumulate` pairs, and they
+    alone are negatives of each other; LACONIC has 4."""
     learning_rate: float = Field(default=1e-4, gt=0)
     """Peak of the learning rate (AdamW)."""
     warmup: float = Field(default=0.05, ge=0, lt=1)
@@ -32,6 +70,8 @@ class TrainingParams(Params):
     """Rank of low-rank adapters on all projections, merged at the end; 0 trains all weights of the layers."""
     lora_alpha: float = Field(default=64.0, gt=0)
     """Adapters count alpha / rank."""
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the adapters' inputs that are left out at random while training; LACONIC has 0.1."""
     query_length: int = Field(default=64, ge=1)
     """Tokens of a query that are read while training, prefix included."""
     document_length: int = Field(default=192, ge=1)
@@ -41,7 +81,11 @@ class TrainingParams(Params):
     regularise_documents: float = Field(default=5e-4, ge=0)
     """Weight of the passages' FLOPS term; sparse only."""
     regularise_warmup: float = Field(default=0.33, ge=0, le=1)
-    """Share of the steps in which both weights grow as the square of the step; sparse only."""
+    """Share of the steps in which both weights grow as the square of the micro-batches seen; sparse only."""
+    regularise_idf: bool = False
+    """Divide a term's weights by its inverse document frequency in the training passages before they are counted in
+    the FLOPS terms, so that frequent terms go first (arXiv 2411.04403, where queries have these frequencies as weights,
+    and FLOPS counts documents without them). A departure from LACONIC; sparse only."""
     sampled_terms: int | None = Field(default=None, ge=1)
     """Terms that the loss looks at in a step: the batch's own tokens and a sample of the others. All where it is left
     out, as in LACONIC. Sparse only."""
@@ -54,7 +98,10 @@ class TrainingParams(Params):
     phase pairs with hard negatives."""
     negatives: int = Field(default=0, ge=0)
     """Hard negatives a pair that join the other pairs' passages in the batch, drawn from its own; LACONIC's second
-    phase has 15."""
+    phase has 15. Successive passes take others of them."""
+    repeat_negatives: bool = False
+    """Draw a pair's negatives with replacement where it has fewer than `negatives`, as LACONIC's authors do; else it
+    takes part with those that it has."""
     topics: int | None = Field(default=None, ge=2)
     """Number of topics that pairs are sorted into. Each batch is of one topic, so its other passages are harder
     negatives (arXiv 2104.06967); batches of all topics where it is left out, as in LACONIC."""
@@ -77,3 +124,19 @@ class TrainingParams(Params):
     """Steps in a row with the same sign of collapse before training stops."""
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines; dense only. Dot products of sparse vectors are taken as they are."""
+    table_learning_rate: float = Field(default=20.0, ge=0)
+    """Factor on the learning rate for the logarithms of the weights of looked-up queries, where they are learnt; sparse
+    only."""
+    distillation: Distillation | None = None
+    """Learn from teachers' scores beside the contrast of passages; off where it is left out, as in LACONIC."""
+
+    @model_validator(mode="after")
+    def _equal_parts(self) -> Self:
+        if self.pairs_per_step % self.accumulate or self.pairs_per_step // self.accumulate < 2:
+            raise ValueError("pairs_per_step is a multiple of accumulate, and each part has at least 2 pairs")
+        return self
+
+    @property
+    def pairs_per_pool(self) -> int:
+        """Pairs of a micro-batch."""
+        return self.pairs_per_step // self.accumulate

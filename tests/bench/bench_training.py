@@ -110,7 +110,7 @@ def peer(folder: Path, asked, pairs, marks: list):
 
     params = settings(asked)
     rows = [pair for batch in batches([(p.query, p.positive) for p in pairs], params, 0) for pair in batch]
-    data = Dataset.from_dict({"query": [q for q, _ in rows], "document": [d for _, d in rows]})
+    data = Dataset.from_dict({"query": [pair.query for pair in rows], "document": [pair.positive for pair in rows]})
     model = SparseEncoder(str(folder), device="cpu")
     model.max_seq_length = asked["length"]
     for module in list(model)[1:]:

@@ -103,7 +103,7 @@ def test_what_validates_one_phase_has_trained_none(llama_folder, tmp_path, monke
     monkeypatch.setattr(
         loop,
         "train",
-        lambda *given, held, **_: seen.append(([pair[0] for pair in given[3]], [q for q, _ in held])) or [],
+        lambda *given, held, **_: seen.append(([pair[0] for pair in given[3]], [pair.query for pair in held])) or [],
     )
     phases = {"training": {**PHASE, "validation_pairs": 1}, "finetuning": {**PHASE, "validation_pairs": 2}}
     Laconic(LaconicParams(backbone=str(llama_folder), **phases)).fit(tmp_path, pairs=iter(HARD), seed=1)

@@ -38,7 +38,7 @@ def numbers(text):
     return [int(word) for word in text.split()]
 
 
-def tokenise(queries, passages):
+def tokenise(queries, passages, symmetric=frozenset()):
     return Batch([numbers(q) for q in queries], [numbers(p) for p in passages])
 
 
@@ -76,7 +76,7 @@ def pool(states, lengths):
 
 
 def accuracy(model, objective, pairs):
-    batch = tokenise([q for q, _ in pairs], [p for _, p in pairs])
+    batch = tokenise([pair[0] for pair in pairs], [pair[1] for pair in pairs])
     with torch.no_grad():
         states = model(batch.ids, batch.lengths)
         if isinstance(objective, DenseObjective):

@@ -51,7 +51,7 @@ def test_both_kinds_see_the_same_texts_in_the_same_order():
         if kind == "sparse":
             objective = SparseObjective(model.embed_tokens.weight, None, params, 1)
 
-        def watched(queries, passages, log=log):
+        def watched(queries, passages, symmetric, log=log):
             log.append((queries, passages))
             return tokenise(queries, passages)
 
@@ -75,9 +75,9 @@ def test_no_text_stands_twice_in_a_batch_and_every_pair_is_seen():
     drawn = list(batches(pairs, settings(steps=50, pairs_per_step=6), seed=0))
     assert len(drawn) == 50
     for batch in drawn:
-        assert len({p for _, p in batch}) == 6
-    assert {pair for batch in drawn[:5] for pair in batch} >= set(pairs[:3])
-    assert {pair for batch in drawn for pair in batch} == set(pairs)
+        assert len({pair.positive for pair in batch}) == 6
+    assert {pair[:2] for batch in drawn[:5] for pair in batch} >= set(pairs[:3])
+    assert {pair[:2] for batch in drawn for pair in batch} == set(pairs)
 
 
 def test_the_learning_rate_rises_and_falls():
@@ -106,10 +106,10 @@ def test_a_loss_that_is_not_finite_stops():
 def test_hard_negatives_are_drawn_and_stand_once():
     pairs = [(f"q{n}", f"p{n}", [f"p{(n + 1) % 20}", f"n{n}", f"n{n}", "n", f"m{n}"]) for n in range(20)]
     for batch in batches(pairs, settings(steps=30, pairs_per_step=6, negatives=2), seed=0):
-        texts = [text for q, p, negatives in batch for text in (p, *negatives)]
+        texts = [text for pair in batch for text in (pair.positive, *pair.negatives)]
         assert len(set(texts)) == len(texts)
-        assert all(len(negatives) == 2 for _, _, negatives in batch)
-        assert all(set(negatives) <= set(pairs[int(q[1:])][2]) for q, _, negatives in batch)
+        assert all(len(pair.negatives) == 2 for pair in batch)
+        assert all(set(pair.negatives) <= set(pairs[int(pair.query[1:])][2]) for pair in batch)
 
 
 def test_a_hard_negative_is_what_a_query_learns_to_leave():

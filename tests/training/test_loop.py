@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.training import checkpoint
 from harness.training.batches import batches, hold_out
 from harness.training.devices import ALONE, Devices, writes
+from harness.training.examples import Pair
 from harness.training.loop import rate, train
 from harness.training.objectives import DenseObjective
 
@@ -27,7 +28,7 @@ def test_steps_are_those_of_plain_torch():
     plain.embed_tokens.requires_grad_(False)
     for step, batch in enumerate(batches(pairs, params, 3)):
         optimizer.param_groups[0]["lr"] = params.learning_rate * rate(step, params)
-        tokens = tokenise([query for query, _ in batch], [passage for _, passage in batch])
+        tokens = tokenise([pair.query for pair in batch], [pair.positive for pair in batch])
         rows = pool(plain(tokens.ids, tokens.lengths), tokens.lengths)
         scores = rows[: len(batch)] @ rows[len(batch) :].T / 0.1
         loss = -scores.log_softmax(1).diagonal().mean()
@@ -53,13 +54,21 @@ def test_the_rate_rises_once_and_falls_and_never_leaves_its_bounds(steps, warmup
 TEXTS = st.sampled_from("abcdefgh")
 
 
-@given(pairs=st.lists(st.tuples(TEXTS, TEXTS), max_size=12), count=st.integers(0, 4), seed=st.integers(0, 99))
+OTHERS = st.lists(TEXTS, max_size=2).map(tuple)
+
+
+@given(
+    pairs=st.lists(st.builds(Pair, TEXTS, TEXTS, others=OTHERS), max_size=12),
+    count=st.integers(0, 4),
+    seed=st.integers(0, 99),
+)
 def test_held_out_pairs_share_no_text_with_those_that_are_learned(pairs, count, seed):
     learned, held = hold_out(pairs, count, seed)
-    assert len(held) <= count and all(pair in pairs for pair in [*learned, *held])
-    texts = {text for pair in held for text in pair}
-    assert all(not texts & set(pair) for pair in learned)
-    assert len({query for query, _ in held}) == len(held)
+    assert len(held) <= count and all(pair in pairs for pair in learned)
+    assert {pair[:2] for pair in held} <= {pair[:2] for pair in pairs}
+    texts = {text for pair in held for text in pair[:2]}
+    assert all(not texts & {pair.query, *pair.positives} for pair in learned)
+    assert len({pair.query for pair in held}) == len(held)
     again, others = hold_out(pairs, count, seed)
     assert list(again) == list(learned) and others == held
 

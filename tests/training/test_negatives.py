@@ -1,6 +1,7 @@
 """Hard negatives: chosen as brute force would, with answers left out, and mined by a real system."""
 
 import json
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,8 @@ from pair_tables import written
 
 from harness.collections.base import Pair
 from harness.pipeline.steps.mine import Mined, mine
+from harness.pipeline.steps.prepare import open_pairs, pair_line
+from harness.pipeline.steps.teach import Scored, teach
 from harness.training.negatives import choose
 
 
@@ -30,6 +33,14 @@ def test_what_is_chosen(scores, positives, own, count, skip, share):
 
 def test_places_past_the_last_hit_are_no_passages():
     assert choose([2, -1, -1], [1.0, float("-inf"), float("-inf")], (), 5.0, count=3) == [2]
+
+
+@given(likely=st.integers(0, 30), count=st.integers(1, 9))
+def test_spread_negatives_come_from_the_whole_ranking(likely, count):
+    found = choose(range(likely), [1.0] * likely, (), 2.0, count=count, spread=True)
+    assert len(found) == min(likely, count) == len(set(found)) and found == sorted(found)
+    gaps = [after - before for before, after in pairwise([*found, likely])]
+    assert not found or (found[0] == 0 and max(gaps) - min(gaps) <= 1)
 
 
 PAIRS = [
@@ -58,7 +69,7 @@ def mined(tmp_path, **settings):
         **given,
     )
     assert told[-1][0] == told[-1][1] == 5
-    rows = [json.loads(line) for line in (tmp_path / "out" / "pairs.jsonl").read_text().splitlines()]
+    rows = [json.loads(pair_line(pair)) for pair in open_pairs(tmp_path / "out")]
     assert [(row["query"], row["positive"]) for row in rows] == PAIRS
     return rows, facts
 
@@ -69,3 +80,43 @@ def test_bm25_finds_what_shares_words_and_no_other_answer(tmp_path):
     assert rows[2]["negatives"] == []
     assert facts == Mined(pairs=5, passages=5, negatives=2 / 5)
     assert mined(tmp_path, share=0.0)[1].negatives == 0
+
+
+def test_a_second_system_adds_to_the_negatives_of_the_first(tmp_path):
+    (tmp_path / "out").mkdir()
+    given = Pair("apple pie", PAIRS[0][1], ("a leaf",), scores=((1.0, 2.0),))
+    written(tmp_path / "in", [given, *(Pair(*pair) for pair in PAIRS[1:])])
+    for add, expected in ((True, ("a leaf", PAIRS[3][1])), (False, (PAIRS[3][1],))):
+        mine(
+            out=str(tmp_path / "out"),
+            pairs=str(tmp_path / "in"),
+            encoder={"type": "bm25", "params": {}},
+            index={"type": "inverted", "params": {"weights": "float32"}},
+            depth=10, count=3, skip=0, share=1.0, threads=1, report=lambda *_: None, add=add,
+        )  # fmt: skip
+        first = open_pairs(tmp_path / "out")[0]
+        assert first.negatives == expected and first.scores == ()  # scores of other passages count no more
+
+
+def test_a_teachers_scores_are_the_products_of_its_vectors(tmp_path):
+    """BM25 is made of all positives; a second teacher's scores follow those of the first."""
+    from harness.pipeline.steps.fit import open_type
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "model").mkdir()
+    first = Pair("apple pie", PAIRS[0][1], ("a leaf", "plum pie"), (PAIRS[1][1],), ((4.0, 3.0, 2.0, 1.0),))
+    pairs = [first, *(Pair(*pair) for pair in PAIRS[2:])]
+    written(tmp_path / "in", pairs)
+    places = {"out": str(tmp_path / "out"), "pairs": str(tmp_path / "in")}
+    facts = teach(**places, encoder={"type": "bm25", "params": {}}, threads=1, report=lambda *_: None)
+    assert facts == Scored(pairs=4, passages=7)
+    taught = list(open_pairs(tmp_path / "out"))
+    maker = open_type("bm25", {})
+    maker.fit(tmp_path / "model", corpus=iter([pair.positive for pair in pairs]))
+    encoder = maker.load(tmp_path / "model")
+    for before, after in zip(pairs, taught, strict=True):
+        texts = [*before.positives, *before.negatives]
+        products = encoder.encode_documents(texts) @ encoder.encode_queries([before.query]).T
+        assert after.scores[:-1] == before.scores and after._replace(scores=before.scores) == before
+        assert after.scores[-1] == tuple(products.toarray()[:, 0].tolist())
+    assert taught[0].scores[-1][0] > taught[0].scores[-1][2] == 0.0

@@ -51,7 +51,7 @@ def test_a_killed_training_goes_on_bit_by_bit(tmp_path, kind, rank):
 def test_a_finished_training_is_not_repeated(tmp_path):
     params, calls = settings(steps=4), []
 
-    def counted(queries, passages):
+    def counted(queries, passages, symmetric):
         calls.append(len(queries))
         return tokenise(queries, passages)
 

@@ -30,22 +30,30 @@ class Tokeniser:
         self.tokenizer.no_padding()
         self.contract = contract
 
-    def ids(self, texts: Sequence[str], role: Role, length: int | None = None) -> list[list[int]]:
+    def ids(
+        self, texts: Sequence[str], role: Role, length: int | None = None, prefix: str | None = None
+    ) -> list[list[int]]:
         """Token ids of each text; an empty list only for an empty text without prefix.
 
         Args:
             texts: Without prefix.
             role: Decides prefix and length.
             length: Another limit than the contract's.
+            prefix: Another prefix than the contract's.
         """
         query = role == "query"
-        prefix = self.contract.query_prefix if query else self.contract.document_prefix
+        if prefix is None:
+            prefix = self.prefix(role)
         limit = length or (self.contract.query_length if query else self.contract.document_length)
         self.tokenizer.enable_truncation(limit)
         encodings = self.tokenizer.encode_batch_fast(
             [prefix + text for text in texts], add_special_tokens=self.contract.special_tokens
         )
         return [encoding.ids for encoding in encodings]
+
+    def prefix(self, role: Role) -> str:
+        """Put before every text of this role."""
+        return self.contract.query_prefix if role == "query" else self.contract.document_prefix
 
 
 class Ahead:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FOLDER = "lookup"
 """Of a model's folder: tokenizer.json and weights.npy, all that queries need."""
 FORMULAS = ("root-idf", "idf", "presence")
+LEARNT = "learnt"
 BLOCK = 1024
 """Texts that are tokenised at a time while documents are counted."""
 
@@ -47,13 +48,24 @@ class LookupParams(Params):
     lookup: str = "root-idf"
     """The table: `root-idf` is the square root of each token's inverse document frequency in the corpus, `idf` the
     frequency itself, `presence` 1 for each token. Or a file: JSON with {token: weight}, or .safetensors with one weight
-    for each token of the vocabulary."""
+    for each token of the vocabulary. `learnt` is for a LACONIC that is trained, or whose adapter has a table: training
+    then looks queries up, too, begins with `root-idf` in the training passages, and learns the weights."""
 
     @model_validator(mode="after")
     def _table_is_used(self) -> Self:
         if self.queries == "model" and self.lookup != "root-idf":
             raise ValueError('lookup needs queries = "lookup"')
+        if self.learns_table and not self.learnable:
+            raise ValueError('lookup = "learnt" is for an encoder of type laconic')
         return self
+
+    learnable: ClassVar[bool] = False
+    """Whether this type of encoder learns tables."""
+
+    @property
+    def learns_table(self) -> bool:
+        """Whether the weights of queries are trained."""
+        return self.lookup == LEARNT
 
     @property
     def looks_up(self) -> bool:
@@ -72,7 +84,7 @@ class LookupParams(Params):
         Raises:
             UserError: There is no such file.
         """
-        if not self.looks_up or self.lookup in FORMULAS:
+        if not self.looks_up or self.lookup in (*FORMULAS, LEARNT):
             return None
         file = at_home(self.lookup, "lookup")
         if not file.is_file():
@@ -80,7 +92,7 @@ class LookupParams(Params):
                 "there is no such table",
                 file=file,
                 key="lookup",
-                remedy=f"name a .json or .safetensors file, or one of {', '.join(FORMULAS)}",
+                remedy=f"name a .json or .safetensors file, or one of {', '.join((*FORMULAS, LEARNT))}",
             )
         return file
 
@@ -111,7 +123,12 @@ def table_digest(params: LookupParams) -> str:
 
 
 def write_table(
-    folder: Path, params: LookupParams, reader: TextReader, width: int, texts: Iterable[str]
+    folder: Path,
+    params: LookupParams,
+    reader: TextReader,
+    width: int,
+    texts: Iterable[str],
+    learnt: NDArray[np.float32] | None = None,
 ) -> dict[str, object]:
     """Make the table of a model and write what queries need; return facts of it.
 
@@ -121,6 +138,7 @@ def write_table(
         reader: Of the model.
         width: Columns of the documents' vectors.
         texts: Whose tokens are counted, if any are.
+        learnt: The weight of each column, where training gave it.
 
     Raises:
         UserError: A token has no column, there are no documents to count, or the file of the weights is damaged.
@@ -139,6 +157,8 @@ def write_table(
     file, documents = params.table_file, 0
     if file is not None:
         weights = read_weights(file, vocabulary, width)
+    elif learnt is not None:
+        weights = learnt.astype(np.float64)
     elif params.counts_documents:
         truncate(tokenizer, reader.document_length)
         documents, frequencies = count_documents(tokenizer, texts, width)

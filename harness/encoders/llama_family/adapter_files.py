@@ -73,7 +73,7 @@ def save(
         params: Of the model that was trained.
         backbone: What `mark` returned for it before training.
         factors: ``NAME.down`` and ``NAME.up``.
-        terms: ``scale`` and ``bias``, one for each term.
+        terms: ``scale``, ``bias`` and ``table`` (of queries), one for each term.
         facts: More for a reader.
     """
     from safetensors.torch import save_file
@@ -120,6 +120,27 @@ def apply(model: Model, name: str, kind: str, params: LlamaParams) -> About:
         weights[f"{name}.weight"].data += tensors[f"{name}.up"] @ tensors[f"{name}.down"]
     weigh(model, {name: tensors[f"terms.{name}"] for name in ("scale", "bias") if f"terms.{name}" in tensors})
     return about
+
+
+def table(name: str) -> torch.Tensor:
+    """The weights of looked-up queries that an adapter was trained with, one for each term of the vocabulary.
+
+    Raises:
+        UserError: It was trained without a table.
+    """
+    from safetensors import safe_open
+
+    file = find(name) / TENSORS
+    with safe_open(str(file), "pt") as tensors:
+        if "terms.table" not in tensors.keys():  # noqa: SIM118 - it is no mapping
+            raise UserError(
+                "the adapter was trained without a table of queries",
+                file=file,
+                key="lookup",
+                remedy='use another lookup, or queries = "model"',
+            )
+        weights: torch.Tensor = tensors.get_tensor("terms.table")
+    return weights
 
 
 def _about(file: Path) -> About:

@@ -185,10 +185,23 @@ def train_model(
         if phase.only != "all":
             chosen = Chosen(learned, learned.with_negatives() == (phase.only == "with negatives"))
 
-        def tokenise(queries: list[str], passages: list[str], phase: TrainingParams = phase) -> Batch:
+        # Looked-up queries have no prefix while they are searched.
+        bare = "" if isinstance(head, SparseObjective) and head.table is not None else None
+
+        def tokenise(
+            queries: list[str],
+            passages: list[str],
+            symmetric: frozenset[int],
+            phase: TrainingParams = phase,
+            bare: str | None = bare,
+        ) -> Batch:
+            prefixed = [
+                tokeniser.prefix("query" if place in symmetric else "document") + text
+                for place, text in enumerate(passages)
+            ]
             return Batch(
-                tokeniser.ids(queries, "query", phase.query_length),
-                tokeniser.ids(passages, "document", phase.document_length),
+                tokeniser.ids(queries, "query", phase.query_length, bare),
+                tokeniser.ids(prefixed, "document", phase.document_length, ""),
             )
 
         def tell(done: int, _: int | None, text: str, before: int = before) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -97,6 +97,11 @@ class LlamaParams(Hardware, Prompted):
             switched["terms sampled in the loss"] = float(self.training.sampled_terms)
         if self.training is not None and self.training.topics is not None:
             switched["topics that batches are drawn from"] = float(self.training.topics)
+        phases = [phase for phase in (self.training, self.finetuning) if phase is not None]
+        if any(phase.distillation is not None for phase in phases):
+            switched["distillation"] = 1.0
+        if any(phase.regularise_idf for phase in phases):
+            switched["inverse document frequency in the FLOPS terms"] = 1.0
         return switched
 
 
@@ -120,6 +125,16 @@ class LaconicParams(LlamaParams, LookupParams):
     """Number of terms to use, those that most training passages hold; all where it is left out. Needs `term_weight`. A
     departure from LACONIC."""
 
+    learnable: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _table_is_learnt(self) -> Self:
+        if self.learns_table and self.training is None and self.adapter is None:
+            raise ValueError('lookup = "learnt" needs training, or an adapter with a table')
+        if self.learns_table and self.special_tokens:
+            raise ValueError('lookup = "learnt" needs special_tokens = false')
+        return self
+
     @model_validator(mode="after")
     def _weights_need_a_bias(self) -> Self:
         if self.term_weight is not None and self.term_bias is None:
@@ -135,6 +150,7 @@ class LaconicParams(LlamaParams, LookupParams):
             ("bias of terms, standard deviations", self.term_bias),
             ("scale of terms, times the root of their inverse document frequency", self.term_weight),
             ("terms used", self.terms),
+            ("table of queries that is learnt", 1.0 if self.learns_table else None),
         ):
             if value is not None:
                 switched[what] = float(value)

@@ -31,28 +31,62 @@ class Terms:
         rows: Ids of the terms in use, ascending; all where None.
         bias: Of the terms in use; none where None.
         log_scale: Logarithm of their scale; no scale where None.
+        inverse: Their inverse document frequency in the training passages, where it was counted.
+        table: Logarithm of their weight in a query that holds them, where queries are looked up in a learnt table.
     """
 
     rows: torch.Tensor | None = None
     bias: torch.nn.Parameter | None = None
     log_scale: torch.nn.Parameter | None = None
+    inverse: torch.Tensor | None = None
+    table: torch.nn.Parameter | None = None
 
     def objective(self, model: Model, params: TrainingParams, seed: int) -> SparseObjective:
-        """The loss that trains bias and scale."""
-        if self.rows is None:
-            return SparseObjective(model.head, self.bias, params, seed, log_scale=self.log_scale)
-        columns = torch.full((len(model.head),), -1).scatter(0, self.rows, torch.arange(len(self.rows)))
-        head = model.head[self.rows]
-        return SparseObjective(head, self.bias, params, seed, log_scale=self.log_scale, columns=columns)
+        """The loss that trains bias, scale and table."""
+        head, columns = model.head, None
+        if self.rows is not None:
+            columns = torch.full((len(model.head),), -1).scatter(0, self.rows, torch.arange(len(self.rows)))
+            head = model.head[self.rows]
+        return SparseObjective(
+            head,
+            self.bias,
+            params,
+            seed,
+            log_scale=self.log_scale,
+            columns=columns,
+            inverse=self.inverse,
+            table=self.table,
+        )
+
+    def count(self, model: Model, passages: Sequence[str], *, table: bool) -> None:
+        """Count the terms in the training passages, and begin a table of queries with the root of what that gives."""
+        frequency, count = frequencies(model, passages)
+        chosen = frequency if self.rows is None else frequency[self.rows]
+        self.inverse = ((count - chosen + 0.5) / (chosen + 0.5)).log1p()
+        if table:
+            self.table = torch.nn.Parameter(self.inverse.sqrt().clamp(min=1e-3).log())
 
     def tensors(self, size: int) -> dict[str, torch.Tensor]:
-        """`bias` and `scale` of a whole vocabulary, as far as there are any; 0 for terms not in use."""
+        """`bias`, `scale` and `table` of a whole vocabulary, as far as there are any; 0 for terms not in use."""
         by_name: dict[str, torch.Tensor] = {}
         rows = torch.arange(size) if self.rows is None else self.rows
-        for name, value in (("bias", self.bias), ("scale", None if self.log_scale is None else self.log_scale.exp())):
+        for name, value in (
+            ("bias", self.bias),
+            ("scale", None if self.log_scale is None else self.log_scale.exp()),
+            ("table", None if self.table is None else self.table.exp()),
+        ):
             if value is not None:
                 by_name[name] = torch.zeros(size).index_copy(0, rows, value.detach().float())
         return by_name
+
+
+def frequencies(model: Model, passages: Sequence[str]) -> tuple[torch.Tensor, int]:
+    """In how many of these passages, or of `COUNTED` evenly spaced ones, each term stands, and how many they are."""
+    frequency = torch.zeros(len(model.head))
+    counted = spread(passages, COUNTED)
+    for ids in _ids(model, counted):
+        frequency[list(set(ids))] += 1
+    return frequency, len(counted)
 
 
 def spread(items: Sequence[str], size: int) -> list[str]:
@@ -87,12 +121,9 @@ def weighted(
         weight: See above.
         background: Passages that logits are taken from.
     """
-    frequency = torch.zeros(len(model.head))
-    counted = spread(passages, COUNTED)
-    for ids in _ids(model, counted):
-        frequency[list(set(ids))] += 1
+    frequency, count = frequencies(model, passages)
     terms = frequency.argsort(descending=True, stable=True)[: size or len(frequency)].sort().values
-    inverse = ((len(counted) - frequency[terms] + 0.5) / (frequency[terms] + 0.5)).log1p()
+    inverse = ((count - frequency[terms] + 0.5) / (frequency[terms] + 0.5)).log1p()
 
     chosen = _ids(model, spread(passages, background))
     column = torch.full((len(model.head),), len(terms))
@@ -107,9 +138,9 @@ def weighted(
             sums[side] += torch.stack([mask.sum(0).double(), part.sum(0), part.square().sum(0)])
     without, (held, held_sum, _) = sums[0], sums[1]
     # What nearly all passages hold has no passages without it: then all passages are taken.
-    count, total, squares = torch.where(without[0] >= FEW, without, sums.sum(0))
-    mean = total / count.clamp(min=1)
-    deviation = (squares / count.clamp(min=1) - mean.square()).clamp(min=1e-6).sqrt()
+    holders, total, squares = torch.where(without[0] >= FEW, without, sums.sum(0))
+    mean = total / holders.clamp(min=1)
+    deviation = (squares / holders.clamp(min=1) - mean.square()).clamp(min=1e-6).sqrt()
     begins = mean + deviations * deviation
     frequent = held >= 2
     distances = ((held_sum / held.clamp(min=1) - mean) / deviation)[frequent]

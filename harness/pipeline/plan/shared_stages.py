@@ -79,33 +79,6 @@ def collection_stage(kind: str, part: Part) -> Stage:
     )
 
 
-def fit_stage(spec: Spec, encoder: Part, prepare: Stage, once: Once) -> Stage:
-    """The stage that makes a model."""
-    made = encoder_type(encoder)
-    needs, inputs, label = made.needs(), {}, f"make {encoder.name}"
-    if needs == "corpus":
-        inputs["corpus"] = prepare
-        label += f" over {prepare.label.removeprefix('prepare ')}"
-    elif needs == "pairs" and encoder.pairs is not None:
-        inputs["pairs"] = once(collection_stage("pairs", spec.collections[encoder.pairs]))
-    threads, alone = spec.head.measure.work_threads, claims_on(spec, "train_seconds")
-    return Stage(
-        "fit",
-        label,
-        f"{STEPS}.fit:fit",
-        {**settings_of(encoder), "seed": spec.head.seed, "threads": threads},
-        inputs,
-        made.modules(encoder.params),
-        made.libraries_with(encoder.params),
-        {"fingerprint": made.fingerprint(), **({"alone": True} if alone else {})},
-        measures="time" if alone else "nothing",
-        threads=threads,
-        # Several devices share the texts of an encoding; a process that trains uses one.
-        gpus=min(made.gpus(), 1) * made.processes(),
-        resumable=True,
-    )
-
-
 def check_stage(spec: Spec, encoder: Part, fit: Stage, *, refuse: bool) -> Stage | None:
     """None for an encoder that is nothing but statistics of the corpus: there is no model to check."""
     made = encoder_type(encoder)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.metrics import GROUPS
+from harness.pipeline.plan.fit_stages import with_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,13 +57,11 @@ class SystemStages:
 
     def all(self) -> tuple[Stage, ...]:
         """Every stage of the system in an order that respects what needs what."""
-        pairs = tuple(stage for name, stage in self.fit.inputs.items() if name == "pairs")
         judged = (self.search, *(stage for name, stage in self.quality.inputs.items() if name == "timed"))
         shards = tuple(stage for name, stage in self.encode.inputs.items() if name.startswith("shard"))
         return (
             self.prepare,
-            *pairs,
-            self.fit,
+            *(stage for stage in with_inputs(self.fit) if stage.key != self.prepare.key),
             *([self.check] if self.check else []),
             *shards,
             self.encode,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UserError, allowed
 from harness.measure.energy import watts_of
 from harness.pipeline.measurements import Subject
+from harness.pipeline.plan.fit_stages import fit_stage, mine_stage, with_inputs
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.search_stages import SearchPlan
 from harness.pipeline.plan.shared_stages import (
@@ -18,17 +19,15 @@ from harness.pipeline.plan.shared_stages import (
     encode_stage,
     encoder_on,
     encoder_type,
-    fit_stage,
-    settings_of,
 )
 from harness.pipeline.plan.system_stages import SystemStages
-from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from harness.jsonvalue import JsonTable
     from harness.pipeline.plan.fusion_stages import FusionStages
+    from harness.pipeline.stage import Stage
     from harness.spec.models import Spec, System
 
 
@@ -64,7 +63,7 @@ def in_order(systems: list[SystemStages], seed: int, fusions: Sequence[FusionSta
     for name in ("prepare", "fit", "check", "encode", "build", "search", "work", "quality"):
         for system in systems:
             stage: Stage | None = getattr(system, name) if system.measures(name) else None
-            for needed in (*stage.inputs.values(), stage) if stage else ():
+            for needed in with_inputs(stage) if stage else ():
                 untimed.setdefault(needed.key, needed)
     for fusion in fusions:
         for stage in (*fusion.quality.inputs.values(), fusion.quality) if fusion.measures("quality") else ():
@@ -160,7 +159,7 @@ def check_stages(spec: Spec, encoder: str) -> list[Stage]:
             file=spec.file,
             remedy="name a learned encoder",
         )
-    return [*check.inputs["model"].inputs.values(), *check.inputs.values(), check]
+    return unique(with_inputs(check))
 
 
 def encoding_stages(spec: Spec, encoder: str, collection: str) -> list[Stage]:
@@ -196,31 +195,8 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: JsonTable)
     for what, name, known in (("system", system, systems), ("collection", collection, spec.collections)):
         if name not in known:
             raise UserError(f"there is no {what} {name!r} in this spec", file=spec.file, remedy=allowed(name, known))
-    encoder, index = systems[system].encoder, systems[system].index
-    threads = spec.head.measure.work_threads
     pairs = collection_stage("pairs", spec.collections[collection])
-    inputs = {"pairs": pairs}
-    maker, engine = encoder_type(encoder), REGISTRIES.indexes.get(index.type)
-    if maker.needs() != "corpus":
-        inputs["model"] = fit_stage(spec, encoder, pairs, lambda stage: stage)
-    return [
-        *unique([pairs, *(stage for needed in inputs.values() for stage in (*needed.inputs.values(), needed))]),
-        Stage(
-            "mine",
-            f"mine negatives of {collection} with {system}",
-            f"{STEPS}.mine:mine",
-            {
-                "encoder": settings_of(encoder_on(encoder, spec.collections[collection])),
-                "index": settings_of(index),
-                "threads": threads,
-                **settings,
-            },
-            inputs,
-            (*maker.modules(encoder.params), *engine.modules(index.params)),
-            (*maker.libraries_with(encoder.params), *engine.libraries_with(index.params), *VECTORS),
-            threads=threads,
-        ),
-    ]
+    return unique(with_inputs(mine_stage(spec, systems[system], collection, settings, pairs, lambda stage: stage)))
 
 
 def unique(stages: Iterable[Stage]) -> list[Stage]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, TypedDict
 from scipy import sparse
 
 from harness.pipeline.steps.fit import open_type
-from harness.pipeline.steps.prepare import open_pairs, pair_line
+from harness.pipeline.steps.prepare import open_pairs
 from harness.pipeline.steps.result import StepResult
 from harness.training.negatives import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from harness.encoders.base import Encoder, Progress
     from harness.jsonvalue import JsonTable
@@ -53,8 +53,10 @@ def mine(
     threads: int,
     report: Progress,
     model: str | None = None,
+    spread: bool = False,
+    add: bool = False,
 ) -> Mined:
-    """Write ``pairs.jsonl``, each pair with its negatives; see `harness.training.negatives.choose`.
+    """Write the pairs anew as a `PairTable`, each with its negatives; see `harness.training.negatives.choose`.
 
     Args:
         out: Folder to write to.
@@ -68,7 +70,10 @@ def mine(
         threads: For encoding.
         report: Progress.
         model: The encoder's folder; one that is made of its corpus (BM25) is made of the passages here.
+        spread: Take negatives from the whole depth.
+        add: Keep the negatives that a pair has.
     """
+    from harness.collections.pair_table import FILE, PairWriter
     from harness.indexes import create
 
     rows = list(open_pairs(Path(pairs)))
@@ -78,12 +83,12 @@ def mine(
     for pair in rows:
         answers.setdefault(pair.query, set()).update(place[text] for text in (pair.positive, *pair.others))
     report(0, len(rows), "encoding the passages")
-    ready = _encoder(encoder, model, passages, threads)
+    ready = pairs_encoder(encoder, model, passages, threads)
     documents = ready.encode_documents(passages)
     engine = create(index["type"], **index["params"])
     engine.build(documents)
     total = 0
-    with (Path(out) / "pairs.jsonl").open("wb") as file:
+    with PairWriter(Path(out) / FILE) as writer:
         for begin in range(0, len(rows), BLOCK):
             block = rows[begin : begin + BLOCK]
             queries = ready.encode_queries([pair.query for pair in block])
@@ -99,14 +104,25 @@ def mine(
                     count=count,
                     skip=skip,
                     share=share,
+                    spread=spread,
                 )
-                total += len(chosen)
-                file.write(pair_line(pair._replace(negatives=tuple(passages[n] for n in chosen), scores=())))
+                texts = [*(pair.negatives if add else ()), *(passages[n] for n in chosen)]
+                negatives = tuple(dict.fromkeys(texts))
+                total += len(negatives)
+                writer.add(pair._replace(negatives=negatives, scores=()))
             report(begin + len(block), len(rows), "queries")
     return Mined(len(rows), len(passages), total / max(len(rows), 1))
 
 
-def _encoder(encoder: PartArguments, model: str | None, passages: Sequence[str], threads: int) -> Encoder:
+def pairs_encoder(encoder: PartArguments, model: str | None, passages: Iterable[str], threads: int) -> Encoder:
+    """An encoder that reads training pairs.
+
+    Args:
+        encoder: `type` and `params`.
+        model: Its folder; without one it is made of the passages, as BM25 is.
+        passages: Of the pairs.
+        threads: For encoding.
+    """
     maker = open_type(encoder["type"], encoder["params"])
     if model is not None:
         return maker.load(Path(model), threads=threads)
