@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from harness.history.series import Key
     from harness.nightly.findings import Finding
+    from reports.sections.night_changes import News
 
 
 @dataclass
@@ -28,7 +29,16 @@ class Night:
     notes: list[str] = field(default_factory=list)
     since: dict[str, datetime] = field(default_factory=dict)
     """Times from which changes are counted: last night, last week, the release."""
-    news: list[tuple[str, list[str]]] = field(default_factory=list)
+    news: list[News] = field(default_factory=list)
+    """What changed since each of these times."""
+    title: str = ""
+    """Of the spec."""
+
+    @property
+    def heading(self) -> str:
+        """What the pages call the series of nights."""
+        text = self.title or self.name
+        return text if "nightly" in text.lower() else f"Nightly run: {text}"
 
     @property
     def headline(self) -> str:

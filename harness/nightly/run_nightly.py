@@ -22,7 +22,7 @@ from harness.nightly.thresholds import threshold
 from harness.runs import layout
 from harness.runs.read import RunData, load_run
 from reports.pages.trend_page import write_trend
-from reports.sections.trend_sections import news
+from reports.sections.night_changes import news
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +65,7 @@ def run_nightly(
     given = spec.head.nightly.thresholds
     failed = _measure(doubled(spec, [spec.systems[0].name]), store, folder, watcher, _is_measured)
     entry = entry_of(folder)
-    night = Night(entry.id, spec.name, entry.created.isoformat(), folder, failed=failed)
+    night = Night(entry.id, spec.name, entry.created.isoformat(), folder, failed=failed, title=spec.head.title)
     every = history.rows()
     rows = [row for row in every if row["spec"] == spec.name]
     benchmarks = benchmark_series(every)
@@ -164,7 +164,7 @@ def _write_pages(
     if spec.head.nightly.release:
         ends["the release"] = _release(known, spec.head.nightly.release)
     night.since = {title: end for title, end in ends.items() if end is not None}
-    night.news = [(title, news(watched, end)) for title, end in night.since.items()]
+    night.news = [news(title, watched, known, end) for title, end in night.since.items()]
     write_whole(out / "junit.xml", summaries.junit(night), errors="replace")
     write_whole(out / "summary.md", summaries.markdown(night), errors="replace")
     path = out / "feed.json"

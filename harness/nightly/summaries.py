@@ -10,11 +10,12 @@ from xml.etree import ElementTree as Xml
 from harness.metrics.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.history.series import Key
     from harness.nightly.findings import Finding
     from harness.nightly.night import Night
+    from reports.sections.night_changes import News
 
 SHOWN = 5
 
@@ -50,7 +51,7 @@ def junit(night: Night) -> str:
 
 def markdown(night: Night) -> str:
     """A summary for a job's page or a mail."""
-    lines = [f"# {night.name}: {night.headline}", ""]
+    lines = [f"# {night.heading}: {night.headline}", ""]
     for title, group in (
         ("Regressions", [f for f in night.findings if not f.accepted]),
         ("Accepted", [f for f in night.findings if f.accepted]),
@@ -59,8 +60,8 @@ def markdown(night: Night) -> str:
             lines += [f"## {title}", "", *(_item(finding) for finding in group), ""]
     if night.failed:
         lines += ["## Not measured", "", *(f"- {_safe(label)}: {_safe(reason)}" for label, reason in night.failed), ""]
-    for since, sentences in night.news:
-        lines += [f"## Since {since}", "", *(f"- {_safe(text)}" for text in sentences or ["nothing changed"]), ""]
+    for since in night.news:
+        lines += [f"## Since {since.title}", "", *_changes(since), ""]
     lines += [f"- {_safe(note)}" for note in night.notes]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -90,7 +91,7 @@ def feed(night: Night, earlier: str) -> str:
     }
     body = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": f"Nightly {night.name}",
+        "title": night.heading,
         "items": [item, *items],
     }
     return json.dumps(body, ensure_ascii=False, indent=1) + "\n"
@@ -115,6 +116,19 @@ def _item(finding: Finding) -> str:
     first, *rest = details(finding)
     reason = f" Accepted: {_safe(finding.accepted)}" if finding.accepted else ""
     return "\n".join([f"- **{_safe(first)}**{reason}", *(f"  - {_safe(line)}" for line in rest)])
+
+
+def _changes(since: News) -> Iterator[str]:
+    """What all systems share, then the changes beyond noise by system; those within it are counted."""
+    if since.machine:
+        yield f"- {_safe(since.machine)}"
+    for name, sentences in since.systems:
+        yield f"- **{_safe(name)}**"
+        yield from (f"  - {_safe(text)}" for text in sentences)
+    if since.folded:
+        yield f"- {since.folded} change{'s' if since.folded > 1 else ''} within the noise"
+    elif not (since.machine or since.systems):
+        yield "- nothing changed"
 
 
 def _safe(text: str) -> str:

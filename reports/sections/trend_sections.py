@@ -14,6 +14,16 @@ from harness.runs import layout
 from harness.stats.changes import FEWEST, Step, noise, steps
 from reports.figures.nights import Nights, NightStep, NightValue
 from reports.formatting import label, number
+from reports.sections.night_changes import (
+    Difference,
+    Shift,
+    difference,
+    is_beyond,
+    is_exact,
+    null_effect,
+    shift,
+    spread_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,12 +33,6 @@ if TYPE_CHECKING:
 
 SHOWN = 120
 """Nights in a figure."""
-RECENT = 3
-"""Nights whose median is "now" for a metric that varies."""
-LEAST = 0.025
-"""A smaller change of a metric that varies is not news."""
-NEW = "new series"
-"""Stands for a change where machine, data or definition differ from then."""
 UNKNOWN = "–"
 
 
@@ -47,48 +51,10 @@ class Section:
     rows: list[list[Cell]]
     figures: list[Nights]
 
-
-@dataclass(frozen=True)
-class Difference:
-    """Now against then: relative, infinite from 0. `then` and `now` are medians where the metric varies."""
-
-    then: float
-    now: float
-    relative: float
-    is_news: bool
-    """Whether it is news."""
-
-
-def difference(key: Key, nights: Sequence[Night], since: datetime) -> Difference | str:
-    """How a series changed since a time; "" where it has no value before, `NEW` where it began anew.
-
-    An exact metric is compared with its last value up to then; one that varies, by medians of three nights.
-    """
-    before = [night for night in nights if night.created <= since]
-    if not before or before[-1] is nights[-1]:
-        return ""
-    if before[-1].label != nights[-1].label:
-        return NEW
-    exact = _exact(key)
-    count = 1 if exact else RECENT
-    same = [night for night in nights if night.label == nights[-1].label]
-    then = median(night.value for night in [night for night in same if night.created <= since][-count:])
-    now = median(night.value for night in [night for night in same if night.created > since][-count:])
-    relative = now / then - 1 if then else 0.0 if now == then else float("inf")
-    return Difference(then, now, relative, now != then and (exact or abs(relative) >= LEAST))
-
-
-def news(known: Mapping[Key, Sequence[Night]], since: datetime) -> list[str]:
-    """The changes since a time that are news, the largest first (see `difference`)."""
-    changes = []
-    for key, nights in known.items():
-        change, unit = difference(key, nights, since), metric(key[2]).unit
-        if change == NEW:
-            changes.append((0.0, f"{_title(key)}: not comparable, machine, data or definition changed"))
-        elif isinstance(change, Difference) and change.is_news:
-            text = f"{_title(key)}: {number(change.then, unit)} to {number(change.now, unit)} ({change.relative:+.2%})"
-            changes.append((abs(change.relative), text))
-    return [text for _, text in sorted(changes, key=lambda change: -change[0])]
+    @property
+    def moved(self) -> int:
+        """Metrics of which a change is news."""
+        return sum(any(cell.is_news for cell in row) for row in self.rows)
 
 
 def section_of(
@@ -101,31 +67,30 @@ def section_of(
     """One system on one collection: (collection, system) -> its table and figures; links are relative to `here`."""
     rows: list[list[Cell]] = []
     figures = []
+    shared = {end: shift(watched, end) for end in since.values()}
     for key, nights in watched.items():
         if key[:2] != cell:
             continue
-        changes = [_change_cell(difference(key, nights, end)) for end in since.values()]
+        spread = None if is_exact(key) else spread_of(key, nights, known)
+        changes = [_change_cell(key, difference(key, nights, end), spread, shared[end]) for end in since.values()]
         value = number(nights[-1].value, metric(key[2]).unit)
         spread = Cell(_noise(key, nights, _steps(key, nights)))
         rows.append([Cell(label(key[2])), Cell(value), *changes, spread, Cell(str(len(nights)))])
         if len({night.value for night in nights}) > 1:
-            figures.append(_figure(key, nights[-SHOWN:], _band(key, known), here))
+            figures.append(night_figure(key, nights[-SHOWN:], null_effect(key, known, SHOWN), here))
     return Section(f"{cell[1]} on {cell[0]}", rows, figures)
 
 
-def _change_cell(change: Difference | str) -> Cell:
+def _change_cell(key: Key, change: Difference | str, spread: float | None, shared: Shift) -> Cell:
     if isinstance(change, str):
         return Cell(change or UNKNOWN)
-    return Cell("same" if change.now == change.then else f"{change.relative:+.2%}", change.is_news)
-
-
-def _exact(key: Key) -> bool:
-    return metric(key[2]).repeats or metric(key[2]).unit == "fraction"
+    is_news = change.is_news and is_beyond(key, change, spread, shared)
+    return Cell("same" if change.now == change.then else f"{change.relative:+.2%}", is_news)
 
 
 def _noise(key: Key, nights: Sequence[Night], changes: Sequence[Step]) -> str:
     """The relative spread of a night since the last step, in words; an exact metric has none."""
-    if _exact(key):
+    if is_exact(key):
         return "exact"
     start = changes[-1].first if changes else 0
     values = [night.value for night in nights[start:] if night.label == nights[-1].label]
@@ -135,17 +100,8 @@ def _noise(key: Key, nights: Sequence[Night], changes: Sequence[Step]) -> str:
     return f"{quiet.spread / abs(quiet.level):.1%}" if quiet.level else UNKNOWN
 
 
-def _band(key: Key, known: Mapping[Key, Sequence[Night]]) -> float | None:
-    """How far a system timed against itself was off, median over the nights; None without a null control."""
-    base, _, part = key[2].partition("/")
-    if not base.startswith("latency_"):
-        return None
-    name = f"smallest_effect/{base.removeprefix('latency_')} {part}"
-    effects = [night.value for (_, _, own), nights in known.items() if own == name for night in nights[-SHOWN:]]
-    return median(effects) if effects else None
-
-
-def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -> Nights:
+def night_figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -> Nights:
+    """A series with its steps; `band` is how far noise reaches, relative. Links are relative to `here`."""
     unit = metric(key[2]).unit
     large = unit == "bytes" and nights[-1].value >= 1 << 20
     factor = 1e3 if unit == "seconds" else 2.0**-20 if large else 1.0
@@ -180,7 +136,7 @@ def _figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -
 def _steps(key: Key, nights: Sequence[Night]) -> list[Step]:
     """The steps of a metric that varies; every change of an exact one."""
     values = [night.value for night in nights]
-    if _exact(key):
+    if is_exact(key):
         return [
             Step(i, i - 1, i, values[i - 1], values[i], 0.0)
             for i in range(1, len(values))
@@ -216,7 +172,3 @@ def _link(night: Night, here: Path) -> str:
 def _point(night: Night, unit: str) -> str:
     twice = ", measured twice" if night.twice else ""
     return f"{night.created:%Y-%m-%d}, revision {night.revision[:10] or 'unknown'}: {number(night.value, unit)}{twice}"
-
-
-def _title(key: Key) -> str:
-    return f"{label(key[2])} of {key[1]} on {key[0]}"

@@ -234,4 +234,4 @@ def test_a_release_is_a_night_that_news_are_counted_from(nights, tmp_path):
     for revision in ("a" * 40, "b" * 40, "c" * 40):
         found, _ = nights({"index_bytes": 1000.0}, revision=revision, spec=spec)
     assert found.since["the release"].day == 1
-    assert [title for title, _ in found.news] == ["last night", "last week", "the release"]
+    assert [since.title for since in found.news] == ["last night", "last week", "the release"]

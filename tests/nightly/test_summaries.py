@@ -11,7 +11,7 @@ from hostile_night import HOSTILE, START, histories, hostile_night
 
 from harness.nightly import summaries
 from reports.pages.trend_page import write_trend
-from reports.sections.trend_sections import news
+from reports.sections.night_changes import news
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -50,12 +50,21 @@ def test_a_key_is_skipped_only_where_all_its_findings_were_accepted():
 
 def test_markdown_tells_all_and_lets_no_markup_through():
     text = summaries.markdown(hostile_night())
-    assert text.startswith("# n: 1 regression\n")
+    assert text.startswith("# Nightly run: n: 1 regression\n")
     assert "\\<script\\>" in text
     assert "<script>" not in text
     assert "wanted & paid for" in text
     assert "oom: held too much" in text
+    assert "- The \\<script\\>alert(1)\\</script\\> was slower." in text
+    assert "  - something changed\n- 1 change within the noise\n" in text
     assert "## Since last week\n\n- nothing changed" in text
+
+
+def test_a_title_that_says_nightly_is_the_heading():
+    night = hostile_night()
+    assert night.heading == "Nightly run: n"
+    night.title = "Nightly: sparse against dense"
+    assert night.heading == night.title
 
 
 def test_the_feed_grows_and_survives_a_broken_one():
@@ -72,11 +81,15 @@ def test_the_feed_grows_and_survives_a_broken_one():
 
 def test_news_counts_exactly_and_waits_for_what_varies(tmp_path):
     series = histories(tmp_path)
-    last_night, last_week, month = (START + timedelta(days=days) for days in (38, 32, 20))
-    assert news(series, last_night) == ["Index size of t on alpha: 1000 B to 1.01 KiB (+3.00%)"]
-    assert len(news(series, last_week)) == 1
-    assert news(series, month)[0].startswith(f"Query latency p50 of {HOSTILE} on alpha: 1.0")
-    assert any("not comparable" in text for text in news(series, START))
+
+    def lines(days):
+        found = news("then", series, series, START + timedelta(days=days))
+        return [f"{name}: {text}" for name, texts in found.systems for text in texts]
+
+    assert lines(38) == ["t on alpha: Index size: 1000 B to 1.01 KiB (+3.00%)"]
+    assert lines(32) == lines(38)
+    assert lines(20)[0].startswith(f"{HOSTILE} on alpha: Query latency p50: 1.0")
+    assert any("not comparable" in text for text in lines(0))
 
 
 def test_the_page_marks_the_step_and_escapes_names(tmp_path):
@@ -97,6 +110,10 @@ def test_the_page_marks_the_step_and_escapes_names(tmp_path):
     assert "<td>exact</td>" in text
     assert 'class="state regressed"' in text
     assert "30 earlier runs" in text
+    assert "<h1>Nightly run: n</h1>" in text
+    first = text.partition('id="h-all"')[0]
+    assert first.index("1 regression") < first.index("What to look at") < first.index('class="curves"')
+    assert first.index('<li class="accepted">') < first.index('<li class="quiet">')
 
 
 @pytest.mark.browser

@@ -8,6 +8,7 @@ import numpy as np
 from harness.history.series import Night as Value
 from harness.nightly.findings import Finding
 from harness.nightly.night import Night
+from reports.sections.night_changes import News
 
 HOSTILE = "<script>alert(1)</script>"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,5 +48,6 @@ def hostile_night():
     night.watched = [("alpha", "t", "index_bytes"), ("alpha", "t", "ndcg@10")]
     night.state = "regressed"
     night.since = {"last night": START + timedelta(days=38), "last week": START + timedelta(days=32)}
-    night.news = [("last night", ["something changed"]), ("last week", [])]
+    changes = [(f"{HOSTILE} on alpha", ["something changed"])]
+    night.news = [News("last night", f"The {HOSTILE} was slower.", changes, changes), News("last week", "", [], [])]
     return night

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.history.series import Night
 from harness.stats.changes import FEWEST
 from reports.formatting import label
-from reports.sections.trend_sections import NEW, difference, news, runs_of, section_of
+from reports.sections.trend_sections import runs_of, section_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SIZE = ("alpha", "ours", "index_bytes")
@@ -24,44 +24,6 @@ def nights(values, label="m|d|v", folder="/nowhere"):
         Night(f"n{i}", START + timedelta(days=i), f"{i:040x}", label, value, None, None, folder, "good")
         for i, value in enumerate(values)
     ]
-
-
-def test_one_byte_is_news_of_an_exact_metric():
-    found = difference(SIZE, nights([1000, 1000, 1001]), START + timedelta(days=1))
-    assert (found.then, found.now, found.is_news) == (1000, 1001, True)
-    assert found.relative == pytest.approx(0.001)
-
-
-def test_a_small_change_of_a_time_is_no_news_and_a_large_one_is():
-    since = START + timedelta(days=2)
-    assert not difference(TIME, nights([1.0] * 3 + [1.02] * 3), since).is_news
-    assert difference(TIME, nights([1.0] * 3 + [1.03] * 3), since).is_news
-
-
-def test_one_slow_night_of_three_is_no_news():
-    found = difference(TIME, nights([1.0] * 3 + [1.0, 5.0, 1.0]), START + timedelta(days=2))
-    assert (found.now, found.is_news) == (1.0, False)
-
-
-def test_another_machine_begins_a_new_series():
-    both = [
-        *nights([1.0, 1.0]),
-        LATER,
-    ]
-    assert difference(TIME, both, START + timedelta(days=1)) == NEW
-    assert news({TIME: both}, START + timedelta(days=1))[0].endswith("machine, data or definition changed")
-
-
-def test_without_a_night_before_or_after_there_is_nothing_to_compare():
-    assert difference(SIZE, nights([1, 2]), START - timedelta(days=1)) == ""
-    assert difference(SIZE, nights([1, 2]), START + timedelta(days=5)) == ""
-
-
-def test_the_largest_change_is_told_first():
-    other = ("alpha", "theirs", "index_bytes")
-    found = news({SIZE: nights([100, 101]), other: nights([100, 150])}, START)
-    assert ["theirs" in text for text in found] == [True, False]
-    assert "(+50.00%)" in found[0]
 
 
 @given(st.integers(1, 150), st.booleans())
@@ -167,9 +129,3 @@ def test_intervals_of_nights_are_drawn_and_large_sizes_are_in_mebibytes(tmp_path
     assert with_ends.segments() == [
         [(place, pytest.approx(0.9 * size)), (place, pytest.approx(1.1 * size))] for place, size in enumerate((2, 4))
     ]
-
-
-def test_what_began_at_nothing_and_is_something_now_changed_without_end():
-    found = difference(SIZE, nights([0.0, 5.0]), START)
-    assert (found.relative, found.is_news) == (float("inf"), True)
-    assert difference(SIZE, nights([0.0, 0.0]), START).relative == 0
