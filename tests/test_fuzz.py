@@ -60,7 +60,7 @@ def test_a_damaged_run_folder_is_read_or_gives_one_message(run_folder, tmp_path)
         path.write_bytes(damaged(drawn, path.read_bytes()))
         try:
             run = load_run(copy)
-            for form in ("csv", "json", "text", "badge"):
+            for form in ("csv", "json", "text", "badge", "md"):
                 export(run, form)
         except UserError as error:
             assert error.what

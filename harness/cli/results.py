@@ -70,11 +70,13 @@ def claims(
 @app.command(name="export")
 def export_run(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    form: Annotated[str, typer.Option("--format", help="csv, json, parquet, trec, mteb, pyperf, text, badge")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, json, parquet, trec, mteb, pyperf, text, badge, md, png")
+    ] = "csv",
     what: Annotated[str, typer.Option("--what", help="records, per-query or suites (csv, json, parquet)")] = "records",
     out: Annotated[Path | None, typer.Option("--out", help="File to write; a folder for trec and mteb.")] = None,
 ) -> None:
-    """Write a run's numbers in another format."""
+    """Write a run's numbers in another format; md and png are a paragraph and a picture for a talk."""
     from harness.runs.read import load_run
     from reports.exports.export import export
 

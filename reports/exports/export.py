@@ -1,4 +1,4 @@
-"""A run's numbers in the formats of others: tables as Parquet, CSV and JSON, TREC runs with a header, text, a badge."""
+"""A run's numbers in the formats of others: tables, TREC runs with a header, text, a card for a talk, a badge."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.errors import UserError, allowed
 from harness.runs import frames, layout
 from harness.runs.large_files import trec_run
+from reports.exports.card import paragraph, write_card
 from reports.exports.mteb_results import write_mteb
 from reports.exports.pyperf_file import write_pyperf
 from reports.exports.spreadsheet import to_csv
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from harness.runs.facts import SystemFacts
     from harness.runs.read import RunData
 
-FORMATS = ("csv", "json", "parquet", "trec", "pyperf", "mteb", "text", "badge")
+FORMATS = ("csv", "json", "parquet", "trec", "pyperf", "mteb", "text", "badge", "md", "png")
+TO_FILES = ("parquet", "pyperf", "trec", "mteb", "png")
+"""Formats that cannot be printed."""
 WHAT = ("records", "per-query", "suites")
 
 
@@ -33,7 +36,7 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
         run: The run.
         form: One of `FORMATS`.
         what: One of `WHAT`, for csv, json and parquet.
-        out: File to write (a folder for "trec" and "mteb"); needed by parquet, pyperf, trec and mteb.
+        out: File to write (a folder for "trec" and "mteb"); needed by the formats of `TO_FILES`.
 
     Returns:
         Text to print: the export itself, or the paths of the files.
@@ -45,7 +48,7 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
         raise UserError(f"there is no export format {form!r}", key="--format", remedy=allowed(form, FORMATS))
     if what not in WHAT:
         raise UserError(f"there is no table {what!r}", key="--what", remedy=allowed(what, WHAT))
-    if out is None and form in ("parquet", "pyperf", "trec", "mteb"):
+    if out is None and form in TO_FILES:
         raise UserError(f"the format {form!r} needs a file or folder to write", key="--out", remedy="add --out PATH")
     try:
         if out is not None and form == "trec":
@@ -57,6 +60,9 @@ def export(run: RunData, form: str, what: str = "records", out: Path | None = No
             return f"{out}\n"
         if out is not None and form == "pyperf":
             write_pyperf(run, out)
+            return f"{out}\n"
+        if out is not None and form == "png":
+            write_card(run, out)
             return f"{out}\n"
         text = _text(run, form, what)
         if out is None:
@@ -101,6 +107,8 @@ def metadata(run: RunData, system: SystemFacts) -> dict[str, object]:
 def _text(run: RunData, form: str, what: str) -> str:
     if form == "text":
         return summary(run)
+    if form == "md":
+        return paragraph(run)
     if form == "badge":
         return json.dumps(badge(run), ensure_ascii=False) + "\n"
     table = frame(run, what)

@@ -107,6 +107,10 @@ class Panel(ABC):
         """Names of the rows from the top, where the vertical axis is a list; None where it is a scale."""
         return None
 
+    def share(self) -> float:
+        """Width on a page, as a share of that of a figure: a small one has text as large as the others."""
+        return 1.0
+
     def summary(self) -> str:
         """A sentence for those who cannot see the figure, beside the axes and their ends."""
         return ""

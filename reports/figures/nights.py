@@ -64,6 +64,10 @@ class Nights(Panel):
     rows: Sequence[Sequence[str]] = field(default=(), repr=False)
     small: bool = False
 
+    def share(self) -> float:
+        """About half of a figure for a small curve."""
+        return 0.55 if self.small else 1.0
+
     def table(self) -> Table:
         """A row for each run, the last one first."""
         return Table(("Run", "Revision", "Value", "Step"), self.rows)

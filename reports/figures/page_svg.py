@@ -52,7 +52,7 @@ def drawings(panels: Sequence[Panel]) -> list[Xml.Element]:
 
 
 def _drawing(panel: Panel) -> Xml.Element:
-    composed = compose([panel], WIDTH / 72, legend=False)
+    composed = compose([panel], panel.share() * WIDTH / 72, legend=False)
     (drawn,) = composed.drawn
     written = io.StringIO()
     composed.figure.savefig(written, format="svg", metadata={"Date": None})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from harness.measure.null_control import AGAIN
 from harness.metrics import metric
 from harness.metrics.benchmarks import BENCHMARKS
-from harness.stats.changes import FEW, FEWEST, noise, steps
+from harness.stats.changes import FEW, FEWEST, MEMORY, noise, steps
 from reports.formatting import label, number
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def difference(key: Key, nights: Sequence[Night], since: datetime) -> Difference
 
 
 def spread_of(key: Key, nights: Sequence[Night], known: Mapping[Key, Sequence[Night]]) -> float | None:
-    """The standard deviation of one night, relative: of the nights since the last step, else of what one night says.
+    """The standard deviation of one night around the level of its stretch, relative; else what one night says.
 
     What one night says are its interval, over queries and processes, and the null control. That is too little, because
     nights differ by more than what is seen within one: it is taken larger as a spread of few nights is. None where
@@ -119,13 +119,13 @@ def spread_of(key: Key, nights: Sequence[Night], known: Mapping[Key, Sequence[Ni
         nights: Its nights, the oldest first.
         known: All series, those of the null control among them.
     """
-    same = [night for night in nights if night.label == nights[-1].label]
+    same = [night for night in nights if night.label == nights[-1].label][-MEMORY:]
     values = [night.value for night in same]
-    found = steps(values, twice=[night.twice for night in same])
-    stretch = values[found[-1].first :] if found else values
-    if len(stretch) > FEWEST:
-        quiet = noise(stretch)
-        return quiet.spread / abs(quiet.level) if quiet.level else None
+    edges = sorted({0, len(values), *(step.first for step in steps(values, twice=[night.twice for night in same]))})
+    stretches = [values[start:end] for start, end in itertools.pairwise(edges) if end - start >= RECENT]
+    around = [value / median(stretch) for stretch in stretches if median(stretch) for value in stretch]
+    if len(around) > FEWEST:
+        return noise(around).spread
     own = [
         (night.high - night.low) / 2 / NORMAL / abs(night.value)
         for night in same[-RECENT:]
@@ -134,7 +134,7 @@ def spread_of(key: Key, nights: Sequence[Night], known: Mapping[Key, Sequence[Ni
     control = null_effect(key, known)
     if control is not None:
         own.append(control / NORMAL)
-    return max(own) * (1 + FEW / len(stretch)) if own else None
+    return max(own) * (1 + FEW / len(same)) if own else None
 
 
 def null_effect(key: Key, known: Mapping[Key, Sequence[Night]], shown: int = 120) -> float | None:
@@ -147,15 +147,19 @@ def null_effect(key: Key, known: Mapping[Key, Sequence[Night]], shown: int = 120
     return median(effects) if effects else None
 
 
-def shift(known: Mapping[Key, Sequence[Night]], since: datetime) -> Shift:
+def shift(watched: Mapping[Key, Sequence[Night]], since: datetime) -> Shift:
     """What the times of all systems share since a time; it takes at least two systems to tell it from a change of one.
 
     The times of every system must have moved to the same side, and each system's median by about as much.
+
+    Args:
+        watched: All series but those of the null control, which is one of the systems once more.
+        since: The time.
     """
     by_system: dict[str, list[float]] = {}
-    for key, nights in known.items():
+    for key, nights in watched.items():
         base = key[2].partition("/")[0]
-        if is_exact(key) or metric(key[2]).unit != "seconds" or base in BENCHMARKS or key[1].endswith(AGAIN):
+        if is_exact(key) or metric(key[2]).unit != "seconds" or base in BENCHMARKS:
             continue
         change = difference(key, nights, since)
         if isinstance(change, Difference) and change.then > 0 and change.now > 0:

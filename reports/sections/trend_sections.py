@@ -71,8 +71,8 @@ def section_of(
     for key, nights in watched.items():
         if key[:2] != cell:
             continue
-        spread = None if is_exact(key) else spread_of(key, nights, known)
-        changes = [_change_cell(key, difference(key, nights, end), spread, shared[end]) for end in since.values()]
+        known_noise = None if is_exact(key) else spread_of(key, nights, known)
+        changes = [_change_cell(key, difference(key, nights, end), known_noise, shared[end]) for end in since.values()]
         value = number(nights[-1].value, metric(key[2]).unit)
         spread = Cell(_noise(key, nights, _steps(key, nights)))
         rows.append([Cell(label(key[2])), Cell(value), *changes, spread, Cell(str(len(nights)))])

@@ -80,7 +80,7 @@ def test_a_place_that_cannot_be_written_is_a_message(run, tmp_path):
 
 
 def test_the_printed_text_and_the_file_are_the_same(run, tmp_path):
-    for form in ("csv", "json", "text", "badge"):
+    for form in ("csv", "json", "text", "badge", "md"):
         assert export(run, form, out=tmp_path / form) == f"{tmp_path / form}\n"
         assert (tmp_path / form).read_text(encoding="utf-8") == export(run, form)
 
