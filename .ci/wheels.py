@@ -61,9 +61,14 @@ def pinned(text: str) -> list[Requirement]:
 
 
 def declared(project: dict[str, Any]) -> list[Requirement]:
-    """Everything that pyproject.toml declares: dependencies, extras and groups."""
+    """Everything that pyproject.toml declares: what builds the package, dependencies, extras and groups."""
     groups = project["dependency-groups"].values()
-    lists = [project["project"]["dependencies"], *project["project"]["optional-dependencies"].values(), *groups]
+    lists = [
+        project.get("build-system", {}).get("requires", []),
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+        *groups,
+    ]
     return [Requirement(entry) for entries in lists for entry in entries if isinstance(entry, str)]
 
 
@@ -96,8 +101,8 @@ def missing(roots: list[Requirement], metadata: dict[str, dict[str, Any]], pytho
     return sorted(problems)
 
 
-def metadata_of(requirements: list[Requirement], python: str) -> dict[str, dict[str, Any]] | str:
-    """Core metadata of each requirement's wheel by normalised name, or pip's own words where one has no wheel."""
+def chosen(requirements: list[Requirement], python: str) -> list[dict[str, Any]] | str:
+    """The report of pip: the wheel that it chooses for each requirement, or its own words where one has no wheel."""
     with tempfile.TemporaryDirectory() as folder:
         wanted, report = Path(folder) / "wanted.txt", Path(folder) / "report.json"
         wanted.write_text("".join(f"{one.name}{one.specifier}\n" for one in requirements))
@@ -110,7 +115,15 @@ def metadata_of(requirements: list[Requirement], python: str) -> dict[str, dict[
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "ERROR" in line and "Ignored the" not in line]
             return "\n".join(errors or done.stderr.splitlines()[-3:])
-        entries = json.loads(report.read_text())["install"]
+        entries: list[dict[str, Any]] = json.loads(report.read_text())["install"]
+    return entries
+
+
+def metadata_of(requirements: list[Requirement], python: str) -> dict[str, dict[str, Any]] | str:
+    """Core metadata of each requirement's wheel by normalised name, or pip's own words where one has no wheel."""
+    entries = chosen(requirements, python)
+    if isinstance(entries, str):
+        return entries
     return {canonicalize_name(entry["metadata"]["name"]): entry["metadata"] for entry in entries}
 
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from harness.cli import estimate, figures, init, inspect, models, nightly, paper, results, run
+from harness.cli import estimate, figures, init, inspect, models, nightly, paper, plan, results, run
 from harness.errors import UserError
 from harness.terminal_text import steady
 
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure learned sparse against dense retrieval on a CPU.",
 )
-for group in (init, run, inspect, results, figures, paper, nightly, models, estimate):
+for group in (init, run, plan, inspect, results, figures, paper, nightly, models, estimate):
     app.add_typer(group.app)
 app.add_typer(nightly.history, name="history")
 

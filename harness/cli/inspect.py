@@ -1,4 +1,4 @@
-"""The commands that look and change nothing: plan, pin, doctor, list, schema."""
+"""The commands that look and change nothing: pin, doctor, list, schema."""
 
 from __future__ import annotations
 
@@ -8,70 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_STORE, AsJson, Only, Overrides, SpecFile, StoreFolder
+from harness.cli.options import AsJson, Overrides
 from harness.cli.tables import say, show
 from harness.errors import UserError, allowed
 
 if TYPE_CHECKING:
-    from harness.pipeline.executors.timings import Estimate
     from harness.spec.registries import Axis, PartType
 
 app = typer.Typer()
-
-
-@app.command()
-def plan(
-    spec_file: SpecFile,
-    store: StoreFolder = DEFAULT_STORE,
-    overrides: Overrides = None,
-    only: Only = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the stages, which of them are stored, and the expected time of the others; run nothing."""
-    from harness.experiment import plan_experiment
-    from harness.pipeline.executors.progress import clock
-    from harness.pipeline.executors.timings import estimate
-    from harness.pipeline.store.local import Store
-
-    _, _, stages = plan_experiment(spec_file, overrides=overrides or (), only=only or ())
-    estimates = estimate(Store(store), stages)
-    if as_json:
-        rows = [{"key": e.stage.key, "kind": e.stage.kind, "label": e.stage.label, **_numbers(e)} for e in estimates]
-        typer.echo(json.dumps(rows, ensure_ascii=False))
-        return
-    show(("key", "stage", "time", "memory", "basis"), [_cells(e) for e in estimates], numbers=(2, 3), verdicts=(4,))
-    waiting = [e for e in estimates if e.basis != "stored"]
-    known = [e for e in waiting if e.basis != "unknown"]
-    typer.echo(f"{len(estimates) - len(waiting)} of {len(estimates)} stages are stored.")
-    if known:
-        typer.echo(
-            f"Estimate for {len(known)} of the other {len(waiting)}: {clock(sum(e.seconds for e in known))} of time, "
-            f"{max(e.peak_bytes for e in known) >> 20} MiB of memory at most, "
-            f"{sum(e.disk_bytes for e in known) >> 20} MiB of disk."
-        )
-    if len(known) < len(waiting):
-        typer.echo(
-            f"{len(waiting) - len(known)} stages are of a kind that never ran with this store: what they take is not "
-            "known."
-        )
-
-
-def _numbers(estimate: Estimate) -> dict[str, str | float]:
-    return {
-        "basis": estimate.basis,
-        "seconds": estimate.seconds,
-        "peak_bytes": estimate.peak_bytes,
-        "disk_bytes": estimate.disk_bytes,
-    }
-
-
-def _cells(estimate: Estimate) -> list[str]:
-    """A row of the plan; a stage that is stored or unknown has no time and no memory."""
-    from harness.pipeline.executors.progress import clock
-
-    known = estimate.basis not in ("stored", "unknown")
-    time, memory = (clock(estimate.seconds), f"{estimate.peak_bytes >> 20} MiB") if known else ("", "")
-    return [estimate.stage.key[:12], estimate.stage.label, time, memory, estimate.basis]
 
 
 @app.command()

@@ -81,6 +81,18 @@ class EvaluationRules:
     passages: Passages | None = None
 
 
+class HubData(NamedTuple):
+    """A data set on the Hugging Face Hub.
+
+    `files` are patterns of the files that are read of it, and `licence` is what is known of its licence; "" for none.
+    """
+
+    name: str
+    revision: str | None
+    files: tuple[str, ...] = ("*",)
+    licence: str = ""
+
+
 class Sizes(NamedTuple):
     """How much text a collection has, known or counted before it is read for a run."""
 
@@ -153,6 +165,13 @@ class Collection(Protocol):
         """How much text there is, for an estimate made before a run; None where that is not known without fetching.
 
         Default: documents and queries are read and counted.
+        """
+        ...
+
+    def hub_data(self) -> Sequence[HubData]:
+        """The data sets of the Hugging Face Hub that it reads, for a plan that says what will be fetched.
+
+        Nothing is fetched for it. Default: none.
         """
         ...
 
@@ -232,6 +251,10 @@ class CollectionBase:
         documents, document_characters = _counted(map(len, texts))
         queries, query_characters = _counted(len(query.text) for query in self.queries())
         return Sizes(documents, queries, document_characters, query_characters)
+
+    def hub_data(self) -> Sequence[HubData]:
+        """None."""
+        return ()
 
     @classmethod
     def expanded(cls, settings: TomlTable, matrix: TomlTable) -> tuple[TomlTable, TomlTable]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
+from harness.collections import CollectionBase, Document, HubData, Judgement, Pair, Query, register
 from harness.collections._files import PARQUET, ROWS, lines, parquet_rows
 from harness.collections._hub_data import snapshot
 from harness.errors import UserError
@@ -154,8 +154,7 @@ class HubPairs(CollectionBase):
             UnavailableError: The data cannot be had.
             UserError: It has no such files or columns, or a value is no text.
         """
-        layout = self.layout
-        patterns = {split: layout.files.replace("{split}", split) for split in layout.splits}
+        layout, patterns = self.layout, self._patterns()
         folder = snapshot(self.params.dataset, str(self.params.commit), list(patterns.values()), "dataset")
         for split, pattern in patterns.items():
             for path in self._files(folder, pattern):
@@ -167,6 +166,14 @@ class HubPairs(CollectionBase):
     def description(self) -> Mapping[str, str]:
         """Facts for the report."""
         return {"source": f"training pairs of {self.params.dataset} ({', '.join(self.layout.splits)})"}
+
+    def hub_data(self) -> list[HubData]:
+        """The files of its splits."""
+        return [HubData(self.params.dataset, self.params.commit, tuple(self._patterns().values()))]
+
+    def _patterns(self) -> dict[str, str]:
+        """The pattern of each split's files."""
+        return {split: self.layout.files.replace("{split}", split) for split in self.layout.splits}
 
     def _files(self, folder: Path, pattern: str) -> list[Path]:
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

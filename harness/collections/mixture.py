@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, JsonValue, field_validator
 
-from harness.collections import CollectionBase, Document, Judgement, Pair, Query, register
+from harness.collections import CollectionBase, Document, HubData, Judgement, Pair, Query, register
 from harness.collections._nested import named, opened
 from harness.collections.pair_table import FILE, PairTable, PairWriter
 from harness.errors import UserError
@@ -95,6 +95,11 @@ class Mixture(CollectionBase):
     def libraries_with(cls, params: MixtureParams) -> tuple[str, ...]:
         """Those of the sources."""
         return tuple(sorted({name for kind, inner in _named(params) for name in kind.libraries_with(inner)}))
+
+    def hub_data(self) -> list[HubData]:
+        """Those of the sources."""
+        tables = [source.collection for source in self.params.sources if source.collection is not None]
+        return [data for table in tables for data in opened(table, BARRED).hub_data()]
 
     def fingerprint(self) -> str:
         """SHA-256 of the files, and what the collections say of themselves."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, TypedDict
 
 from pydantic import Field, model_validator
 
-from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Query, Sizes, register
+from harness.collections import CollectionBase, Document, EvaluationRules, HubData, Judgement, Query, Sizes, register
 from harness.collections._fields import Fields, fields_of
 from harness.collections._hub_data import fetching
 from harness.collections._mteb_text import query_text
@@ -201,6 +201,12 @@ class MtebTask(CollectionBase):
             documents["average_text_length"],
             queries["average_text_length"],
         )
+
+    def hub_data(self) -> list[HubData]:
+        """The task's data set, at the revision that mteb pins."""
+        metadata = _named(self.params).metadata
+        data = metadata.dataset
+        return [HubData(data["path"], data.get("revision"), licence=metadata.license or "")]
 
     def description(self) -> dict[str, str]:
         """Facts for the report."""

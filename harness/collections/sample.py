@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, JsonValue, field_validator
 
-from harness.collections import CollectionBase, Document, EvaluationRules, Judgement, Pair, Query, register
+from harness.collections import CollectionBase, Document, EvaluationRules, HubData, Judgement, Pair, Query, register
 from harness.collections._nested import named
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 BARRED = ("mixture", "synthetic")
 """A mixture has nothing to search; a smaller synthetic collection is made as such."""
@@ -85,6 +85,10 @@ class Sample(CollectionBase):
     def warnings(self) -> list[str]:
         """What the whole collection warns of, once each though it is read several times."""
         return list(dict.fromkeys(self.whole.warnings()))
+
+    def hub_data(self) -> Sequence[HubData]:
+        """That of the whole collection."""
+        return self.whole.hub_data()
 
     def fingerprint(self) -> str:
         """The whole collection's; the rest stands in the parameters."""

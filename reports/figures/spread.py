@@ -25,7 +25,7 @@ SIDES = {"total": "encoded and searched", "encode": "encoded", "search": "search
 """What is timed, in words."""
 SHAPES = (2, 4)
 """Markers of single values on the rows' lines."""
-BINS = 50
+BINS = 60
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,6 @@ class Ridges(Panel):
         """An area on the line of each row, with the median, and marks of single values."""
         from matplotlib import rcParams
         from matplotlib.collections import LineCollection, PolyCollection
-        from matplotlib.colors import to_rgba_array
 
         frame(ax, self.scale(), briefly(list(self.spreads)))
         areas, medians, shades = [], [], []
@@ -123,11 +122,10 @@ class Ridges(Panel):
             medians.append([(middle, ground + 0.05), (middle, ground - 0.84)])
             shades.append(colour(row))
         width = float(rcParams["lines.linewidth"])
-        fills = to_rgba_array(shades, 0.35)
-        drawn_areas = PolyCollection(
-            areas, facecolors=fills, edgecolors=shades, linewidths=0.75 * width, closed=False, gid="areas"
+        ax.add_collection(
+            PolyCollection(areas, facecolors=shades, edgecolors="none", alpha=0.35, gid="fills"), autolim=False
         )
-        ax.add_collection(drawn_areas, autolim=False)
+        ax.add_collection(LineCollection(areas, colors=shades, linewidths=0.75 * width, gid="areas"), autolim=False)
         ax.add_collection(LineCollection(medians, colors=ink(), linewidths=0.6 * width, gid="medians"), autolim=False)
         drawn = Drawn()
         for number, (words, single) in enumerate(self.singles.items()):

@@ -18,15 +18,20 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 def test_plan_lists_the_stages_and_does_nothing(here):
     answer = call("plan", "small.toml")
-    head, *rows, stored, left = answer.out.splitlines()
+    head, *rows, fetched, stored, left = answer.out.splitlines()
     assert (answer.code, answer.err) == (0, "")
-    assert head.split() == ["key", "stage", "time", "memory", "basis"]
+    assert head.split() == ["key", "stage", "time", "from", "to", "memory", "basis"]
+    assert fetched == "Nothing is fetched."
     stages = json.loads(call("plan", "small.toml", "--json").out)
     assert [row.split()[0] for row in rows] == [stage["key"][:12] for stage in stages]
     assert all(row.endswith("unknown") for row in rows)
-    assert list(stages[0]) == ["key", "kind", "label", "basis", "seconds", "peak_bytes", "disk_bytes"]
+    times = ["seconds", "peak_bytes", "disk_bytes", "low_seconds", "high_seconds", "runs"]
+    assert list(stages[0]) == ["key", "kind", "label", "basis", *times]
     assert stored == f"0 of {len(stages)} stages are stored."
-    assert left == f"{len(stages)} stages are of a kind that never ran with this store: what they take is not known."
+    kinds = ", ".join(dict.fromkeys(stage["kind"] for stage in stages))
+    assert left == (
+        f"{len(stages)} stages are of kinds that never ran with this store ({kinds}): what they take is not known."
+    )
     assert not list((here / ".laconic-bench").rglob("manifest.json"))
 
 
@@ -35,13 +40,26 @@ def test_plan_says_what_is_stored_and_guesses_from_what_stages_took(here):
     store = Store(here / ".laconic-bench")
     keep(store, stages[0]["key"], kind="prepare")
     taken = {"kind": stages[1]["kind"], "label": stages[1]["label"], "seconds": 65.0, "peak_bytes": 5 << 20}
-    (store.root / "timings.jsonl").write_text(json.dumps({**taken, "disk_bytes": 3 << 20}) + "\nbroken")
-    _, first, second, *_, estimate, unknown = call("plan", "small.toml").out.splitlines()
+    other = {"kind": stages[2]["kind"], "label": "of another", "seconds": 8, "peak_bytes": 1, "disk_bytes": 0}
+    rows = [
+        {**taken, "disk_bytes": 3 << 20},
+        {**taken, "seconds": 45.0, "disk_bytes": 0},
+        other,
+        {**other, "seconds": 4},
+    ]
+    lines = [json.dumps({"disk_bytes": 0, **row}) for row in (rows[1], rows[0], *rows[2:])]
+    (store.root / "timings.jsonl").write_text("\n".join([*lines, "broken"]))
+    _, first, second, third, *_, estimate, medians, unknown = call("plan", "small.toml").out.splitlines()
     assert first.endswith("stored")
-    assert re.search(r"1:05 +5 MiB  the same stage before$", second)
+    assert re.search(r"1:05 +0:45 +1:05 +5 MiB  the same stage before \(2 times\)$", second)
+    assert re.search(r"0:06 +0:04 +0:08 +0 MiB  stages of this kind before \(2 times\)$", third)
     others = len(stages) - 1
-    assert estimate == f"Estimate for 1 of the other {others}: 1:05 of time, 5 MiB of memory at most, 3 MiB of disk."
-    assert unknown.startswith(f"{len(stages) - 2} stages are of a kind that never ran")
+    assert estimate == (
+        f"Estimate for 2 of the other {others}, one after another: 1:11 of time (from 0:49 to 1:13), 5 MiB of memory "
+        "at most, 3 MiB of disk."
+    )
+    assert medians.startswith("1 of these times are medians over stages of the same kind")
+    assert unknown.startswith(f"{len(stages) - 3} stages are of kinds that never ran")
 
 
 def test_plan_of_one_system_has_its_stages_alone(here):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,18 +13,25 @@ if TYPE_CHECKING:
     from harness.pipeline.stage import Stage
     from harness.pipeline.store.local import Artefact, Store
 
-Basis: TypeAlias = Literal["stored", "the same stage before", "stages of this kind before", "unknown"]
+Basis: TypeAlias = str
+"""``stored``, ``the same stage before``, ``stages of this kind before``, ``unknown``, or a sample."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds, peak bytes of the process and bytes on disk of one stage, and what the guess rests on."""
+    """Seconds, peak bytes of the process and bytes on disk of one stage, and what the guess rests on.
+
+    `low` and `high` are the shortest and the longest of the `runs` stages that it rests on, in seconds.
+    """
 
     stage: Stage
     basis: Basis
     seconds: float = 0.0
     peak_bytes: int = 0
     disk_bytes: int = 0
+    low: float = 0.0
+    high: float = 0.0
+    runs: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,15 +56,16 @@ def note(store: Store, artefact: Artefact) -> None:
 def estimate(store: Store, stages: Sequence[Stage]) -> list[Estimate]:
     """An estimate for each stage: nothing for what is stored, the last time of the same label, or its kind's median."""
     rows = _read(store)
-    by_label = {(row.kind, row.label): row for row in rows}
     estimates = []
     for stage in stages:
-        same = by_label.get((stage.kind, stage.label))
         alike = [row for row in rows if row.kind == stage.kind]
+        same = [row for row in alike if row.label == stage.label]
         if store.has(stage.key):
             guess = Estimate(stage, "stored")
-        elif same is not None:
-            guess = Estimate(stage, "the same stage before", same.seconds, same.peak_bytes, same.disk_bytes)
+        elif same:
+            last = same[-1]
+            facts = (last.seconds, last.peak_bytes, last.disk_bytes)
+            guess = Estimate(stage, "the same stage before", *facts, *_range(same))
         elif alike:
             guess = Estimate(
                 stage,
@@ -65,11 +73,18 @@ def estimate(store: Store, stages: Sequence[Stage]) -> list[Estimate]:
                 median(row.seconds for row in alike),
                 int(median(row.peak_bytes for row in alike)),
                 int(median(row.disk_bytes for row in alike)),
+                *_range(alike),
             )
         else:
             guess = Estimate(stage, "unknown")
         estimates.append(guess)
     return estimates
+
+
+def _range(rows: Sequence[Timing]) -> tuple[float, float, int]:
+    """The shortest time, the longest, and how many there are."""
+    seconds = [row.seconds for row in rows]
+    return min(seconds), max(seconds), len(seconds)
 
 
 def highest_peaks(store: Store) -> dict[str, int]:

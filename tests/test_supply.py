@@ -1,0 +1,107 @@
+"""Where packages and workflows come from: pins with hashes, actions by commit, rights of workflows."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+A, B = "a" * 64, "b" * 64
+
+
+@pytest.fixture(scope="module")
+def hashes():
+    sys.path.insert(0, str(ROOT / ".ci"))
+    try:
+        spec = importlib.util.spec_from_file_location("hashes", ROOT / ".ci/hashes.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(ROOT / ".ci"))
+        sys.modules.pop("wheels", None)
+    return module
+
+
+def entry(name, version, digest):
+    """A line of pip's report."""
+    return {
+        "metadata": {"name": name, "version": version},
+        "download_info": {"archive_info": {"hashes": {"sha256": digest}}},
+    }
+
+
+def test_the_file_with_hashes_belongs_to_the_constraints(hashes):
+    assert hashes.problems_of(hashes.CONSTRAINTS.read_text(), hashes.HASHED.read_text()) == []
+
+
+def test_torch_has_a_cpu_build_for_each_python(hashes):
+    _, known = hashes.read(hashes.HASHED.read_text())["torch"]
+    assert len(known) == len(hashes.PYTHONS)
+
+
+def test_a_file_is_read_as_it_was_written(hashes):
+    pins = [Requirement("b_c==2; python_version < '3.12'"), Requirement("a==1")]
+    text = hashes.write(pins, {"a": {A, B}, "b-c": {B}})
+    assert text == f'{hashes.HEAD}a==1 \\\n    --hash=sha256:{A} \\\n    --hash=sha256:{B}\nb_c==2; python_version < "3.12" \\\n    --hash=sha256:{B}\n'  # fmt: skip  # noqa: E501
+    assert {name: known for name, (_, known) in hashes.read(text).items()} == {"a": {A, B}, "b-c": {B}}
+    assert hashes.problems_of("a==1\nb-c==2; python_version < '3.12'\n", text) == [
+        'b_c==2; python_version < "3.12" stands where constraints.txt has b-c==2; python_version < "3.12"'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hashed", "problem"),
+    [
+        ("", "a is missing"),
+        (f"a==2 --hash=sha256:{A}", "a==2 stands where constraints.txt has a==1"),
+        (f"a==1 --hash=sha256:{A}\nb==1 --hash=sha256:{A}", "b is not in constraints.txt"),
+        ("a==1", "a has no hash"),
+        (f"a==1 --hash=sha256:{A[1:]}", "a has no hash"),
+        (f"a @ https://host/a.whl --hash=sha256:{A}", "a host or an option is named"),
+    ],
+)
+def test_a_file_that_does_not_belong_to_the_constraints_is_named(hashes, hashed, problem):
+    assert any(line.startswith(problem) for line in hashes.problems_of("a==1\n", hashed))
+
+
+def test_hashes_of_all_pythons_are_gathered_and_builds_for_accelerators_left_out(hashes):
+    def choose(pins, python):
+        if python == "3.14":
+            return "ERROR: no wheel of b"
+        torch = "2+cpu" if python == "3.11" else "2"
+        return [
+            entry("torch", torch, A),
+            *[entry("B", "1", B[:-4] + python[-2:] * 2) for pin in pins if "b" in str(pin)],
+        ]
+
+    pins = [Requirement("torch==2"), Requirement("b==1; python_version < '3.13'")]
+    known, problems = hashes.gather(pins, choose)
+    assert known == {"torch": {A}, "b": {B[:-4] + "1111", B[:-4] + "1212"}}
+    assert [line.split(":")[0] for line in problems] == ["CPython 3.12", "CPython 3.13", "CPython 3.14"]
+    assert "no CPU build of torch" in problems[0]
+    assert problems[2].endswith("no wheel of b")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit_and_workflows_may_only_read(path):
+    text = path.read_text()
+    uses = re.findall(r"uses: (\S+)(.*)", text)
+    assert uses
+    for action, comment in uses:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)
+        assert re.fullmatch(r"  # v\d+\.\d+\.\d+", comment)
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    writes = {name for name, job in workflow["jobs"].items() if "write" in str(job.get("permissions", {}))}
+    assert writes == ({"nightly"} if path.name == "nightly.yml" else set())
+
+
+def test_known_vulnerabilities_are_looked_up_by_schedule():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/audit.yml").read_text())
+    assert workflow[True]["schedule"]  # YAML reads the key `on` as true
+    assert "nox -s audit" in [step.get("run") for step in workflow["jobs"]["audit"]["steps"]]
