@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 from reports.figures import names
-from reports.figures.scales import text_width
+from reports.figures.scales import row_names, size_of, text_width
 from reports.figures.series import colour, dashes, hatch, ink, marker, paper
 from reports.figures.style import house_style
 from reports.figures.texts import shortened
@@ -122,7 +122,7 @@ def compose(panels: Sequence[Panel], width: float, *, legend: bool = True) -> Co
             bottom = sum(heights[row + 1 :])
             box = (place * wide, bottom, wide, heights[row] - top)
             ax = figure.add_axes((box[0] / width, box[1] / high, box[2] / width, box[3] / high))
-            _put(ax, (box[0] + 4 * em, box[1] + 3.2 * em, wide - 5.2 * em, box[3] - 3.2 * em))
+            _put(ax, (box[0] + 4 * em, box[1] + 3.85 * em, wide - 5.2 * em, box[3] - 3.85 * em))
             drawn.append(panel.draw(ax))
             axes.append(ax)
             left, below = _margins(ax, em)
@@ -136,7 +136,7 @@ def compose(panels: Sequence[Panel], width: float, *, legend: bool = True) -> Co
             part.keys = []
     keys = list(dict.fromkeys(key for part in drawn for key in part.keys))
     if legend and keys:
-        _add_legend(figure, axes, keys, width, em)
+        _add_legend(figure, axes, keys, width)
     return Composed(figure, drawn)
 
 
@@ -152,7 +152,7 @@ def _height(panel: Panel, wide: float, em: float) -> float:
     """Inches of a panel, with the labels of its horizontal axis and without its letter."""
     rows = panel.row_names()
     if rows is not None:
-        return (len(rows) * panel.row_height + 3.4) * em
+        return (len(rows) * panel.row_height + 3.9) * em
     return min(max(panel.aspect * wide, 13 * em), 25 * em)
 
 
@@ -165,13 +165,12 @@ def _put(ax: Axes, box: tuple[float, float, float, float]) -> None:
 
 def _margins(ax: Axes, em: float) -> tuple[float, float]:
     """Inches that labels need to the left of axes and below them."""
-    from matplotlib import rcParams
-
-    size = float(rcParams["ytick.labelsize"])
-    widest = max((text_width(label.get_text(), size) for label in ax.get_yticklabels()), default=0.0) / 72
+    size = size_of("ytick.labelsize")
+    texts = row_names(ax) or [label.get_text() for label in ax.get_yticklabels()]
+    widest = max((text_width(text, size) for text in texts), default=0.0) / 72
     lines = ax.get_ylabel().count("\n") + 1 if ax.get_ylabel() else 0
     left = 1.04 * widest + 1.2 * em + (1.35 * lines + 0.4 if lines else 0.0) * em
-    return left, (2.0 + 1.3 * (ax.get_xlabel().count("\n") + 1)) * em
+    return left, (2.55 + 1.3 * (ax.get_xlabel().count("\n") + 1)) * em
 
 
 def _handles(keys: Sequence[Key]) -> tuple[list[Artist], list[str]]:
@@ -193,28 +192,25 @@ def _handles(keys: Sequence[Key]) -> tuple[list[Artist], list[str]]:
     return handles, [shortened(key.text, KEY_TEXT) for key in keys]
 
 
-def _add_legend(figure: Figure, axes: Sequence[Axes], keys: Sequence[Key], width: float, em: float) -> None:
+def _add_legend(figure: Figure, axes: Sequence[Axes], keys: Sequence[Key], width: float) -> None:
     """Make room below the panels, and write the legend there."""
-    from matplotlib import rcParams
-
-    size = float(rcParams["legend.fontsize"])
+    size = size_of("legend.fontsize")
     handles, texts = _handles(keys)
     room, handle, gap = width * 72 - 4, 2.4 * size, 1.2 * size
     while max(text_width(text, size) for text in texts) + handle > room:
         longest = max(texts, key=lambda text: text_width(text, size))
         texts = [shortened(text, len(longest) - 1) if text == longest else text for text in texts]
     columns = next(n for n in range(len(texts), 0, -1) if n == 1 or _legend_width(texts, n, size, handle, gap) <= room)
-    lines = ceil(len(texts) / columns)
-    extra = (1.35 * lines * size + 0.6 * size) / 72
+    legend = figure.legend(
+        handles, texts, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=columns, borderpad=0.2, borderaxespad=0.0,
+        labelspacing=0.35, handlelength=2.0, handletextpad=0.4, columnspacing=1.2,
+    )  # fmt: skip
+    extra = legend.get_window_extent().height / figure.dpi + 0.3 * size / 72
     boxes = [ax.get_position() for ax in axes]
     wide, high = figure.get_size_inches()
     figure.set_size_inches(wide, high + extra)
     for ax, box in zip(axes, boxes, strict=True):
         _put(ax, (box.x0 * wide, box.y0 * high + extra, box.width * wide, box.height * high))
-    figure.legend(
-        handles, texts, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=columns, borderpad=0.2, borderaxespad=0.0,
-        labelspacing=0.35, handlelength=2.0, handletextpad=0.4, columnspacing=1.2,
-    )  # fmt: skip
 
 
 def _legend_width(texts: Sequence[str], columns: int, size: float, handle: float, gap: float) -> float:

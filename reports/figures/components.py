@@ -61,21 +61,27 @@ class Components(Panel):
 
     def draw(self, ax: Axes) -> Drawn:
         """Bars from the left, part beside part."""
+        from matplotlib import rcParams
+        from matplotlib.collections import PolyCollection
+
         totals, steps = self.totals(), SIZES if self.unit == "bytes" else TIMES
         name, size = next(((name, size) for name, size in steps if max(totals) >= size), steps[-1])
         frame(ax, Scale.around(name, [total / size for total in totals], zero=True), self.systems)
         starts, tips = [0.0] * len(self.systems), {}
         for place, (part, values) in enumerate(self.parts.items()):
-            rows = [(row, system) for row, system in enumerate(self.systems) if values.get(system)]
-            lengths = [values[system] / size for _, system in rows]
-            bars = ax.barh(
-                [row for row, _ in rows], lengths, 0.64, [starts[row] for row, _ in rows],
-                color=colour(place), edgecolor=paper(), hatch=hatch(place),
+            bars, words = [], []
+            for row, system in enumerate(self.systems):
+                if values.get(system):
+                    left, right = starts[row], starts[row] + values[system] / size
+                    bars.append([(left, row - 0.32), (right, row - 0.32), (right, row + 0.32), (left, row + 0.32)])
+                    words.append(f"{system}, {part}: {number(values[system], self.unit)}")
+                    starts[row] = right
+            drawn = PolyCollection(
+                bars, facecolors=colour(place), edgecolors=paper(), linewidths=rcParams["patch.linewidth"],
+                hatch=hatch(place) or None, gid=f"part-{place}",
             )  # fmt: skip
-            for bar, (row, system), length in zip(bars, rows, lengths, strict=True):
-                bar.set_gid(f"bar-{place}-{row}")
-                tips[f"bar-{place}-{row}"] = [f"{system}, {part}: {number(values[system], self.unit)}"]
-                starts[row] += length
+            ax.add_collection(drawn, autolim=False)
+            tips[f"part-{place}"] = words
         return Drawn(keys=[Key(part, "fill", place) for place, part in enumerate(self.parts)], tips=tips)
 
 

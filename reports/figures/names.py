@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from reports.figures.scales import text_width
+from reports.figures.scales import size_of, text_width
 from reports.figures.series import paper
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def places_of(ax: Axes, names: Sequence[Name]) -> list[Placed]:
     figure = ax.figure.get_figure(root=True)
     to_points = 72 / figure.dpi
     points = ax.transData.transform([(name.x, name.y) for name in names]) * to_points
-    size = float(rcParams["legend.fontsize"])
+    size = size_of("legend.fontsize")
     mark = 0.5 * float(rcParams["lines.markersize"]) + 1.5
     corners = np.asarray(ax.bbox.get_points()) * to_points
     inside = (corners[0, 0], corners[0, 1], float(figure.get_size_inches()[0] * 72) - 1, corners[1, 1])
@@ -80,13 +80,11 @@ def places_of(ax: Axes, names: Sequence[Name]) -> list[Placed]:
 
 def write(ax: Axes, placed: Sequence[Placed]) -> None:
     """Write names at their places."""
-    from matplotlib import rcParams
-
     ground = {"facecolor": paper(), "edgecolor": "none", "alpha": 0.75, "pad": 0.5}
     for at in placed:
         ax.annotate(
             at.name.text, (at.name.x, at.name.y), (at.dx, at.dy), textcoords="offset points", ha=at.ha, va=at.va,
-            gid="name", fontsize=rcParams["legend.fontsize"], annotation_clip=False, bbox=ground, zorder=2.7,
+            gid="name", fontsize=size_of("legend.fontsize"), annotation_clip=False, bbox=ground, zorder=2.7,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.figures import marks
 from reports.figures.base import Drawn, Key, Panel, Table
-from reports.figures.scales import Scale, frame
+from reports.figures.scales import Scale, frame, size_of
 from reports.figures.series import colour
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ class Nights(Panel):
 
     def draw(self, ax: Axes) -> Drawn:
         """Band, levels, steps, and the nights with links to their reports."""
-        from matplotlib import rcParams
         from matplotlib.patches import Rectangle
 
         count = len(self.nights)
@@ -122,7 +121,7 @@ class Nights(Panel):
             late = step.first > 0.8 * count
             ax.annotate(
                 f"{step.change:+.1%}", (step.first - 0.5, y.high), (-3 if late else 3, -2), textcoords="offset points",
-                ha="right" if late else "left", va="top", fontsize=rcParams["legend.fontsize"],
+                ha="right" if late else "left", va="top", fontsize=size_of("legend.fontsize"),
             )  # fmt: skip
         at = [(float(place), night.value) for place, night in enumerate(self.nights)]
         marks.points(ax, at, [0] * count, links=[night.link for night in self.nights])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
 from reports.figures.canvas import compose
+from reports.figures.scales import row_names
 from reports.figures.series import colour, dashes, marker, marker_path
 from reports.figures.style import house_style
 from reports.figures.texts import clean
@@ -64,30 +65,34 @@ def _drawing(panel: Panel) -> Xml.Element:
 
 
 def _svg(root: Xml.Element, panel: Panel, drawn: Drawn, words: str) -> Xml.Element:
-    svg = Xml.Element(
-        "svg", {"viewBox": root.get("viewBox", ""), "role": "group" if drawn.links else "img", "focusable": "false"}
-    )
+    svg = Xml.Element("svg", {"viewBox": root.get("viewBox", ""), "role": "group" if drawn.links else "img"})
     Xml.SubElement(svg, "title").text = clean(panel.caption)
     Xml.SubElement(svg, "desc").text = clean(f"{words} {panel.summary()}".strip())
     shapes = {shape.get("id", ""): shape.get("d", "") for shape in root.iter(f"{_SVG}path") if shape.get("id")}
     symbols: dict[str, str] = {}
+    strokes: dict[str, Xml.Element] = {}
     for name, leaves in _groups(root, drawn):
         tips, links = iter(drawn.tips.get(name, ())), iter(drawn.links.get(name, ()))
         for leaf in leaves:
             element = _leaf(leaf, shapes, symbols if name in drawn.tips else None)
             if element is None:
                 continue
-            tip, link, parent = next(tips, ""), next(links, ""), svg
-            if link:
-                parent = Xml.SubElement(svg, "a", {"href": link, "tabindex": "-1"})
+            tip, link, style = next(tips, ""), next(links, ""), element.get("style", "")
+            if element.tag == "path" and style.startswith("fill:none") and not tip:
+                if style in strokes:  # one path draws all lines of a style that nothing filled divides
+                    strokes[style].set("d", strokes[style].get("d", "") + element.get("d", ""))
+                    continue
+                strokes[style] = element
+            elif element.tag != "text":
+                strokes.clear()
+            parent = Xml.SubElement(svg, "a", {"href": link, "tabindex": "-1"}) if link else svg
             parent.append(element)
             if tip:
                 Xml.SubElement(element, "title").text = clean(tip)
     if symbols:
-        held = Xml.Element("defs")
+        held = Xml.SubElement(svg, "defs")
         for path, name in symbols.items():
             Xml.SubElement(held, "path", {"id": name, "d": path})
-        svg.append(held)
     return svg
 
 
@@ -200,34 +205,37 @@ def _tenths(count: int) -> str:
 
 def _axes_in_words(ax: Axes) -> str:
     """The axes and their ends, for those who cannot see them."""
-    ends = [[label.get_text() for label in axis.get_ticklabels()] for axis in (ax.xaxis, ax.yaxis)]
-    parts = []
-    for name, label, texts in (("Across", ax.get_xlabel(), ends[0]), ("Up", ax.get_ylabel(), ends[1])):
-        if label and texts:
-            parts.append(f"{name}: {' '.join(label.split())}, {texts[0]} to {texts[-1]}.")
-        elif texts:
-            parts.append(f"Rows: {', '.join(texts)}.")
+    parts = [f"{len(rows)} rows."] if (rows := row_names(ax)) else []
+    for name, axis in (("Across", ax.xaxis), ("Up", ax.yaxis)):
+        texts = [label.get_text() for label in axis.get_ticklabels()]
+        if texts:
+            parts.append(f"{name}: {' '.join(axis.get_label_text().split())}, {texts[0]} to {texts[-1]}.")
     return " ".join(parts)
 
 
 def _legend(keys: Sequence[Key]) -> Xml.Element:
     listed = Xml.Element("ul", {"class": "legend"})
+    signs: dict[str, str] = {}
     for key in keys:
         line = Xml.SubElement(listed, "li")
-        sign = Xml.SubElement(line, "svg", {"class": "swatch", "viewBox": "-12 -7 24 14", "aria-hidden": "true"})
+        sign = Xml.SubElement(line, "svg", {"class": "swatch"})
         shape = key.shape if key.shape is not None else key.colour or 0
         shade = _COLOUR.sub(_variable, _hex(colour(key.colour)))
         if key.sign == "fill":
-            Xml.SubElement(sign, "path", {"d": "M-7-6h14v12h-14z", "style": f"fill:{shade}"})
+            path, style = "M-7-6h14v12h-14z", f"fill:{shade}"
         elif key.sign == "line":
-            pattern, style = dashes(shape), f"fill:none;stroke:{shade};stroke-width:2"
+            pattern, path, style = dashes(shape), "M-12 0h24", f"fill:none;stroke:{shade};stroke-width:2"
             if not isinstance(pattern, str):
                 style += f";stroke-dasharray:{','.join(_short(2 * length) for length in pattern[1])}"
-            Xml.SubElement(sign, "path", {"d": "M-12 0h24", "style": style})
         else:
             fill, edge = ("var(--page)", shade) if key.hollow else (shade, "none")
-            Xml.SubElement(sign, "path", {"d": _outline(marker(shape)), "style": f"fill:{fill};stroke:{edge}"})
+            path, style = _outline(marker(shape)), f"fill:{fill};stroke:{edge}"
+        name = signs.setdefault(path, f"k{_symbol_name(path)}")
+        Xml.SubElement(sign, "use", {"href": f"#{name}", "style": style})
         sign.tail = clean(key.text)
+    held = Xml.SubElement(Xml.SubElement(listed, "svg"), "defs")
+    for path, name in signs.items():
+        Xml.SubElement(Xml.SubElement(held, "symbol", {"id": name, "viewBox": "-12 -7 24 14"}), "path", {"d": path})
     return listed
 
 

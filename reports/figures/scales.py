@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+ROW = "row"
+"""The gid of rows' names."""
 ROW_NAME = 24
 """Characters of a row's name that are drawn; the figure's table has all of it."""
 
@@ -79,9 +81,12 @@ def frame(ax: Axes, x: Scale, y: Scale | Sequence[str]) -> None:
         x: The horizontal scale.
         y: The vertical scale; or names of rows, which get the places 0, 1, ... from the top.
     """
+    from matplotlib.transforms import ScaledTranslation
+
     wide, high = _points(ax)
-    size = _size("xtick.labelsize")
-    ax.set_xscale("log" if x.log else "linear")
+    size = size_of("xtick.labelsize")
+    if x.log:
+        ax.set_xscale("log")
     ax.set_xlim(x.low, x.high)
     most = max(min(int(wide / (4.2 * size)), 6), 2)
     while True:
@@ -92,20 +97,30 @@ def frame(ax: Axes, x: Scale, y: Scale | Sequence[str]) -> None:
         most -= 1
     ax.set_xticks(ticks, texts)
     ax.minorticks_off()
-    ax.set_xlabel(_wrapped(x.label, wide, _size("axes.labelsize")))
+    ax.set_xlabel(_wrapped(x.label, wide, size_of("axes.labelsize")))
     if isinstance(y, Scale):
-        ax.set_yscale("log" if y.log else "linear")
+        if y.log:
+            ax.set_yscale("log")
+            ax.minorticks_off()
         ax.set_ylim(y.low, y.high)
         ticks = y.ticks(max(min(int(high / (2.6 * size)), 6), 2))
         ax.set_yticks(ticks, [y.text(tick) for tick in ticks])
-        ax.minorticks_off()
-        ax.set_ylabel(_wrapped(y.label, high, _size("axes.labelsize")), rotation_mode="anchor", ha="center")
+        ax.set_ylabel(_wrapped(y.label, high, size_of("axes.labelsize")), rotation_mode="anchor", ha="center")
     else:
         ax.set_ylim(len(y) - 0.5, -0.5)
-        ax.set_yticks(range(len(y)), [shortened(name, ROW_NAME) for name in y])
-        ax.tick_params(axis="y", length=0)
-        ax.grid(visible=False, axis="y")
+        ax.set_yticks([])
         ax.spines["left"].set_visible(False)
+        # Texts take a fifth of the time of ticks, of which a figure of twenty systems has twenty.
+        beside = ax.get_yaxis_transform() + ScaledTranslation(-size / 144, 0, ax.figure.dpi_scale_trans)
+        for row, name in enumerate(y):
+            ax.text(
+                0, row, shortened(name, ROW_NAME), ha="right", va="center", fontsize=size, transform=beside, gid=ROW
+            )
+
+
+def row_names(ax: Axes) -> list[str]:
+    """The names of rows that `frame` has written."""
+    return [text.get_text() for text in ax.texts if text.get_gid() == ROW]
 
 
 def text_width(text: str, size: float) -> float:
@@ -124,7 +139,7 @@ def _width(text: str, size: float, _family: tuple[str, ...]) -> float:
     return float(wide)
 
 
-def _size(name: Literal["axes.labelsize", "xtick.labelsize"]) -> float:
+def size_of(name: Literal["axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize"]) -> float:
     """A size of the style in points."""
     from matplotlib import rcParams
     from matplotlib.font_manager import FontProperties

@@ -25,7 +25,7 @@ SIDES = {"total": "encoded and searched", "encode": "encoded", "search": "search
 """What is timed, in words."""
 SHAPES = (2, 4)
 """Markers of single values on the rows' lines."""
-BINS = 60
+BINS = 50
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ class Ridges(Panel):
         """An area on the line of each row, with the median, and marks of single values."""
         from matplotlib import rcParams
         from matplotlib.collections import LineCollection, PolyCollection
+        from matplotlib.colors import to_rgba_array
 
         frame(ax, self.scale(), briefly(list(self.spreads)))
         areas, medians, shades = [], [], []
@@ -122,10 +123,11 @@ class Ridges(Panel):
             medians.append([(middle, ground + 0.05), (middle, ground - 0.84)])
             shades.append(colour(row))
         width = float(rcParams["lines.linewidth"])
-        ax.add_collection(
-            PolyCollection(areas, facecolors=shades, edgecolors="none", alpha=0.35, gid="fills"), autolim=False
+        fills = to_rgba_array(shades, 0.35)
+        drawn_areas = PolyCollection(
+            areas, facecolors=fills, edgecolors=shades, linewidths=0.75 * width, closed=False, gid="areas"
         )
-        ax.add_collection(LineCollection(areas, colors=shades, linewidths=0.75 * width, gid="areas"), autolim=False)
+        ax.add_collection(drawn_areas, autolim=False)
         ax.add_collection(LineCollection(medians, colors=ink(), linewidths=0.6 * width, gid="medians"), autolim=False)
         drawn = Drawn()
         for number, (words, single) in enumerate(self.singles.items()):

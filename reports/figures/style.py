@@ -61,6 +61,6 @@ def _read(user: str | Path) -> RcParams:
     if not Path(user).is_file():
         raise UserError("there is no such style", file=user, key="--style", remedy=remedy)
     try:
-        return matplotlib.rc_params_from_file(user, use_default_template=False)
+        return matplotlib.rc_params_from_file(user, fail_on_error=True, use_default_template=False)
     except (OSError, ValueError, KeyError, UnicodeError) as error:
         raise UserError(f"the style cannot be used: {error}", file=user, key="--style", remedy=remedy) from None

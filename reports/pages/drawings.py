@@ -23,10 +23,12 @@ SHAPES = "\x02shapes\x03"
 _MARK = re.compile("\x02drawing:([0-9]+)\x03")
 _STYLE = re.compile(r' style="([^"]*)"')
 _DEFS = re.compile(r"<defs>(.*?)</defs>")
-_SHAPE = re.compile(r"<path [^>]*/>")
-_ELEMENTS = {"div", "ul", "li", "svg", "title", "desc", "defs", "path", "use", "text"}
+_SHAPE = re.compile(r"<symbol .*?</symbol>|<path [^>]*/>")
+_END = '<div class="figures">'
+"""Where another row of figures begins."""
+_ELEMENTS = {"div", "ul", "li", "svg", "title", "desc", "defs", "path", "use", "text", "symbol"}
 _ATTRIBUTES = {
-    "class", "viewBox", "role", "focusable", "aria-hidden", "d", "id", "x", "y", "transform", "style", "href",
+    "class", "viewBox", "role", "d", "id", "x", "y", "transform", "style", "href",
 }  # fmt: skip
 _PLAIN = re.compile(r"[-\w .,:;#()%+]*")
 
@@ -48,7 +50,10 @@ class Drawings:
         return f"\x02drawing:{len(self._panels) - 1}\x03"
 
     def fill(self, page: str) -> str:
-        """The page with its drawings. A shape and a style that several of them have are in it once."""
+        """The page with its drawings. A shape and a style that several of them have are in it once.
+
+        So is a legend that the figure before, in the same row of figures, has too.
+        """
         drawn = self._drawn()
         shapes: dict[str, None] = {}
         styles: dict[str, str] = {}
@@ -61,14 +66,18 @@ class Drawings:
             return f' class="{styles.setdefault(match[1], f"z{len(styles)}")}"'
 
         pieces = [_STYLE.sub(named, _DEFS.sub(held, piece)) for piece in drawn]
-        filled = _MARK.sub(lambda match: pieces[int(match[1])], page)
+        pieces = [piece.replace("<svg></svg>", "").replace(" />", "/>") for piece in pieces]
+        parts = _MARK.split(page)
+        legend = ""
+        for place in range(1, len(parts), 2):
+            if _END in parts[place - 1]:
+                legend = ""
+            piece = pieces[int(parts[place])]
+            before, legend = legend, piece.partition("</ul>")[0] if piece.startswith("<ul") else ""
+            parts[place] = piece.removeprefix(f"{legend}</ul>") if legend and legend == before else piece
         rules = "".join(f".{name}{{{style}}}" for style, name in styles.items())
-        return filled.replace(
-            SHAPES,
-            f'<svg class="unseen" aria-hidden="true"><style>{rules}</style><defs>{"".join(shapes)}</defs></svg>'
-            if drawn
-            else "",
-        )
+        common = f'<svg class="unseen" aria-hidden="true"><style>{rules}</style><defs>{"".join(shapes)}</defs></svg>'
+        return "".join(parts).replace(SHAPES, common if drawn else "")
 
     def _drawn(self) -> list[str]:
         """Each panel's legend and drawing."""
@@ -109,7 +118,8 @@ def _harmless(text: str) -> bool:
     except Xml.ParseError:
         return False
     return (
-        "<!" not in text
+        whole.tag == "div"
+        and "<!" not in text
         and "<?" not in text
         and all(
             element.tag in _ELEMENTS

@@ -98,7 +98,7 @@ def test_nothing_to_draw_gives_no_figure(run_folder):
 def test_terms_of_one_number_alone_are_drawn():
     panel = term_ridges({"s": (np.asarray([64]), np.asarray([1000]))}, "x")
     assert panel.table().rows == [("s", "64", "64", "64", "1,000")]
-    (area,) = Drawing(panel).artists("areas")[0].get_segments()
+    (area,) = [path.vertices for path in Drawing(panel).artists("areas")[0].get_paths()]
     assert area[:, 1].max() == pytest.approx(0.4)
     assert area[:, 1].min() == pytest.approx(0.4 - 0.8)
     assert area[area[:, 1].argmin(), 0] == pytest.approx(64, rel=0.05)

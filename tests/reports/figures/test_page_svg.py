@@ -1,0 +1,97 @@
+"""Figures as SVG for the page: the same each time, text as text, colours by name, words for screen readers."""
+
+import re
+from hashlib import sha256
+from xml.etree import ElementTree as Xml
+
+import pytest
+from panels import PANELS, differences, nights, trade_off
+
+from reports.figures.beside import EACH, draw_beside, drawn_here
+from reports.figures.digest import digest
+from reports.figures.page_svg import COLOURS, drawings
+
+HOSTILE = "a\x00<script>&\ud800 $x_1$ 汉字"
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return dict(zip(PANELS, drawn_here(list(PANELS.values())), strict=True))
+
+
+def test_the_structure_of_a_figure_is_the_same_each_time_and_in_another_process(drawn):
+    again = drawn_here(list(PANELS.values())[::-1])[::-1]
+    hashes = [sha256(text.encode()).hexdigest() for text in drawn.values()]
+    assert [sha256(text.encode()).hexdigest() for text in again] == hashes
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_a_figure_has_words_its_text_and_the_pages_colours_alone(drawn, name):
+    whole = Xml.fromstring(drawn[name])  # noqa: S314 - made here
+    svg = whole.find("svg[@viewBox]")
+    assert svg.find("title").text == PANELS[name].caption
+    assert len(svg.find("desc").text) > 20
+    assert svg.get("role") == ("group" if "nights" in name else "img")
+    assert len(svg.findall("text")) > 3
+    assert "date" not in drawn[name]
+    assert not re.search(r"#[0-9a-f]{6}\b|font|metadata|xlink", drawn[name])
+    assert set(re.findall(r"var\(--(\w+)\)", drawn[name])) <= set(COLOURS.values())
+    shapes = {shape.get("id") for shape in whole.iter() if shape.get("id")}
+    assert {use.get("href").removeprefix("#") for use in whole.iter("use")} <= shapes
+
+
+def test_every_point_says_what_it_is(drawn):
+    points = trade_off().points
+    titles = [title.text for title in Xml.fromstring(drawn["trade-off"]).iter("title")]  # noqa: S314 - made here
+    assert len(titles) == 1 + len(points)
+    assert [text.partition(": ")[0] for text in titles[1:]] == [point.system for point in points]
+
+
+def test_points_of_nights_lead_to_their_reports(drawn):
+    links = list(Xml.fromstring(drawn["nights"]).iter("a"))  # noqa: S314 - made here
+    assert len(links) == sum(bool(night.link) for night in nights().nights)
+    assert {link.get("href") for link in links} == {"../n/report.html"}
+    assert all(link[0].find("title").text.startswith("night ") for link in links)
+
+
+def test_a_line_of_the_drawing_goes_where_its_numbers_are():
+    """The rewriting keeps places to a tenth of a unit."""
+    (whole,) = drawings([differences()])
+    lines = [path.get("d") for path in whole.iter("path") if "s0" in path.get("style", "")]
+    start, *steps = re.findall(r"-?\d*\.?\d+", lines[0])[1::2]
+    heights = [float(start)]
+    for step in steps:
+        heights.append(heights[-1] + float(step))
+    gaps = differences().gaps
+    least, most = min(heights), max(heights)
+    assert (heights[0] - least) / (most - least) == pytest.approx(0, abs=0.01)
+    middle = (max(gaps) - 0) / (max(gaps) - min(gaps))
+    zero = next(p.get("d") for p in whole.iter("path") if "dasharray" in p.get("style", ""))
+    assert (float(zero.split()[1].partition("l")[0]) - least) / (most - least) == pytest.approx(middle, abs=0.01)
+
+
+def test_names_from_others_stay_text():
+    point = trade_off(2)
+    hostile = [type(p)(p.place, HOSTILE + str(p.place), p.cost, p.gain) for p in point.points]
+    panel = type(point)(caption=HOSTILE, collection="c", metric="m", points=hostile)
+    (text,) = drawn_here([panel])
+    assert "<script" not in text
+    assert "\x00" not in text
+    assert "$x_1$" in text
+
+
+def test_processes_beside_each_other_draw_the_same(drawn):
+    panels = list(PANELS.values()) * 2
+    assert len(panels) > EACH
+    assert draw_beside(panels) == list(drawn.values()) * 2
+
+
+def test_a_digest_is_of_all_data():
+    assert digest(trade_off()) == digest(trade_off())
+    every = {digest(panel) for panel in PANELS.values()}
+    assert len(every) == len(PANELS)
+    changed = differences()
+    gaps = [*changed.gaps[:-1], changed.gaps[-1] - 1e-12]
+    assert digest(type(changed)(caption="Differences.", collection="c", first="a", second="b", gaps=gaps)) not in every
+    with pytest.raises(TypeError, match="cannot hold set"):
+        digest(type(changed)(caption="x", first="a", second="b", gaps={1.0}))
