@@ -6,6 +6,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from harness.errors import UserError, allowed
@@ -130,28 +131,40 @@ def latex_table(shown: Shown, around: Float = FLOAT) -> str:
     )  # fmt: skip
 
 
-def _side_by_side(shown: Shown, room: int) -> Iterator[list[int]]:
+def _side_by_side(shown: Shown, room: int) -> list[list[int]]:
     """The places of the columns of each block; a block has one column at least.
 
-    Columns under one head stay together where all of them fit.
+    Columns under one head stay together where all of them fit. Where all columns have one head, or none, each block has
+    about as many.
     """
+    blocks = list(_filled(shown, room))
+    if len({over for over, _ in shown.heads}) == 1:
+        size = ceil(len(shown.heads) / len(blocks))
+        even = [list(range(len(shown.heads)))[start : start + size] for start in range(0, len(shown.heads), size)]
+        if all(_together(shown, places) <= room for places in even):
+            return even
+    return blocks
+
+
+def _filled(shown: Shown, room: int) -> Iterator[list[int]]:
+    """Blocks of as many columns as fit."""
     places: list[int] = []
-    taken = 0
     for _, group in groupby(range(len(shown.heads)), key=lambda place: shown.heads[place][0] or place):
         own = list(group)
-        together = sum(_width(shown, place) + GAP for place in own)
-        if places and together <= room < taken + together:
+        if places and _together(shown, own) <= room < _together(shown, [*places, *own]):
             yield places
-            places, taken = [], 0
+            places = []
         for place in own:
-            wide = _width(shown, place) + GAP
-            if places and taken + wide > room:
+            if places and _together(shown, [*places, place]) > room:
                 yield places
-                places, taken = [], 0
+                places = []
             places.append(place)
-            taken += wide
     if places:
         yield places
+
+
+def _together(shown: Shown, places: Sequence[int]) -> int:
+    return sum(_width(shown, place) + GAP for place in places)
 
 
 def _width(shown: Shown, place: int) -> int:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.runs.read import load_run
-from reports.exports.latex_table import Cell, Float, Group, Row, Shown, latex_table
+from reports.exports.latex_table import Cell, Float, Group, Row, Shown, _side_by_side, latex_table
 from reports.exports.paper_tables import FORMS, _joined, _letter, table
 from reports.exports.quoted import read_quoted
 
@@ -141,6 +143,17 @@ def test_columns_of_one_collection_stay_together_and_tall_tables_are_two():
         assert text.count(r"\begin{table}") == text.count(r"\end{table}") == floats
         assert text.count(r"\label{tab:x}") == 1
         assert (r"\caption{Table~\ref{tab:x}, continued}" in text) == (floats == 2)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(0, 3))
+def test_every_column_stands_in_one_block(widths, several):
+    heads = [(str(place % several) if several else "", "x" * width) for place, width in enumerate(widths)]
+    shown = Shown(sorted(heads), [Group("", [Row("a", "s", [Cell("1")] * len(heads))])])
+    blocks = _side_by_side(shown, 60)
+    assert [place for block in blocks for place in block] == list(range(len(heads)))
+    assert all(sum(len(shown.heads[place][1]) + 2 for place in block) <= 60 for block in blocks)
+    if not several and len(set(widths)) == 1:
+        assert max(map(len, blocks)) - min(map(len, blocks)) < len(blocks)
 
 
 def test_a_caption_or_a_label_makes_it_float(run_folder):
