@@ -1,19 +1,17 @@
 """JUnit XML, Markdown, the feed and the page of one night."""
 
 import json
-import shutil
 from dataclasses import replace
 from datetime import timedelta
 from xml.etree import ElementTree as Xml
 
 import pytest
 from hostile_night import HOSTILE, START, histories, hostile_night
+from in_browser import needs_browser, opened, violations
 
 from harness.nightly import summaries
 from reports.pages.trend_page import write_trend
 from reports.sections.night_changes import news
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def test_junit_counts_what_it_holds():
@@ -117,35 +115,27 @@ def test_the_page_marks_the_step_and_escapes_names(tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_the_page_in_a_browser(tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api")
+@needs_browser
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+def test_the_page_in_a_browser(tmp_path, width, scheme):
     series = histories(tmp_path)
     (tmp_path / "n39").mkdir()
     (tmp_path / "n39/report.html").write_text("x")
-    page_file = tmp_path / "index.html"
-    write_trend(
-        page_file, hostile_night(), {k: v for k, v in series.items() if not k[2].startswith("smallest")}, series
-    )
-    problems, requests = [], []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for width, scheme in ((390, "light"), (1280, "dark")):
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            page.on("console", lambda message: problems.append(message.text))
-            page.on("request", lambda request: requests.append(request.url))
-            page.goto(page_file.as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.locator("figure > svg").count() == 2
-            assert page.locator("figure > svg").first.bounding_box()["width"] > 200
-            first = page.locator("svg a use").first.bounding_box()
-            assert first["width"] > 0
-            assert first["height"] > 0
-            assert page.locator("svg a[href]").count() == 2  # the one report that is kept, in both figures
-            assert page.locator(".state strong").inner_text() == "1 regression"
-            text = page.locator("figure > svg").first.locator("text")
-            sizes = [box["height"] for box in (text.nth(i).bounding_box() for i in range(text.count())) if box]
-            assert min(sizes) > 8
-        browser.close()
-    assert problems == []
-    assert set(requests) == {page_file.as_uri()}
+    file = tmp_path / "index.html"
+    write_trend(file, hostile_night(), {k: v for k, v in series.items() if not k[2].startswith("smallest")}, series)
+    with opened(file, width=width, scheme=scheme) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator(".state strong").inner_text() == "1 regression"
+        assert page.get_by_text("1 change within the noise").is_visible()
+        assert page.locator(".since").get_by_text("something changed").nth(1).is_hidden()
+        assert page.locator(".curves svg").count() == 2
+        assert violations(page) == []  # it opens what is folded
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("figure > svg").count() == 2
+        assert page.locator("figure > svg").first.bounding_box()["width"] > 200
+        first = page.locator("svg a use").first.bounding_box()
+        assert first["width"] > 0
+        assert first["height"] > 0
+        assert page.locator("svg a[href]").count() == 4  # the one report that is kept, in both figures and both curves
+        heights = "texts => texts.map(text => text.getBoundingClientRect().height).filter(Boolean)"
+        assert min(page.locator("figure > svg").first.locator("text").evaluate_all(heights)) > 8
