@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from harness.claims.evidence import Evidence
 from harness.claims.judge import judge
+from harness.errors import UserError
+from harness.runs.layout import RUN
 from harness.runs.suites import documents_of
 from harness.spec.claim import ClaimSpec
 
@@ -22,9 +26,27 @@ def verdicts(run: RunData, baseline: RunData | None = None) -> list[Verdict]:
         baseline: Another run that has the baselines; `run` itself where None.
     """
     theirs = None if baseline is None else evidence(baseline)
-    claims = [ClaimSpec.model_validate(claim) for claim in run.facts["claims"]]
+    claims = claims_of(run)
     ours = evidence(run)
     return [verdict for claim in claims for verdict in judge(claim, ours, theirs)]
+
+
+def claims_of(run: RunData) -> list[ClaimSpec]:
+    """The claims that a run folder names.
+
+    Raises:
+        UserError: They are none that a spec can state.
+    """
+    try:
+        return [ClaimSpec.model_validate(claim) for claim in run.facts["claims"]]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UserError(
+            f"a claim is none that a spec can state: {first['msg']}",
+            file=run.folder / RUN,
+            key=".".join(("claims", *map(str, first["loc"]))),
+            remedy="run the experiment again",
+        ) from None
 
 
 def evidence(run: RunData) -> Evidence:

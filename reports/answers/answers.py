@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.claims.judge_run import verdicts
-from harness.spec.claim import ClaimSpec
+from harness.claims.judge_run import claims_of, verdicts
 from reports.answers.assumptions import assumptions
 from reports.answers.changes import would_change
 from reports.answers.costs import costs
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.claims import Verdict
     from harness.runs.read import RunData
+    from harness.spec.claim import ClaimSpec
 
 ANSWERS = {
     "supported": "Yes", "contradicted": "No", "inconclusive": "Not settled", "not comparable": "Not comparable",
@@ -65,7 +65,7 @@ def answers(run: RunData, name: str = "") -> list[ClaimAnswers]:
     by_claim: dict[str, list[Verdict]] = {}
     for verdict in verdicts(run):
         by_claim.setdefault(verdict.claim, []).append(verdict)
-    specs = {str(claim["name"]): ClaimSpec.model_validate(claim) for claim in run.facts["claims"]}
+    specs = {claim.name: claim for claim in claims_of(run)}
     return [_of(run, specs[claim], own, name) for claim, own in by_claim.items()]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.claims.judge_run import verdicts
+from harness.claims.judge_run import claims_of, verdicts
 from harness.claims.verdict import RATIOS
 from harness.metrics import over_suite
 from harness.runs.suites import over, suites_and_others, systems_of
-from harness.spec.claim import ClaimSpec
 from harness.spec.suite import Suite
 from reports.formatting import interval, number
 from reports.latex import Tex, escaped
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from harness.claims import Verdict
     from harness.records import Record
     from harness.runs.read import RunData
+    from harness.spec.claim import ClaimSpec
     from reports.paper.names import Key
 
 RULE = (
@@ -116,7 +116,7 @@ def _of_record(run: RunData, name: str, row: Record) -> Iterator[Macro]:
 
 
 def _of_verdict(run: RunData, name: str, verdict: Verdict) -> Iterator[Macro]:
-    claim = next(claim for row in run.facts["claims"] if (claim := ClaimSpec.model_validate(row)).name == verdict.claim)
+    claim = next(claim for claim in claims_of(run) if claim.name == verdict.claim)
     key = (name, "claim", verdict.claim, verdict.collection)
     repeats = not run.metric(claim.metric).timed
     yield Macro((*key, "Verdict"), escaped(verdict.word), verdict.sentence, repeats)

@@ -17,7 +17,7 @@ from harness.encoders.weights.sentence_transformers_folder import Contract, read
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from harness.encoders.backbones.transformers_decoder import Decoder
@@ -244,6 +244,7 @@ def train_model(
 
 def _backbone(config: Configuration, tensors: Mapping[str, torch.Tensor]) -> Llama | Decoder:
     """Our own Llama, or transformers' network for other types; weights are not initialised before they are replaced."""
+    _check_layers(config, tensors)
     try:
         backbone = _llama(config, tensors) if config.get("model_type") == "llama" else _decoder(config, tensors)
     except RuntimeError as error:
@@ -262,6 +263,7 @@ def check_shapes(config: Configuration, shapes: Mapping[str, tuple[int, ...]]) -
     Raises:
         UserError: They do not, or the backbone is not supported.
     """
+    _check_layers(config, shapes)
     with torch.device("meta"):
         if config.get("model_type") == "llama":
             needed = Llama(Shape.read(config)).state_dict()
@@ -273,6 +275,13 @@ def check_shapes(config: Configuration, shapes: Mapping[str, tuple[int, ...]]) -
         there, wanted = shapes.get(name), tuple(needed[name].shape) if name in needed else None
         if there != wanted:
             raise _unfit(f"{name} should be {wanted or 'missing'}, and is {there or 'missing'}")
+
+
+def _check_layers(config: Configuration, names: Iterable[str]) -> None:
+    """Refuse more layers than there are weights of, before so many are made."""
+    there = {name.split(".")[1] for name in names if name.startswith("layers.")}
+    if config["num_hidden_layers"] > len(there):
+        raise _unfit(f"it has {config['num_hidden_layers']} layers, and there are weights of {len(there)}")
 
 
 def _unfit(what: str) -> UserError:

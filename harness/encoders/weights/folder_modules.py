@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.encoders.weights.configuration import FILE as CONFIG
+from harness.encoders.weights.inside import is_below
 from harness.encoders.weights.sentence_transformers_folder import read_modules
 from harness.errors import UserError
 
@@ -58,6 +59,8 @@ def _routed(module: FolderModule) -> Iterator[FolderModule]:
     )
     try:
         types = json.loads(file.read_text(encoding="utf-8"))["types"]
+        if not all(is_below(name) for name in types):
+            raise ValueError("a route leads out of the model's folder")
         yield from (FolderModule(str(type), module.folder / name) for name, type in types.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(

@@ -52,7 +52,7 @@ class GgufFile:
         with self._read("not a GGUF file"):
             check_bounds(path)
             self.reader = GGUFReader(str(path))
-        kind = self._text("general.architecture")
+            kind = self._text("general.architecture")
         if kind != "llama":
             raise UserError(
                 f"the file holds a model of type {kind!r}, not a Llama",

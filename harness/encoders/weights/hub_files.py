@@ -7,6 +7,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from harness.encoders.weights.inside import is_below
+from harness.errors import UserError
 from harness.hub import Wanted, damage, remove_damaged
 
 if TYPE_CHECKING:
@@ -62,6 +64,10 @@ def from_hub(name: str, revision: str | None, key: str, part: Part = "model") ->
 
 
 def _snapshot(wanted: Wanted, files: Sequence[str]) -> Path:
+    if wanted.revision is not None and not is_below(wanted.revision):
+        raise UserError(
+            f"{wanted.revision!r} can be no revision", key=wanted.key, remedy="give a commit, a branch or a tag"
+        )
     from huggingface_hub import snapshot_download
 
     try:

@@ -10,8 +10,8 @@ from pydantic import model_validator
 from harness.encoders.weights.configuration import FILE, Configuration, read_configuration
 from harness.encoders.weights.hub_files import commit_of, digest
 from harness.encoders.weights.source import Source, fingerprint, in_wheel, local, named_on_hub, place_of
-from harness.encoders.weights.stored import check_whole
-from harness.encoders.weights.tokenizer_files import read_tokenizer
+from harness.encoders.weights.stored import check_whole, opened
+from harness.encoders.weights.tokenizer_files import check_vocabulary, read_tokenizer
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class Backbone(Source):
 
             gguf = GgufFile(place)
             tokenizer = gguf.tokenizer() if self.tokenizer is None else self._tokenizer(self._tokenizer_folder(place))
+            check_vocabulary(tokenizer, gguf.config().get("vocab_size"), place, "backbone.tokenizer")
             return Pretrained(gguf.config(), tokenizer, lambda layers: _tensors(gguf.weights(layers)))
         if not (place / FILE).is_file() and (place / "adapter_config.json").is_file():
             raise UserError(
@@ -122,9 +123,11 @@ class Backbone(Source):
             )
         configuration = read_configuration(place, "backbone")
         folder = self._tokenizer_folder(place)
+        tokenizer = self._tokenizer(folder)
+        check_vocabulary(tokenizer, configuration.get("vocab_size"), folder, "backbone.tokenizer")
         return Pretrained(
             configuration,
-            self._tokenizer(folder),
+            tokenizer,
             lambda layers: _from_safetensors(place, layers),
             _commits({str(self.model): place, self.tokenizer or str(self.model): folder}),
             files=tuple(check_whole(place)),
@@ -184,8 +187,6 @@ def layer_of(name: str) -> int:
 
 
 def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
-    from safetensors import safe_open
-
     files = check_whole(folder)
     if not files:
         raise UserError(
@@ -193,9 +194,9 @@ def _from_safetensors(folder: Path, layers: int) -> dict[str, torch.Tensor]:
         )
     tensors: dict[str, torch.Tensor] = {}
     for file in files:
-        with safe_open(str(file), framework="pt") as opened:
-            for stored in opened.keys():  # noqa: SIM118 - not a mapping
+        with opened(file) as mapped:
+            for stored in mapped.keys():  # noqa: SIM118 - not a mapping
                 name = usual_name(stored)
                 if layer_of(name) < layers:
-                    tensors[name] = opened.get_tensor(stored)
+                    tensors[name] = mapped.get_tensor(stored)
     return tensors

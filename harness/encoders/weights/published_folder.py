@@ -12,7 +12,9 @@ from harness.encoders.weights.configuration import read_configuration
 from harness.encoders.weights.folder_modules import MODULES, FolderModule, modules_of
 from harness.encoders.weights.own_code import check_code, copy_code, needed_code
 from harness.encoders.weights.sentence_transformers_folder import LIBRARY, POOLING, TRANSFORMER
-from harness.encoders.weights.stored import check_whole, put
+from harness.encoders.weights.stored import check_whole, put, read_header, weight_files
+from harness.encoders.weights.tokenizer_files import FILE as TOKENIZER
+from harness.encoders.weights.tokenizer_files import check_vocabulary, read_tokenizer
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ ENCODERS_ALONE = {
     "longt5": "LongT5EncoderModel",
 }
 """Networks of which the library loads the encoder alone."""
+LAYERS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
+"""Keys of the number of layers."""
+MOST_LAYERS = 1000
+"""As many are made at once without a thought."""
 UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.py", ".git*", ".cache")
 """Files that are never copied: weights that can run code when they are read, other formats, code."""
 MODES = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
@@ -190,7 +196,27 @@ def check_networks(folder: Path, kind: Kind) -> None:
     listed = modules_of(folder)
     for module in listed or [FolderModule(TRANSFORMER, folder)]:
         if module.name in NETWORKS:
+            _check_sizes(module)
             _check_complete(module, "fill-mask" if kind == "sparse" and not listed else None)
+
+
+def _check_sizes(module: FolderModule) -> None:
+    """Refuse more layers than weights, before so many are made, and a tokenizer of another model."""
+    settings = _settings(module.folder / CONFIG)
+    weights = sum(len(read_header(file)) for file in weight_files(module.folder))
+    for key in LAYERS:
+        layers = settings.get(key)
+        # Some networks use the weights of one layer several times.
+        if isinstance(layers, int) and layers > max(weights, MOST_LAYERS):
+            raise UserError(
+                f"the configuration has {layers} layers, and there are {weights} weights",
+                file=module.folder / CONFIG,
+                key=key,
+                remedy="use the config.json that belongs to the weights",
+            )
+    rows, tokenizer = settings.get("vocab_size"), module.folder / TOKENIZER
+    if isinstance(rows, int) and tokenizer.is_file():
+        check_vocabulary(read_tokenizer(tokenizer, "model"), rows, tokenizer, "model")
 
 
 def _check_complete(module: FolderModule, task: str | None) -> None:

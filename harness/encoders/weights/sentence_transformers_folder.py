@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from harness.encoders.weights.configuration import class_names
+from harness.encoders.weights.inside import is_below
 from harness.encoders.weights.stored import load_tensors, read_header, weight_files
 from harness.errors import UserError
 
@@ -269,7 +270,7 @@ def read_modules(file: Path) -> list[Module]:
     """
     try:
         modules = json.loads(file.read_text(encoding="utf-8"))
-        return [Module(type=str(module["type"]), path=str(module.get("path", ""))) for module in modules]
+        listed = [Module(type=str(module["type"]), path=str(module.get("path", ""))) for module in modules]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(
             "this is no list of modules with a type each",
@@ -277,6 +278,15 @@ def read_modules(file: Path) -> list[Module]:
             key="model",
             remedy="save the model again with sentence-transformers",
         ) from None
+    for module in listed:
+        if not is_below(module["path"]):
+            raise UserError(
+                f"the path {module['path']!r:.80} of a module leads out of the model's folder",
+                file=file,
+                key="model",
+                remedy="do not use this model: a model's files lie in its own folder",
+            )
+    return listed
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from harness.encoders.base import EncoderTypeBase, HubName
 from harness.encoders.hardware import Dtype, Hardware
 from harness.encoders.weights.hub_files import digest, from_hub
+from harness.encoders.weights.inside import check_links
 from harness.encoders.weights.prompts import Prompted
 from harness.errors import UserError
 from harness.spec.params import Params
@@ -58,12 +59,15 @@ def local(model: str, key: str = "model") -> Path | None:
     """The file or folder of this name; None for what can only be a name on the Hub.
 
     Raises:
-        UserError: It is written as a path, and nothing is there.
+        UserError: It is written as a path, and nothing is there; or the folder has links that lead out of it.
     """
     path = at_home(model, key)
     if path.exists():
+        if path.is_dir():
+            check_links(path, key)
         return path
-    if model.startswith((".", "/", "~")) or model.endswith((".gguf", ".json", "/")) or model.count("/") != 1:
+    written_as_path = model.startswith((".", "/", "~")) or model.endswith((".gguf", ".json", "/"))
+    if written_as_path or ".." in model or model.count("/") != 1:
         raise UserError(
             "there is no such model", file=path, key=key, remedy="give an existing folder, or OWNER/NAME on the Hub"
         )

@@ -10,14 +10,16 @@ import json
 import math
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from harness.encoders.weights.inside import is_own_file
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
 
@@ -26,6 +28,8 @@ INDEX = "model.safetensors.index.json"
 FLOATS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 """The format's names of the dtypes that models are computed in here -> torch's."""
 
+MOST_HEADER = 100_000_000
+"""Bytes of the longest header that the format's own library reads."""
 BYTES = {"F32": 4, "BF16": 2, "F16": 2}
 """Bytes of a value of each of them."""
 
@@ -84,6 +88,8 @@ def tensors_in(file: Path) -> list[StoredTensor]:
     try:
         with file.open("rb") as stream:
             start = 8 + int.from_bytes(stream.read(8), "little")
+            if start - 8 > MOST_HEADER:
+                raise ValueError(f"its header is said to have {start - 8} bytes; the format allows {MOST_HEADER}")
             if start > whole:
                 raise ValueError("its header is cut off")
             header = json.loads(stream.read(start - 8))
@@ -122,10 +128,14 @@ def weight_files(folder: Path) -> list[Path]:
     if not index.is_file():
         return [usual] if usual.is_file() else sorted(folder.glob("*.safetensors"))
     try:
-        files = sorted({folder / name for name in json.loads(index.read_bytes())["weight_map"].values()})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        names = list(json.loads(index.read_bytes())["weight_map"].values())
+        if strange := [name for name in names if not is_own_file(name)]:
+            raise ValueError(f"it names {strange[0]!r:.80}, which is no file of this folder")
+        files = sorted({folder / name for name in names})
+        missing = [file for file in files if not file.is_file()]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise _damaged(index, str(error)) from None
-    if missing := [file for file in files if not file.is_file()]:
+    if missing:
         what = f"the file is missing; {INDEX} names {len(files)} files"
         raise UserError(what, file=missing[0], key="model", remedy=f"get the file, or remove a stale {INDEX}")
     if usual.is_file() and usual not in files:
@@ -186,17 +196,44 @@ def load_tensors(file: Path, dtype: torch.dtype | None, device: str) -> dict[str
     Raises:
         UserError: The file is damaged or cut off.
     """
-    from safetensors import safe_open
-
     tensors = {}
-    with safe_open(str(file), framework="pt") as mapped:
-        for stored in read_header(file):
+    header = read_header(file)
+    with opened(file) as mapped:
+        for stored in header:
             name = FLOATS.get(stored.dtype)
             if name is None or dtype is None or (device == "cpu" and f"torch.{name}" == str(dtype)):
                 tensors[stored.name] = mapped.get_tensor(stored.name).to(device)
             else:
                 tensors[stored.name] = stored.read().to(device, dtype)
     return tensors
+
+
+class MappedTensors(Protocol):
+    """An open file of weights."""
+
+    def keys(self) -> list[str]:
+        """Names of its tensors."""
+        ...
+
+    def get_tensor(self, name: str) -> torch.Tensor:
+        """One of them, mapped."""
+        ...
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[MappedTensors]:
+    """A file of weights, mapped by the format's own library.
+
+    Raises:
+        UserError: The library does not read it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(file), framework="pt") as mapped:
+            yield mapped
+    except SafetensorError as error:
+        raise _damaged(file, " ".join(str(error).split())[:300]) from None
 
 
 def write_tensors(

@@ -57,6 +57,36 @@ def read_tokenizer(folder: Path, key: str) -> str:
         ) from None
 
 
+def check_vocabulary(tokenizer: str, rows: int | None, file: Path, key: str) -> None:
+    """Refuse a tokenizer that belongs to another model, as far as its size tells.
+
+    Tokens that were added to it may lie past the embedding: texts do not have them.
+
+    Args:
+        tokenizer: Text of a tokenizer.json.
+        rows: Of the model's embedding; None where they are not known.
+        file: Where the tokenizer lies.
+        key: The setting that names it.
+
+    Raises:
+        UserError: It has numbers that the embedding has not, or fills less than half of the embedding.
+    """
+    from tokenizers import Tokenizer
+
+    numbers = Tokenizer.from_str(tokenizer).get_vocab(with_added_tokens=False).values()
+    if not rows or not numbers:
+        return
+    whole = Tokenizer.from_str(tokenizer).get_vocab_size(with_added_tokens=True)
+    if max(numbers) >= rows or 2 * whole < rows:
+        raise UserError(
+            f"the tokenizer has {whole} tokens, numbered up to {max(numbers)}, and the model's embedding has {rows} "
+            "rows: it belongs to another model",
+            file=file,
+            key=key,
+            remedy="use the tokenizer that was saved with the model",
+        )
+
+
 def smallest_limit(*limits: float | None) -> int | None:
     """The smallest of some limits of tokens; None where none of them limits anything."""
     # A tokenizer without a limit says 1e30.
