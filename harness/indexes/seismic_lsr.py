@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
     from harness.vectors import Vectors
 
-ENGINE, VERSION = "seismic", 1
+ENGINE, VERSION = "seismic", 2
 WHEELS = "CPython 3.11 alone"
 CLASSES = {
     "large": ("SeismicDatasetLV", "SeismicIndexLV"),
     "small": ("SeismicDataset", "SeismicIndex"),
     "dotvbyte": ("SeismicDataset", "SeismicIndexDotVByte"),
 }
+HIGHEST = 255 / 64
+"""The highest weight that `dotvbyte` holds, in steps of 1/64; it would store every higher one as that."""
 LABELS = {"Forward Index": "forward index", "packed_postings": "document numbers", "block_offsets": "offsets"}
 LABELS |= {"summaries": "summaries", "Knn": "graph links"}
 Strings: TypeAlias = "NDArray[np.str_]"
@@ -86,7 +88,7 @@ class SeismicParams(Params):
     """Parameters of Seismic, for building and for searching."""
 
     variant: Literal["large", "small", "dotvbyte"] = "large"
-    """Term numbers of 32 bits, of 16 bits, or of 16 bits with compressed forward index."""
+    """Term numbers of 32 bits, of 16 bits, or of 16 bits with compressed forward index, whose weights have 8 bits."""
     n_postings: int = Field(default=3500, ge=1)
     """Mean postings kept a term."""
     centroid_fraction: float = Field(default=0.1, gt=0, le=1)
@@ -104,31 +106,38 @@ class SeismicParams(Params):
     query_cut: int = Field(default=10, ge=1)
     """Heaviest query terms whose lists are visited."""
     heap_factor: float = Field(default=0.7, gt=0, le=1)
-    """A cluster is skipped when its summary is below the k-th score divided by this."""
+    """A cluster is skipped when its summary is below the k-th score times this: the lower, the more is searched. The
+    smaller the summaries, the lower it must be."""
     build_threads: int = Field(default=1, ge=1)
     """Threads of the build."""
 
 
 class SeismicHeader(Header):
-    """Parameters, and terms of the vocabulary; Seismic's own file has the rest."""
+    """Parameters, terms of the vocabulary, and by how much weights were multiplied; Seismic's own file has the rest."""
 
     params: SeismicParams
     terms: int
+    scale: float
 
 
 @register("seismic")
 class Seismic(IndexBase[SeismicParams]):
-    """Approximate; scores of what it finds are those of its 16-bit weights."""
+    """Approximate; scores of what it finds are those of its weights as stored, in 16 bits or, as `dotvbyte`, in 8."""
 
     Params: ClassVar[type[Params]] = SeismicParams
-    supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("float16",))
+    supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("float16", "u8"))
     libraries: ClassVar[tuple[str, ...]] = ("numba", "numpy", "pyseismic-lsr", "scipy")
     search_params: ClassVar[tuple[str, ...]] = ("query_cut", "heap_factor")
 
     def __init__(self, params: SeismicParams) -> None:
         self.params = params
-        self.terms = 0
+        self.terms, self.scale = 0, 1.0
         self.index: SeismicIndex | None = None
+
+    @classmethod
+    def codec(cls, params: SeismicParams) -> str:
+        """How a weight is stored."""
+        return "u8" if params.variant == "dotvbyte" else "float16"
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Hand every document to Seismic's dataset, then build over it."""
@@ -141,11 +150,13 @@ class Seismic(IndexBase[SeismicParams]):
             raise UserError(
                 "the vectors use more than 65,536 terms", key="variant", remedy='set variant = "large" for seismic'
             )
+        self.scale = HIGHEST / float(rows.data.max()) if self.params.variant == "dotvbyte" else 1.0
+        weights = rows.data * np.float32(self.scale)
         names = np.arange(self.terms).astype(seismic.get_seismic_string())
         classes = CLASSES[self.params.variant]
         dataset = getattr(seismic, classes[0])()
         for number, (begin, end) in enumerate(zip(rows.indptr[:-1], rows.indptr[1:], strict=True)):
-            dataset.add_document(str(number), names[rows.indices[begin:end]], rows.data[begin:end])
+            dataset.add_document(str(number), names[rows.indices[begin:end]], weights[begin:end])
         settings = self.params.model_dump(exclude={"variant", "build_threads", *self.search_params})
         build = getattr(seismic, classes[1]).build_from_dataset
         self.index, _ = quietly(
@@ -177,7 +188,7 @@ class Seismic(IndexBase[SeismicParams]):
         best = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(parts)
         for result in lists:
             if result:
-                best[int(result[0][0])] = _documents(result)
+                best[int(result[0][0])] = _documents(result, self.scale)
         return hits(best, k)
 
     def searcher(self, k: int, *, threads: int = 1) -> Searcher:
@@ -195,7 +206,7 @@ class Seismic(IndexBase[SeismicParams]):
             return search("0", *query, k=k, query_cut=cut, heap_factor=factor, n_knn=graph, sorted=True)
 
         def finish(_: object, results: Results) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-            return _documents(results)
+            return _documents(results, self.scale)
 
         return PeerSearcher(prepare, answer, finish, k)
 
@@ -203,14 +214,14 @@ class Seismic(IndexBase[SeismicParams]):
         """Seismic's own file."""
         index = built(self.index)
         quietly(lambda: index.save(str(directory / "index")))
-        seal(directory, ENGINE, VERSION, SeismicHeader(params=self.params, terms=self.terms))
+        seal(directory, ENGINE, VERSION, SeismicHeader(params=self.params, terms=self.terms, scale=self.scale))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Read into memory."""
         header = unseal_header(directory, ENGINE, VERSION, SeismicHeader)
         index = cls(header.params)
-        index.terms = header.terms
+        index.terms, index.scale = header.terms, header.scale
         kind = getattr(require("seismic", "pyseismic-lsr", ENGINE, wheels=WHEELS), CLASSES[index.params.variant][1])
         index.index = kind.load(str(directory / "index.index.seismic"))
         return index
@@ -222,6 +233,6 @@ class Seismic(IndexBase[SeismicParams]):
         return {label: sizes[name] for name, label in LABELS.items() if name in sizes}
 
 
-def _documents(results: Results) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _documents(results: Results, scale: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     documents = np.array([int(name) for _, _, name in results], np.int64)
-    return documents, np.array([score for _, score, _ in results], np.float32)
+    return documents, np.array([score for _, score, _ in results], np.float32) / np.float32(scale)

@@ -31,7 +31,7 @@ from harness.measure.machine.environment import cpu_model, instructions  # noqa:
 
 RECALLS = (0.9, 0.95, 0.99, 0.999)
 CANDIDATES = {"ef_search": [10, 20, 40, 80, 160, 320, 640]}
-SUMMARIES = {"query_cut": [5, 10, 20, 40, 80], "heap_factor": [0.6, 0.8, 0.9, 1.0]}
+SUMMARIES = {"query_cut": [5, 10, 20, 40, 80], "heap_factor": [0.2, 0.4, 0.6, 0.8, 0.9]}
 LINKED = {"candidates": [50, 200, 500], "follow": [0, 20, 100]}
 SMALL = {"variant": "dotvbyte", "summary_energy": 0.1, "centroid_fraction": 0.05}
 ENGINES = {

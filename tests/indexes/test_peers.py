@@ -98,6 +98,26 @@ def test_seismic_finds_all_where_it_may_look_at_all(variant):
     assert {"forward index", "summaries", "document numbers"} <= index.memory().keys()
 
 
+@pytest.mark.parametrize("highest", [0.001, 9.0])
+def test_dotvbyte_of_seismic_takes_weights_of_any_range(highest, tmp_path):
+    """It holds weights below 4 in steps of 1/64: higher ones would all be the same, and small ones 0."""
+    pytest.importorskip(
+        "seismic", reason="the engine seismic is not installed: pyseismic-lsr has wheels for CPython 3.11 alone"
+    )
+    rng = np.random.default_rng(5)
+    documents, queries = random_csr(rng, 200, 60, 0.2), random_csr(rng, 6, 60, 0.2)
+    documents.data *= np.float32(highest) / documents.data.max()
+    index = create("seismic", variant="dotvbyte", query_cut=60, heap_factor=0.2, summary_energy=1.0, n_postings=200)
+    index.build(documents)
+    index.save(tmp_path)
+    exact = (queries @ documents.T).toarray()
+    for opened in (index, type(index).load(tmp_path)):
+        ids, scores = opened.search(queries, 10)
+        assert recall(ids, np.argsort(-exact, axis=1)[:, :10]) > 0.95
+        np.testing.assert_allclose(scores, np.take_along_axis(exact, ids, 1), rtol=0.02)
+    assert index.searcher(10)(queries[0])[1][0].tolist() == scores[0].tolist()
+
+
 FACTORIES = {
     "SQfp16": ({}, 0.99),
     "SQ8": ({}, 0.9),
