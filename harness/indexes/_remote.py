@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from harness.indexes import Hits, Index, Work
-    from harness.jsonvalue import JsonTable
+    from harness.jsonvalue import JsonTable, JsonValue
     from harness.vectors import Vectors
 
 T = TypeVar("T")
@@ -60,6 +60,7 @@ class RemoteShard(Protocol):
     receive: RemoteMethod[[str, bytes], None]
     open: RemoteMethod[[str, str], None]
     search: RemoteMethod[[Vectors, int, int], Hits]
+    search_with: RemoteMethod[[Mapping[str, JsonValue]], None]
     memory: RemoteMethod[[], Mapping[str, int]]
     work: RemoteMethod[[Vectors, int], Work | None]
     maps: RemoteMethod[[], tuple[str, str]]
@@ -117,6 +118,10 @@ class Shards:
             UserError: A shard was lost, or its index raised one. So do the methods below.
         """
         return self._answers([actor.search.remote(queries, k, threads) for actor in self.actors])
+
+    def search_with(self, values: Mapping[str, JsonValue]) -> None:
+        """See `Index.search_with`; every shard takes them."""
+        self._answers([actor.search_with.remote(values) for actor in self.actors])
 
     def memory(self) -> list[Mapping[str, int]]:
         """Bytes by component of every shard."""
@@ -209,6 +214,10 @@ class _Shard:
     def search(self, queries: Vectors, k: int, threads: int) -> Hits:
         """See `Index.search`."""
         return built(self.index).search(queries, k, threads=threads)
+
+    def search_with(self, values: Mapping[str, JsonValue]) -> None:
+        """See `Index.search_with`."""
+        built(self.index).search_with(values)
 
     def memory(self) -> Mapping[str, int]:
         """See `Index.memory`."""

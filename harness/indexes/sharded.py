@@ -1,10 +1,14 @@
-"""An index in shards, with an exact merge: what one engine finds over all documents, found part by part."""
+"""An index in shards, with an exact merge: what one engine finds over all documents, found part by part.
+
+The shards of an approximate engine find at least what they would find of their own documents; see `ShardedTwoPhase`.
+"""
 
 from __future__ import annotations
 
 import shutil
+from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import Field, JsonValue, ValidationError, field_validator
@@ -13,6 +17,7 @@ from harness.errors import UserError
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, _remote, register, registry
 from harness.indexes._shard_engine import shard_engine
 from harness.indexes.files import Header, digest_of, seal, unseal_header
+from harness.indexes.two_phase import TwoPhase, TwoPhaseParams
 from harness.spec.params import Params
 from harness.vectors import Kind, csr_over, matrices_of
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from harness import jsonvalue
     from harness.indexes import Index
     from harness.vectors import Vectors
 
@@ -54,8 +60,10 @@ class ShardedParams(Params):
             raise ValueError(f"index.{where}: {first['msg']}") from None
         if not _can_be_cut(inner.engine.supports, cls.kind):
             known = [name for name in registry.names() if _can_be_cut(registry.get(name).supports, cls.kind)]
+            other = "; its shards are the engine sharded-two-phase" if value["type"] == "two-phase" else ""
             raise ValueError(
-                f"shards of {value['type']!r} cannot be searched as one index; here, shard one of: {', '.join(known)}"
+                f"shards of {value['type']!r} cannot be searched as one index; here, shard one of: "
+                f"{', '.join(known)}{other}"
             )
         return {"type": value["type"], **inner.params.model_dump(mode="json")}
 
@@ -66,7 +74,21 @@ class ShardedDenseParams(ShardedParams):
     kind: ClassVar[Kind] = "dense"
 
 
-PARAMS: dict[Kind, type[ShardedParams]] = {"sparse": ShardedParams, "dense": ShardedDenseParams}
+class ShardedTwoPhaseParams(TwoPhaseParams):
+    """Parameters of each shard, a two-phase index, and how finely documents are sharded."""
+
+    documents: int = Field(default=1 << 20, ge=1)
+    """Documents of a full shard."""
+    on: Literal["here", "ray"] = "here"
+    """Where the shards of a saved index live when it is opened, as for `sharded`."""
+
+    @property
+    def index(self) -> dict[str, JsonValue]:
+        """The engine of each shard as it would stand in a spec."""
+        return {"type": "two-phase", **self.model_dump(mode="json", include=set(TwoPhaseParams.model_fields))}
+
+
+AnyShardedParams: TypeAlias = ShardedParams | ShardedTwoPhaseParams
 
 
 class ShardedHeader(Header):
@@ -81,7 +103,7 @@ class ShardedHeader(Header):
     shards: list[str]
 
 
-class _Sharded(IndexBase[ShardedParams]):
+class _Sharded(IndexBase[AnyShardedParams]):
     """Shards of one engine, searched one after another, or side by side where there are threads to spare.
 
     Shards end where the engine's own blocks end (`Supports.block`), so that each holds exactly what the engine would
@@ -92,30 +114,31 @@ class _Sharded(IndexBase[ShardedParams]):
     `away` then has the shards, and `shards` is empty.
     """
 
-    Params: ClassVar[type[Params]] = ShardedParams
+    Params: ClassVar[type[Params]]
     supports: ClassVar[Supports]
+    sealed_as: ClassVar[str]
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
 
-    def __init__(self, params: ShardedParams) -> None:
+    def __init__(self, params: AnyShardedParams) -> None:
         self.params = params
         self.shards: list[Index] = []
         self.away: _remote.Shards | None = None
         self.starts = [0]
 
     @classmethod
-    def codec(cls, params: ShardedParams) -> str:
+    def codec(cls, params: AnyShardedParams) -> str:
         """The codec of the shards."""
         inner = shard_engine(params.index)
         return inner.engine.codec(inner.params)
 
     @classmethod
-    def modules(cls, params: ShardedParams) -> tuple[str, ...]:
+    def modules(cls, params: AnyShardedParams) -> tuple[str, ...]:
         """This module and those of the shards' engine."""
         inner = shard_engine(params.index)
         return (cls.__module__, *inner.engine.modules(inner.params))
 
     @classmethod
-    def libraries_with(cls, params: ShardedParams) -> tuple[str, ...]:
+    def libraries_with(cls, params: AnyShardedParams) -> tuple[str, ...]:
         """Those of the shards' engine, with ours; Ray's where it carries the shards."""
         inner = shard_engine(params.index)
         carrier = ("ray",) if params.on == "ray" else ()
@@ -162,6 +185,14 @@ class _Sharded(IndexBase[ShardedParams]):
             return super().searcher(k, threads=threads)
         return ShardSearcher([shard.searcher(k, threads=threads) for shard in self.shards], self.starts, k)
 
+    def search_with(self, values: Mapping[str, jsonvalue.JsonValue]) -> None:
+        """Every shard takes them."""
+        super().search_with(values)
+        for shard in self.shards:
+            shard.search_with(values)
+        if self.away is not None:
+            self.away.search_with(values)
+
     def save(self, directory: Path) -> None:
         """A folder for each shard, and index.json with `ShardedHeader`."""
         if self.away is not None:
@@ -174,13 +205,13 @@ class _Sharded(IndexBase[ShardedParams]):
             shard.save(folder)
             digests.append(digest_of(folder / "index.json"))
         params = self.params.model_dump(mode="json")
-        seal(directory, self._engine(), VERSION, ShardedHeader(params=params, starts=self.starts, shards=digests))
+        seal(directory, self.sealed_as, VERSION, ShardedHeader(params=params, starts=self.starts, shards=digests))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Open every shard as its engine does, here or in other processes."""
-        header = unseal_header(directory, cls._engine(), VERSION, ShardedHeader)
-        index = cls(PARAMS[cls.supports.kind].model_validate(header.params))
+        header = unseal_header(directory, cls.sealed_as, VERSION, ShardedHeader)
+        index = cls(cls._params(header.params))
         engine = shard_engine(index.params.index).engine
         index.starts = header.starts
         if index.params.on == "ray":
@@ -223,15 +254,22 @@ class _Sharded(IndexBase[ShardedParams]):
         return self.away.maps() if self.away is not None else []
 
     @classmethod
-    def _engine(cls) -> str:
-        return f"sharded-{cls.supports.kind}"
+    @abstractmethod
+    def _params(cls, table: dict[str, JsonValue]) -> AnyShardedParams:
+        """The parameters that a saved index has."""
 
 
 @register("sharded")
 class Sharded(_Sharded):
     """Shards of an exact sparse engine with an exact merge."""
 
+    Params: ClassVar[type[Params]] = ShardedParams
     supports: ClassVar[Supports] = Supports("sparse", exact=True, weights=("as the engine's",))
+    sealed_as: ClassVar[str] = "sharded-sparse"
+
+    @classmethod
+    def _params(cls, table: dict[str, JsonValue]) -> AnyShardedParams:
+        return ShardedParams.model_validate(table)
 
 
 @register("sharded-dense")
@@ -240,6 +278,28 @@ class ShardedDense(_Sharded):
 
     Params: ClassVar[type[Params]] = ShardedDenseParams
     supports: ClassVar[Supports] = Supports("dense", exact=True, weights=("as the engine's",))
+    sealed_as: ClassVar[str] = "sharded-dense"
+
+    @classmethod
+    def _params(cls, table: dict[str, JsonValue]) -> AnyShardedParams:
+        return ShardedDenseParams.model_validate(table)
+
+
+@register("sharded-two-phase")
+class ShardedTwoPhase(_Sharded):
+    """Shards of the two-phase index, each of which proposes and scores `candidates` documents of its own.
+
+    Scores are comparable between shards, because each is that of the document's own row.
+    """
+
+    Params: ClassVar[type[Params]] = ShardedTwoPhaseParams
+    supports: ClassVar[Supports] = Supports("sparse", exact=False, weights=("u8",))
+    search_params: ClassVar[tuple[str, ...]] = TwoPhase.search_params
+    sealed_as: ClassVar[str] = "sharded-two-phase"
+
+    @classmethod
+    def _params(cls, table: dict[str, JsonValue]) -> AnyShardedParams:
+        return ShardedTwoPhaseParams.model_validate(table)
 
 
 class ShardSearcher:

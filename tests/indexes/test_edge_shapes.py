@@ -18,6 +18,7 @@ ENGINES = {
     "qdrant-edge": {},
     "kannolo": {"weights": "u16"},
     "two-phase": {},
+    "sharded-two-phase": {"documents": 2},
     "faiss-flat": {},
     "faiss": {"factory": "Flat"},
     "sharded-dense": {"index": {"type": "faiss-flat"}},

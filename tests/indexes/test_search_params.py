@@ -15,6 +15,7 @@ CASES = {
     "refined": ("faiss", {"factory": "SQ4,RFlat"}, {"k_factor": 5}),
     "bmp": ("bmp", {"block_size": 8}, {"alpha": 0.6, "beta": 0.4}),
     "two-phase": ("two-phase", {"share": 0.3, "links": 2}, {"terms": 3, "candidates": 20, "follow": 3}),
+    "sharded": ("sharded-two-phase", {"share": 0.3, "documents": 150}, {"terms": 3, "candidates": 8, "follow": 3}),
     "seismic": ("seismic", {"variant": "small", "n_postings": 60}, {"query_cut": 2, "heap_factor": 0.5}),
     "kannolo": ("kannolo", {"m": 2, "mass": 30, "ef_construction": 4}, {"ef_search": 150, "candidates": 90}),
 }

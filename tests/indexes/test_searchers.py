@@ -18,6 +18,7 @@ SPARSE |= {
     "qdrant-edge": ("qdrant-edge", {}),
     "kannolo": ("kannolo", {"weights": "u8", "m": 8, "ef_construction": 20}),
     "two-phase": ("two-phase", {"share": 0.5, "links": 3}),
+    "sharded-two-phase": ("sharded-two-phase", {"share": 0.5, "documents": 90}),
 }
 DENSE = {
     "flat": ("faiss-flat", {}),

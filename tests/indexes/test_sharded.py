@@ -77,9 +77,43 @@ def test_dense_shards_equal_the_whole(queries, tmp_path):
     assert_same(type(shards).load(tmp_path).search(asked, 10), whole.search(asked, 10))
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 200), st.integers(1, 90), st.integers(1, 60), st.integers(1, 3))
+def test_approximate_shards_that_score_all_miss_nothing(seed, rows, size, k, threads):
+    rng = np.random.default_rng(seed)
+    documents, queries = tied_csr(rng, rows, 12, 3, 2), tied_csr(rng, 4, 12, 3, 2)
+    given_all = {"share": 1.0, "candidates": rows}
+    whole, shards = create("two-phase", **given_all), create("sharded-two-phase", **given_all, documents=size)
+    whole.build(documents)
+    shards.build(documents)
+    assert len(shards.shards) == -(-rows // size)
+    wanted, found = whole.search(queries, k)[1], shards.search(queries, k, threads=threads)[1]
+    np.testing.assert_allclose(found, wanted, rtol=2e-6)
+    assert sum(shards.memory().values()) > 0
+
+
+def test_each_approximate_shard_scores_candidates_of_its_own(tmp_path):
+    rng = np.random.default_rng(2)
+    documents, queries = tied_csr(rng, 400, 30, 4, 9), tied_csr(rng, 6, 30, 4, 9)
+    shards, parts = create("sharded-two-phase", documents=150, candidates=20), []
+    shards.build(documents)
+    assert shards.work(queries, 10).documents <= 6 * 3 * 20
+    for begin in (0, 150, 300):
+        part = create("two-phase", candidates=20)
+        part.build(documents[begin : begin + 150])
+        parts.append(part)
+    wanted = merge([part.search(queries, 10) for part in parts], [0, 150, 300], 10)
+    assert_same(shards.search(queries, 10), wanted)
+    shards.save(tmp_path)
+    opened = type(shards).load(tmp_path)
+    assert opened.params == shards.params
+    assert_same(opened.search(queries, 10), wanted)
+
+
 def test_what_cannot_be_sharded_is_refused():
     for name, inner, words in (
         ("sharded", {"type": "faiss-flat"}, "scipy"),
+        ("sharded", {"type": "two-phase"}, "the engine sharded-two-phase"),
         ("sharded-dense", {"type": "faiss", "factory": "HNSW32"}, "shard one of: faiss-flat"),
         ("sharded-dense", {"type": "inverted"}, "shard one of: faiss-flat"),
     ):

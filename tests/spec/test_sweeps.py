@@ -132,4 +132,4 @@ def test_the_schema_knows_sweeps(index, fits):
 def test_the_schema_has_no_sweep_for_an_exact_engine():
     definitions = json_schema(REGISTRIES)["$defs"]
     swept = {name for name in REGISTRIES.indexes.names() if "sweep" in definitions[f"indexes.{name}"]["properties"]}
-    assert swept == {"bmp", "faiss", "kannolo", "seismic", "two-phase"}
+    assert swept == {"bmp", "faiss", "kannolo", "seismic", "sharded-two-phase", "two-phase"}
