@@ -5,7 +5,7 @@ import pytest
 import torch
 from toy_training import LENGTHS, loss, settings
 
-from harness.training.max_head import MaxHead, max_logits
+from harness.training.max_head import MaxHead, _with_sources, active_terms, max_logits
 from harness.training.objectives import Batch, DenseObjective, SparseObjective
 
 
@@ -102,3 +102,33 @@ def test_a_sample_of_terms_estimates_the_flops_of_all():
     found = [loss(sampled, states, batch, 1.0)[1] for _ in range(200)]
     for name in ("flops_queries", "flops_documents", "active_query", "active_document"):
         assert np.mean([parts[name] for parts in found]) == pytest.approx(whole[name], rel=0.03)
+
+
+def test_vectors_without_gradients_look_for_no_sources(monkeypatch):
+    """Equal to those with gradients, in float32 and under autocast."""
+    torch.manual_seed(0)
+    hidden, weight, bias = torch.randn(17, 8), torch.randn(30, 8), torch.randn(30)
+    scale = torch.rand(30)
+    wanted = hidden.clone().requires_grad_()
+    for halves in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=halves):
+            expected = active_terms(wanted, LENGTHS, weight, bias, scale).detach()
+            with monkeypatch.context() as patched:
+                patched.setattr(MaxHead, "apply", None)
+                assert torch.equal(active_terms(hidden, LENGTHS, weight, bias, scale), expected)
+                with torch.no_grad():
+                    assert torch.equal(active_terms(wanted, LENGTHS, weight, bias, scale), expected)
+
+
+def test_a_gpu_finds_the_same_tokens_with_the_maximum(monkeypatch):
+    torch.manual_seed(0)
+    logits = torch.randn(4, 6, 30)
+    text, term = torch.nonzero(torch.randn(4, 30) > 0, as_tuple=True)
+    largest, tokens_of = _with_sources(logits)
+
+    class Elsewhere(torch.Tensor):
+        device = torch.device("cuda")
+
+    theirs, at_once = _with_sources(logits.as_subclass(Elsewhere))
+    assert torch.equal(largest, theirs.as_subclass(torch.Tensor))
+    assert torch.equal(tokens_of(text, term), at_once(text, term).as_subclass(torch.Tensor))
