@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
 from harness.errors import UserError
@@ -71,7 +71,7 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
     """Write records as JSON lines."""
     with path.open("w", encoding="utf-8") as file:
         for row in records:
-            file.write(json.dumps(asdict(row), ensure_ascii=False, allow_nan=False) + "\n")
+            file.write(json.dumps(vars(row), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_records(path: Path) -> list[Record]:

@@ -70,5 +70,5 @@ def paper(
     written = write_paper(run_folders, out, width, figures=figures)
     for file in written.files:
         say(str(file))
-    for file in written.kept:
-        say(f"{file} is kept as it is: it is your text")
+    for file in written.untouched:
+        say(f"{file} is left as it is: it is your text")

@@ -40,10 +40,10 @@ MARK = "Written by laconic-bench"
 
 @dataclass(frozen=True)
 class Written:
-    """What was written, and the text that was kept because it was there."""
+    """What was written, and the text that was there already and stays as it is."""
 
     files: Sequence[Path]
-    kept: Sequence[Path]
+    untouched: Sequence[Path]
 
 
 def write_paper(folders: Sequence[Path], out: Path, width: str = "text", *, figures: bool = True) -> Written:
@@ -67,11 +67,11 @@ def write_paper(folders: Sequence[Path], out: Path, width: str = "text", *, figu
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(out / name, text, errors="replace")
     (out / SCRIPT).chmod(0o755)
-    kept = [out / name for name in once if (out / name).exists()]
+    untouched = [out / name for name in once if (out / name).exists()]
     for name, text in once.items():
-        if out / name not in kept:
+        if out / name not in untouched:
             write_whole(out / name, text, errors="replace")
-    return Written([out / name for name in (*again, *once) if out / name not in kept], kept)
+    return Written([out / name for name in (*again, *once) if out / name not in untouched], untouched)
 
 
 def check_paper(folders: Sequence[Path], out: Path, *, repeatable: bool = False) -> list[str]:
@@ -85,12 +85,11 @@ def check_paper(folders: Sequence[Path], out: Path, *, repeatable: bool = False)
     Raises:
         UserError: A folder holds no finished run, or `out` no paper.
     """
-    paper = read_numbers(out / NUMBERS)
-    rows = macros(named_runs(folders))
-    used = used_macros(out)
+    paper = read_numbers(out / NUMBERS, repeatable=repeatable)
+    rows, used = macros(named_runs(folders)), used_macros(out)
     if repeatable:
-        moving = {row.name for row in rows if not row.repeats}
-        rows = [row for row in rows if row.repeats]
+        moving = {row.name for row in rows if not row.repeats} | (read_numbers(out / NUMBERS).keys() - paper.keys())
+        rows = [row for row in rows if row.name not in moving]
         paper = {name: text for name, text in paper.items() if name not in moving}
         used = {name: place for name, place in used.items() if name not in moving}
     return differences(paper, rows, used)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from reports.paper.macros import Macro
 
 NUMBERS = "numbers.tex"
-_LINE = re.compile(rf"\\newcommand\{{\\({PREFIX}[A-Z][A-Za-z]*)\}}\{{(.*?)\}}% ")
+VARIES = "varies: "
+"""Begins the comment of a number that a repetition may give otherwise."""
+_LINE = re.compile(rf"\\newcommand\{{\\({PREFIX}[A-Z][A-Za-z]*)\}}\{{(.*?)\}}% ({VARIES})?")
 """A text has no bare per cent sign, so the first one behind a brace ends it."""
 _USED = re.compile(rf"\\({PREFIX}[A-Z][A-Za-z]*)")
 _COMMENT = re.compile(r"(?<!\\)%.*")
@@ -26,13 +28,18 @@ _COMMENT = re.compile(r"(?<!\\)%.*")
 
 def numbers_file(macros: Sequence[Macro]) -> str:
     """The file: a macro a line, with the number as it was measured in a comment."""
-    return render(
-        "numbers.tex", rule=RULE, rows=[(Tex(row.name), row.text, Tex(_one_line(row.note))) for row in macros]
-    )  # fmt: skip
+    rows = [
+        (Tex(row.name), row.text, Tex(("" if row.repeats else VARIES) + _one_line(row.note))) for row in macros
+    ]  # fmt: skip
+    return render("numbers.tex", rule=RULE, varies=Tex(VARIES.strip()), rows=rows)
 
 
-def read_numbers(file: Path) -> dict[str, str]:
+def read_numbers(file: Path, *, repeatable: bool = False) -> dict[str, str]:
     """The text of each macro of a paper.
+
+    Args:
+        file: As `numbers_file` wrote it.
+        repeatable: Leave out what a repetition may give otherwise.
 
     Raises:
         UserError: The file cannot be read.
@@ -42,11 +49,14 @@ def read_numbers(file: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError):
         remedy = "give the folder of a paper with --out, or write one without --check"
         raise UserError("there is no file of macros", file=file, remedy=remedy) from None
-    return {match[1]: match[2] for line in lines if (match := _LINE.match(line))}
+    macros = [match for line in lines if (match := _LINE.match(line))]
+    return {match[1]: match[2] for match in macros if not (repeatable and match[3])}
 
 
 def differences(paper: Mapping[str, str], macros: Sequence[Macro], used: Mapping[str, str]) -> list[str]:
     """A sentence for each macro of which paper and runs do not agree, and for each that a text uses and neither has.
+
+    Those that a text uses come first.
 
     Args:
         paper: The text of each macro, by name.
@@ -57,7 +67,7 @@ def differences(paper: Mapping[str, str], macros: Sequence[Macro], used: Mapping
 
 
 def _differences(paper: Mapping[str, str], runs: Mapping[str, str], used: Mapping[str, str]) -> Iterator[str]:
-    for name in dict.fromkeys([*paper, *runs, *used]):
+    for name in dict.fromkeys([*used, *paper, *runs]):
         place = f" ({used[name]})" if name in used else ""
         if name not in paper and name not in runs:
             near = get_close_matches(name, runs, 1)

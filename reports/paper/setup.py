@@ -48,7 +48,7 @@ def setup_text(run: RunData, cite: Citations, first: RunData | None = None) -> s
     Args:
         run: The run.
         cite: Notes the references.
-        first: Another run of the paper; what is as there is not said again.
+        first: Another run of the paper; what is as there is left out.
     """
     facts = run.facts
     groups = ("Machine", "Conditions", "Software")
@@ -116,8 +116,8 @@ def _parameters(facts: dict[str, str]) -> str:
 def _collection(run: RunData, name: str, cite: Citations) -> Tex:
     about = run.facts["collections"].get(name, {})
     counts = [f"{about[key]:,} {key}" for key in ("documents", "queries", "judgements") if key in about]
-    said = [about.get("description", {}).get(key, "") for key in ("task", "source", "sampling")]
-    text = "; ".join(part for part in (", ".join(counts), *said) if part)
+    words = [about.get("description", {}).get(key, "") for key in ("task", "source", "sampling")]
+    text = "; ".join(part for part in (", ".join(counts), *words) if part)
     return Tex(rf"\emph{{{escaped(name)}}}{cite(of_collection(run, name))}" + (f" ({escaped(text)})" if text else ""))
 
 

@@ -32,6 +32,8 @@ def parts_that_fit(
         done: How their inputs ended.
         available: Bytes; what the machine has by default.
     """
+    if not stages:
+        return  # the memory is not looked at where everything is stored: it takes as long as to read an artefact
     room = SHARE * (available_bytes() if available is None else available)
     part: list[Stage] = []
     taken = 0.0

@@ -58,6 +58,12 @@ def test_a_round_is_divided_where_memory_does_not_hold_all(available, parts):
     assert [stage.label for part in found for stage in part] == list("abc")
 
 
+def test_the_memory_is_not_looked_at_where_nothing_is_to_be_made(monkeypatch):
+    """Reading the limits of control groups takes as long as reading an artefact, for each of all stored stages."""
+    monkeypatch.setattr("harness.pipeline.executors.rounds.available_bytes", lambda: pytest.fail("looked at"))
+    assert list(parts_that_fit([], {})) == []
+
+
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     """An executor of stages whose functions lie in a module of their own."""

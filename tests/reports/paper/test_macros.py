@@ -1,4 +1,4 @@
-"""Macros hold what the records hold, and a paper that differs from its run is told so."""
+"""Macros hold what the records hold, and a paper that differs from its run is problems so."""
 
 import json
 import re
@@ -66,6 +66,8 @@ def test_the_file_is_read_as_it_was_written(run_folder, tmp_path):
     assert any(hostile in row.key for row in rows)
     (tmp_path / NUMBERS).write_text(numbers_file(rows))
     assert read_numbers(tmp_path / NUMBERS) == {row.name: row.text for row in rows}
+    counted = read_numbers(tmp_path / NUMBERS, repeatable=True)
+    assert counted == {row.name: row.text for row in rows if row.repeats} and "lbDate" not in counted
     lines = (tmp_path / NUMBERS).read_text().splitlines()
     assert all(line.startswith(("%", r"\newcommand{\lb")) for line in lines)
 
@@ -82,11 +84,11 @@ def test_differences_are_named_one_by_one(run_folder, tmp_path):
     )
     used = used_macros(tmp_path)
     assert used == dict.fromkeys(["lbNdcgDenseOneAlpha", "lbNdcgDenseOneAlpa", "lbGone"], "main.tex:2")
-    told = differences(paper | {"lbGone": "1"}, macros([("a", run)]), used)
-    assert told == [
+    problems = differences(paper | {"lbGone": "1"}, macros([("a", run)]), used)
+    assert problems == [
         rf"\lbNdcgDenseOneAlpha (main.tex:2): the paper has {paper['lbNdcgDenseOneAlpha']}, the run has 0.123",
-        r"\lbGone (main.tex:2): the paper has 1, the run no longer has this number",
         r"\lbNdcgDenseOneAlpa (main.tex:2): the text uses it, and no run has it; did you mean \lbNdcgDenseOneAlpha?",
+        r"\lbGone (main.tex:2): the paper has 1, the run no longer has this number",
     ]
     fewer = {name: text for name, text in paper.items() if name != "lbDate"}
     assert differences(fewer, rows, {}) == [r"\lbDate: the run has 2026-01-01, the paper does not have this number"]

@@ -28,10 +28,10 @@ def test_a_name_never_means_another_number(first, second):
 
 
 def test_names_that_would_be_the_same_get_letters_of_their_own():
-    one, other, third = ("m", "a b", "c"), ("m", "a-b", "c"), ("m", "x", "c")
-    names = macro_names([one, other, third])
+    spaced, hyphened, third = ("m", "a b", "c"), ("m", "a-b", "c"), ("m", "x", "c")
+    names = macro_names([spaced, hyphened, third])
     assert names[third] == "lbMXC"
-    assert names[one] != names[other] and names[one].startswith("lbMABC") and len(names[one]) == 12
+    assert names[spaced] != names[hyphened] and names[spaced].startswith("lbMABC") and len(names[spaced]) == 12
 
 
 @pytest.mark.parametrize(("text", "name"), [
