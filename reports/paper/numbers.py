@@ -27,10 +27,14 @@ _COMMENT = re.compile(r"(?<!\\)%.*")
 
 
 def numbers_file(macros: Sequence[Macro]) -> str:
-    """The file: a macro a line, with the number as it was measured in a comment."""
-    rows = [
-        (Tex(row.name), row.text, Tex(("" if row.repeats else VARIES) + _one_line(row.note))) for row in macros
-    ]  # fmt: skip
+    """The file: a macro a line, the number as it was measured in a comment, and a heading for each system and claim."""
+    rows, last = [], ""
+    for row in macros:
+        subject = _one_line(" on ".join(row.key[2:4]))
+        heading = subject if len(row.key) > 3 and subject != last else ""
+        last = subject
+        note = ("" if row.repeats else VARIES) + _one_line(row.note)
+        rows.append((Tex(heading), Tex(row.name), row.text, Tex(note)))
     return render("numbers.tex", rule=RULE, varies=Tex(VARIES.strip()), rows=rows)
 
 

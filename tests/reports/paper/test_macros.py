@@ -69,7 +69,8 @@ def test_the_file_is_read_as_it_was_written(run_folder, tmp_path):
     counted = read_numbers(tmp_path / NUMBERS, repeatable=True)
     assert counted == {row.name: row.text for row in rows if row.repeats} and "lbDate" not in counted
     lines = (tmp_path / NUMBERS).read_text().splitlines()
-    assert all(line.startswith(("%", r"\newcommand{\lb")) for line in lines)
+    assert all(line.startswith(("%", r"\newcommand{\lb")) for line in lines if line)
+    assert lines.count("% dense_1 on alpha") == 1
 
 
 def test_differences_are_named_one_by_one(run_folder, tmp_path):
