@@ -122,7 +122,17 @@ def test_every_implementation_says_on_which_libraries_it_depends(axis):
     from importlib.metadata import packages_distributions
 
     names = {name.lower().replace("_", "-") for known in packages_distributions().values() for name in known}
-    optional = {"bmp", "kannolo", "pyseismic-lsr", "qdrant-edge-py", "mteb", "datasets", "faiss-cpu", "ray"}
+    optional = {
+        "bmp",
+        "kannolo",
+        "pyseismic-lsr",
+        "qdrant-edge-py",
+        "mteb",
+        "datasets",
+        "ir-datasets",
+        "faiss-cpu",
+        "ray",
+    }
     registry = getattr(REGISTRIES, axis)
     for name in registry.names():
         libraries = registry.get(name).libraries
