@@ -33,44 +33,41 @@ TIMES = int(os.environ.get("DRILL_TOGETHER", "10"))
 
 
 def test_kill_while_the_disk_fills(tmp_path):
-    """The disk fills bit by bit, and the run is killed meanwhile: nothing stored is lost, and it goes on with room."""
+    """The disk fills up, and the run is killed in the same moment: nothing stored is lost, and it goes on with room."""
     wanted, whole = expected(tmp_path / "whole")
-    draw, full, losses = seeded("kill and full disk"), 0, 0
+    draw, at_work, losses = seeded("kill and full disk"), 0, 0
     for _ in range(TIMES):
         disk = tmpfs("80m", tmp_path / "disk")
         try:
-            folder, over = prepared(disk / "run"), threading.Event()
+            folder = prepared(disk / "run")
             process = start(folder)
-            filling = threading.Thread(target=fill_slowly, args=(disk / "filler", over, 0.5 * whole))
+            runs_on(process, draw.uniform(0.1, 0.8) * whole)
+            filling = threading.Thread(target=fill, args=(disk / "filler",))
             filling.start()
-            runs_on(process, draw.uniform(0.1, 0.9) * whole)
-            known = stored(folder)
-            full += os.statvfs(disk).f_bavail == 0
+            runs_on(process, draw.uniform(0.0, 0.2))
+            at_work += process.poll() is None
             _, errors = kill(process) if process.poll() is None else process.communicate()
-            over.set()
             filling.join()
+            known = stored(folder)
             assert "Traceback" not in errors, errors
             (disk / "filler").unlink()
-            losses += len(known - stored(folder))
             status, errors = run(folder, "--retry", "failed")
             assert status == 0, errors
+            losses += len(known - stored(folder)) + errors.count("damaged and made again")
             assert numbers(folder) == wanted
             assert list((folder / ".laconic-bench/unfinished").iterdir()) == []
         finally:
             unmount(disk)
             disk.rmdir()
-    print(f"{TIMES} kills while a disk filled, {full} of them on a full one: {losses} artefacts lost, same records")
+    print(f"{TIMES} disks that filled up, {at_work} runs killed meanwhile: {losses} artefacts lost, same records")
     assert losses == 0
 
 
-def fill_slowly(path, over, seconds):
-    """Fill a disk of 80 MB in about this time, or until it is over; what others free is taken as well."""
-    with path.open("wb", buffering=0) as file:
-        while not over.wait(seconds / 160):
-            try:
-                file.write(b"\0" * (1 << 19))
-            except OSError:
-                continue
+def fill(path):
+    """Fill the disk that this file lies on."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * (1 << 20))
 
 
 def test_damage_while_two_runs_wait(tmp_path):
