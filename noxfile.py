@@ -159,6 +159,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def errors(session: nox.Session) -> None:
+    """Write what the program says of hard inputs into docs/errors.md."""
+    install(session, "test")
+    session.run("python", "tests/support/hard_cases.py")
+
+
+@nox.session
 def scale(session: nox.Session) -> None:
     """Predict a million documents from 200,000 and fewer, then measure them; takes an hour and 6 GB of disk."""
     install(session, "test")
