@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What a file system says that has no locks, such as NFS without its lock service."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.files import replacing, write_whole
+from harness.files import NO_LOCKS, replacing, write_whole
 from harness.records import write_records
 from harness.runs import layout
 
@@ -111,5 +111,9 @@ def _write_latencies(folder: Path, latencies: Mapping[str, NDArray[np.generic]])
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:  # finished results are not lost for want of a lock
+            if error.errno not in NO_LOCKS:
+                raise
         yield

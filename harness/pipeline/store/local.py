@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from harness.errors import UserError
+from harness.files import NO_LOCKS
 from harness.pipeline.store.manifest import FORMAT, DamagedError, FileEntry, Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -145,6 +146,9 @@ class Store:
 
         Yields:
             Whether it is held; False only where another holds it and `wait` is False.
+
+        Raises:
+            UserError: The file system has no locks.
         """
         with (self.root / "locks" / key).open("w") as file:
             held = True
@@ -152,6 +156,14 @@ class Store:
                 fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 held = False
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
+                raise UserError(
+                    "the file system of the store has no locks, so two runs could harm each other's artefacts",
+                    file=self.root,
+                    remedy="put the store on a disk of this machine with --store; the run folder may stay where it is",
+                ) from None
             yield held
 
     @contextlib.contextmanager

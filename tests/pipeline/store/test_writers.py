@@ -14,6 +14,7 @@ from stored import KEY, keep
 from harness.errors import UserError
 from harness.pipeline.store import local
 from harness.pipeline.store.local import Store
+from harness.runs.write import _locked
 
 OTHER = "b" * 64
 
@@ -230,3 +231,18 @@ def test_keys_with_one_beginning_do_not_meet(tmp_path):
     assert store.get(KEY) is None
     assert (store.get(near).files / "x").read_bytes() == b"2"
     store.remove(KEY)  # once more does no harm
+
+
+def test_a_file_system_without_locks_is_named_and_results_are_written_without_one(tmp_path, monkeypatch):
+    """As NFS answers without its lock service."""
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    store = Store(tmp_path / "store")
+    with pytest.raises(UserError, match="file system of the store has no locks") as error, store.lock(KEY):
+        pass
+    assert error.value.file == tmp_path / "store" and "--store" in error.value.remedy
+    with _locked(tmp_path):  # a run folder: what was measured is not lost
+        pass
