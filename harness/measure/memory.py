@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+ROLLUP = Path("/proc/self/smaps_rollup")
 _KIB = 1024
 _ANONYMOUS = re.compile(r"^Anonymous:\s+(\d+) kB", re.MULTILINE)
 _MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ (\d+)\s*(.*)")
@@ -41,9 +44,16 @@ def resident() -> Resident:
     """Read ``/proc/self/smaps_rollup``.
 
     Raises:
-        OSError: The system has none (only Linux has).
+        UserError: The system has none.
     """
-    fields = sizes(Path("/proc/self/smaps_rollup"))
+    try:
+        fields = sizes(ROLLUP)
+    except OSError as error:
+        raise UserError(
+            f"resident memory cannot be read here ({error.strerror}): only Linux has smaps_rollup, from 4.14 on",
+            file=ROLLUP,
+            remedy="run experiments on Linux; finished runs can be read, compared and exported on other systems",
+        ) from None
     rss, anonymous = fields["Rss"], fields["Anonymous"]
     shared = fields["Shared_Clean"] + fields["Shared_Dirty"]
     return Resident(anonymous, rss - anonymous, shared, fields["Pss"], rss)

@@ -5,6 +5,8 @@ import textwrap
 
 import pytest
 
+from harness.errors import UserError
+from harness.measure import memory
 from harness.measure.memory import Mapped, grown, mapped_files
 from harness.measure.workers.isolated import run_isolated
 
@@ -144,3 +146,11 @@ def test_a_mapped_file_of_this_process_is_known_by_its_whole_name(tmp_path, name
 @pytest.mark.parametrize("name", ["\x1cVmHWM: 9 kB", "\xff", "many kB"])
 def test_peak_of_a_process_of_any_name(measure, name):
     assert measure("named", comm=name) > MIB
+
+
+def test_a_system_without_smaps_is_named_in_one_message(monkeypatch, tmp_path):
+    """As on macOS."""
+    monkeypatch.setattr(memory, "ROLLUP", tmp_path / "smaps_rollup")
+    with pytest.raises(UserError, match="resident memory cannot be read here") as error:
+        memory.resident()
+    assert "on Linux" in error.value.remedy
