@@ -126,7 +126,7 @@ def _of_verdict(run: RunData, name: str, verdict: Verdict) -> Iterator[Macro]:
     yield Macro((*key, "Value"), _bounded(run, claim, verdict.value), repr(verdict.value), repeats)
     if None not in (verdict.low, verdict.high) and verdict.low != verdict.high:
         low, high = (_bounded(run, claim, float(end or 0)) for end in (verdict.low, verdict.high))
-        note = f"{verdict.low!r} to {verdict.high!r}, {100 * claim.confidence:g}% interval"
+        note = f"{verdict.low!r} to {verdict.high!r}; the comment of the verdict names the confidence"
         yield Macro((*key, "Interval"), Tex(f"[{low}, {high}]"), note, repeats)
 
 
