@@ -110,9 +110,10 @@
     const room = log ? Math.max((high / low) ** 0.07, 1.05) : (high - low || Math.abs(high) || 1) * 0.07;
     [low, high] = log ? [low / room, high * room] : [low - room, high + room];
     const map = log ? Math.log : (value) => value;
-    const at = (value) => from + (to - from) * (map(bound(value)) - map(low)) / (map(high) - map(low));
+    const place = (value) => from + (to - from) * (map(value) - map(low)) / (map(high) - map(low));
+    const at = (value) => place(bound(value));
     const [unit, size] = units(metric.unit, most);
-    return { at, bound, ticks: ticks(low / size, high / size, log).map((value) => [at(value * size), tick(value)]), title: metric.label + unit };
+    return { at, bound, ticks: ticks(low / size, high / size, log).map((value) => [place(value * size), tick(value)]), title: metric.label + unit };
   }
   function units(unit, most) {
     const steps = { seconds: [["s", 1], ["ms", 1e-3], ["µs", 1e-6]], bytes: [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10], ["bytes", 1]] }[unit];

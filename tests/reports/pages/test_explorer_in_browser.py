@@ -3,6 +3,7 @@
 import json
 from urllib.parse import parse_qs
 
+import numpy as np
 import pytest
 from in_browser import needs_browser, opened, reached, violations
 
@@ -54,6 +55,23 @@ def test_axes_systems_and_collections_are_chosen_and_the_address_holds_the_choic
         page.evaluate("document.querySelector('.explore-controls button:nth-of-type(2)').click()")  # none of them
         assert labels(page) == []
         assert "No chosen system has both." in page.locator(".explore-panels").inner_text()
+
+
+def test_marks_of_an_axis_stand_where_their_values_belong_beside_intervals_that_are_cut(run_folder):
+    records = run_folder / "records.jsonl"
+    rows = [json.loads(line) for line in records.read_text().splitlines()]
+    for row in rows:
+        if (row["system"], row["metric"]) == ("dense_1", "latency_total/p50"):
+            row |= {"value": 0.0065, "ci_low": 0.001, "ci_high": 0.3}  # drawn up to 19.5 ms
+    records.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with opened(write_report(run_folder), fragment="#explore?x=latency_total%2Fp50&on=alpha") as page:
+        texts = page.locator(".explore-panels .panel text").evaluate_all(
+            "all => all.filter(e => e.classList.length === 0 && Number(e.textContent))"
+            ".map(e => [Number(e.textContent), Number(e.getAttribute('x'))])"
+        )
+    values, places = np.array(texts).T
+    assert values.max() == 20
+    assert places == pytest.approx(np.polyval(np.polyfit(np.log(values[:-1]), places[:-1], 1), np.log(values)))
 
 
 def test_the_keyboard_alone_reaches_every_control_and_every_point(run_folder):
