@@ -6,6 +6,8 @@ import pytest
 from extensions import example, install, python, recipes, run
 from small_specs import system, write_spec
 
+from harness import open_run
+
 
 @pytest.fixture
 def site(tmp_path):
@@ -210,3 +212,19 @@ def test_an_encoder_without_a_hook_is_refused_by_the_hooks_name(site, spec):
     done = python(site, "-c", "from harness.start import main; main()", "plan", str(spec), cwd=spec.parent)
     assert done.returncode == 2
     assert "the encoder 'trigrams' has no libraries" in done.stderr
+
+
+def test_a_figure_of_another_package(tmp_path, site, run_folder):
+    module, code, (entry_points,) = example("A new figure")
+    install(site, module, code, entry_points)
+    command = ["-c", "from harness.start import main; main()"]
+    done = python(site, *command, "figures", str(run_folder), "--only", "dots", "--format", "svg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (run_folder / "figures").iterdir()} == {"dots-alpha.svg", "dots-beta.svg"}
+    done = python(site, *command, "report", str(run_folder), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (run_folder / "report.html").read_text()
+    quality = page[page.index(">Quality</h3>") : page.index(">Memory</h3>")]
+    assert "nDCG@10 with intervals." in quality
+    values = open_run(run_folder).records.query("collection == 'alpha' and metric == 'ndcg@10'").set_index("system")
+    assert quality.count(f"<title>sparse &amp; co: {values.value['sparse & co']:.4f}</title>") == 1
