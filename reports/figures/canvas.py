@@ -196,7 +196,7 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], keys: Sequence[Key], width
     """Make room below the panels, and write the legend there."""
     size = size_of("legend.fontsize")
     handles, texts = _handles(keys)
-    room, handle, gap = width * 72 - 4, 2.4 * size, 1.2 * size
+    room, handle, gap = width * 72 * 0.97 - 4, 2.4 * size, 1.2 * size
     while max(text_width(text, size) for text in texts) + handle > room:
         longest = max(texts, key=lambda text: text_width(text, size))
         texts = [shortened(text, len(longest) - 1) if text == longest else text for text in texts]

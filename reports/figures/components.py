@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from reports.figures.base import Drawn, FigureKindBase, Key, Panel, Sheet, Table, no_metric, register
 from reports.figures.scales import Scale, frame
 from reports.figures.series import colour, hatch, paper
+from reports.figures.texts import briefly
 from reports.formatting import number
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Components(Panel):
 
         totals, steps = self.totals(), SIZES if self.unit == "bytes" else TIMES
         name, size = next(((name, size) for name, size in steps if max(totals) >= size), steps[-1])
-        frame(ax, Scale.around(name, [total / size for total in totals], zero=True), self.systems)
+        frame(ax, Scale.around(name, [total / size for total in totals], zero=True), briefly(self.systems))
         starts, tips = [0.0] * len(self.systems), {}
         for place, (part, values) in enumerate(self.parts.items()):
             bars, words = [], []

@@ -171,21 +171,31 @@ def _variable(match: re.Match[str]) -> str:
 def _relative(path: str) -> tuple[float, float, str]:
     """Start of a path, and its segments by distances in tenths, which are the same wherever a shape is drawn."""
     start: tuple[float, float] | None = None
-    last, steps = (0, 0), []
+    last, before, steps = (0, 0), "", []
     for command, text in _SEGMENT.findall(path):
-        if command == "z":
-            steps.append("z")
-            continue
         numbers = [float(number) for number in _NUMBER.findall(text)]
         pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
         if start is None:
             start = pairs[0]
             continue
         offsets = [(round((x - start[0]) * 10), round((y - start[1]) * 10)) for x, y in pairs]
-        steps.append(command.lower() + " ".join(f"{_tenths(x - last[0])} {_tenths(y - last[1])}" for x, y in offsets))
-        last = offsets[-1]
+        moves = [(x - last[0], y - last[1]) for x, y in offsets]
+        letter, counts = command.lower(), [count for move in moves for count in move]
+        if letter == "l" and 0 in moves[0]:
+            if moves[0] == (0, 0):
+                continue
+            letter, counts = ("h", counts[:1]) if moves[0][1] == 0 else ("v", counts[1:])
+        words = "".join(_word(count) for count in counts)
+        steps.append(words if letter == before else letter + words.removeprefix(" "))
+        last, before = offsets[-1] if offsets else last, letter
     x, y = start or (0.0, 0.0)
-    return x, y, "".join(steps).replace(" -", "-").replace("ll", "l")
+    return x, y, "".join(steps)
+
+
+def _word(count: int) -> str:
+    """A number of tenths in a path, with the separator that it needs."""
+    text = _tenths(count).replace("-0.", "-.")
+    return text if text.startswith("-") else f" {text.removeprefix('0') if text.startswith('0.') else text}"
 
 
 def _symbol_name(steps: str) -> str:

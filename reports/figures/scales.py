@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from reports.figures.texts import clean, shortened
+from reports.figures.texts import NAME, clean, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 ROW = "row"
 """The gid of rows' names."""
-ROW_NAME = 24
-"""Characters of a row's name that are drawn; the figure's table has all of it."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +111,7 @@ def frame(ax: Axes, x: Scale, y: Scale | Sequence[str]) -> None:
         # Texts take a fifth of the time of ticks, of which a figure of twenty systems has twenty.
         beside = ax.get_yaxis_transform() + ScaledTranslation(-size / 144, 0, ax.figure.dpi_scale_trans)
         for row, name in enumerate(y):
-            ax.text(
-                0, row, shortened(name, ROW_NAME), ha="right", va="center", fontsize=size, transform=beside, gid=ROW
-            )
+            ax.text(0, row, shortened(name, NAME), ha="right", va="center", fontsize=size, transform=beside, gid=ROW)
 
 
 def row_names(ax: Axes) -> list[str]:

@@ -5,7 +5,7 @@ from hashlib import sha256
 from xml.etree import ElementTree as Xml
 
 import pytest
-from panels import PANELS, differences, nights, trade_off
+from panels import PANELS, differences, nights, trade_off, training
 
 from reports.figures.beside import EACH, draw_beside, drawn_here
 from reports.figures.digest import digest
@@ -54,20 +54,36 @@ def test_points_of_nights_lead_to_their_reports(drawn):
     assert all(link[0].find("title").text.startswith("night ") for link in links)
 
 
+def places(path):
+    """(x, y) of each point of a path of lines."""
+    start, rest = re.match(r"M([^a-z]*)(.*)", path).groups()
+    x, y = map(float, start.split())
+    passed = [(x, y)]
+    for letter, text in re.findall(r"([hvl])([^a-z]*)", rest):
+        numbers = [float(number) for number in re.findall(r"-?\d*\.?\d+", text)]
+        across = numbers if letter == "h" else numbers[::2] if letter == "l" else [0] * len(numbers)
+        down = numbers if letter == "v" else numbers[1::2] if letter == "l" else [0] * len(numbers)
+        for right, below in zip(across, down, strict=True):
+            x, y = x + right, y + below
+            passed.append((x, y))
+    return passed
+
+
 def test_a_line_of_the_drawing_goes_where_its_numbers_are():
     """The rewriting keeps places to a tenth of a unit."""
-    (whole,) = drawings([differences()])
-    lines = [path.get("d") for path in whole.iter("path") if "s0" in path.get("style", "")]
-    start, *steps = re.findall(r"-?\d*\.?\d+", lines[0])[1::2]
-    heights = [float(start)]
-    for step in steps:
-        heights.append(heights[-1] + float(step))
-    gaps = differences().gaps
-    least, most = min(heights), max(heights)
-    assert (heights[0] - least) / (most - least) == pytest.approx(0, abs=0.01)
-    middle = (max(gaps) - 0) / (max(gaps) - min(gaps))
-    zero = next(p.get("d") for p in whole.iter("path") if "dasharray" in p.get("style", ""))
-    assert (float(zero.split()[1].partition("l")[0]) - least) / (most - least) == pytest.approx(middle, abs=0.01)
+    panel, steps = training(1), 900
+    (whole,) = drawings([panel])
+    (line,) = [
+        places(path.get("d")) for path in whole.find("svg[@viewBox]").iter("path") if "s0" in path.get("style", "")
+    ]
+    wanted = panel.drawn_lines()[panel.encoders[0]]
+    (left, top), (right, bottom) = line[0], line[-1]
+    high, low = wanted[0][1], wanted[-1][1]
+    for x, y in line:
+        step = (x - left) / (right - left) * (steps - 1)
+        (_, value) = min(wanted, key=lambda point: abs(point[0] - step))
+        share = (y - top) / (bottom - top)
+        assert share == pytest.approx((high - value) / (high - low), abs=0.03)
 
 
 def test_names_from_others_stay_text():
