@@ -142,6 +142,16 @@ def test_pickles_are_not_run(hostile, tmp_path, monkeypatch, file):
     assert not (tmp_path / "attacked").exists()
 
 
+@pytest.mark.parametrize("command", [["report"], ["claims"], ["export", "--format", "text"]])
+def test_a_claim_that_no_spec_states_is_one_message(hostile, tmp_path, command):
+    folder = shutil.copytree(hostile.with_name("clean"), tmp_path / "run")
+    facts = json.loads((folder / "run.json").read_text())
+    facts["claims"][0]["name"] = "x" * 300
+    (folder / "run.json").write_text(json.dumps(facts))
+    answer = harmless(call(*command, folder))
+    assert answer.code == 2 and "run.json: claims.name: a claim is none that a spec can state" in answer.err
+
+
 def test_links_and_names_of_theirs_reach_nothing_outside(hostile, tmp_path):
     """What they call their systems and collections names no file that is written."""
     run = open_run(hostile)

@@ -65,3 +65,12 @@ def test_a_name_that_is_damaged_is_no_traceback(content, tmp_path, part):
         made = GgufFile(file)
         made.config()
         made.weights(1)
+
+
+def test_a_text_that_is_no_utf8_is_no_traceback(content, tmp_path):
+    file = tmp_path / "bad.gguf"
+    value = (5).to_bytes(8, "little")
+    assert content.count(value + b"llama") == 1
+    file.write_bytes(content.replace(value + b"llama", value + b"l\xecama"))
+    with pytest.raises(UserError, match="not a GGUF file: UnicodeDecodeError"):
+        GgufFile(file)
