@@ -12,7 +12,7 @@ from harness.training.flops import counter
 from harness.training.objectives import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from harness.training.objectives import Objective
 
@@ -41,6 +41,7 @@ def backward(
     objective.start(batch)
     own = batch if devices.count == 1 else batch.only(devices.share(len(batch.lengths)))
     looked, rest = _looked_up(objective, own, devices)
+    total = len(batch.lengths) - (batch.pairs if looked else 0)
     # Drawn here, so that a second pass over the texts leaves out the same inputs of the adapters as the first.
     seed = int(torch.randint(2**62, ()))
     with torch.set_grad_enabled(size is None), counter() as forward:
@@ -48,7 +49,7 @@ def backward(
             hidden = backbone(rest.ids.to(devices.device), rest.lengths)
             made = [objective.vectors(rows, lengths) for rows, lengths in rest.sides(hidden) if lengths]
         else:
-            made = list(_made(backbone, objective, rest, size, devices, seed))
+            made = list(_made(backbone, objective, chunks(rest, size, devices, total), seed))
     mine = torch.cat([*looked, *made])
     vectors = devices.gather(mine.detach(), len(batch.lengths)).requires_grad_()
     loss, parts = objective.compare(vectors[: batch.pairs], vectors[batch.pairs :], done, batch.taught)
@@ -63,7 +64,7 @@ def backward(
             mine.backward(flow)
         else:
             begin = 0
-            for rows in (*looked, *_made(backbone, objective, rest, size, devices, seed)):
+            for rows in (*looked, *_made(backbone, objective, chunks(rest, size, devices, total), seed)):
                 rows.backward(flow[begin : begin + len(rows)])
                 begin += len(rows)
     operations = {"forward": float(forward.get_total_flops()), "backward": float(back.get_total_flops())}
@@ -95,19 +96,36 @@ def _looked_up(objective: Objective, batch: Batch, devices: Devices) -> tuple[li
 
 
 def _made(
-    backbone: torch.nn.Module, objective: Objective, batch: Batch, size: int, devices: Devices, seed: int
+    backbone: torch.nn.Module,
+    objective: Objective,
+    parts: Iterable[tuple[torch.Tensor, Sequence[int]]],
+    seed: int,
 ) -> Iterator[torch.Tensor]:
-    """Vectors of `size` texts at a time; what is random in them is decided by the seed."""
-    for number, (ids, lengths) in enumerate(chunks(batch, size, devices)):
+    """Vectors of one part after the other; what is random in them is decided by the seed."""
+    for number, (ids, lengths) in enumerate(parts):
         torch.manual_seed(seed + number)
         yield objective.vectors(backbone(ids, lengths), lengths)
 
 
-def chunks(batch: Batch, size: int, devices: Devices) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
-    """Packed ids and lengths of `size` texts at a time, on this process's device."""
+def chunks(
+    batch: Batch, size: int, devices: Devices, total: int | None = None
+) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
+    """Packed ids and lengths of `size` texts at a time, on this process's device.
+
+    Args:
+        batch: Of this process.
+        size: Texts at a time, at most.
+        devices: Processes that share weights gather them for each chunk, so all of them need equally many.
+        total: Texts of all processes where each has its share of them.
+    """
+    count = len(batch.lengths)
+    firsts = list(range(0, count, size))
+    if devices.sharded and total is not None:
+        parts = math.ceil(math.ceil(total / devices.count) / size)
+        firsts = [number * count // parts for number in range(parts)]
     begin = 0
-    for first in range(0, len(batch.lengths), size):
-        lengths = batch.lengths[first : first + size]
+    for first, last in zip(firsts, [*firsts[1:], count], strict=True):
+        lengths = batch.lengths[first:last]
         end = begin + sum(lengths)
         yield batch.ids[begin:end].to(devices.device), lengths
         begin = end

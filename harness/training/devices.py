@@ -11,6 +11,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from torch.distributed.device_mesh import DeviceMesh
+
 
 @dataclass(frozen=True)
 class Devices:
@@ -24,11 +26,13 @@ class Devices:
         device: Of this process.
         number: Its number, from 0.
         count: Processes in all.
+        sharded: Whether each process holds a part of the frozen weights (`harness.training.placement`).
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     number: int = 0
     count: int = 1
+    sharded: bool = False
 
     def share(self, texts: int) -> range:
         """Places of the texts that this process encodes."""
@@ -72,6 +76,12 @@ class Devices:
 
             PartialState().wait_for_everyone()
 
+    def mesh(self) -> DeviceMesh:
+        """All processes in one row, as sharding takes them."""
+        from torch.distributed.device_mesh import init_device_mesh
+
+        return init_device_mesh(self.kind, (self.count,))
+
     @property
     def first(self) -> bool:
         """Whether this process reports and writes what all of them know."""
@@ -87,18 +97,19 @@ ALONE = Devices()
 """One process on the processor."""
 
 
-def find(device: str = "cpu") -> Devices:
+def find(device: str = "cpu", *, sharded: bool = False) -> Devices:
     """Of this process, alone or as torchrun or `accelerate launch` started it.
 
     Args:
         device: As a spec names it.
+        sharded: Whether processes share the frozen weights; one alone has nobody to share them with.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Devices(torch.device(device))
     from accelerate import PartialState
 
     state = PartialState(cpu=device == "cpu")
-    return Devices(state.device, state.process_index, state.num_processes)
+    return Devices(state.device, state.process_index, state.num_processes, sharded)
 
 
 def writes() -> bool:

@@ -18,6 +18,7 @@ from harness.training.cached import backward, ndcg
 from harness.training.devices import ALONE, Devices
 from harness.training.distillation import taught
 from harness.training.examples import Example, pair_of
+from harness.training.placement import add_product, place, take_back
 from harness.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def train(
         terms: Size of the vocabulary of a sparse model.
         held: Pairs to validate on; where left out, they are held out of `pairs`.
         devices: Where to train, and which of several processes this is. All of them return the same weights and curve;
-            the first alone writes checkpoints and reports progress.
+            the first alone writes checkpoints and reports progress. Sharded weights stay in parts on their devices.
 
     Returns:
         Rows of step, loss, learning_rate, floating point operations (forward, backward), the parts of the objective,
@@ -100,7 +101,7 @@ def train(
             remedy="use a collection with more pairs, or a smaller batch",
         )
     torch.manual_seed(seed)
-    backbone.to(devices.device)
+    place(backbone, devices)
     objective.to(devices.device)
     trained = _trainable(backbone, params, lora_scale or {})
     groups: list[Group] = [{"params": trained, "lr": params.learning_rate}]
@@ -143,8 +144,8 @@ def train(
     if params.recompute_layers:
         _recompute(backbone, undo=True)
     devices.wait()
-    merged = _merge(backbone)
-    backbone.cpu()
+    merged = _merge(backbone, devices)
+    take_back(backbone, devices)
     objective.to(torch.device("cpu"))
     if factors is not None:
         factors.update(merged)
@@ -266,20 +267,24 @@ def _trainable(
         ),
         backbone,
     )
-    return [p for p in backbone.parameters() if p.requires_grad]
+    trained = [p for p in backbone.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.data = parameter.data.float()  # made in the dtype of the weight beside them
+    return trained
 
 
-def _merge(backbone: torch.nn.Module) -> dict[str, torch.Tensor]:
+def _merge(backbone: torch.nn.Module, devices: Devices) -> dict[str, torch.Tensor]:
     """Add the adapters to the weights, take them out, and return their factors."""
     factors: dict[str, torch.Tensor] = {}
-    for place, parent in list(backbone.named_modules()):
+    for prefix, parent in list(backbone.named_modules()):
         for name, child in list(parent.named_children()):
             if hasattr(child, "merge") and hasattr(child, "base_layer"):
-                path = f"{place}.{name}" if place else name
+                path = f"{prefix}.{name}" if prefix else name
                 for active in child.active_adapters:
                     factors[f"{path}.down"] = child.lora_A[active].weight.detach().clone().cpu()
                     factors[f"{path}.up"] = (child.lora_B[active].weight.detach() * child.scaling[active]).cpu()
-                child.merge()
+                    up, down = child.lora_B[active].weight.detach(), child.lora_A[active].weight.detach()
+                    add_product(child.get_base_layer().weight, up, down, child.scaling[active], devices)
                 setattr(parent, name, child.get_base_layer())
     for parameter in backbone.parameters():
         parameter.requires_grad_(False)

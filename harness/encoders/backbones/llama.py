@@ -116,7 +116,8 @@ class Llama(nn.Module):
 
     def states(self, ids: torch.Tensor, layout: Layout) -> torch.Tensor:
         """The same of texts that are laid out already."""
-        states = self.embed_tokens(ids)
+        # The norms may be of a higher precision than the weights that a training holds frozen.
+        states = self.embed_tokens(ids).to(self.norm.weight.dtype)
         rotation = rotations(self.shape, layout.positions, states.dtype)
         for layer in self.layers:
             states = layer(states, layout, rotation)

@@ -34,7 +34,9 @@ SCALED = ("o_proj", "down_proj")
 
 
 def prepare(published: Pretrained, params: LlamaParams, contract: Contract) -> Model:
-    """The pretrained backbone with the spec's departures applied, in float32.
+    """The pretrained backbone with the spec's departures applied, in float32 or as `frozen` says.
+
+    Weights that are stored in that dtype stay mapped: all processes of a machine read one copy.
 
     Scaling the input embedding by s is done where it costs no second copy of it: the stream divided by s is the plain
     embedding plus what each layer adds divided by s, and every layer reads the stream through a norm, which divides
@@ -44,9 +46,15 @@ def prepare(published: Pretrained, params: LlamaParams, contract: Contract) -> M
         UserError: The backbone is not supported, or has fewer layers.
     """
     config = configure(published.config, params)
+    if params.frozen != "float32" and config.get("model_type") != "llama":
+        raise UserError(
+            f"a backbone of type {config.get('model_type')!r} is not trained beside weights in {params.frozen}",
+            key="frozen",
+            remedy="leave it out, or use a Llama",
+        )
     scale = params.embedding_scale
     weights = published.weights(config["num_hidden_layers"])
-    tensors = {name: tensor.float() for name, tensor in weights.items()}
+    tensors = {name: _frozen(name, tensor, params) for name, tensor in weights.items()}
     if scale != 1.0:
         tensors = {n: t / scale if n.endswith(tuple(f"{p}.weight" for p in SCALED)) else t for n, t in tensors.items()}
     head = tensors.pop("lm_head.weight", None)
@@ -64,6 +72,13 @@ def prepare(published: Pretrained, params: LlamaParams, contract: Contract) -> M
         config,
         published.commits,
     )
+
+
+def _frozen(name: str, tensor: torch.Tensor, params: LlamaParams) -> torch.Tensor:
+    """A weight in the dtype in which a training holds it; norms are small and decide the dtype of the stream."""
+    if params.training is None or params.frozen == "float32" or "norm" in name:
+        return tensor.float()
+    return tensor.bfloat16()
 
 
 def configure(published: Configuration, params: LlamaParams) -> Configuration:
@@ -158,6 +173,7 @@ def train_model(
     from harness.training.examples import Chosen, examples
     from harness.training.loop import train
     from harness.training.objectives import Batch, SparseObjective
+    from harness.training.placement import whole
 
     if not pairs:
         raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
@@ -168,7 +184,7 @@ def train_model(
             key="training.negatives",
             remedy="find some: laconic-bench mine --help",
         )
-    devices = find(present(params.devices)[0])
+    devices = find(present(params.devices)[0], sharded=params.sharded)
     tokeniser = Tokeniser(model.tokenizer, model.contract)
     # Adapters on scaled projections shrink with them.
     scales = dict.fromkeys(SCALED, 1 / params.embedding_scale) if params.embedding_scale != 1.0 else None
@@ -229,6 +245,10 @@ def train_model(
         pairs_seen += len(rows) * phase.pairs_per_step
         for part in ("forward", "backward"):
             flops[f"phase {number} {part}" if len(phases) > 1 else part] = sum(row[part] for row in rows)
+    if devices.sharded:
+        tensors = whole(model.backbone, devices)
+        if tensors is not None:
+            model.backbone = _backbone(model.config, tensors)
     if factors is not None and all(adapters):
         for name in adapters[0]:
             factors[name] = torch.cat([tensors[name] for tensors in adapters], dim=0 if name.endswith(".down") else 1)

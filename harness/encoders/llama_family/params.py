@@ -45,6 +45,12 @@ class LlamaParams(Hardware, Prompted):
     processes: int = Field(default=1, ge=1)
     """Processes that share every training batch, each with a device of its own where `device` is cuda; passages of all
     of them are negatives of every query."""
+    sharded: bool = False
+    """Let the processes of a training share the frozen weights of the layers: each holds its part, and the weights of a
+    layer are gathered while it works (FSDP 2). Needs adapters."""
+    frozen: Literal["float32", "bfloat16"] = "float32"
+    """Dtype in which a training holds the weights that adapters are trained beside. bfloat16 takes half of the memory
+    and needs `precision = "bfloat16"`; adapters and norms stay float32, and merged weights are rounded."""
     training: TrainingParams | None = None
     """Train on the pairs of the spec; used as it is where it is left out."""
     adapter: str | None = None
@@ -65,6 +71,21 @@ class LlamaParams(Hardware, Prompted):
     def _phases_in_order(self) -> Self:
         if self.finetuning is not None and self.training is None:
             raise ValueError("finetuning needs training before it; a single phase is training")
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_weights(self) -> Self:
+        phases = [phase for phase in (self.training, self.finetuning) if phase is not None]
+        for name, wanted in (("sharded", self.sharded), ("frozen", self.frozen == "bfloat16")):
+            if wanted and any(not phase.lora_rank for phase in phases):
+                raise ValueError(f"{name} needs adapters: a lora_rank of at least 1 in each phase")
+        if self.frozen == "bfloat16" and any(phase.precision != "bfloat16" for phase in phases):
+            raise ValueError('frozen = "bfloat16" needs precision = "bfloat16" in each phase')
+        for phase in phases if self.sharded else ():
+            if phase.cached_texts == 1:
+                raise ValueError("sharded needs cached_texts of at least 2")
+            if phase.pairs_per_step < self.processes:
+                raise ValueError("sharded needs a pair of each batch for each process")
         return self
 
     def chosen_prefixes(self, collection: str, task: str | None) -> Prefixes:
@@ -137,6 +158,8 @@ class LaconicParams(LlamaParams, LookupParams):
 
     @model_validator(mode="after")
     def _weights_need_a_bias(self) -> Self:
+        if self.term_bias is not None and self.frozen == "bfloat16":
+            raise ValueError('term_bias needs frozen = "float32"')
         if self.term_weight is not None and self.term_bias is None:
             raise ValueError("term_weight needs term_bias")
         if self.terms is not None and self.term_weight is None:

@@ -16,11 +16,11 @@ PAIRS = [
 TRAINING = {"steps": 6, "pairs_per_step": 5, "negatives": 1, "learning_rate": 0.01, "lora_rank": 4}
 
 
-def trained(folder, model, type, processes, pairs=PAIRS, **training):
+def trained(folder, model, type, processes, pairs=PAIRS, layout=None, **training):
     written(folder / "pairs", pairs)
     (folder / "out").mkdir()
     params = {"backbone": {"model": str(model)}, "training": {**TRAINING, **training}, "processes": processes}
-    params |= {"term_bias": 0.5} if type == "laconic" else {}
+    params |= {"term_bias": 0.5} if type == "laconic" and layout is None else layout or {}
     told = []
     result = fit(
         out=str(folder / "out"),
@@ -55,6 +55,31 @@ def test_two_processes_train_the_model_of_one(llama_folder, tmp_path, type, trai
         assert other == pytest.approx(one, rel=1e-3, abs=1e-5)
     untrained, _, _ = trained(tmp_path / "none", llama_folder, type, 1, learning_rate=1e-9)
     assert np.abs(untrained - alone).max() > 0.01
+
+
+BFLOAT16 = {"precision": "bfloat16", "recompute_layers": True}
+LAYOUTS = [
+    ("laconic", {"sharded": True}, {"validation_pairs": 2}),
+    ("dense-twin", {"sharded": True}, {"cached_texts": 3, "recompute_layers": True}),
+    ("laconic", {"sharded": True, "frozen": "bfloat16"}, {"cached_texts": 2, **BFLOAT16}),
+    ("dense-twin", {"frozen": "bfloat16"}, BFLOAT16),
+]
+
+
+@pytest.mark.parametrize(("type", "layout", "training"), LAYOUTS)
+def test_weights_in_parts_or_in_halves_train_the_model_of_one_process(llama_folder, tmp_path, type, layout, training):
+    """Two phases, so that weights are merged in parts, too. The steps are short: AdamW makes steps of one size of
+    gradients of any size, rounding errors included."""
+    given = {"steps": 2, "learning_rate": 1e-4, "lora_alpha": 80, **training}
+    layout = {**layout, "finetuning": {**TRAINING, **given, "negatives": 0}}
+    alone, facts, _ = trained(tmp_path / "one", llama_folder, type, 1, layout=layout, **given)
+    together, others, _ = trained(tmp_path / "two", llama_folder, type, 2, layout=layout, **given)
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=1e-6)
+    given["learning_rate"] = 1e-9
+    layout["finetuning"] = {**layout["finetuning"], "learning_rate": 1e-9}
+    untrained, _, _ = trained(tmp_path / "none", llama_folder, type, 1, layout=layout, **given)
+    assert np.abs(untrained - alone).max() > 1e-4
 
 
 def test_what_goes_wrong_in_a_process_is_told(llama_folder, tmp_path):
