@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_STORE, AsEvents, Only, Overrides, SpecFile, StoreFolder
+from harness.errors import UserError
 
 app = typer.Typer()
 
@@ -68,3 +69,23 @@ def run(
         typer.echo(page)
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def join(
+    rendezvous: Annotated[str, typer.Argument(help="HOST:PORT of the machine that runs the spec.")],
+    nodes: Annotated[int, typer.Option(min=2, help="Number of machines.")],
+    node: Annotated[int, typer.Option(min=1, help="Number of this machine; 0 runs the spec.")],
+    processes: Annotated[int, typer.Option(min=1, help="Processes of all machines, as in the spec.")],
+    trainings: Annotated[
+        int, typer.Option(min=1, help="Number of trainings to take part in, one after the other.")
+    ] = 1,
+) -> None:
+    """Take part in trainings that another machine runs, as one of several machines."""
+    from harness.pipeline.steps import torchrun
+
+    if node >= nodes:
+        raise UserError(f"of {nodes} machines, none has number {node}", key="--node", remedy=f"1 to {nodes - 1}")
+    place = torchrun.Nodes(nodes, node, torchrun.endpoint(rendezvous))
+    for _ in range(trainings):
+        torchrun.join(place, processes)

