@@ -62,6 +62,11 @@ def test_two_processes_train_the_model_of_one(llama_folder, tmp_path, type, trai
     assert np.abs(untrained - alone).max() > 0.01
 
 
+def distance(rows, others):
+    """Norm of the difference as a share of the norm."""
+    return np.linalg.norm(rows - others) / np.linalg.norm(others)
+
+
 BFLOAT16 = {"precision": "bfloat16", "recompute_layers": True}
 LAYOUTS = [
     ("laconic", {"sharded": True}, {"validation_pairs": 2}),
@@ -81,7 +86,7 @@ def test_weights_in_parts_or_in_halves_train_the_model_of_one_process(llama_fold
     together, others, _ = trained(tmp_path / "two", llama_folder, type, 2, layout=layout, **given)
     # In bfloat16 a sum in another order may be rounded to the next number, which is 0.4 % away.
     close = 1e-6 if given.get("precision") is None else 0.02
-    np.testing.assert_allclose(together, alone, atol=close, rtol=close)
+    assert distance(together, alone) < close
     assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=close)
     given["learning_rate"] = 1e-9
     layout["finetuning"] = {**layout["finetuning"], "learning_rate": 1e-9}
@@ -113,7 +118,7 @@ def test_two_machines_train_the_model_of_one(llama_folder, tmp_path, monkeypatch
         layout = {"sharded": True}
         together, others, reported = trained(tmp_path / "two", llama_folder, "dense-twin", 2, layout=layout, **given)
         assert other.wait() == 0, other.stdout.read()
-    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert distance(together, alone) < 1e-6
     assert [now[0] for now in reported] == [1, 2]
     assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=1e-6)
 
