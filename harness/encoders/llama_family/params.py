@@ -84,7 +84,7 @@ class LlamaParams(Hardware, Prompted):
         for phase in phases if self.sharded else ():
             if phase.cached_texts == 1:
                 raise ValueError("sharded needs cached_texts of at least 2")
-            if phase.pairs_per_step < self.processes:
+            if phase.pairs_per_pool < self.processes:
                 raise ValueError("sharded needs a pair of each batch for each process")
         return self
 
