@@ -25,8 +25,8 @@ def fits(
     from harness.spec.load import load_spec
 
     estimated = phases(load_spec(spec_file, REGISTRIES, overrides or ()))
-    typer.echo("Estimated memory of one accelerator that holds the whole model, in GB:\n")
-    show(*memory_table(estimated, memory), numbers=range(2, 7), verdicts=(7,))
+    typer.echo("Estimated memory of one process and its accelerator, and of the machine's for it (host), in GB:\n")
+    show(*memory_table(estimated, memory), numbers=range(2, 8), verdicts=(8,))
     if any(phase.memory.total > memory * 1e9 for phase in estimated):
         raise typer.Exit(1)
 

@@ -53,11 +53,11 @@ def memory_table(estimated: list[Phase], room: float) -> tuple[list[str], list[l
         estimated: What `phases` estimated.
         room: GB of an accelerator.
     """
-    head = ["encoder", "phase", "weights", "gradients, moments", "activations", "head", "total", "verdict"]
+    head = ["encoder", "phase", "weights", "gradients, moments", "activations", "head", "total", "host", "verdict"]
     rows = []
     for phase in estimated:
         memory = phase.memory
-        parts = (memory.weights, memory.training, memory.activations, memory.head, memory.total)
+        parts = (memory.weights, memory.training, memory.activations, memory.head, memory.total, memory.host)
         verdict = "fits" if memory.total <= room * 1e9 else f"more than {room:g} GB"
         rows.append([phase.encoder, phase.name, *(f"{size / 1e9:.1f}" for size in parts), verdict])
     return head, rows

@@ -1,8 +1,9 @@
-"""Memory that training takes on one accelerator, by formula: will a spec fit before anything is begun? An estimate.
+"""Memory that a process of a training takes, by formula: will a spec fit before anything is begun? An estimate.
 
-What is counted, in bytes: weights (float32, and a bfloat16 copy where products are taken in it), gradients and AdamW's
-two moments of what is trained (float32), activations of the texts whose graph is alive, and the logits' buffers of the
-head. What the allocator loses and what kernels take besides is not.
+What is counted, in bytes: weights (frozen ones in their dtype and in this process's part, adapters, copies in
+bfloat16 that the products take), gradients and AdamW's two moments of what is trained (float32), activations of the
+texts whose graph is alive, the head's vectors of the whole batch with what the loss makes of them, and what the machine
+holds besides its accelerators. What the allocator loses is not counted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.training.params import TrainingParams
 
+FLOAT, HALF = 4, 2
+"""Bytes of a number."""
+TRANSIENT = 5
+"""Results of the size of gate and up that a layer holds for a moment."""
+SCATTERED = 1 << 16
+"""Rows of the head that its backward pass takes at a time."""
 PROJECTIONS = 7
 """Linear maps of a Llama layer: query, key, value, output, gate, up, down."""
 
@@ -44,10 +51,18 @@ class Shape:
         return [(h, q), (h, kv), (h, kv), (q, h), (h, i), (h, i), (i, h)]
 
     @property
+    def layer(self) -> int:
+        """Weights of a layer's projections."""
+        return sum(a * b for a, b in self.maps)
+
+    @property
     def parameters(self) -> int:
         """All weights: layers with their norms, the last norm, embedding, and the head where it is not tied."""
-        layer = sum(a * b for a, b in self.maps) + 2 * self.hidden
-        return self.layers * layer + self.hidden + (1 if self.tied else 2) * self.vocabulary * self.hidden
+        return (
+            self.layers * (self.layer + 2 * self.hidden)
+            + self.hidden
+            + (1 if self.tied else 2) * self.vocabulary * self.hidden
+        )
 
     def adapters(self, rank: int) -> int:
         """Weights of low-rank adapters on all projections."""
@@ -65,44 +80,116 @@ BACKBONES |= {f"utahnlp/laconic-{base.rpartition('-')[2].lower()}": shape for ba
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes by what holds them."""
+    """Bytes of one process by what holds them."""
 
     weights: int
     training: int
     """Gradients and moments of what is trained."""
     activations: int
     head: int
-    """Logits, and the sparse vectors of the batch with their gradients."""
+    """The sparse vectors of the batch with their gradients, and what the head needs for its backward pass."""
+    host: int = 0
+    """In the machine's memory where the others are in an accelerator's, pages of mapped files not counted."""
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """All of it but `host`."""
         return self.weights + self.training + self.activations + self.head
 
 
-def training_memory(shape: Shape, phase: TrainingParams, *, sparse: bool = True) -> Memory:
-    """What one phase takes on one accelerator that holds the whole model (data parallel: each one does).
+@dataclass(frozen=True)
+class Layout:
+    """How a training's weights lie."""
+
+    processes: int = 1
+    """Processes that share a batch."""
+    sharded: bool = False
+    """Whether they share the frozen weights of the layers, too."""
+    frozen: int = 4
+    """Bytes of a frozen weight."""
+
+
+def training_memory(shape: Shape, phase: TrainingParams, *, sparse: bool = True, layout: Layout = Layout()) -> Memory:
+    """What one phase takes in one process.
 
     Args:
         shape: Of the backbone.
         phase: Its lengths, batch, adapters, precision, caching and recomputation.
         sparse: Whether vectors have the vocabulary's width (LACONIC) or the hidden size (its dense twin).
+        layout: Of the weights.
     """
-    number = 2 if phase.precision == "bfloat16" else 4
-    trained = shape.adapters(phase.lora_rank) if phase.lora_rank else shape.parameters
-    # Frozen weights are cast for each product; the copy of one layer lives at a time.
-    copy = sum(a * b for a, b in shape.maps) * number if phase.precision == "bfloat16" else 0
-    texts = phase.pairs_per_step * (2 + phase.negatives)
-    alive = min(texts, phase.cached_texts or texts)
-    tokens = alive * max(phase.query_length, phase.document_length)
-    # Inputs of a layer's products: twice the norms, query, key, value, attention's output, gate, up, their product.
-    kv = shape.key_value_heads * shape.head_width
-    layer = tokens * number * (4 * shape.hidden + 2 * kv + 3 * shape.intermediate)
-    layer_input = tokens * number * shape.hidden
-    activations = shape.layers * layer_input + layer if phase.recompute_layers else shape.layers * layer
-    if phase.lora_rank:
-        activations += shape.layers * PROJECTIONS * tokens * number * phase.lora_rank
+    return Memory(
+        weights=_weights(shape, phase, layout),
+        training=(shape.adapters(phase.lora_rank) if phase.lora_rank else shape.parameters) * 3 * FLOAT,
+        activations=_activations(shape, phase, layout),
+        head=_head(shape, phase, layout, sparse),
+        host=_host(shape, layout),
+    )
+
+
+def _weights(shape: Shape, phase: TrainingParams, layout: Layout) -> int:
+    layers = shape.layers * shape.layer
+    whole = (shape.parameters - layers) * layout.frozen + shape.adapters(phase.lora_rank) * FLOAT
+    own = -(-layers * layout.frozen // (layout.processes if layout.sharded else 1))
+    # Of weights in parts, one layer is whole at a time, and its parts from all processes are there to make it.
+    gathered = 2 * shape.layer * layout.frozen if layout.sharded else 0
+    # Products in bfloat16 of weights in float32 take copies, which stay until the backward pass.
+    copies = 0
+    if phase.precision == "bfloat16" and layout.frozen == FLOAT:
+        copies = (1 if phase.recompute_layers else shape.layers) * shape.layer * HALF
+    return whole + own + gathered + copies
+
+
+def _activations(shape: Shape, phase: TrainingParams, layout: Layout) -> int:
+    """What autograd keeps for the backward pass of the texts that are computed together."""
+    h, i, rank = shape.hidden, shape.intermediate, phase.lora_rank
+    attention = shape.heads * shape.head_width
+    tokens = _together(phase, layout) * max(phase.query_length, phase.document_length)
+    number = HALF if phase.precision == "bfloat16" else FLOAT
+    # Norms keep the stream before attention and feed-forward; attention keeps query, key and value, each for all heads,
+    # and its result; then come gate, its silu, up and their product. Adapters keep their inputs: normed states, which
+    # three and two of them share, unless each has a copy in bfloat16 or with some numbers left out.
+    inputs, mask = 2 * h, 0
+    if phase.lora_dropout or number == HALF:
+        inputs = 5 * h + attention + (i if phase.lora_dropout else 0)
+    if phase.lora_dropout:
+        mask = 5 * h + attention + i
+    kept = inputs + 4 * attention + 4 * i + PROJECTIONS * rank
+    layer = tokens * (FLOAT * 2 * h + number * kept + mask)
+    stored = shape.layers * tokens * h * FLOAT + layer if phase.recompute_layers else shape.layers * layer
+    return stored + TRANSIENT * tokens * i * number
+
+
+def _head(shape: Shape, phase: TrainingParams, layout: Layout, sparse: bool) -> int:
+    """Rows of the batch in float32: those of this process, and those of all with their gradients."""
     width = shape.vocabulary if sparse else shape.hidden
-    rows = 2 * texts * width * 4  # all vectors of the batch and their gradients, float32
-    streamed = 2 * alive * width * 4  # running maximum and its token, while the head goes over tokens
-    return Memory(shape.parameters * 4 + copy, trained * 4 * 3, activations, rows + (streamed if sparse else 0))
+    whole = phase.cached_texts is None
+    rows = _texts(phase) * width * FLOAT
+    own = rows // layout.processes
+    alive = _together(phase, layout) * width
+    # The vectors one by one and joined; without caching, what their logarithms came from, too. Where there are other
+    # processes, the rows of all.
+    kept = (3 if whole and sparse else 2) * own + (rows if layout.processes > 1 else 0)
+    # The loss gives queries and passages a gradient each, and both become rows of the whole batch.
+    loss = 3 * rows
+    # Then there are the gradient, this process's share of it, and what goes back through the head.
+    back = rows + own + (own // 2 if whole else 3 * alive * FLOAT)
+    if sparse:
+        back += 2 * min(SCATTERED, alive) * shape.hidden * FLOAT
+    return kept + max(loss, back)
+
+
+def _host(shape: Shape, layout: Layout) -> int:
+    """Weights in float32 are copies of what the file holds; in bfloat16 they are the file's own pages."""
+    return shape.parameters * FLOAT if layout.frozen == FLOAT else 0
+
+
+def _texts(phase: TrainingParams) -> int:
+    """Of a micro-batch, whose vectors are compared with each other."""
+    return phase.pairs_per_pool * (2 + phase.negatives)
+
+
+def _together(phase: TrainingParams, layout: Layout) -> int:
+    """Texts of one process whose activations are there at the same time."""
+    own = -(-_texts(phase) // layout.processes)
+    return min(own, phase.cached_texts or own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,22 @@ def counter() -> FlopCounterMode:
         kernels._scaled_dot_product_flash_attention_for_cpu: forward,
         kernels._scaled_dot_product_flash_attention_for_cpu_backward: backward,
     }
-    return FlopCounterMode(display=False, custom_mapping=mapping)
+    counted = FlopCounterMode(display=False, custom_mapping=mapping)
+    # Its own tracker of modules holds on to what layers compute again in a backward pass, until the pass is over.
+    counted.mod_tracker = _Everything()
+    return counted
+
+
+class _Everything:
+    """In place of the tracker of modules of torch's counter: operations are counted together."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was begun."""
 
 
 @dataclass(frozen=True)

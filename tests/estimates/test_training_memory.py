@@ -33,8 +33,7 @@ def test_gradients_and_moments_are_what_adamw_holds():
     tensors += [v for p in trained for name, v in optimizer.state[p].items() if name != "step"]
     estimated = training_memory(SHAPE, TrainingParams(lora_rank=3))
     assert estimated.training == sum(t.numel() * t.element_size() for t in tensors)
-    frozen = [p for p in model.parameters() if not p.requires_grad]
-    assert estimated.weights == sum(p.numel() * p.element_size() for p in frozen)
+    assert estimated.weights == sum(p.numel() * p.element_size() for p in model.parameters())
     assert estimated.total == estimated.weights + estimated.training + estimated.activations + estimated.head
 
 

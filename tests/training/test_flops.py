@@ -1,7 +1,12 @@
 """Training operations by torch's counter against arithmetic on a Llama of known shape."""
 
+import weakref
+from contextlib import nullcontext
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
 
 from harness.encoders.backbones.llama import Llama, Shape
 from harness.training import TrainingParams
@@ -59,3 +64,41 @@ def test_attention_is_counted_both_ways():
         mixed.sum().backward()
     assert forward.get_total_flops() == 2 * 3 * (4 * 8 * 8 * 16)
     assert backward.get_total_flops() == 2 * 3 * (10 * 8 * 8 * 16)
+
+
+class Live(TorchDispatchMode):
+    """Bytes of the tensors that were made inside and are there at the same time."""
+
+    def __init__(self):
+        super().__init__()
+        self.bytes = self.most = 0
+        self.known = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(tensor, torch.Tensor) and (storage := tensor.untyped_storage())._cdata not in self.known:
+                self.known.add(storage._cdata)
+                self.bytes += storage.nbytes()
+                self.most = max(self.most, self.bytes)
+                weakref.finalize(storage, self.gone, storage._cdata, storage.nbytes())
+        return made
+
+    def gone(self, name, size):
+        self.known.discard(name)
+        self.bytes -= size
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_counting_does_not_hold_what_layers_compute_again(counted):
+    layers = [torch.nn.Sequential(*(torch.nn.Linear(8, 8) for _ in range(6))) for _ in range(8)]
+    most = []
+    for again in (False, True):
+        states = torch.ones(200, 8, requires_grad=True)
+        with Live() as live:
+            for layer in layers:
+                states = checkpoint(layer, states, use_reentrant=False) if again else layer(states)
+            with counter() if counted else nullcontext():
+                states.sum().backward()
+        most.append(live.most)
+    assert most[1] < 0.6 * most[0]

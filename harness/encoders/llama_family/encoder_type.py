@@ -63,7 +63,7 @@ class LlamaEncoderType(SourcedType, ABC):
     def training_memory(self) -> Mapping[str, Memory]:
         """By the backbone's shape, for `training` and `finetuning`."""
         from harness.encoders.llama_family.size import shape_of
-        from harness.training.estimate import BACKBONES, training_memory
+        from harness.training.estimate import BACKBONES, Layout, training_memory
 
         params = self.params
         phases = {
@@ -80,7 +80,9 @@ class LlamaEncoderType(SourcedType, ABC):
                 key="backbone.model",
                 remedy=f"give a folder with config.json, or one of {', '.join(BACKBONES)}",
             )
-        return {name: training_memory(shape, phase, sparse=self.kind == "sparse") for name, phase in phases.items()}
+        layout = Layout(params.processes, params.sharded, 2 if params.frozen == "bfloat16" else 4)
+        sparse = self.kind == "sparse"
+        return {name: training_memory(shape, phase, sparse=sparse, layout=layout) for name, phase in phases.items()}
 
     def gpus(self) -> int:
         """Those among its devices."""
