@@ -167,7 +167,7 @@ def errors(session: nox.Session) -> None:
 
 @nox.session
 def scale(session: nox.Session) -> None:
-    """Predict a million documents from 200,000 and fewer, then measure them; takes an hour and 6 GB of disk."""
+    """Predict a million documents and measure them; hold ten million pairs; train in each layout. Takes two hours."""
     install(session, "test")
     sizes = "collections.drawn.matrix.documents=[40000, 80000, 120000, 160000, 200000, 1000000]"
     million = ("--only", "inverted", "--set", sizes, "--set", "measure.timeout=14400", "--out", "runs/million")
@@ -175,6 +175,9 @@ def scale(session: nox.Session) -> None:
     session.run("laconic-bench", "run", "experiments/scaling.toml", *million)
     session.run("python", "tests/scale/predicted.py", "runs/million")
     session.run("python", "tests/scale/real_text.py")
+    session.run("python", "tests/scale/pairs_memory.py")
+    session.run("python", "tests/scale/training_memory.py")
+    session.run("pytest", "-q", "tests/pipeline/steps/test_torchrun.py", env={"LACONIC_LAYOUTS": "all"})
 
 
 @nox.session

