@@ -80,8 +80,10 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("type", "layout", "training"), LAYOUTS if EVERY else LAYOUTS[1:2])
 def test_weights_in_parts_or_in_halves_train_the_model_of_one_process(llama_folder, tmp_path, type, layout, training):
-    """`nox -s scale` tries all of them. Two phases, so that weights are merged in parts, too. The steps are short: AdamW makes steps of one size of
-    gradients of any size, rounding errors included."""
+    """Two phases, so that weights are merged in parts, too; `nox -s scale` tries all layouts.
+
+    The steps are short: AdamW makes steps of one size of gradients of any size, rounding errors included.
+    """
     given = {"steps": 2, "learning_rate": 1e-4, "lora_alpha": 16, **training}
     layout = {**layout, "finetuning": {**TRAINING, **given, "negatives": 0}}
     alone, facts, _ = trained(tmp_path / "one", llama_folder, type, 1, layout=layout, **given)
