@@ -29,7 +29,7 @@ def trained(rank, steps=2, pairs=4):
     objective = DenseObjective(lambda states, lengths: torch.stack([s.mean(0) for s in states.split(lengths)]), params)
     texts = iter(range(10_000))
 
-    def tokenise(queries, passages):
+    def tokenise(queries, passages, symmetric):
         return Batch(*([[next(texts) % 64 for _ in range(LENGTH)] for _ in side] for side in (queries, passages)))
 
     examples = [(f"q{i}", f"p{i}") for i in range(pairs)]
