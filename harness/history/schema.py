@@ -149,7 +149,9 @@ def read_table(path: Path) -> Table:
             table = MIGRATIONS[version](table)
             version += 1
         wanted = columns()
-        return table.select(wanted.names).cast(wanted)
+        table = table.select(wanted.names).cast(wanted)
+        table.validate(full=True)  # texts that are no UTF-8 are found here, and not where they are shown
+        return table
     except (KeyError, pa.ArrowException) as error:  # a column is missing, is there twice or has another type
         raise _unreadable(path, error) from None
 

@@ -303,7 +303,7 @@ def test_the_file_of_version_1_still_reads_as_it_did():
     assert pa.Table.from_pylist(rows, schema=columns()).num_rows == 2
 
 
-@pytest.mark.parametrize("change", ["missing", "twice", "other type"])
+@pytest.mark.parametrize("change", ["missing", "twice", "other type", "no UTF-8"])
 def test_a_part_with_other_columns_is_named(history, any_entry, change):
     history.add(any_entry)
     (path,) = history.files()
@@ -313,6 +313,9 @@ def test_a_part_with_other_columns_is_named(history, any_entry, change):
         table = table.drop_columns("metric")
     elif change == "twice":
         table = table.append_column("metric", column)
+    elif change == "no UTF-8":
+        texts = pa.array([b"\xff"] * len(table), pa.binary()).view(pa.string())
+        table = table.set_column(table.column_names.index("metric"), "metric", texts)
     else:
         table = table.set_column(table.column_names.index("value"), "value", column)
     pq.write_table(table, path)
