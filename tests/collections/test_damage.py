@@ -15,6 +15,7 @@ from harness.collections.mixture import Mixture, MixtureParams
 from harness.collections.sample import Sample, SampleParams
 from harness.errors import UserError
 from harness.spec.params import Params
+from harness.training.examples import Pair
 
 GOOD = '{"_id": "good", "title": "T", "text": "some text"}'
 BROKEN = [
@@ -210,7 +211,7 @@ def test_any_pair_comes_back(tmp_path_factory, rows, ascii):
     lines = [json.dumps({"query": q, "positive": p, "negatives": n}, ensure_ascii=ascii) for q, p, n in rows]
     file.write_bytes(("\ufeff" + "\n".join(lines)).encode())
     pairs = list(Mixture(MixtureParams(sources=[{"file": str(file)}])).pairs())
-    assert sorted(pairs) == sorted((query, positive, tuple(negatives)) for query, positive, negatives in rows)
+    assert sorted(pairs) == sorted(Pair(query, positive, tuple(negatives)) for query, positive, negatives in rows)
 
 
 class OwnParams(Params):
@@ -282,4 +283,4 @@ def test_a_mixture_has_the_libraries_and_modules_of_its_sources(foreign, tmp_pat
     params = MixtureParams(sources=[{"file": str(tmp_path / "pairs.jsonl")}, {"collection": foreign}])
     assert Mixture.libraries_with(params) == ("foreign-library",)
     assert Mixture.modules(params) == ("harness.collections.mixture", Foreign.__module__)
-    assert list(Mixture(params).pairs()) == [("a", "b", ())], "it has no pairs of its own"
+    assert list(Mixture(params).pairs()) == [Pair("a", "b")], "it has no pairs of its own"

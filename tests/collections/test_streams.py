@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from harness.collections import Document, registry
 from harness.errors import UserError
+from harness.training.examples import Pair
 
 
 def opened(kind, **params):
@@ -215,7 +216,7 @@ def test_a_mixture_takes_each_source_in_turn_shuffled_by_seed(tmp_path):
 
     found = read(1)
     assert found == read(1)
-    assert found[-1] == ("x", "y", ("z",))
+    assert found[-1] == Pair("x", "y", ("z",))
     assert sorted(pair.query for pair in found[:-1]) == sorted(f"q{n}" for n in range(30))
     assert [pair.query for pair in found[:-1]] != [f"q{n}" for n in range(30)]
     assert read(2) != found
