@@ -33,8 +33,7 @@ GPUS, ACCUMULATED, DROPOUT, RATE_WARMUP, DOCUMENT = 8, 4, 0.1, 0.05, 192
 
 
 def recipe(monkeypatch, size):
-    for name in ("PAIRS", "SCIFACT"):
-        monkeypatch.setenv(name, str(ROOT))
+    monkeypatch.setenv("SCIFACT", str(ROOT))
     return load_spec(ROOT / f"experiments/laconic_{size}_train.toml", REGISTRIES).encoders
 
 
