@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 if TYPE_CHECKING:
     from harness.encoders.base import Encoder
-    from harness.indexes.base import Index
+    from harness.indexes.base import Hits, Index
+    from harness.pipeline.steps.passages import PassageNumbers
+    from harness.vectors import Vectors
 
 
 class SystemOrder(TypedDict):
@@ -37,6 +39,33 @@ class SystemOrder(TypedDict):
     collection_name: NotRequired[str]
 
 
+class Engine(Protocol):
+    """What answers a query."""
+
+    def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
+        """The answer to each query row, from k results of the index; see `Hits`."""
+        ...
+
+
+@dataclass(frozen=True)
+class DocumentEngine:
+    """An index of passages that answers with documents.
+
+    Attributes:
+        index: Of the passages.
+        passages: Which are of which document.
+        documents: Of each query, at most.
+    """
+
+    index: Index
+    passages: PassageNumbers
+    documents: int
+
+    def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
+        """The documents that the top k passages of each query row belong to, each with its best score; see `Hits`."""
+        return self.passages.best(*self.index.search(queries, k, threads=threads), self.documents)
+
+
 @dataclass(frozen=True)
 class OpenSystem:
     """A system that is ready to answer.
@@ -45,13 +74,13 @@ class OpenSystem:
         encoder: Has ``encode_queries(texts)``.
         engine: Has ``search(vectors, k, threads=...)``.
         texts: The queries that are timed, in order.
-        k: Documents that are asked for.
+        k: Results of the index that are asked for: documents, or as many passages as surely have so many documents.
         threads: That a query may use.
         warmup: Queries that are answered before times count.
     """
 
     encoder: Encoder
-    engine: Index
+    engine: Engine
     texts: list[str]
     k: int
     threads: int
@@ -72,7 +101,9 @@ def open_system(order: SystemOrder) -> OpenSystem:
     from harness.pipeline.plan.shared_stages import encoder_on, search_settings
     from harness.pipeline.steps.fit import open_type
     from harness.pipeline.steps.index import open_index
-    from harness.pipeline.steps.prepare import read_texts
+    from harness.pipeline.steps.passages import read_passages
+    from harness.pipeline.steps.prepare import read_rules, read_texts
+    from harness.pipeline.steps.ranking import searched_depth
     from harness.spec.load import load_spec
 
     spec = load_spec(Path(order["spec"]), REGISTRIES, order["overrides"])
@@ -82,6 +113,10 @@ def open_system(order: SystemOrder) -> OpenSystem:
     asked = system.encoder if name is None else encoder_on(system.encoder, spec.collections[name])
     encoder_type = open_type(asked.type, asked.params.model_dump(mode="json"))
     encoder = encoder_type.load(Path(order["model"]), threads=measure.threads)
-    engine = open_index(system.index.type, order["index"], search_settings(system.index))
-    texts = [text for _, text in read_texts(Path(order["collection"]) / "queries.jsonl")][: measure.queries]
-    return OpenSystem(encoder, engine, texts, measure.k, measure.threads, measure.warmup)
+    index = open_index(system.index.type, order["index"], search_settings(system.index))
+    collection = Path(order["collection"])
+    passages, wanted = read_passages(collection), measure.k + read_rules(collection).ignore_identical_ids
+    engine = index if passages is None else DocumentEngine(index, passages, wanted)
+    texts = [text for _, text in read_texts(collection / "queries.jsonl")][: measure.queries]
+    depth = searched_depth(order["collection"], measure.k)
+    return OpenSystem(encoder, engine, texts, depth, measure.threads, measure.warmup)

@@ -11,6 +11,7 @@ from mteb_tasks import quiet
 from pretended_engine import engine_of
 from scipy import sparse
 
+from harness import revision
 from harness.collections import Document, EvaluationRules, Passages
 from harness.measure.quality import evaluate, read_trec
 from harness.pipeline.steps import index as engine
@@ -217,3 +218,23 @@ def test_a_served_system_gives_the_documents_that_are_judged(long_texts, tmp_pat
     assert np.array_equal(served.search(queries)[0], hits)
     for searcher in (served.searcher, served.beside(served.encoder).searcher):
         assert np.array_equal(np.concatenate([searcher(queries[row : row + 1])[0] for row in range(12)]), hits)
+
+
+@pytest.mark.parametrize("passages", [{"passages": {"words": 8, "stride": 5}}, {}])
+def test_two_revisions_are_timed_with_the_search_that_is_served(long_texts, tmp_path, passages):
+    source, _ = long_texts
+    at, _ = steps(tmp_path / "cut", {"path": str(source), **passages})
+    (tmp_path / "spec.toml").write_text(
+        f'name = "long"\ncollections.c = {{ type = "beir", path = "{source}" }}\nencoders.lexical.type = "bm25"\n'
+        'indexes.mine.type = "inverted"\n[[systems]]\nname = "s"\nencoder = "lexical"\nindex = "mine"\n'
+    )
+    opened = revision.open_system(
+        {
+            "spec": str(tmp_path / "spec.toml"), "overrides": ["measure.k=4"], "system": "s",
+            "collection_name": "c", **{name: str(at[name]) for name in ("collection", "model", "index")},
+        }
+    )  # fmt: skip
+    assert opened.k == searched_depth(str(at["collection"]), 4)
+    assert (opened.k > 4) is bool(passages)
+    ids, _ = opened.engine.search(opened.encoder.encode_queries(opened.texts), opened.k, threads=opened.threads)
+    assert np.array_equal(ids, np.load(at["hits"] / "ids.npy")[:, :4])
