@@ -290,9 +290,9 @@ def licences(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Ask the Python Packaging Advisory Database what is known against the pinned versions."""
+    """Ask the Python Packaging Advisory Database what is known against the pinned versions; a pin it lacks fails."""
     install_group(session, "supply")
-    session.run("pip-audit", "--require-hashes", "--disable-pip", "-r", str(HASHED), *session.posargs)
+    session.run("pip-audit", "--strict", "--require-hashes", "--disable-pip", "-r", str(HASHED), *session.posargs)
 
 
 def environment_of_the_wheel(session: nox.Session) -> str:
