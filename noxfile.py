@@ -314,6 +314,6 @@ def types(session: nox.Session) -> None:
     """Check types strictly."""
     session.install(
         "-q", *constraints(), "mypy", "pydantic", "numpy", "scipy", "scipy-stubs", "pandas-stubs",
-        "types-psutil", "types-jsonschema", "jinja2", "typer", "rich",
+        "types-psutil", "types-jsonschema", "jinja2", "matplotlib", "typer", "rich",
     )  # fmt: skip
     session.run("mypy")
