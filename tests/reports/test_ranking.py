@@ -109,7 +109,9 @@ def test_letters_of_the_paper_table_name_the_same_systems(run_folder, collection
     lines = [line.split(" | ") for line in table(run, ("ndcg@10",), "markdown").splitlines()]
     column = next(place for place, text in enumerate(lines[0]) if text.strip(" |") == collection)
     letters = {FIRST: "a", SECOND: "b", THIRD: "c"}
-    for line in lines[2:5]:
+    rows = [line for line in lines[2:] if line[0].strip("| ") in letters.values()]  # without the names of groups
+    assert len(rows) == len(letters)
+    for line in rows:
         system = next(s for s, letter in letters.items() if line[0].strip("| ") == letter)
         _, _, beaten = line[column].strip(" |").partition("^")
         assert beaten.strip("^") == "".join(sorted(letters[other] for other in expected[system]))

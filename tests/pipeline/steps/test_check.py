@@ -90,4 +90,4 @@ class Quiet:
     def begin(self, *_):
         pass
 
-    progress = end = note = begin
+    progress = alive = end = note = begin
