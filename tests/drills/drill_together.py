@@ -33,10 +33,13 @@ TIMES = int(os.environ.get("DRILL_TOGETHER", "10"))
 
 
 def test_kill_while_the_disk_fills(tmp_path):
-    """The disk fills up, and the run is killed in the same moment: nothing stored is lost, and it goes on with room."""
+    """The disk fills up, and the run is killed in the same moment: nothing stored is lost, and it goes on with room.
+
+    Every second run is killed as soon as the disk has no room, the others while it still fills.
+    """
     wanted, whole = expected(tmp_path / "whole")
-    draw, at_work, losses = seeded("kill and full disk"), 0, 0
-    for _ in range(TIMES):
+    draw, at_work, full, losses = seeded("kill and full disk"), 0, 0, 0
+    for done in range(1, TIMES + 1):
         disk = tmpfs("80m", tmp_path / "disk")
         try:
             folder = prepared(disk / "run")
@@ -44,8 +47,12 @@ def test_kill_while_the_disk_fills(tmp_path):
             runs_on(process, draw.uniform(0.1, 0.8) * whole)
             filling = threading.Thread(target=fill, args=(disk / "filler",))
             filling.start()
+            if done % 2 == 0:
+                filling.join()
             runs_on(process, draw.uniform(0.0, 0.2))
-            at_work += process.poll() is None
+            if process.poll() is None:
+                at_work += 1
+                full += os.statvfs(disk).f_bavail == 0
             _, errors = kill(process) if process.poll() is None else process.communicate()
             filling.join()
             known = stored(folder)
@@ -56,10 +63,14 @@ def test_kill_while_the_disk_fills(tmp_path):
             losses += len(known - stored(folder)) + errors.count("damaged and made again")
             assert numbers(folder) == wanted
             assert list((folder / ".laconic-bench/unfinished").iterdir()) == []
+            print(
+                f"{done} disks that filled up, {at_work} runs killed meanwhile, on {full} disks without room: {losses} "
+                "artefacts lost, same records",
+                flush=True,
+            )
         finally:
             unmount(disk)
             disk.rmdir()
-    print(f"{TIMES} disks that filled up, {at_work} runs killed meanwhile: {losses} artefacts lost, same records")
     assert losses == 0
 
 
@@ -123,7 +134,7 @@ def damage(directory, draw):
 
 def test_a_node_is_lost_while_it_writes_a_shard(tmp_path, monkeypatch):
     """A node of a cluster goes as soon as a shard has a file in its unfinished folder: another node makes it again."""
-    pytest.importorskip("ray", reason="ray is not installed")
+    ray = pytest.importorskip("ray", reason="ray is not installed")
     wanted, _ = expected(tmp_path / "whole")
     monkeypatch.setenv("LACONIC_BENCH_NODE_STORE", str(tmp_path / "nodes"))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
@@ -158,4 +169,5 @@ def test_a_node_is_lost_while_it_writes_a_shard(tmp_path, monkeypatch):
         assert numbers(folder) == wanted
         print(f"a node lost while it wrote {lost[0]} of a shard: {[n for n in watcher.notes if 'begun again' in n]}")
     finally:
+        ray.shutdown()  # a cluster does not remove the node that this process is connected to
         nodes.shutdown()
