@@ -22,11 +22,12 @@ def undisturbed(tmp_path_factory):
     return labels, numbers(folder)
 
 
-def test_killed_in_each_stage(undisturbed, tmp_path):
+def test_killed_in_several_stages(undisturbed, tmp_path):
+    """In every third one; `nox -s drills` kills at many random moments."""
     labels, expected = undisturbed
     write_spec(tmp_path)
     finished = []
-    for label in labels:
+    for label in labels[::3]:
         process = start_run(tmp_path)
         begun, ended = [], []
         for line in process.stderr:
