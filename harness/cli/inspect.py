@@ -68,11 +68,12 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command(name="list")
 def list_names(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="collections, encoders, indexes, measurements, metrics, figures or experiments (shipped ones)"
+            help="collections, encoders, indexes, measurements, metrics, figures or experiments (shipped ones); "
+            "left out: list these"
         ),
-    ],
+    ] = None,
     name: Annotated[
         str | None, typer.Argument(help="Of a collection, an encoder or an index: list the keys that it takes.")
     ] = None,
@@ -91,6 +92,9 @@ def list_names(
         "measurements": REGISTRIES.measurements,
         "figures": KINDS,
     }
+    if what is None:
+        _list_lists([*axes, "metrics", "experiments"], as_json=as_json)
+        return
     if what not in (*axes, "metrics", "experiments"):
         raise UserError(f"there is no list of {what!r}", remedy=allowed(what, (*axes, "metrics", "experiments")))
     if name is not None:
@@ -106,6 +110,14 @@ def list_names(
         typer.echo(json.dumps(list(described)))
     else:
         show(("name", "what it is"), list(described.items()))
+
+
+def _list_lists(names: list[str], *, as_json: bool) -> None:
+    """What can be listed."""
+    if as_json:
+        typer.echo(json.dumps(names))
+    else:
+        say("\n".join(f"laconic-bench list {name}" for name in names))
 
 
 def _list_keys(what: str, name: str, *, as_json: bool) -> None:

@@ -91,6 +91,8 @@ class Nights(Panel):
         every = -(-count // (2 if self.small else 6))
         shown = range((count - 1) % every, count, every)
         ax.set_xticks(list(shown), [f"{self.nights[place].created:%-d %b}" for place in shown])
+        if self.small:  # a small curve has no room to its right
+            ax.get_xticklabels()[-1].set_horizontalalignment("right")
         drawn = Drawn(keys=[Key("a night, with its interval", "marker", 0)])
         if self.band is not None and self.levels:
             first, last, level = self.levels[-1]

@@ -28,8 +28,8 @@ AXES: Mapping[str, tuple[str, ...]] = {
 """Metrics by what they are about, in the order in which they are offered."""
 ACROSS = ("latency_total/p50", "flops_query", "index_bytes_per_document", "index_bytes")
 """The first of these that the run has lies across at first: the figure beside it is about memory."""
-Value: TypeAlias = "tuple[str, float, float | None, float | None]"
-"""A value with its interval as text, then the value and the ends of the interval as numbers."""
+Value: TypeAlias = "tuple[str, float] | tuple[str, float, float | None, float | None]"
+"""A value with its interval as text, then the value as a number, and the ends of the interval where it has one."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ def _value(row: Record) -> Value:
     """As the tables write it: value, interval, and the source of what was not measured."""
     source = "" if row.source == "measured" else f"({row.source})"
     text = " ".join(filter(None, (number(row.value, row.unit), interval(row), source)))
-    return text, _short(row.value), _end(row.ci_low), _end(row.ci_high)
+    low, high = _end(row.ci_low), _end(row.ci_high)
+    return (text, _short(row.value)) if low is None and high is None else (text, _short(row.value), low, high)
 
 
 def _end(value: float | None) -> float | None:
@@ -136,5 +137,6 @@ def _end(value: float | None) -> float | None:
 
 
 def _short(value: float) -> float:
-    """Six digits are more than a drawing shows."""
-    return float(f"{value:.6g}")
+    """Six digits are more than a drawing shows; a whole number needs no point."""
+    short = float(f"{value:.6g}")
+    return int(short) if short.is_integer() else short

@@ -76,6 +76,9 @@ def test_lists_are_what_the_registries_have(here):
         assert head.split() == ["name", "what", "it", "is"]
         assert [row.split()[0] for row in rows] == names
         assert all(len(row.split()) > 1 for row in rows)
+    lists = json.loads(call("list", "--json").out)
+    assert {"encoders", "metrics", "experiments"} < set(lists)
+    assert call("list").out.splitlines() == [f"laconic-bench list {what}" for what in lists]
     assert json.loads(call("list", "metrics", "--json").out) == list(METRICS)
     assert "nDCG@10 (fraction)" in call("list", "metrics").out
 
