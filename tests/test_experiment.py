@@ -312,7 +312,7 @@ def test_examples_of_the_page_run_in_order(tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     for block in blocks:
         exec(compile(block, "docs/python.md", "exec"), names)  # noqa: S102 - the project's own page
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert "<Run first: 1 of 1 systems ok" in capsys.readouterr().out
     assert (tmp_path / "runs/first/report.html").exists()
     assert (tmp_path / "runs/second/run.json").exists()
