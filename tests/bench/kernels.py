@@ -76,7 +76,7 @@ def encode_query():
     with tempfile.TemporaryDirectory() as name:
         model, folder = Path(name) / "model", Path(name) / "encoder"
         folder.mkdir()
-        save_tokenizer(model)
+        save_tokenizer(model, size=TERMS)
         config = LlamaConfig(vocab_size=TERMS, tie_word_embeddings=True, **sizes)
         LlamaForCausalLM(config).save_pretrained(model)
         maker = Laconic(LaconicParams(backbone=str(model)))

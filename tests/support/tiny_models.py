@@ -8,11 +8,14 @@ WORDS = (  # noqa: SIM905
 ).split()
 
 
-def save_tokenizer(folder, bos=False):
+def save_tokenizer(folder, bos=False, size=0):
+    """One token for each of WORDS, and others up to `size`."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {token: place for place, token in enumerate(["<unk>", "<s>", "</s>", *WORDS])}
+    tokens = ["<unk>", "<s>", "</s>", *WORDS]
+    tokens += [f"<{place}>" for place in range(len(tokens), size)]
+    vocabulary = {token: place for place, token in enumerate(tokens)}
     made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     if bos:
