@@ -162,13 +162,13 @@ class FigureKind(Protocol):
         """One panel, by its metric ("" for the first); None where the run has no such numbers."""
 
 
-class FigureKindBase:
+class FigureKindBase(ABC):
     """Defaults: a kind has the panels of its sheets."""
 
     @classmethod
+    @abstractmethod
     def sheets(cls, run: RunData) -> list[Sheet]:
         """What the page and papers show of a run."""
-        raise NotImplementedError
 
     @classmethod
     def panel(cls, run: RunData, collection: str, metric: str) -> Panel | None:

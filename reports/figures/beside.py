@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree as Xml
+
+from reports.figures.panel_json import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +28,7 @@ def draw_beside(panels: Sequence[Panel]) -> list[str]:
     """Draw panels for the page (`reports.figures.page_svg.drawings`), in this process and others.
 
     Args:
-        panels: Whose data can be pickled, and whose modules a new process can import.
+        panels: Whose modules a new process can import.
 
     Returns:
         Each drawing as XML.
@@ -55,9 +57,9 @@ def drawn_here(panels: Sequence[Panel]) -> list[str]:
 
 
 def main(given: str, made: str) -> None:
-    """Draw the panels of one file, and write the drawings to another; both are pickles."""
-    drawn = drawn_here(pickle.loads(Path(given).read_bytes()))  # noqa: S301 - written by `_process`
-    Path(made).write_bytes(pickle.dumps(drawn))
+    """Draw the panels of one file, and write the drawings to another; both are JSON."""
+    panels = cast("list[Panel]", from_json(json.loads(Path(given).read_bytes())))
+    Path(made).write_text(json.dumps(drawn_here(panels)), encoding="ascii")
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def _process(panels: Sequence[Panel], file: Path) -> Iterator[Callable[[], list[
     The process is no copy of this one, which could inherit a lock that a thread holds.
     """
     given, made = file.with_suffix(".panels"), file.with_suffix(".drawings")
-    given.write_bytes(pickle.dumps(list(panels)))
+    given.write_text(json.dumps(to_json(list(panels))), encoding="ascii")
     code = f"from reports.figures.beside import main; main({str(given)!r}, {str(made)!r})"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, env=environment)
@@ -75,7 +77,7 @@ def _process(panels: Sequence[Panel], file: Path) -> Iterator[Callable[[], list[
     def finish() -> list[str]:
         if code := process.wait():
             raise subprocess.CalledProcessError(code, "drawing figures")
-        drawn: list[str] = pickle.loads(made.read_bytes())  # noqa: S301 - written by `main`
+        drawn: list[str] = json.loads(made.read_bytes())
         return drawn
 
     try:

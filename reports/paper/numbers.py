@@ -49,7 +49,7 @@ def read_numbers(file: Path, *, repeatable: bool = False) -> dict[str, str]:
         UserError: The file cannot be read.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         remedy = "give the folder of a paper with --out, or write one without --check"
         raise UserError("there is no file of macros", file=file, remedy=remedy) from None
@@ -91,7 +91,7 @@ def used_macros(folder: Path) -> dict[str, str]:
     for file in sorted(folder.rglob("*.tex")):
         if file.name == NUMBERS:
             continue
-        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").split("\n"), start=1):
             for name in _USED.findall(_COMMENT.sub("", line)):
                 places.setdefault(name, f"{file.relative_to(folder)}:{number}")
     return places
