@@ -11,6 +11,7 @@ from harness.collections.base import (
     HubData,
     Judgement,
     Pair,
+    PairsOnly,
     Query,
     Sizes,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "HubData",
     "Judgement",
     "Pair",
+    "PairsOnly",
     "Passages",
     "Query",
     "Sizes",

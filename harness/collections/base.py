@@ -287,6 +287,22 @@ class CollectionBase:
         return cls.libraries
 
 
+class PairsOnly(CollectionBase):
+    """The defaults of a collection of training pairs: nothing in it is searched."""
+
+    def documents(self) -> Iterator[Document]:
+        """None."""
+        return iter(())
+
+    def queries(self) -> Iterator[Query]:
+        """None."""
+        return iter(())
+
+    def judgements(self) -> Iterator[Judgement]:
+        """None."""
+        return iter(())
+
+
 def _counted(lengths: Iterator[int]) -> tuple[int, float]:
     """How many numbers there are, and their mean (0 where there are none)."""
     count = total = 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from harness.collections import CollectionBase, Document, HubData, Judgement, Pair, Query, register
+from harness.collections import HubData, Pair, PairsOnly, register
 from harness.collections._files import PARQUET, ROWS, lines, parquet_rows
 from harness.collections._hub_data import snapshot
 from harness.errors import UserError
@@ -122,8 +122,8 @@ class HubPairsParams(Params):
 
 
 @register("hub-pairs")
-class HubPairs(CollectionBase):
-    """Pairs only: nothing in it is searched. Files stay in the Hub's cache and are read row by row."""
+class HubPairs(PairsOnly):
+    """Pairs of one data set. Files stay in the Hub's cache and are read row by row."""
 
     Params: ClassVar[type[Params]] = HubPairsParams
     libraries: ClassVar[tuple[str, ...]] = ("huggingface-hub", "pyarrow")
@@ -134,18 +134,6 @@ class HubPairs(CollectionBase):
     def fingerprint(self) -> str:
         """Name and commit."""
         return f"{self.params.dataset}@{self.params.commit}"
-
-    def documents(self) -> Iterator[Document]:
-        """None."""
-        yield from ()
-
-    def queries(self) -> Iterator[Query]:
-        """None."""
-        yield from ()
-
-    def judgements(self) -> Iterator[Judgement]:
-        """None."""
-        yield from ()
 
     def pairs(self) -> Iterator[Pair]:
         """One for each row that has a query and a passage, split by split and file by file.

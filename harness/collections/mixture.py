@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, JsonValue, field_validator
 
-from harness.collections import CollectionBase, Document, HubData, Judgement, Pair, Query, register
+from harness.collections import HubData, Pair, PairsOnly, register
 from harness.collections._nested import named, opened
 from harness.collections.pair_table import FILE, PairTable, PairWriter
 from harness.errors import UserError
@@ -72,8 +72,8 @@ class MixtureParams(Params):
 
 
 @register("mixture")
-class Mixture(CollectionBase):
-    """Pairs only: nothing in it is searched."""
+class Mixture(PairsOnly):
+    """Pairs of several sources."""
 
     Params: ClassVar[type[Params]] = MixtureParams
     libraries: ClassVar[tuple[str, ...]] = ()
@@ -111,18 +111,6 @@ class Mixture(CollectionBase):
             else:
                 digest.update(opened(source.collection or {}, BARRED).fingerprint().encode())
         return digest.hexdigest()
-
-    def documents(self) -> Iterator[Document]:
-        """None."""
-        yield from ()
-
-    def queries(self) -> Iterator[Query]:
-        """None."""
-        yield from ()
-
-    def judgements(self) -> Iterator[Judgement]:
-        """None."""
-        yield from ()
 
     def pairs(self) -> Iterator[Pair]:
         """Each source's pairs, shuffled within the source and cut as it says.

@@ -95,6 +95,11 @@ def test_differences_are_named_one_by_one(run_folder, tmp_path):
     assert differences(fewer, rows, {}) == [r"\lbDate: the run has 2026-01-01, the paper does not have this number"]
 
 
+def test_a_line_of_a_paper_ends_at_a_line_feed_alone(tmp_path):
+    (tmp_path / "main.tex").write_text("% left out \u2028 \\lbNothing\n\x0c\\lbUsed\r\n\\lbLast", encoding="utf-8")
+    assert used_macros(tmp_path) == {"lbUsed": "main.tex:2", "lbLast": "main.tex:3"}
+
+
 @pytest.mark.parametrize("text", ["0.5", r"50\,\% of {a}", r"\textbackslash{}\%"])
 def test_the_pattern_of_a_line(text, tmp_path):
     (tmp_path / NUMBERS).write_text(rf"\newcommand{{\lbA}}{{{text}}}% 0.5, {{n}}% }}% ")
