@@ -82,14 +82,14 @@ def probe(
         names = dict.fromkeys(stages.collection for stages in tried)
         samples = {name: _sample(spec, name) for name in names}
         taken = [_timed(spec, tried, samples, size, Path(folder) / str(size), watcher) for size in SIZES]
-    found: dict[str, Estimate] = {}
+    estimates: dict[str, Estimate] = {}
     for number, stages in enumerate(tried):
         total = samples[stages.collection].total
         for part, stage, share in _parts(stages):
             small, large = (seconds.get((number, part)) for seconds in taken)
             if small is not None and large is not None and not store.has(stage.key):
-                found[stage.key] = _estimate(stage, small, large, min(total, SIZES[1]), total * share)
-    return found, notes
+                estimates[stage.key] = _estimate(stage, small, large, min(total, SIZES[1]), total * share)
+    return estimates, notes
 
 
 def _sample(spec: Spec, name: str) -> Sample:
@@ -112,8 +112,8 @@ def _timed(
 ) -> dict[tuple[int, str], tuple[float, int]]:
     """Seconds and peak bytes of each part of each system over a sample of this size; parts that failed are left out."""
     collections = dict(spec.collections)
-    for name, sample in samples.items():
-        place = folder / f"collection-{len(collections)}-{len(list(folder.glob('*')))}"
+    for number, (name, sample) in enumerate(samples.items()):
+        place = folder / f"collection-{number}"
         _write(place, sample, size)
         collections[name] = replace(collections[name], type="beir", params=BeirParams(path=str(place)))
     measure = spec.head.measure.model_copy(update={"encode_shards": 1})

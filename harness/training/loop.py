@@ -36,8 +36,6 @@ TRIMMED = 4
 """Steps after which the heap gives back what is free: batches of ever other sizes leave gaps that none fits into again,
 and 500 steps of a small model had grown from 1 to 10 GB. It takes 0.2 s of steps that take seconds."""
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
 COUNTED = ("forward", "backward")
 """Parts of a micro-batch that are added up; of all others the mean counts."""
 Tokenise: TypeAlias = "Callable[[list[str], list[str], frozenset[int]], Batch]"
