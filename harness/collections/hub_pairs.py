@@ -183,7 +183,7 @@ class HubPairs(PairsOnly):
         for number, line in lines(path):
             try:
                 row: object = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 raise self._wrong(path, number, "it is no JSON object")

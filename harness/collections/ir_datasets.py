@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HOME = "IR_DATASETS_HOME"
 """The library's variable for its cache; read when it is imported."""
+_homes: dict[str, str | None] = {}
+"""What the variable was set to: by the "user", and here, so that the imported "library" is bound to it."""
 
 
 class _Row(Protocol):
@@ -164,12 +166,7 @@ class IrDatasets(CollectionBase):
         Raises:
             UserError: There is none of this identifier, or it lacks documents, queries or judgements.
         """
-        folder = self._folder() or os.environ.get(HOME)
-        if folder is not None and os.environ.get(HOME) != folder:
-            # Where files lie is decided when the library is imported, so another folder needs another import of it.
-            for name in [name for name in sys.modules if name.partition(".")[0] == "ir_datasets"]:
-                del sys.modules[name]
-            os.environ[HOME] = folder
+        _look_in(self._folder())
         import ir_datasets as library
 
         try:
@@ -209,6 +206,25 @@ class IrDatasets(CollectionBase):
 
     def _wrong(self, what: str, remedy: str = "name another data set, or mend its files") -> UserError:
         return UserError(f"{self.params.id}: {what}", key="id", remedy=remedy)
+
+
+def _look_in(folder: str | None) -> None:
+    """Let the library look for files in this folder; None for its own cache.
+
+    Where files lie is decided when the library is imported, so another folder needs another import of it.
+    """
+    now = os.environ.get(HOME)
+    if now != _homes.get("library"):
+        _homes["user"] = now  # not set here: the user's own setting
+    wanted = folder or _homes.get("user")
+    if wanted != _homes.get("library", now):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "ir_datasets"]:
+            del sys.modules[name]
+    if wanted is None:
+        os.environ.pop(HOME, None)
+    else:
+        os.environ[HOME] = wanted
+    _homes["library"] = wanted
 
 
 def _nearest(name: str, names: Iterator[str]) -> str:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.collections._passages import PassagesParams
 from harness.collections.beir import BeirParams
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.timings import Estimate
@@ -37,11 +38,17 @@ PARTS = ("prepare", "fit", "check", "encode", "build")
 
 @dataclass(frozen=True)
 class Sample:
-    """Documents drawn from a collection, and how many it has."""
+    """Documents drawn from a collection, how many it has, and how they are cut into passages."""
 
     documents: list[Document]
     queries: list[Query]
     total: int
+    passages: PassagesParams | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has documents and queries."""
+        return bool(self.documents and self.queries)
 
 
 def probe(
@@ -76,11 +83,14 @@ def probe(
             notes.append(f"{place}: {', '.join(sorted(needs & missing))} must be fetched first")
         else:
             tried.append(stages)
+    samples = {name: _sample(spec, name) for name in dict.fromkeys(stages.collection for stages in tried)}
+    for stages in [stages for stages in tried if not samples[stages.collection].is_whole]:
+        tried.remove(stages)
+        notes.append(f"{stages.system.name} on {stages.collection}: the collection has no documents or no queries")
     if not tried:
         return {}, notes
+    samples = {stages.collection: samples[stages.collection] for stages in tried}
     with tempfile.TemporaryDirectory(prefix="probe-", dir=store.root) as folder:
-        names = dict.fromkeys(stages.collection for stages in tried)
-        samples = {name: _sample(spec, name) for name in names}
         taken = [_timed(spec, tried, samples, size, Path(folder) / str(size), watcher) for size in SIZES]
     estimates: dict[str, Estimate] = {}
     for number, stages in enumerate(tried):
@@ -104,7 +114,9 @@ def _sample(spec: Spec, name: str) -> Sample:
             drawn.append(document)
         elif (place := draw.randrange(total)) < SIZES[1]:
             drawn[place] = document
-    return Sample(drawn, list(islice(collection.queries(), QUERIES)), total)
+    cut = collection.rules().passages
+    passages = None if cut is None else PassagesParams(words=cut.words, stride=cut.stride)
+    return Sample(drawn, list(islice(collection.queries(), QUERIES)), total, passages)
 
 
 def _timed(
@@ -115,7 +127,9 @@ def _timed(
     for number, (name, sample) in enumerate(samples.items()):
         place = folder / f"collection-{number}"
         _write(place, sample, size)
-        collections[name] = replace(collections[name], type="beir", params=BeirParams(path=str(place)))
+        collections[name] = replace(
+            collections[name], type="beir", params=BeirParams(path=str(place), passages=sample.passages)
+        )
     measure = spec.head.measure.model_copy(update={"encode_shards": 1})
     small = replace(spec, collections=collections, head=spec.head.model_copy(update={"measure": measure}))
     wanted = {(stages.system.name, stages.collection) for stages in tried}

@@ -94,7 +94,8 @@ def mixed(given: Taught, params: Distillation) -> torch.Tensor:
         low = scores.masked_fill(~given.known, torch.inf).amin(-1, keepdim=True)
         high = scores.masked_fill(~given.known, -torch.inf).amax(-1, keepdim=True)
         scores = (scores - low) / (high - low).clamp(min=1e-9)
-    return params.scale * torch.einsum("t,tqp->qp", weights / weights.sum(), scores)
+    # No matrix product: autocast would round it to bfloat16.
+    return params.scale * (weights[:, None, None] * scores).sum(0) / weights.sum()
 
 
 def distil(scores: torch.Tensor, given: Taught, params: Distillation) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

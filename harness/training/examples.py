@@ -46,11 +46,6 @@ def pair_of(example: Example) -> Pair:
     return Pair(example[0], example[1], tuple(example[2]) if len(example) == 3 else ())
 
 
-def negatives_of(example: Example) -> Sequence[str]:
-    """Hard negatives of an example."""
-    return pair_of(example).negatives
-
-
 class Examples(Sequence[Pair]):
     """Pairs that are read one by one; a subclass says how many there are and how one is read.
 

@@ -32,9 +32,10 @@ def place(backbone: torch.nn.Module, devices: Devices) -> None:
         layers = list(getattr(backbone, "layers", ()))
         if not layers:
             raise UserError("the backbone has no layers to share", key="sharded", remedy="use a Llama, or leave it out")
+        mesh = devices.mesh()
         for layer in layers:
             if not any(map(_in_parts, layer.parameters())):
-                fully_shard(layer, mesh=devices.mesh(), reshard_after_forward=True)
+                fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     for parameter in backbone.parameters():
         if not _in_parts(parameter):
             parameter.data = parameter.data.to(devices.device)

@@ -73,6 +73,23 @@ def test_another_folder_is_read_anew(home, tmp_path):
     assert opened(home).fingerprint() != opened(other).fingerprint()
 
 
+def test_after_another_folder_the_users_own_cache_is_read_again(home, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    (own / "beir" / "scifact").mkdir(parents=True)
+    with zipfile.ZipFile(own / "beir" / "scifact" / "source.zip", "w") as packed:
+        packed.writestr("scifact/corpus.jsonl", json.dumps(DOCUMENTS[1]) + "\n")
+
+    def names():
+        return [document.id for document in IrDatasets(IrDatasetsParams(id=ID)).documents()]
+
+    monkeypatch.setenv("IR_DATASETS_HOME", str(own))
+    assert len(list(opened(home).documents())) == 2
+    assert names() == ["5836"]
+    assert len(list(opened(home).documents())) == 2
+    monkeypatch.setenv("IR_DATASETS_HOME", str(own))  # as a reused process is set back
+    assert names() == ["5836"]
+
+
 @pytest.mark.parametrize(
     ("id", "what", "remedy"),
     [

@@ -1,12 +1,14 @@
 """Estimates from samples: what is tried, how times grow, and that nothing is left behind."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from commands import call
 from small_specs import BM25, load_small, system
 from tests_support import Recorder
 
+from harness.collections.beir import BeirParams
 from harness.estimates import probe as probed
 from harness.estimates.probe import probe
 from harness.pipeline.plan.systems import system_stages
@@ -56,6 +58,26 @@ def test_a_sample_holds_documents_of_the_whole_collection(sampled):
     assert len({document.id for document in sample.documents}) == 4
     assert [query.id for query in sample.queries] == ["q"]
     assert probed._sample(spec, "many") == sample
+
+
+def test_samples_are_cut_into_passages_as_their_collection_is(sampled, monkeypatch):
+    spec, store = sampled
+    params = BeirParams(path=spec.collections["many"].params.path, passages={"words": 1, "stride": 1})
+    spec.collections["many"] = replace(spec.collections["many"], params=params)
+    made = []
+    monkeypatch.setattr(probed, "BeirParams", lambda **given: made.append(BeirParams(**given)) or made[-1])
+    stages = [system for system in system_stages(spec, "small") if system.system.encoder.type == "bm25"]
+    probe(spec, stages, store, frozenset(), Recorder())
+    assert [(given.passages.words, given.passages.stride) for given in made] == [(1, 1)] * 2
+
+
+def test_a_collection_without_queries_is_not_tried(sampled, monkeypatch):
+    spec, store = sampled
+    whole = probed._sample(spec, "many")
+    monkeypatch.setattr(probed, "_sample", lambda *_: replace(whole, queries=[]))
+    stages = [system for system in system_stages(spec, "small") if system.system.encoder.type == "bm25"]
+    estimates, notes = probe(spec, stages, store, frozenset(), Recorder())
+    assert estimates == {} and "no documents or no queries" in notes[0]
 
 
 @pytest.mark.parametrize(

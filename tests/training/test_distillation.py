@@ -193,3 +193,13 @@ def test_cached_gradients_of_a_table_are_those_of_the_whole_batch():
         found.append((table.grad, model.up_proj.weight.grad))
     for mine, theirs in zip(*found, strict=True):
         assert mine.abs().max() > 0 and torch.allclose(mine, theirs, atol=1e-6)
+
+
+def test_targets_of_several_teachers_are_not_rounded_where_products_are():
+    scores = [(tuple(np.linspace(0, 1, 4) ** 2), tuple(np.linspace(0, 1, 4))) for _ in range(2)]
+    given = taught([3, 3], scores)
+    plain = mixed(given, Distillation(kl=1.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = mixed(given, Distillation(kl=1.0))
+    assert rounded.dtype == torch.float32
+    assert torch.equal(rounded, plain)

@@ -32,7 +32,7 @@ def check_links(folder: Path, key: str) -> None:
         UserError: One does.
     """
     root = folder.resolve()
-    whole = root.parent.parent if root.parent.name == "snapshots" else root
+    whole = next((place.parent for place in root.parents if place.name == "snapshots"), root)
     for place, folders, files in os.walk(root):
         for path in (Path(place) / name for name in (*folders, *files)):
             if not path.is_symlink():

@@ -111,9 +111,10 @@ class Backbone(Source):
             from harness.encoders.weights.gguf_file import GgufFile
 
             gguf = GgufFile(place)
+            config = gguf.config()
             tokenizer = gguf.tokenizer() if self.tokenizer is None else self._tokenizer(self._tokenizer_folder(place))
-            check_vocabulary(tokenizer, gguf.config().get("vocab_size"), place, "backbone.tokenizer")
-            return Pretrained(gguf.config(), tokenizer, lambda layers: _tensors(gguf.weights(layers)))
+            check_vocabulary(tokenizer, config.get("vocab_size"), place, "backbone.tokenizer")
+            return Pretrained(config, tokenizer, lambda layers: _tensors(gguf.weights(layers)))
         if not (place / FILE).is_file() and (place / "adapter_config.json").is_file():
             raise UserError(
                 "this is a LoRA adapter without its base model",

@@ -73,10 +73,11 @@ def check_vocabulary(tokenizer: str, rows: int | None, file: Path, key: str) -> 
     """
     from tokenizers import Tokenizer
 
-    numbers = Tokenizer.from_str(tokenizer).get_vocab(with_added_tokens=False).values()
+    parsed = Tokenizer.from_str(tokenizer)
+    numbers = parsed.get_vocab(with_added_tokens=False).values()
     if not rows or not numbers:
         return
-    whole = Tokenizer.from_str(tokenizer).get_vocab_size(with_added_tokens=True)
+    whole = parsed.get_vocab_size(with_added_tokens=True)
     if max(numbers) >= rows or 2 * whole < rows:
         raise UserError(
             f"the tokenizer has {whole} tokens, numbered up to {max(numbers)}, and the model's embedding has {rows} "

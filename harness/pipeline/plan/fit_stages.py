@@ -52,10 +52,9 @@ def pairs_stage(spec: Spec, encoder: Part, once: Once) -> Stage:
         return stage
     systems = {system.name: system for system in spec.systems}
     fields = {"count": "negatives", "depth": "depth", "skip": "skip", "share": "share", "spread": "spread"}
-    settings: JsonTable = {name: getattr(lessons, field) for name, field in fields.items()}
-    for number, name in enumerate(lessons.mine):
-        mined = {**settings, "add": number > 0}
-        stage = once(mine_stage(spec, systems[name], collection, mined, stage, once))
+    settings: JsonTable = {"add": True, **{name: getattr(lessons, field) for name, field in fields.items()}}
+    for name in lessons.mine:
+        stage = once(mine_stage(spec, systems[name], collection, settings, stage, once))
     for name in lessons.teachers:
         stage = once(teach_stage(spec, systems[name], collection, stage, once))
     return stage

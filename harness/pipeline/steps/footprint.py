@@ -97,10 +97,10 @@ def served_memory(
     create(type, **params).reach()
     # Touch the queries before the first reading: they are the load, not the index.
     float(np.asarray(queries.sum()))
+    asked = searched_depth(collection, k)
     gc.collect()
     files, before = mapped_files(), resident()
     engine = open_index(type, index, index_search)
-    asked = searched_depth(collection, k)
     for row in range(queries.shape[0]):
         engine.search(queries[row : row + 1], asked)
     gc.collect()

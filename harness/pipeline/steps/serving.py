@@ -16,9 +16,8 @@ from harness.measure.open_loop import Offered
 from harness.pipeline.steps.fit import open_type
 from harness.pipeline.steps.index import open_index
 from harness.pipeline.steps.observed_result import ObservedResult
-from harness.pipeline.steps.passages import DocumentSearcher, PassageNumbers, read_passages
+from harness.pipeline.steps.passages import ENDS, DocumentSearcher, PassageNumbers, read_passages
 from harness.pipeline.steps.prepare import read_rules, read_texts
-from harness.pipeline.steps.ranking import searched_depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -198,11 +197,12 @@ def open_system(
     The engine is searched as deep as `searched_depth` says for k documents of the prepared collection, and with
     `index_search`, see `open_index`.
     """
-    documents, asked = k + read_rules(Path(collection)).ignore_identical_ids, searched_depth(collection, k)
     started = time.perf_counter()
+    documents = k + read_rules(Path(collection)).ignore_identical_ids
     encoder = open_encoder(encoder_type, encoder_params, model, threads)
     engine = open_index(index_type, index, index_search)
     passages = read_passages(Path(collection))
+    asked = documents if passages is None else passages.enough(documents)
     searcher = searcher_of(engine, asked, threads, passages, documents)
     seconds = time.perf_counter() - started
     return Served(encoder, engine, searcher, asked, documents, passages, threads, seconds)
@@ -228,7 +228,7 @@ def cold_start(*, out: str, process: int, report: Progress, **system: Unpack[Ser
     from harness.measure.machine.watch import watched
 
     text = query_texts(system["collection"], 1)[0]
-    dropped = drop_cache([Path(system["model"]), Path(system["index"])])
+    dropped = drop_cache([Path(system["model"]), Path(system["index"]), Path(system["collection"]) / ENDS])
     report(0, 1, "starting cold")
 
     def start(turn: Turn) -> tuple[Served, float]:

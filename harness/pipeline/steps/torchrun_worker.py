@@ -37,6 +37,9 @@ def main() -> int:
         ended = {"error": str(error), "unavailable": isinstance(error, UnavailableError)}
     if writes():
         Path(sys.argv[2]).write_text(json.dumps(ended), encoding="utf-8")
+    elif len(sys.argv) == 1 and "error" in ended:  # on another machine, where nobody reads a result
+        sys.stderr.write(f"{ended['error']}\n")
+        return 1
     return 0
 
 

@@ -156,6 +156,9 @@ def test_links_that_the_client_of_the_hub_makes_are_followed(tmp_path):
     (blobs / "aa").write_text("{}")
     (snapshot / "config.json").symlink_to("../../blobs/aa")
     check_links(snapshot, "model")
+    (snapshot / "part").mkdir()
+    (snapshot / "part" / "config.json").symlink_to("../../../blobs/aa")
+    check_links(snapshot / "part", "model")
     (snapshot / "tokenizer.json").symlink_to("../../../outside")
     (tmp_path / "outside").write_text("{}")
     with pytest.raises(UserError, match="leads out of"):

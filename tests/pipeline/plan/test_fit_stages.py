@@ -39,7 +39,7 @@ def test_systems_mine_and_score_one_after_the_other(stages):
     assert [stage.kind for stage in chain] == ["pairs", "mine", "mine", "teach", "teach"]
     assert all(after.inputs["pairs"] is before for before, after in pairwise(chain))
     assert fit.inputs["pairs"] is chain[-1]
-    assert [stage.arguments.get("add") for stage in chain[1:3]] == [False, True]
+    assert [stage.arguments.get("add") for stage in chain[1:3]] == [True, True]  # the pairs' own stay
     assert chain[1].arguments["count"] == 4 and chain[1].arguments["depth"] == 100
     # A model is made before it scores; BM25 is made of the pairs.
     assert ["model" in stage.inputs for stage in chain[1:]] == [False, True, True, False]

@@ -11,7 +11,7 @@ from pair_tables import written
 
 from harness.encoders import registry
 from harness.errors import UserError
-from harness.pipeline.steps import torchrun
+from harness.pipeline.steps import torchrun, torchrun_worker
 from harness.pipeline.steps.fit import fit
 
 WORDS = "the a of list sort number graph node path matrix sum mean fast slow tree find passage query".split()  # noqa: SIM905
@@ -121,6 +121,20 @@ def test_two_machines_train_the_model_of_one(llama_folder, tmp_path, monkeypatch
     assert distance(together, alone) < 1e-6
     assert [now[0] for now in reported] == [1, 2]
     assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=1e-6)
+
+
+def test_what_goes_wrong_on_another_machine_is_said_there(monkeypatch, capsys):
+    def fails(**_):
+        raise UserError("there is no folder /models/a", key="backbone", remedy="copy it")
+
+    monkeypatch.setattr(torchrun_worker, "fit", fails)
+    monkeypatch.setattr(torchrun_worker, "_job", lambda file: "{}")
+    monkeypatch.setattr(torchrun_worker, "writes", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["torchrun_worker"])
+    assert torchrun_worker.main() == 1
+    assert "there is no folder /models/a" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["torchrun_worker", "job", "result"])  # here the first process says it
+    assert torchrun_worker.main() == 0
 
 
 @pytest.mark.parametrize(
