@@ -56,6 +56,15 @@ def number(value: float, unit: str) -> str:
     return f"{value:,.0f}" if float(value).is_integer() or value >= 1000 else f"{value:,.1f}"
 
 
+def ratio(value: float) -> str:
+    """Three digits, or all of a whole number.
+
+    >>> ratio(2.756), ratio(1234.5)
+    ('2.76', '1,234')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def interval(row: Record) -> str:
     """``[low, high]``, empty where there is none or every query has the same value."""
     if row.ci_low is None or row.ci_high is None or row.ci_low == row.ci_high:  # the same for every query

@@ -48,7 +48,7 @@ def finding(
         return f"{what} of {first} is {_shown(value)}{unit}{bounds}; claimed: {way} {_shown(claim.bound)}{unit}"
     second = others[0]
     if claim.relation == "reduction_at_least":
-        digits = 1 if round(value, 3) != round(claim.bound, 3) or value == claim.bound else 3
+        digits = reduction_digits(value, claim.bound)
         difference = f"is {abs(value):.{digits}%} {'below' if value >= 0 else 'above'} that of {second}{bounds}"
         return f"{what} of {first} {difference}; claimed: at least {claim.bound:.{digits}%} below"
     if claim.relation in RATIOS:
@@ -61,6 +61,11 @@ def finding(
         return f"{what} of {first} {difference}; claimed: within ±{claim.bound:.4g}{unit}"
     way = "at most" if claim.relation == "difference_at_most" else "at least"
     return f"{what} of {first} {difference}; claimed: a difference of {way} {claim.bound:+.4g}{unit}"
+
+
+def reduction_digits(value: float, bound: float) -> int:
+    """Decimals of a reduction in per cent: 1, or 3 where these alone tell it from the bound."""
+    return 1 if round(value, 3) != round(bound, 3) or value == bound else 3
 
 
 def unsettled(claim: ClaimSpec, sides: Sequence[Side]) -> str:

@@ -51,7 +51,7 @@ def junit(night: Night) -> str:
 
 def markdown(night: Night) -> str:
     """A summary for a job's page or a mail."""
-    lines = [f"# {night.heading}: {night.headline}", ""]
+    lines = [f"# {_safe(night.heading)}: {night.headline}", ""]
     for title, group in (
         ("Regressions", [f for f in night.findings if not f.accepted]),
         ("Accepted", [f for f in night.findings if f.accepted]),

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness.claims.memory import DENSE
-from reports.formatting import number
+from reports.formatting import number, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def _bound(scope: Scope, value: float) -> str:
     if relation == "reduction_at_least":
         return f"{value:.1%} less" if value >= 0 else f"{-value:.1%} more"
     if relation.startswith("ratio"):
-        return f"{value:.3g} times"
+        return f"{ratio(value)} times"
     row = scope.record(scope.claim.system, scope.claim.metric)
     unit = row.unit if row is not None else "count"
     sign = "-" if value < 0 else "+" if relation.startswith("difference") else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.formatting import interval, label, number
+from reports.formatting import interval, label, number, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,10 +28,11 @@ def costs(scope: Scope) -> str:
     # A claim on memory asks for quality and time, one on time for quality and memory, one on quality for both others.
     parts += [text for name, what in wanted if (text := _of_cost(scope, name, what))]
     if not parts:
-        return "This run measured neither quality nor time of both sides."
+        sides = " and ".join(filter(None, (scope.claim.system, scope.claim.baseline)))
+        return f"This run measured nothing else of {sides}."
     against = f"Against {scope.claim.baseline}: " if scope.claim.baseline is not None else ""
     text = against + "; ".join(parts) + "."
-    return text[0].upper() + text[1:]
+    return text if text.startswith("nDCG") else text[0].upper() + text[1:]
 
 
 def _of_quality(scope: Scope) -> Iterator[str]:
@@ -80,7 +81,7 @@ def _of_cost(scope: Scope, name: str, what: str) -> str:
     if theirs is None:
         return ""
     text = f"{what} takes {_valued(ours)}{each} instead of {_valued(theirs)}"
-    text += f" ({ours.value / theirs.value:.3g} times)" if theirs.value > 0 else ""
+    text += f" ({ratio(ours.value / theirs.value)} times)" if theirs.value > 0 else ""
     cells = {(collection, system) for collection in scope.collections for system in (ours.system, theirs.system)}
     return f"{text}, timing disturbed" if name.startswith("latency") and cells & scope.run.disturbed.keys() else text
 

@@ -167,7 +167,7 @@ def _means(run: RunData, span: Span) -> TradeOff | None:
         if system in gains and system in costs
     ]
     named = f" of {span.suite.name}" if span.official else ""
-    caption = f"Means over {span.what}{named}: nDCG@10 against index bytes per document."
+    caption = f"Over {span.what}{named}: nDCG@10 against index bytes per document."
     return TradeOff(caption=caption, metric="index_bytes_per_document", points=points) if len(points) > 1 else None
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from harness.claims.judge_run import claims_of, verdicts
 from harness.claims.verdict import RATIOS
+from harness.claims.words import reduction_digits
 from harness.metrics import over_suite
 from harness.runs.suites import over, suites_and_others, systems_of
 from harness.spec.suite import Suite
-from reports.formatting import interval, number
+from reports.formatting import interval, number, ratio
 from reports.latex import Tex, escaped
 from reports.paper.names import macro_names
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 RULE = (
     "Numbers are rounded as the report page rounds them: shares and ratios to 3 decimals; times, bytes and operations "
-    "to 3 digits or 2 decimals of a unit that fits; counts to whole numbers, below 1,000 with one decimal. A comment "
-    "gives every number as it was measured."
+    "to 3 digits or 2 decimals of a unit that fits; counts to whole numbers, below 1,000 with one decimal. Ratios of "
+    "claims have 3 digits. Reductions are in per cent with 1 decimal, or 3 where these alone tell them from the bound. "
+    "A comment gives every number as it was measured."
 )
 
 
@@ -123,19 +125,20 @@ def _of_verdict(run: RunData, name: str, verdict: Verdict) -> Iterator[Macro]:
     yield Macro((*key, "Bound"), _bounded(run, claim, verdict.bound), f"{verdict.bound!r}, {claim.relation}", True)
     if verdict.value is None:
         return
-    yield Macro((*key, "Value"), _bounded(run, claim, verdict.value), repr(verdict.value), repeats)
+    digits = reduction_digits(verdict.value, verdict.bound)
+    yield Macro((*key, "Value"), _bounded(run, claim, verdict.value, digits), repr(verdict.value), repeats)
     if None not in (verdict.low, verdict.high) and verdict.low != verdict.high:
-        low, high = (_bounded(run, claim, float(end or 0)) for end in (verdict.low, verdict.high))
+        low, high = (_bounded(run, claim, float(end or 0), digits) for end in (verdict.low, verdict.high))
         note = f"{verdict.low!r} to {verdict.high!r}; the comment of the verdict names the confidence"
         yield Macro((*key, "Interval"), Tex(f"[{low}, {high}]"), note, repeats)
 
 
-def _bounded(run: RunData, claim: ClaimSpec, value: float) -> Tex:
-    """The quantity that a claim bounds: a reduction in per cent, a ratio, or a value with its unit."""
+def _bounded(run: RunData, claim: ClaimSpec, value: float, digits: int = 1) -> Tex:
+    """The quantity that a claim bounds: a reduction in per cent, which has `digits`, a ratio, or a value with its unit."""
     if claim.relation == "reduction_at_least":
-        return Tex(rf"{100 * value:.1f}\,\%".replace("-", "$-$"))
+        return Tex(rf"{100 * value:.{digits}f}\,\%".replace("-", "$-$"))
     if claim.relation in RATIOS:
-        return Tex(f"{value:.3g}")
+        return Tex(ratio(value))
     sign = "$-$" * (value < 0)
     return Tex(sign + _text(number(abs(value), run.metric(claim.metric).unit)))
 

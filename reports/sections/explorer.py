@@ -111,7 +111,7 @@ def _means(
     """Title and values of the means over each suite, or over all collections."""
     for span in spans(run):
         whole = span.suite.name == ALL
-        title = f"mean over {span.what}" if whole else f"{span.suite.name}, mean over {span.what}"
+        title = f"over {span.what}" if whole else f"{span.suite.name}, over {span.what}"
         own = {
             system: {name: row for name in names if (row := span.value(run, system, name)) is not None}
             for system in systems

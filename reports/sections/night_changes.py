@@ -158,8 +158,7 @@ def shift(watched: Mapping[Key, Sequence[Night]], since: datetime) -> Shift:
     """
     by_system: dict[str, list[float]] = {}
     for key, nights in watched.items():
-        base = key[2].partition("/")[0]
-        if is_exact(key) or metric(key[2]).unit != "seconds" or base in BENCHMARKS:
+        if _share(key) != 1:
             continue
         change = difference(key, nights, since)
         if isinstance(change, Difference) and change.then > 0 and change.now > 0:
@@ -176,6 +175,17 @@ def shift(watched: Mapping[Key, Sequence[Night]], since: datetime) -> Shift:
     return Shift(math.exp(middle), len(medians), math.expm1(min(medians)), math.expm1(max(medians)))
 
 
+def _share(key: Key) -> int:
+    """What a slower machine does to a series: 1 where it grows, -1 where it shrinks, 0 where it stays.
+
+    Benchmarks are compared as they are.
+    """
+    if is_exact(key) or key[2].partition("/")[0] in BENCHMARKS:
+        return 0
+    unit = metric(key[2]).unit
+    return 1 if unit == "seconds" else -1 if unit.endswith("/second") else 0
+
+
 def is_beyond(key: Key, change: Difference, spread: float | None, shared: Shift) -> bool:
     """Whether a change is more than noise and what all systems share.
 
@@ -183,15 +193,14 @@ def is_beyond(key: Key, change: Difference, spread: float | None, shared: Shift)
         key: Of the series.
         change: Since a time.
         spread: See `spread_of`; where it is not known, nothing is beyond it.
-        shared: See `shift`; it concerns times alone.
+        shared: See `shift`; it concerns times and rates of systems.
     """
     if is_exact(key) or not math.isfinite(change.relative):
         return change.now != change.then
     if spread is None or change.then <= 0 or change.now <= 0:
         return False
     own = math.log(change.now / change.then)
-    if metric(key[2]).unit == "seconds":
-        own -= math.log(shared.ratio)
+    own -= _share(key) * math.log(shared.ratio)
     deviation = spread * math.sqrt(sum(1 / count for count in change.nights))
     return abs(own) >= max(math.log1p(LEAST), BEYOND * deviation)
 

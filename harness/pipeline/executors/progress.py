@@ -73,6 +73,8 @@ class Lines:
         if self._bars is None:
             self._bars = _bars(terminal)
             self._bars.start()
+        if (begun := self._tasks.pop(stage.key, None)) is not None:  # it is made again in a fresh process
+            self._bars.remove_task(begun)
         self._tasks[stage.key] = self._bars.add_task(f"[{number}/{total}] {work.label}", total=None, shown=_cells(work))
         self._draw(work, at_once=True)
 

@@ -128,6 +128,15 @@ def test_a_bar_is_one_line_with_time_and_memory_however_long_the_names_are(termi
     assert re.search(r"about 1:1[0-5] left 5\.0 GiB", drawn[0])
 
 
+def test_a_stage_that_begins_again_has_one_bar(terminal):
+    with Lines(terminal) as lines:
+        for one in (STAGE, stage("other"), STAGE):
+            lines.begin(one, 1, 2)
+        assert len(lines._bars.tasks) == 2
+        lines.end(Done(STAGE, "ok", seconds=2.0), 1, 2)
+        assert len(lines._bars.tasks) == 1
+
+
 def test_the_cursor_is_back_whatever_ends_the_run(terminal):
     before = set(threading.enumerate())
     with pytest.raises(RuntimeError), Lines(terminal) as lines:

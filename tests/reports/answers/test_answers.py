@@ -98,14 +98,14 @@ def test_a_system_that_failed_leaves_the_verdict_open(run_folder):
     assert one.word == "not comparable"
     assert found[TRUE].startswith("Not comparable. On alpha: not comparable, broken is oom")
     assert found[CHANGE] == "A run that measures both sides alike."
-    assert found[COST] == "This run measured neither quality nor time of both sides."
+    assert found[COST] == "This run measured nothing else of broken and dense_1."
 
 
 def test_a_claim_without_a_baseline_says_where_the_system_stands(run_folder):
     run = load_run(run_folder)
     found, one = of(run, **{**MEMORY, "system": "dense_1"}, at_most=2000.0)
     assert one.word == "supported"
-    assert found[COST].startswith("NDCG@10 0.398 [0.378, 0.418], place 2 of 3 (best: sparse & co, 0.598)")
+    assert found[COST].startswith("nDCG@10 0.398 [0.378, 0.418], place 2 of 3 (best: sparse & co, 0.598)")
     assert found[CHANGE] == "A bound down to 1000 B is supported as well."
     found, _ = of(run, **{**MEMORY, "system": "dense_1"}, at_most=900.0)
     assert found[CHANGE] == "Every bound below 1000 B is contradicted."
@@ -169,7 +169,7 @@ def test_a_cost_that_was_not_measured_is_left_out(run_folder):
     run.records[:] = [row for row in run.records if not row.metric.startswith("latency")]
     run.__dict__.pop("_cells", None)
     scope = Scope(run, ClaimSpec(**MEMORY, baseline="dense_1", reduction_at_least=0.71), verdict("x", "supported"))
-    assert costs(scope) == "This run measured neither quality nor time of both sides."
+    assert costs(scope) == f"This run measured nothing else of {scope.claim.system} and dense_1."
 
 
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from(WORST)), max_size=12))

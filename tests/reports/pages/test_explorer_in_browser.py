@@ -29,7 +29,7 @@ def test_axes_systems_and_collections_are_chosen_and_the_address_holds_the_choic
         controls.get_by_label("beta", exact=True).check()
         controls.get_by_label("dense_1").uncheck()
         assert page.locator(".explore-panels h3").all_inner_texts() == [
-            "mean over 2 collections: nDCG@10 against Index bytes per document",
+            "over 2 collections: nDCG@10 against Index bytes per document",
             "beta: nDCG@10 against Index bytes per document",
         ]
         shown = labels(page)

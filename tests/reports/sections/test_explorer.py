@@ -16,7 +16,7 @@ def test_every_value_is_that_of_its_record(run_folder):
     run = load_run(run_folder)
     data = explorer(run)
     cells = run.cells()
-    assert data.places == ["mean over 2 collections", "alpha", "beta"]
+    assert data.places == ["over 2 collections", "alpha", "beta"]
     shown = 0
     for place, systems in data.values.items():
         for system, row in systems.items():
@@ -39,7 +39,7 @@ def test_every_value_is_that_of_its_record(run_folder):
 
 def test_a_suite_is_explored_by_its_means_too(tmp_path):
     data = explorer(load_run(write_suite_run(tmp_path)))
-    assert data.places[0] == "S, mean over 3 tasks"
+    assert data.places[0] == "S, over 3 tasks"
     up = str(data.up)
     values = {data.systems[int(system)]: row[up][1] for system, row in data.values["0"].items()}
     assert all(math.isclose(values[system], mean, rel_tol=1e-5) for system, mean in MEANS.items())

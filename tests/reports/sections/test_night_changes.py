@@ -158,6 +158,17 @@ def test_beside_a_slow_machine_what_is_slower_still_is_told():
     assert len(found.systems[0][1]) == 1
 
 
+def test_rates_follow_a_slow_machine_and_benchmarks_do_not():
+    known = series_of({"a": 1.2, "b": 1.2, "c": 1.2}, noise=0.003)
+    rate, steady = ("alpha", "a", "throughput_search/1"), ("", "kernel", "benchmark_seconds/search")
+    quiet = known["alpha", "a", "latency_total/p50"][:-1]
+    known[rate] = [*quiet, replace(quiet[-1], id="last", created=START + timedelta(days=12), value=1 / 1.2)]
+    known[steady] = [*quiet, replace(quiet[-1], id="last", created=START + timedelta(days=12), value=1.2)]
+    found = last_night(known)
+    assert found.machine
+    assert [name for name, _ in found.systems] == ["kernel on "]
+
+
 @settings(max_examples=60)
 @given(st.lists(st.floats(0.8, 1.25), min_size=1, max_size=6))
 def test_a_shift_is_shared_only_where_every_system_moved_alike(factors):
