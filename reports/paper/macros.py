@@ -134,7 +134,7 @@ def _of_verdict(run: RunData, name: str, verdict: Verdict) -> Iterator[Macro]:
 
 
 def _bounded(run: RunData, claim: ClaimSpec, value: float, digits: int = 1) -> Tex:
-    """The quantity that a claim bounds: a reduction in per cent, which has `digits`, a ratio, or a value with its unit."""
+    """The quantity that a claim bounds: a reduction in per cent with `digits`, a ratio, or a value with its unit."""
     if claim.relation == "reduction_at_least":
         return Tex(rf"{100 * value:.{digits}f}\,\%".replace("-", "$-$"))
     if claim.relation in RATIOS:
