@@ -135,7 +135,7 @@ def tests(session: nox.Session) -> None:
     record = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
     record.unlink(missing_ok=True)  # it keeps tests that were renamed since
     try:
-        session.run("pytest", "-q", "-n", "2")
+        session.run("pytest", "-q", "-n", "2", "--dist", "worksteal")
     except CommandFailed:
         failed = json.loads(record.read_text()) if record.exists() else {}
         if not 0 < len(failed) <= RETRIED:

@@ -74,7 +74,7 @@ class OpenSystem:
         encoder: Has ``encode_queries(texts)``.
         engine: Has ``search(vectors, k, threads=...)``.
         texts: The queries that are timed, in order.
-        k: Results of the index that are asked for: documents, or as many passages as surely have so many documents.
+        k: Results of the index that are asked for: documents, or enough passages to hold that many documents.
         threads: That a query may use.
         warmup: Queries that are answered before times count.
     """

@@ -60,7 +60,7 @@ class ShardedParams(Params):
             raise ValueError(f"index.{where}: {first['msg']}") from None
         if not _can_be_cut(inner.engine.supports, cls.kind):
             known = [name for name in registry.names() if _can_be_cut(registry.get(name).supports, cls.kind)]
-            other = "; its shards are the engine sharded-two-phase" if value["type"] == "two-phase" else ""
+            other = "; to shard two-phase, use the engine sharded-two-phase" if value["type"] == "two-phase" else ""
             raise ValueError(
                 f"shards of {value['type']!r} cannot be searched as one index; here, shard one of: "
                 f"{', '.join(known)}{other}"
