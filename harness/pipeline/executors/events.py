@@ -116,7 +116,10 @@ class Callback:
 
 @dataclass(frozen=True)
 class BeginLine:
-    """A stage that is not stored begins; `expected_seconds` is what it took before; null where it never ran, and on a cluster."""
+    """A stage that is not stored begins.
+
+    `expected_seconds` is the time that it took before; null where it never ran, and on a cluster.
+    """
 
     event: Literal["begin"]
     time: str
