@@ -282,7 +282,8 @@ def plan_experiment(
     """
     from harness.measure.machine.environment import machine_fingerprint
     from harness.pipeline.plan.fusion_stages import fusion_stages
-    from harness.pipeline.plan.systems import in_order, system_stages
+    from harness.pipeline.plan.order import in_order
+    from harness.pipeline.plan.systems import system_stages
 
     checked = checked_spec(spec, overrides)
     chosen = checked.only(only)

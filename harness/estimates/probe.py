@@ -14,9 +14,10 @@ from harness.collections._passages import PassagesParams
 from harness.collections.beir import BeirParams
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.timings import Estimate
+from harness.pipeline.plan.order import unique
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.shared_stages import encoder_type
-from harness.pipeline.plan.systems import system_stages, unique
+from harness.pipeline.plan.systems import system_stages
 from harness.pipeline.store.local import Store
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from tests_support import write_collection
 from harness.collections import EvaluationRules, Query
 from harness.collections.sample import Sample, SampleParams
 from harness.errors import UserError
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.order import in_order
+from harness.pipeline.plan.systems import system_stages
 from harness.pipeline.steps.prepare import prepare
 
 WHOLE = 400

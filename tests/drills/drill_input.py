@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
+from harness.pipeline.plan.order import in_order
 from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.systems import system_stages
 from harness.spec.load import load_spec
 
 FUZZ = int(os.environ.get("DRILL_FUZZ", "10000"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ from harness.errors import UserError, allowed
 from harness.measure.energy import watts_of
 from harness.pipeline.measurements import Subject
 from harness.pipeline.plan.fit_stages import fit_stage, mine_stage, with_inputs
+from harness.pipeline.plan.order import unique
 from harness.pipeline.plan.registries import REGISTRIES
 from harness.pipeline.plan.search_stages import SearchPlan
 from harness.pipeline.plan.shared_stages import (
@@ -23,10 +22,9 @@ from harness.pipeline.plan.shared_stages import (
 from harness.pipeline.plan.system_stages import SystemStages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from harness.jsonvalue import JsonTable
-    from harness.pipeline.plan.fusion_stages import FusionStages
     from harness.pipeline.stage import Stage
     from harness.spec.models import Spec, System
 
@@ -52,47 +50,6 @@ def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[Sy
         if not wanted or system.name in wanted
         for collection in system.collections
     ]
-
-
-def in_order(systems: list[SystemStages], seed: int, fusions: Sequence[FusionStages] = ()) -> list[Stage]:
-    """All stages once, each after what it needs; timed ones last, round by round.
-
-    Within a round systems start in a seeded order that the next round reverses (A B B A); there they take turns.
-    """
-    untimed: dict[str, Stage] = {}
-    for name in ("prepare", "fit", "check", "encode", "build", "search", "work", "quality"):
-        for system in systems:
-            stage: Stage | None = getattr(system, name) if system.measures(name) else None
-            for needed in with_inputs(stage) if stage else ():
-                untimed.setdefault(needed.key, needed)
-    for fusion in fusions:
-        for stage in (*fusion.quality.inputs.values(), fusion.quality) if fusion.measures("quality") else ():
-            untimed.setdefault(stage.key, stage)
-    timed: dict[str, Stage] = {}
-    for system in systems:
-        if system.measures("memory"):
-            timed.setdefault(system.memory.key, system.memory)
-    order = list(systems)
-    random.Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
-    order.sort(key=lambda system: [other.collection for other in systems].index(system.collection))
-    rounds = max((len(system.latency) for system in systems), default=0)  # all or none are timed
-    for number in range(rounds):
-        for system in order if number % 2 == 0 else reversed(order):
-            stage = system.latency[number]
-            timed.setdefault(stage.key, stage)
-    extras = {stage.key for system in systems for stage in system.extras}
-    for system in systems:
-        for stage in system.extras:  # a measurement may need results of a group that is left out
-            for needed in stage.inputs.values():
-                if needed.key not in extras:
-                    untimed.setdefault(needed.key, needed)
-    for number in range(max((len(system.extras) for system in systems), default=0)):
-        for system in order:
-            if number < len(system.extras):
-                timed.setdefault(system.extras[number].key, system.extras[number])
-    summaries = {system.summary.key: system.summary for system in systems if system.measures("summary")}
-    sums = {fusion.summary.key: fusion.summary for fusion in fusions if fusion.measures("summary")}
-    return [*untimed.values(), *timed.values(), *summaries.values(), *sums.values()]
 
 
 def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: dict[str, Stage]) -> SystemStages:
@@ -197,8 +154,3 @@ def mining_stages(spec: Spec, system: str, collection: str, settings: JsonTable)
             raise UserError(f"there is no {what} {name!r} in this spec", file=spec.file, remedy=allowed(name, known))
     pairs = collection_stage("pairs", spec.collections[collection])
     return unique(with_inputs(mine_stage(spec, systems[system], collection, settings, pairs, lambda stage: stage)))
-
-
-def unique(stages: Iterable[Stage]) -> list[Stage]:
-    """Stages without repetition, in order."""
-    return list({stage.key: stage for stage in itertools.chain(stages)}.values())

@@ -7,7 +7,8 @@ from small_specs import BM25, FLAT, INVERTED, beir, load_small, system
 from tests_support import write_collection
 
 from harness.errors import UserError
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.order import in_order
+from harness.pipeline.plan.systems import system_stages
 
 DENSE = {"type": "synthetic-dense", "dimensions": 8}
 SYSTEMS = [system(), system("dense", "dense", "flat"), system("learner", "learner", "flat")]

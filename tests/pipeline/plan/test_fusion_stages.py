@@ -5,7 +5,8 @@ from small_specs import BM25, FLAT, INVERTED, load_small, system
 
 from harness.experiment import plan_experiment
 from harness.pipeline.plan.fusion_stages import fusion_stages
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.order import in_order
+from harness.pipeline.plan.systems import system_stages
 
 SYSTEMS = [
     system("lexical"), system("dense", "random", "flat"), system("rounded", "random", "rounded"),

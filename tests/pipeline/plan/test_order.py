@@ -5,7 +5,8 @@ from itertools import groupby
 from small_specs import beir, load_small, system
 from tests_support import write_collection
 
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.order import in_order
+from harness.pipeline.plan.systems import system_stages
 
 
 def latencies(tmp_path, seed=1):

@@ -6,7 +6,8 @@ import pytest
 from small_specs import BM25, FLAT, INVERTED, load_small, system
 
 from harness.errors import UserError
-from harness.pipeline.plan.systems import check_stages, in_order, mining_stages, system_stages, unique
+from harness.pipeline.plan.order import in_order, unique
+from harness.pipeline.plan.systems import check_stages, mining_stages, system_stages
 from harness.pipeline.stored_result import result_type
 
 ENCODERS = {**BM25, "dense": {"type": "synthetic-dense", "dimensions": 4}}

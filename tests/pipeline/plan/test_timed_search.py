@@ -8,7 +8,8 @@ from scipy import sparse
 from small_specs import FLAT, load_small, system
 
 from harness.indexes import create
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.order import in_order
+from harness.pipeline.plan.systems import system_stages
 
 DENSE = {"random": {"type": "synthetic-dense", "dimensions": 8}}
 

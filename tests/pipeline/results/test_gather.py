@@ -10,7 +10,8 @@ import step_results
 from small_specs import load_small, system
 
 from harness.collections import EvaluationRules
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.order import in_order
+from harness.pipeline.plan.systems import system_stages
 from harness.pipeline.results.gather import write_run
 from harness.pipeline.stage_outcome import Done
 from harness.pipeline.steps.check import Checked, CheckedFigure

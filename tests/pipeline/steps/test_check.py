@@ -7,8 +7,9 @@ from small_specs import BM25, FLAT, INVERTED, load_small, system
 
 from harness.errors import UserError
 from harness.pipeline.executors.local import Executor
+from harness.pipeline.plan.order import in_order
 from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.plan.systems import check_stages, in_order, system_stages
+from harness.pipeline.plan.systems import check_stages, system_stages
 from harness.pipeline.stage import Stage
 from harness.pipeline.store.local import Store
 from harness.spec.load import load_spec

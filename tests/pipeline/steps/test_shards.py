@@ -8,8 +8,9 @@ from small_specs import BM25, load_small, system, write_spec
 from tests_support import write_collection
 
 from harness.encoders import registry
+from harness.pipeline.plan.order import in_order
 from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.systems import system_stages
 from harness.pipeline.steps import encode as step
 from harness.pipeline.steps import prepare
 from harness.spec.load import load_spec

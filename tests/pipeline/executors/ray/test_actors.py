@@ -17,8 +17,9 @@ from harness.encoders.hardware import ASSIGNED
 from harness.pipeline.executors.local import Executor
 from harness.pipeline.executors.ray.cluster import Cluster
 from harness.pipeline.executors.ray.driver import TRIES, RayExecutor
+from harness.pipeline.plan.order import in_order
 from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.systems import system_stages
 from harness.pipeline.store.local import Store
 from harness.pipeline.store.shared import SharedStore
 from harness.spec.load import load_spec

@@ -17,7 +17,8 @@ from harness.encoders.hardware import ASSIGNED
 from harness.errors import UserError
 from harness.pipeline.executors.choose import place
 from harness.pipeline.executors.local import Executor
-from harness.pipeline.plan.systems import in_order, system_stages
+from harness.pipeline.plan.order import in_order
+from harness.pipeline.plan.systems import system_stages
 from harness.pipeline.store.local import DamagedError, Store
 from harness.pipeline.store.shared import SharedStore
 
