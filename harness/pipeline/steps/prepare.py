@@ -20,6 +20,7 @@ from harness.typed_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from hashlib import _Hash as Digest
 
     from harness.collections import Passages
     from harness.collections.base import Collection, Document, Pair, Query
@@ -89,76 +90,134 @@ def prepare(*, out: str, type: str, params: JsonTable, report: Progress) -> Prep
     """
     collection = _open(type, params)
     folder, digest, rules = Path(out), hashlib.sha256(), collection.rules()
-    passages = None if rules.passages is None else _PassagesWriter(folder, rules.passages)
-    documents = identifier_bytes = 0
+    documents = _write_documents(folder, collection, rules.passages, digest, report)
+    judged = _write_judgements(folder, collection, digest)
+    queries = _write_queries(folder, collection, judged, rules.without_relevant == "zero", digest)
+    if not documents.count:
+        raise UserError(f"collection of type {type!r} has no documents", remedy="check its source")
+    if not queries.count:
+        raise UserError(
+            f"collection of type {type!r} has no query with a relevant document ({judged.count} judgements)",
+            remedy="check that the judgements name the queries' identifiers, and the split",
+        )
+    digest.update(_write_rules(folder, rules, queries.candidates, queries.count))
+    return Prepared(
+        documents=documents.count,
+        queries=queries.count,
+        queries_left_out=queries.left_out,
+        judgements=judged.count,
+        identifier_bytes=documents.identifier_bytes,
+        revision=digest.hexdigest(),
+        description={name: str(text) for name, text in collection.description().items()},
+        warnings=tuple(str(text) for text in collection.warnings()),
+        rules=rules,
+        same_identifiers=len(queries.identifiers & documents.asked),
+        reranked=bool(queries.candidates),
+        copies=documents.copies,
+        passages=documents.passages,
+        most_passages=documents.most_passages,
+    )
+
+
+@dataclass(frozen=True)
+class _WrittenDocuments:
+    """What the documents showed while they were written; `asked` are their identifiers that queries have too."""
+
+    count: int
+    identifier_bytes: int
+    asked: frozenset[str]
+    copies: int
+    passages: int
+    most_passages: int
+
+
+@dataclass(frozen=True)
+class _WrittenJudgements:
+    """How many there are, and for each judged query whether it has a relevant document."""
+
+    count: int
+    relevant: dict[str, bool]
+
+
+@dataclass(frozen=True)
+class _WrittenQueries:
+    """The queries that count, and those of them that have candidates."""
+
+    identifiers: frozenset[str]
+    count: int
+    left_out: int
+    candidates: list[Query]
+
+
+def _write_documents(
+    folder: Path, collection: Collection, cut: Passages | None, digest: Digest, report: Progress
+) -> _WrittenDocuments:
     asked, own = {query.id for query in collection.queries()}, set()
-    digests = array("Q")  # eight bytes a document; two texts of millions share a digest once in a hundred thousand runs
+    texts = array("Q")  # eight bytes a document; two texts of millions share a digest once in a hundred thousand runs
+    passages = None if cut is None else _PassagesWriter(folder, cut)
+    count = identifier_bytes = 0
     with (folder / "documents.jsonl").open("wb") as file:
         for document in collection.documents():
             text = document.full_text
             line = _line({"id": document.id, "text": text})
             file.write(line)
+            digest.update(line)
             if text:
                 name = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-                digests.append(int.from_bytes(name, "little"))
-            digest.update(line)
+                texts.append(int.from_bytes(name, "little"))
             if passages is not None:
                 passages.add(document)
-            documents += 1
+            count += 1
             identifier_bytes += len(document.id.encode())
             if document.id in asked:
                 own.add(document.id)
-            if documents % 1000 == 0:
-                report(documents, None, "documents")
+            if count % 1000 == 0:
+                report(count, None, "documents")
     if passages is not None:
         passages.close()
-    judged: dict[str, bool] = {}
-    judgements = 0
+    return _WrittenDocuments(
+        count,
+        identifier_bytes,
+        frozenset(own),
+        copies=len(texts) - len(np.unique(np.frombuffer(texts, np.uint64))),
+        passages=0 if passages is None else passages.count,
+        most_passages=0 if passages is None else passages.most,
+    )
+
+
+def _write_judgements(folder: Path, collection: Collection, digest: Digest) -> _WrittenJudgements:
+    relevant: dict[str, bool] = {}
+    count = 0
     with (folder / "qrels.tsv").open("wb") as file:
         for judgement in collection.judgements():
             line = _judged(judgement.query_id, judgement.document_id, judgement.relevance)
             file.write(line)
             digest.update(line)
-            judgements += 1
-            judged[judgement.query_id] = judged.get(judgement.query_id, False) or judgement.relevance > 0
-    queries = unjudged = same = 0
+            count += 1
+            relevant[judgement.query_id] = relevant.get(judgement.query_id, False) or judgement.relevance > 0
+    return _WrittenJudgements(count, relevant)
+
+
+def _write_queries(
+    folder: Path, collection: Collection, judged: _WrittenJudgements, without_relevant: bool, digest: Digest
+) -> _WrittenQueries:
+    """Write the queries with a relevant document, and where `without_relevant` those that are judged without one."""
+    identifiers: set[str] = set()
     candidates: list[Query] = []
+    count = left_out = 0
     with (folder / "queries.jsonl").open("wb") as file:
         for query in collection.queries():
-            if not (query.id in judged if rules.without_relevant == "zero" else judged.get(query.id, False)):
-                unjudged += 1
+            if not (query.id in judged.relevant if without_relevant else judged.relevant.get(query.id, False)):
+                left_out += 1
                 continue
             line = _line({"id": query.id, "text": query.text})
             file.write(line)
             digest.update(line)
-            queries += 1
-            same += query.id in own
+            count += 1
+            identifiers.add(query.id)
             if query.candidates is not None:
                 candidates.append(query)
-    if not documents:
-        raise UserError(f"collection of type {type!r} has no documents", remedy="check its source")
-    if not queries:
-        raise UserError(
-            f"collection of type {type!r} has no query with a relevant document ({judgements} judgements)",
-            remedy="check that the judgements name the queries' identifiers, and the split",
-        )
-    digest.update(_write_rules(folder, rules, candidates, queries))
-    return Prepared(
-        documents=documents,
-        queries=queries,
-        queries_left_out=unjudged,
-        judgements=judgements,
-        identifier_bytes=identifier_bytes,
-        revision=digest.hexdigest(),
-        description={name: str(text) for name, text in collection.description().items()},
-        warnings=tuple(str(text) for text in collection.warnings()),
-        rules=rules,
-        same_identifiers=same,
-        reranked=bool(candidates),
-        copies=len(digests) - len(np.unique(np.frombuffer(digests, np.uint64))),
-        passages=0 if passages is None else passages.count,
-        most_passages=0 if passages is None else passages.most,
-    )
+    return _WrittenQueries(frozenset(identifiers), count, left_out, candidates)
 
 
 class _PassagesWriter:
