@@ -256,7 +256,7 @@ def run_experiment(
     limits, watcher = checked.head.measure, _watcher(progress)
     runner = where.make(artefact_store, limits, watcher, fresh=fresh, retry=statuses, again=again)
     outcomes = runner.run(stages)
-    write_run(folder, checked, systems, stages, outcomes)
+    write_run(folder, checked, systems, stages, outcomes, only=only, null=null)
     return Run(load_run(folder), outcomes)
 
 

@@ -157,6 +157,7 @@ def test_a_fusion_alone_reuses_all_that_its_systems_made(made, tmp_path):
     run, folder, spec, _ = made
     again = run_experiment(spec, store=folder / "store", out=tmp_path / "run", only=["scores"])
     assert [row["name"] for row in again.data.systems] == ["plain", "odd", "scores"]
+    assert (again.data.facts["only"], again.data.facts["null"], run.data.facts["only"]) == (["scores"], False, [])
     assert all(done.reused for done in again.outcomes.values())
     assert values(again, "scores", "ndcg@10") == values(run, "scores", "ndcg@10")
 

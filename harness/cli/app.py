@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -15,6 +16,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure learned sparse against dense retrieval on a CPU.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from harness import __version__
+        from harness.versions import PACKAGE
+
+        typer.echo(f"{PACKAGE} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
 for group in (init, run, plan, inspect, results, figures, paper, nightly, models, estimate):
     app.add_typer(group.app)
 app.add_typer(nightly.history, name="history")

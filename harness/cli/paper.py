@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.tables import say
+from harness.errors import UserError
 
 app = typer.Typer()
 
@@ -59,6 +60,11 @@ def paper(
     """Write what a paper needs of runs: macros, tables, figures, set-up, references, reproduce.sh, main.tex."""
     from reports.paper.folder import check_paper, write_paper
 
+    if repeatable and not check:
+        remedy = "add --check, or leave out --repeatable"
+        raise UserError(
+            "it says what --check compares, and means nothing without it", key="--repeatable", remedy=remedy
+        )
     if check:
         problems = check_paper(run_folders, out, repeatable=repeatable)
         for problem in problems:

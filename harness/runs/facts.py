@@ -103,7 +103,8 @@ class Facts(TypedDict, total=False):
     """What ``run.json`` holds; `several` names the runs where several are merged into one.
 
     `suites` are the collections of each task of each suite. `pins` are settings that name the commits which models were
-    taken from.
+    taken from. `only` are the systems that the run was asked for, all where it is empty; `null` says whether each of
+    them was timed under two names.
     """
 
     schema: int
@@ -123,6 +124,8 @@ class Facts(TypedDict, total=False):
     collections: dict[str, CollectionFacts]
     suites: dict[str, dict[str, list[str]]]
     pins: list[str]
+    only: list[str]
+    null: bool
     systems: list[SystemFacts]
     stages: list[StageFacts]
     claims: list[ClaimFacts]
@@ -164,6 +167,7 @@ class ConditionRow(TypedDict, total=False):
     processors: list[int]
     sentinel: list[SentinelReading]
     slower_than_quietest: float
+    round: str
     disturbance: str
     violation: str
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import UserError
 from harness.runs.metrics import metric_of
+from harness.runs.names import distinct
 from harness.runs.read import RunData, load_run
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def merged(runs: Sequence[RunData]) -> RunData:
 
 def names_of(runs: Sequence[RunData]) -> list[str]:
     """The name of each run; equal ones are numbered."""
-    names = [str(run.facts["name"]) for run in runs]
-    return [name if names.count(name) == 1 else f"{name} {place}" for place, name in enumerate(names, start=1)]
+    return distinct([str(run.facts["name"]) for run in runs], " ", number_first=True)
 
 
 def _timing(run: RunData) -> tuple[object, ...]:
@@ -149,6 +149,7 @@ def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]
         "collections": joined(lambda part: part.facts["collections"]),
         "suites": joined(lambda part: part.facts.get("suites", {})) | first.get("suites", {}),
         "pins": [],
+        "only": [],
         "measure": {**first.get("measure", {}), "only": only[0] if only.count(only[0]) == len(only) else None},
         "systems": _side_by_side(parts, names),
         "stages": [stage for part in parts for stage in part.facts["stages"]],

@@ -24,6 +24,8 @@ NO_DATE: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "Producer": None}, "svg": {"Date": None}, "png": {"Software": None},
 }  # fmt: skip
 """Files of the same numbers are the same, byte for byte."""
+PREAMBLE = r"\ifdefined\pdftexversion\usepackage[T1]{fontenc}\fi"
+"""What LaTeX needs for every letter and sign that `reports.latex.escaped` writes; XeTeX and LuaTeX have them."""
 
 
 def write_figures(
@@ -35,12 +37,13 @@ def write_figures(
     only: Sequence[str] = (),
     style: str | None = None,
 ) -> list[Path]:
-    """Write every figure of a run to a file of its own, ``NAME.FORM``.
+    r"""Write every figure of a run to a file of its own, ``NAME.FORM``.
 
     Args:
         run: The run.
         out: A folder, made where it is missing.
-        form: One of `FORMATS`. Fonts are embedded in "pdf"; "pgf" needs TeX here, and is set in the paper's font.
+        form: One of `FORMATS`. Fonts are embedded in "pdf"; "pgf" needs TeX here, and is set in the paper's font with
+            ``\usepackage[T1]{fontenc}``.
         width: "column" (3.3 inches), "text" (6.9 inches) or inches.
         only: Names of kinds or of single figures; by default all.
         style: A file of matplotlib's settings, laid over the project's own.
@@ -49,7 +52,8 @@ def write_figures(
         The files, in the order of the figures.
 
     Raises:
-        UserError: An argument is wrong, the run has no figure, TeX is missing, or a file cannot be written.
+        UserError: An argument is wrong, the run has no figure, TeX is missing or refuses a figure, or a file cannot be
+            written.
     """
     if form not in FORMATS:
         raise UserError(f"there is no format {form!r} of figures", key="--format", remedy=allowed(form, FORMATS))
@@ -66,15 +70,38 @@ def write_figures(
 
 def _write(sheet: Sheet, path: Path, form: str, wide: float) -> Path:
     import matplotlib
+    from matplotlib.backends.backend_pgf import LatexError
 
     if form == "pgf":
-        matplotlib.rcParams.update({"pgf.texsystem": _tex(), "pgf.rcfonts": False})
+        own = matplotlib.rcParams["pgf.preamble"]
+        matplotlib.rcParams.update(
+            {"pgf.texsystem": _tex(), "pgf.rcfonts": False, "pgf.preamble": f"{PREAMBLE}\n{own}"}
+        )
     figure = compose(sheet.panels, wide).figure
-    if form in NO_DATE:
-        figure.savefig(path, format=form, metadata=NO_DATE[form])
-    else:
-        figure.savefig(path, format=form)
+    if form == "pgf":
+        from reports.exports.latex_text import escape_texts
+
+        escape_texts(figure)
+    try:
+        if form in NO_DATE:
+            figure.savefig(path, format=form, metadata=NO_DATE[form])
+        else:
+            figure.savefig(path, format=form)
+    except (ValueError, RuntimeError, MemoryError, LatexError) as error:  # of TeX, or a picture that is too large
+        path.unlink(missing_ok=True)
+        raise UserError(
+            f"the figure {sheet.name} cannot be written as {form}: {_reason(error)}",
+            file=path,
+            key="--format",
+            remedy="use --format pdf, which needs no TeX" if form == "pgf" else "leave out --style",
+        ) from error
     return path
+
+
+def _reason(error: Exception) -> str:
+    """The first line of TeX's own complaint where there is one, otherwise the last line of the message."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()] or [type(error).__name__]
+    return next((line[2:] for line in lines if line.startswith("! ")), lines[-1])
 
 
 def _tex() -> str:

@@ -10,11 +10,12 @@ No module of this package imports matplotlib before something is drawn: the comm
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from harness.errors import UserError, allowed
 from harness.registry import Registry, hooks_of
+from harness.runs.names import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -126,6 +127,7 @@ class Sheet:
         heading: Part of a collection's page where they stand, such as "Memory"; the page itself places those without.
         collection: Whose data these are; "" for those of a whole run.
         part: Tells sheets of one kind and collection apart; "" for the first.
+        distinct: Its name where another sheet has the name that is made of these; see `sheets_of`.
     """
 
     kind: str
@@ -133,10 +135,16 @@ class Sheet:
     heading: str = ""
     collection: str = ""
     part: str = ""
+    distinct: str = ""
 
     @property
     def name(self) -> str:
-        """Of a file, such as ``trade-off-equal-scifact``: unique within a run; letters, digits, dots and hyphens."""
+        """Of a file, such as ``trade-off-equal-scifact``: letters, digits, dots, hyphens and underscores.
+
+        `sheets_of` numbers equal names, so that no two files have one name.
+        """
+        if self.distinct:
+            return self.distinct
         parts = (self.kind, self.part, self.collection)
         text = "-".join(part for part in parts if part)
         return "".join(sign if sign.isalnum() or sign in ".-_" else "-" for sign in text).strip("-.") or "figure"
@@ -204,7 +212,7 @@ def sheets_of(run: RunData, only: Sequence[str] = ()) -> list[Sheet]:
     kinds = KINDS.names()
     if only and set(only) <= set(kinds):
         return [sheet for kind in kinds if kind in only for sheet in _sheets(run, kind)]
-    sheets = [sheet for kind in kinds for sheet in _sheets(run, kind)]
+    sheets = _distinct([sheet for kind in kinds for sheet in _sheets(run, kind)])
     names = [*kinds, *(sheet.name for sheet in sheets)]
     for name in only:
         if name not in names:
@@ -214,7 +222,15 @@ def sheets_of(run: RunData, only: Sequence[str] = ()) -> list[Sheet]:
 
 def _sheets(run: RunData, kind: str) -> list[Sheet]:
     """Of one kind: sections of the page ask for them again and again."""
-    return run.once(("sheets", kind), lambda: KINDS.get(kind).sheets(run))
+    return run.once(("sheets", kind), lambda: _distinct(KINDS.get(kind).sheets(run)))
+
+
+def _distinct(sheets: Sequence[Sheet]) -> list[Sheet]:
+    names = distinct([sheet.name for sheet in sheets])
+    return [
+        sheet if sheet.name == name else replace(sheet, distinct=name)
+        for sheet, name in zip(sheets, names, strict=True)
+    ]
 
 
 def of_run(run: RunData, kind: str) -> list[Panel]:

@@ -26,7 +26,7 @@ def house_style(user: str | Path | None = None, *, page: bool = False) -> Iterat
         page: Whether figures are for the page.
 
     Raises:
-        UserError: There is no such style, or it has settings that matplotlib refuses.
+        UserError: There is no such style, it has settings that matplotlib refuses, or TeX shall set its texts.
     """
     import matplotlib
 
@@ -36,6 +36,7 @@ def house_style(user: str | Path | None = None, *, page: bool = False) -> Iterat
         for settings in (*_shipped(), own) if page else (_shipped()[0], own):
             if settings is not None:
                 matplotlib.rcParams.update(settings)
+        matplotlib.rcParams["text.parse_math"] = False  # a name with two dollar signs is no formula
         yield
 
 
@@ -52,6 +53,14 @@ def _shipped() -> tuple[RcParams, RcParams]:
 
 
 def _read(user: str | Path) -> RcParams:
+    settings = _settings(user)
+    if settings.get("text.usetex"):  # texts are measured before they are LaTeX
+        remedy = "leave text.usetex out; with --format pgf the paper's LaTeX sets the texts of figures"
+        raise UserError("figures are not set by matplotlib's TeX", file=user, key="text.usetex", remedy=remedy)
+    return settings
+
+
+def _settings(user: str | Path) -> RcParams:
     import matplotlib
     from matplotlib import style
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.claims.judge_run import verdicts
 from harness.errors import UserError
 from harness.files import write_whole
+from harness.runs.names import distinct
 from harness.runs.read import load_run
 from reports.exports.figure_files import write_figures
 from reports.exports.latex_table import Float
@@ -40,7 +41,7 @@ MARK = "Written by laconic-bench"
 
 @dataclass(frozen=True)
 class Written:
-    """What was written, and the text that was there already and stays as it is."""
+    """Every file that was written, and the text that was there already and stays as it is."""
 
     files: Sequence[Path]
     untouched: Sequence[Path]
@@ -56,13 +57,16 @@ def write_paper(folders: Sequence[Path], out: Path, width: str = "text", *, figu
         figures: Whether to draw figures, for a column of 3.3 inches.
 
     Raises:
-        UserError: A folder holds no finished run, or a file in `out` is not of this program and has the name of one.
+        UserError: There is no such width, a folder holds no finished run, or a file in `out` is not of this program and
+            has the name of one. Nothing was written then.
     """
+    Float(width=width)  # refuses a wrong one before the runs are read
     runs = named_runs(folders)
-    drawn = {name: _drawn(name, run, out) if figures else {} for name, run in runs}
-    again, once = _files(runs, width, drawn)
+    sheets = {name: _sheets(name, run) if figures else {} for name, run in runs}
+    again, once = _files(runs, width, sheets)
     for name in again:
         _check(out / name)
+    drawn = [path for name, run in runs if sheets[name] for path in write_figures(run, out / "figures" / name)]
     for name, text in again.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(out / name, text, errors="replace")
@@ -71,7 +75,8 @@ def write_paper(folders: Sequence[Path], out: Path, width: str = "text", *, figu
     for name, text in once.items():
         if out / name not in untouched:
             write_whole(out / name, text, errors="replace")
-    return Written([out / name for name in (*again, *once) if out / name not in untouched], untouched)
+    texts = [out / name for name in (*again, *once) if out / name not in untouched]
+    return Written([*texts, *drawn], untouched)
 
 
 def check_paper(folders: Sequence[Path], out: Path, *, repeatable: bool = False) -> list[str]:
@@ -99,22 +104,16 @@ def named_runs(folders: Sequence[Path]) -> list[tuple[str, RunData]]:
     """The runs with a name each, of letters, digits and hyphens; equal names get a number."""
     runs = [load_run(folder) for folder in folders]
     names = [re.sub(r"[^A-Za-z0-9]+", "-", str(run.facts["name"])).strip("-") or "run" for run in runs]
-    return [
-        (name if name not in names[:place] else f"{name}-{place + 1}", run)
-        for place, (name, run) in enumerate(zip(names, runs, strict=True))
-    ]
+    return list(zip(distinct(names), runs, strict=True))
 
 
-def _drawn(name: str, run: RunData, out: Path) -> dict[str, Sheet]:
-    """Draw a run's figures as PDF; returns them by their file, without its ending."""
-    sheets = {f"figures/{name}/{sheet.name}": sheet for sheet in sheets_of(run)}
-    if sheets:
-        write_figures(run, out / "figures" / name)
-    return sheets
+def _sheets(name: str, run: RunData) -> dict[str, Sheet]:
+    """A run's figures by their file, without its ending."""
+    return {f"figures/{name}/{sheet.name}": sheet for sheet in sheets_of(run)}
 
 
 def _files(
-    runs: Sequence[tuple[str, RunData]], width: str, drawn: Mapping[str, Mapping[str, Sheet]]
+    runs: Sequence[tuple[str, RunData]], width: str, sheets: Mapping[str, Mapping[str, Sheet]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The files that are written again, and those that are written once."""
     cite = Citations({})
@@ -126,7 +125,7 @@ def _files(
         for kind, text in _tables(name, run, width).items():
             tables.append(f"tables/{name}-{kind}")
             again[f"{tables[-1]}.tex"] = f"% {MARK}. Changes are lost when it is written again.\n{text}"
-        for file, sheet in drawn[name].items():
+        for file, sheet in sheets[name].items():
             again[f"{file}.tex"] = render(
                 "figure.tex", file=Tex(file), caption=sheet.caption, label=Tex(f"fig:{name}-{sheet.name}")
             )
@@ -135,7 +134,7 @@ def _files(
     again["references.bib"] = bibliography(cite.keys)
     again["constraints.txt"] = f"# {MARK}.\n{constraints([run for _, run in runs])}"
     again[SCRIPT] = script([repeated(name, run) for name, run in runs])
-    return again, {TEXT: opening(runs, rows, tables, {name: _shown(sheets) for name, sheets in drawn.items()})}
+    return again, {TEXT: opening(runs, rows, tables, {name: _shown(own) for name, own in sheets.items()})}
 
 
 def _tables(name: str, run: RunData, width: str) -> dict[str, str]:

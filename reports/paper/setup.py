@@ -22,9 +22,9 @@ from reports.paper.references import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from harness.runs.facts import SystemFacts
+    from harness.runs.facts import SystemFacts, TimedRow
     from harness.runs.read import RunData
 
 MEASURES = {"ndcg@10": "jarvelin2002ndcg"}
@@ -74,7 +74,7 @@ def setup_text(run: RunData, cite: Citations, first: RunData | None = None) -> s
         measure=facts.get("measure", {}),
         latency=bool(run.latency),
         timed=len(timed),
-        turns=not any("turns" in row["disturbance"] for row in timed),
+        turns=_in_turns(timed),
         disturbed=sum(bool(row["disturbance"] or row["violation"]) for row in timed),
         quality=[(label(name), cite([MEASURES.get(name, "")])) for name in _quality(run)],
         methods=cite(of_methods(row.method for row in run.records if "ir_measures" in row.method)[:1]),
@@ -83,6 +83,14 @@ def setup_text(run: RunData, cite: Citations, first: RunData | None = None) -> s
         tested=cite(["student1908mean", "holm1979multiple"]) if len(run.quality) > 1 else Tex(""),
         others=[(label(name), METRICS[name].definition) for name in _stated(run)],
     )  # fmt: skip
+
+
+def _in_turns(timed: Sequence[TimedRow]) -> bool:
+    """Whether every timed process took turns with one of another system."""
+    systems: dict[tuple[str, str], set[str]] = {}
+    for row in timed:
+        systems.setdefault((row["collection"], row.get("round", "")), set()).add(row["system"])
+    return bool(timed) and all(round and len(names) > 1 for (_, round), names in systems.items())
 
 
 def system_lines(run: RunData, cite: Citations) -> dict[str, list[SystemLine]]:

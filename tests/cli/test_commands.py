@@ -14,6 +14,7 @@ from commands import call, refused
 from scipy import sparse
 from vector_folders import write_vectors
 
+from harness import __version__
 from harness.cli import app as cli
 from harness.cli import results
 
@@ -303,3 +304,7 @@ def test_a_reader_that_goes_away_is_no_error(here):
         )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert "remedy" not in done.stderr
+
+
+def test_the_version_is_printed():
+    assert call("--version").out == f"laconic-bench {__version__}\n"

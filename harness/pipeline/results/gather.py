@@ -48,9 +48,26 @@ if TYPE_CHECKING:
 
 
 def write_run(
-    out: Path, spec: Spec, systems: Sequence[SystemStages], stages: Sequence[Stage], done: Mapping[str, Done]
+    out: Path,
+    spec: Spec,
+    systems: Sequence[SystemStages],
+    stages: Sequence[Stage],
+    done: Mapping[str, Done],
+    *,
+    only: Sequence[str] = (),
+    null: bool = False,
 ) -> None:
-    """Gather what the finished stages of a run measured, and write it as a run folder."""
+    """Gather what the finished stages of a run measured, and write it as a run folder.
+
+    Args:
+        out: The run folder.
+        spec: The spec with the fusions that were asked for.
+        systems: The stages of each system on each collection.
+        stages: All of them.
+        done: How each ended, by key.
+        only: Names of the systems that were asked for; empty for all.
+        null: Whether each of them was timed under two names.
+    """
     run = f"{spec.name}-{hashlib.sha256(''.join(stage.key for stage in stages).encode()).hexdigest()[:12]}"
     records: list[Record] = []
     latencies: dict[str, NDArray[np.generic]] = {}
@@ -100,7 +117,7 @@ def write_run(
     answering: dict[int, FinishedSystem | FusedSystem] = {**finished, **fused}
     judged = {number: system for number, system in answering.items() if system.stages.measures("quality")}
     contents = RunContents(
-        {**facts, "notes": notes},
+        {**facts, "only": list(only), "null": null, "notes": notes},
         records,
         per_query=(row for system in answering.values() for row in _per_query(system)),
         latencies=latencies,

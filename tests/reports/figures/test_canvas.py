@@ -98,7 +98,7 @@ def test_a_style_is_laid_over_the_projects_own(tmp_path):
         assert (rcParams["font.size"], rcParams["pdf.fonttype"]) == (9, 42)
 
 
-@pytest.mark.parametrize("text", ["font.size: large and green\n", None])
+@pytest.mark.parametrize("text", ["font.size: large and green\n", "text.usetex: True\n", None])
 def test_a_style_that_cannot_be_used_is_named(tmp_path, text):
     style = tmp_path / "own.mplstyle"
     if text is not None:

@@ -102,6 +102,18 @@ def test_a_name_of_a_file_has_nothing_of_a_path():
     assert Sheet("k", [], part="equal", collection="x").name == "k-equal-x"
 
 
+def test_figures_whose_names_would_be_equal_have_files_of_their_own(run_folder, tmp_path):
+    for name in ("run.json", "records.jsonl", "per_query.jsonl"):
+        text = (run_folder / name).read_text().replace('"alpha"', '"a b"').replace('"beta"', '"a/b"')
+        (run_folder / name).write_text(text)
+    run = load_run(run_folder)
+    sheets = sheets_of(run, ["terms", "latency-share"])
+    by_name = {sheet.name: sheet.collection for sheet in sheets if sheet.kind == "latency-share"}
+    assert by_name == {"latency-share-a-b": "a b", "latency-share-a-b-2": "a/b"}
+    (second,) = sheets_of(run, ["latency-share-a-b-2"])
+    assert second.collection == "a/b"
+
+
 def test_a_metric_that_only_the_run_knows_has_a_figure(run_folder):
     run = load_run(run_folder)
     for system, value in (("sparse & co", 1), ("dense_1", 2)):
