@@ -68,13 +68,13 @@ class DenseTwin(LlamaEncoderType):
         model, facts = self._prepared(directory)
         if model is None:
             return facts
+        factors: dict[str, torch.Tensor] = {}
         if params.adapter is not None:
-            facts["adapter"] = adapter_files.apply(model, params.adapter, "dense", params)
+            facts["adapter"], factors = adapter_files.add(model, params.adapter, "dense", params)
         if params.training is not None:
             from harness.training.objectives import DenseObjective
 
             backbone = adapter_files.mark(model)
-            factors: dict[str, torch.Tensor] = {}
 
             def objective(phase: TrainingParams) -> DenseObjective:
                 return DenseObjective(lambda states, sizes: pool(states, sizes, model.contract), phase)

@@ -46,7 +46,7 @@ class Laconic(LlamaEncoderType):
         Else the corpus, if the weights of looked-up queries are counted; where there are pairs, in their passages.
         """
         params = self.params
-        if params.adapter is not None or (params.training is None and params.term_bias is None):
+        if params.training is None and (params.adapter is not None or params.term_bias is None):
             return "corpus" if params.counts_documents else "nothing"
         return "pairs"
 
@@ -98,6 +98,7 @@ class Laconic(LlamaEncoderType):
         """Facts of the model that is written to the directory, and the weights of queries, if it learned some."""
         from harness.encoders.llama_family import adapter_files
         from harness.encoders.llama_family.make import train_model
+        from harness.encoders.llama_family.term_selection import trained
         from harness.training.devices import writes
         from harness.training.examples import Texts
 
@@ -105,18 +106,22 @@ class Laconic(LlamaEncoderType):
         model, facts = self._prepared(directory)
         if model is None:
             return facts, None
-        if params.adapter is not None:
+        if params.adapter is not None and params.training is None:
             facts["adapter"] = adapter_files.apply(model, params.adapter, "sparse", params)
             model.save(directory)
             return facts, adapter_files.table(params.adapter).numpy() if params.learns_table else None
         if self.needs() == "pairs" and not given:
             raise UserError("the model needs training pairs", key="pairs", remedy="name a collection that has some")
         passages = Texts(given, lambda pair: pair.positive)
-        terms = _terms(model, passages, params)
+        factors: dict[str, torch.Tensor] = {}
+        if params.adapter is None:
+            terms = _terms(model, passages, params)
+        else:
+            facts["adapter"], tensors = adapter_files.add(model, params.adapter, "sparse", params)
+            factors, terms = adapter_files.joined([tensors]), trained(tensors)
         phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
         if params.learns_table or any(phase.regularise_idf for phase in phases):
             terms.count(model, passages, table=params.learns_table)
-        factors: dict[str, torch.Tensor] = {}
         backbone = adapter_files.mark(model)
         if params.training is not None:
 

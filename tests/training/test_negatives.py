@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pair_tables import written
@@ -120,3 +121,31 @@ def test_a_teachers_scores_are_the_products_of_its_vectors(tmp_path):
         assert after.scores[:-1] == before.scores and after._replace(scores=before.scores) == before
         assert after.scores[-1] == tuple(products.toarray()[:, 0].tolist())
     assert taught[0].scores[-1][0] > taught[0].scores[-1][2] == 0.0
+
+
+@pytest.mark.parametrize(("held", "blocks"), [(100, [4]), (3, [3, 4]), (1, [3, 2, 3])])
+def test_a_teacher_encodes_a_passage_once_as_long_as_its_vector_is_held(tmp_path, monkeypatch, held, blocks):
+    from harness.pipeline.steps import teach as step
+
+    rows = [("a b", "a b c", ("d e", "f g")), ("d", "d e", ("f g",)), ("f", "f g", ("a b c", "h i"))]
+    written(tmp_path / "in", [Pair(query, positive, negatives) for query, positive, negatives in rows])
+    encoded, ready = [], step.pairs_encoder
+
+    def watched(*given):
+        encoder = ready(*given)
+        plain = encoder.encode_documents
+        monkeypatch.setattr(encoder, "encode_documents", lambda texts: encoded.append(texts) or plain(texts))
+        return encoder
+
+    monkeypatch.setattr(step, "pairs_encoder", watched)
+    scores = {}
+    for name, size in (("all", 100), ("few", held)):
+        (tmp_path / name).mkdir()
+        encoded.clear()
+        monkeypatch.setattr(step, "TEXTS", size)
+        places = {"out": str(tmp_path / name), "pairs": str(tmp_path / "in")}
+        teach(**places, encoder={"type": "bm25", "params": {}}, threads=1, report=lambda *_: None)
+        scores[name] = [pair.scores for pair in open_pairs(tmp_path / name)]
+    assert all(len(set(texts)) == len(texts) for texts in encoded)
+    assert [len(texts) for texts in encoded] == blocks
+    assert scores["few"] == scores["all"]

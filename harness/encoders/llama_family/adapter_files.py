@@ -7,6 +7,7 @@ is added to its weight, and for a sparse model ``terms.scale`` and ``terms.bias`
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -16,7 +17,7 @@ from harness.spec.paths import at_home
 from harness.spec.shipped import FOLDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import torch
     from pydantic import JsonValue
@@ -56,6 +57,16 @@ def find(name: str) -> Path:
     )
 
 
+def digest(name: str) -> str:
+    """SHA-256 of an adapter's two files.
+
+    Raises:
+        UserError: There is none.
+    """
+    folder = find(name)
+    return hashlib.sha256(b"".join((folder / file).read_bytes() for file in (ABOUT, TENSORS))).hexdigest()
+
+
 def save(
     folder: Path,
     kind: str,
@@ -91,6 +102,20 @@ def apply(model: Model, name: str, kind: str, params: LlamaParams) -> About:
     Raises:
         UserError: It is missing or damaged, or was trained as another kind or on top of something else.
     """
+    about, tensors = add(model, name, kind, params)
+    weigh(model, {key: tensors[f"terms.{key}"] for key in ("scale", "bias") if f"terms.{key}" in tensors})
+    return about
+
+
+def add(model: Model, name: str, kind: str, params: LlamaParams) -> tuple[About, dict[str, torch.Tensor]]:
+    """Add an adapter's products to the backbone's weights, in place; the head stays as it is.
+
+    Returns:
+        What adapter.json says, and all tensors of the adapter in float32.
+
+    Raises:
+        UserError: See `apply`.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -118,8 +143,19 @@ def apply(model: Model, name: str, kind: str, params: LlamaParams) -> About:
     weights = dict(model.backbone.named_parameters())
     for name in sorted(name.removesuffix(".up") for name in tensors if name.endswith(".up")):
         weights[f"{name}.weight"].data += tensors[f"{name}.up"] @ tensors[f"{name}.down"]
-    weigh(model, {name: tensors[f"terms.{name}"] for name in ("scale", "bias") if f"terms.{name}" in tensors})
-    return about
+    return about, tensors
+
+
+def joined(parts: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Low-rank factors whose product is the sum of the products of these: ranks add up.
+
+    Args:
+        parts: ``NAME.down`` and ``NAME.up`` of the same projections; other tensors are left out.
+    """
+    import torch
+
+    names = (name for name in parts[0] if name.endswith((".down", ".up")))
+    return {name: torch.cat([part[name] for part in parts], dim=0 if name.endswith(".down") else 1) for name in names}
 
 
 def table(name: str) -> torch.Tensor:

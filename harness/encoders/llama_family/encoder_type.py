@@ -42,6 +42,13 @@ class LlamaEncoderType(SourcedType, ABC):
         """The backbone, with its tokenizer and adapter."""
         return self.params.backbone
 
+    def fingerprint(self) -> str:
+        """Of the backbone's files, and of the adapter's where the spec names one."""
+        from harness.encoders.llama_family import adapter_files
+
+        adapter = self.params.adapter
+        return super().fingerprint() + ("" if adapter is None else adapter_files.digest(adapter))
+
     @classmethod
     def libraries_with(cls, params: LlamaParams) -> tuple[str, ...]:
         """With those that only some settings need: gguf, transformers, peft and accelerate."""

@@ -13,6 +13,7 @@ from harness.encoders.backbones.batching import Tokeniser
 from harness.encoders.backbones.llama import Llama, Shape
 from harness.encoders.backbones.packed_encoder import Model
 from harness.encoders.hardware import arithmetic, present
+from harness.encoders.llama_family.adapter_files import joined
 from harness.encoders.weights.sentence_transformers_folder import Contract, read
 from harness.errors import UserError
 
@@ -162,8 +163,8 @@ def train_model(
         seed: See `harness.training.loop.train`.
         progress: Called after each step.
         checkpoints: A folder of this training alone.
-        factors: Gets the adapters of all phases, those of one projection joined: their product is the sum of the
-            phases' products. Stays empty where a phase trains all weights.
+        factors: Those of an adapter that the backbone has already, if any. Gets the adapters of all phases too, those
+            of one projection joined: their product is the sum of all products. Empty where a phase trains all weights.
 
     Raises:
         UserError: There are no pairs, no hard negatives where they are asked for, or what the loop finds wrong.
@@ -249,9 +250,10 @@ def train_model(
         tensors = whole(model.backbone, devices)
         if tensors is not None:
             model.backbone = _backbone(model.config, tensors)
-    if factors is not None and all(adapters):
-        for name in adapters[0]:
-            factors[name] = torch.cat([tensors[name] for tensors in adapters], dim=0 if name.endswith(".down") else 1)
+    if factors is not None:
+        products = joined([factors, *adapters] if factors else adapters) if all(adapters) else {}
+        factors.clear()
+        factors.update(products)
     return {
         "steps": len(curve),
         "pairs": len(pairs),

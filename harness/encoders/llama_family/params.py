@@ -54,14 +54,8 @@ class LlamaParams(Hardware, Prompted):
     training: TrainingParams | None = None
     """Train on the pairs of the spec; used as it is where it is left out."""
     adapter: str | None = None
-    """Instead of training: a folder with an adapter that was trained before, or `mini/laconic` and `mini/dense-twin`,
-    which ship with the program."""
-
-    @model_validator(mode="after")
-    def _trained_once(self) -> Self:
-        if self.adapter is not None and self.training is not None:
-            raise ValueError("give one of training and adapter")
-        return self
+    """A folder with an adapter that was trained before, or `mini/laconic` and `mini/dense-twin`, which ship with the
+    program. With `training`, that starts from it; its term weights, too, are trained on."""
 
     finetuning: TrainingParams | None = None
     """A second phase that starts from the merged weights of the first, on the same pairs; LACONIC's has hard negatives
@@ -158,6 +152,8 @@ class LaconicParams(LlamaParams, LookupParams):
 
     @model_validator(mode="after")
     def _weights_need_a_bias(self) -> Self:
+        if self.term_bias is not None and self.adapter is not None and self.training is not None:
+            raise ValueError("an adapter has the bias of its terms: leave out term_bias, term_weight and terms")
         if self.term_bias is not None and self.frozen == "bfloat16":
             raise ValueError('term_bias needs frozen = "float32"')
         if self.term_weight is not None and self.term_bias is None:

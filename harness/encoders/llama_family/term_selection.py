@@ -12,7 +12,7 @@ from harness.training.max_head import max_logits
 from harness.training.objectives import SparseObjective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from harness.encoders.backbones.packed_encoder import Model
     from harness.training.params import TrainingParams
@@ -63,7 +63,7 @@ class Terms:
         frequency, count = frequencies(model, passages)
         chosen = frequency if self.rows is None else frequency[self.rows]
         self.inverse = ((count - chosen + 0.5) / (chosen + 0.5)).log1p()
-        if table:
+        if table and self.table is None:
             self.table = torch.nn.Parameter(self.inverse.sqrt().clamp(min=1e-3).log())
 
     def tensors(self, size: int) -> dict[str, torch.Tensor]:
@@ -78,6 +78,24 @@ class Terms:
             if value is not None:
                 by_name[name] = torch.zeros(size).index_copy(0, rows, value.detach().float())
         return by_name
+
+
+def trained(tensors: Mapping[str, torch.Tensor]) -> Terms:
+    """The terms of an adapter, to train on.
+
+    Args:
+        tensors: ``terms.scale``, ``terms.bias`` and ``terms.table`` of the whole vocabulary, as far as there are any.
+    """
+    scale, bias, table = (tensors.get(f"terms.{name}") for name in ("scale", "bias", "table"))
+    rows = None if scale is None else scale.nonzero().squeeze(1)
+    if rows is not None:
+        scale, bias, table = (None if each is None else each[rows] for each in (scale, bias, table))
+    return Terms(
+        rows,
+        None if bias is None else torch.nn.Parameter(bias.clone()),
+        None if scale is None else torch.nn.Parameter(scale.log()),
+        table=None if table is None else torch.nn.Parameter(table.clamp(min=1e-3).log()),
+    )
 
 
 def frequencies(model: Model, passages: Sequence[str]) -> tuple[torch.Tensor, int]:

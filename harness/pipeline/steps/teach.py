@@ -14,10 +14,13 @@ from harness.pipeline.steps.prepare import open_pairs
 from harness.pipeline.steps.result import StepResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harness.collections.base import Pair
     from harness.encoders.base import Progress
 
-BLOCK = 256
-"""Pairs whose texts are encoded at a time."""
+TEXTS = 1 << 16
+"""Different passages whose vectors are held at a time: pairs that share negatives have them encoded once."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,11 @@ def teach(
     ready = pairs_encoder(encoder, model, (pair.positive for pair in source), threads)
     done = passages = 0
     with PairWriter(Path(out) / FILE) as writer:
-        for begin in range(0, len(source), BLOCK):
-            block = source[begin : begin + BLOCK]
-            own = [(pair.positive, *pair.others, *pair.negatives) for pair in block]
-            places = {
-                text: number for number, text in enumerate(dict.fromkeys(text for texts in own for text in texts))
-            }
+        for block, places in _blocks(source):
             documents = ready.encode_documents(list(places))
             queries = ready.encode_queries([pair.query for pair in block])
-            for number, (pair, texts) in enumerate(zip(block, own, strict=True)):
+            for number, pair in enumerate(block):
+                texts = _passages(pair)
                 rows = documents[[places[text] for text in texts]]
                 products = rows @ queries[[number]].T
                 values = products.toarray() if sparse.issparse(products) else np.asarray(products)
@@ -65,3 +64,22 @@ def teach(
             done += len(block)
             report(done, len(source), "pairs")
     return Scored(done, passages)
+
+
+def _blocks(pairs: Iterable[Pair]) -> Iterator[tuple[list[Pair], dict[str, int]]]:
+    """Successive pairs with the numbers of their passages, as many as have `TEXTS` different ones, and at least one."""
+    block: list[Pair] = []
+    places: dict[str, int] = {}
+    for pair in pairs:
+        block.append(pair)
+        for text in _passages(pair):
+            places.setdefault(text, len(places))
+        if len(places) >= TEXTS:
+            yield block, places
+            block, places = [], {}
+    if block:
+        yield block, places
+
+
+def _passages(pair: Pair) -> tuple[str, ...]:
+    return (pair.positive, *pair.others, *pair.negatives)

@@ -57,6 +57,47 @@ def test_an_adapter_gives_the_vectors_of_the_model_it_was_taken_from(
     assert np.abs(dense(plain.load(tmp_path / "plain").encode_documents(texts)) - expected).max() > 0.05
 
 
+@pytest.mark.parametrize(("type", "params"), KINDS)
+def test_training_goes_on_from_an_adapter_and_its_own_holds_both(llama_folder, tmp_path, texts, type, params):
+    first = trained(llama_folder, tmp_path / "first", type, params)
+    start = str(tmp_path / "first" / "adapter")
+
+    def further(name, **settings):
+        maker = type(params(backbone=str(llama_folder), adapter=start, training={**TRAINING, **settings}, **SMALL))
+        assert maker.needs() == "pairs"
+        (tmp_path / name).mkdir()
+        maker.fit(tmp_path / name, pairs=iter(PAIRS), seed=2)
+        return dense(maker.load(tmp_path / name).encode_documents(texts))
+
+    # A rate next to nothing leaves what the adapter gave, so that is where training starts.
+    before = dense(first.encode_documents(texts))
+    np.testing.assert_allclose(further("same", steps=1, learning_rate=1e-9), before, atol=1e-5)
+    after = further("on", lora_rank=2)
+    assert np.abs(after - before).max() > 0.01
+    both = type(params(backbone=str(llama_folder), adapter=str(tmp_path / "on" / "adapter"), **SMALL))
+    (tmp_path / "both").mkdir()
+    both.fit(tmp_path / "both")
+    np.testing.assert_allclose(dense(both.load(tmp_path / "both").encode_documents(texts)), after, atol=1e-5)
+    further("whole", lora_rank=0)  # its weights are no product of low rank
+    assert not (tmp_path / "whole" / "adapter").exists()
+
+
+def test_an_adapter_has_its_terms_already():
+    with pytest.raises(ValueError, match="leave out term_bias"):
+        LaconicParams(backbone="x", adapter="y", training=TRAINING, **TERMS)
+
+
+def test_another_adapter_in_the_same_folder_is_another_model(llama_folder, tmp_path):
+    trained(llama_folder, tmp_path / "whole", DenseTwin, DenseTwinParams)
+    folder = tmp_path / "whole" / "adapter"
+    maker = DenseTwin(DenseTwinParams(backbone=str(llama_folder), adapter=str(folder), **SMALL))
+    before = maker.fingerprint()
+    assert maker.fingerprint() == before
+    weights = (folder / adapter_files.TENSORS).read_bytes()
+    (folder / adapter_files.TENSORS).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    assert maker.fingerprint() != before
+
+
 @pytest.mark.parametrize(
     ("changed", "key"),
     [({"layers": 3}, "layers"), ({"embedding_scale": 1.0}, "embedding_scale"), ({"lowercase": True}, "lowercase")],
@@ -83,8 +124,6 @@ def test_an_adapter_of_the_other_kind_or_backbone_or_none_is_refused(llama_folde
         DenseTwin(DenseTwinParams(backbone=str(llama_folder), adapter=str(folder), **SMALL)).fit(tmp_path)
     with pytest.raises(UserError, match="there is no adapter"):
         adapter_files.find("mini/nothing")
-    with pytest.raises(ValueError, match="one of training and adapter"):
-        LaconicParams(backbone=str(llama_folder), adapter="a", training={"steps": 1})
 
 
 def test_only_the_terms_in_use_are_ever_active_and_the_head_is_as_small(llama_folder, tmp_path, texts):
