@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
-import os
 import random
 import re
 from array import array
@@ -15,14 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue
 
 from harness.collections import HubData, Pair, PairsOnly, register
 from harness.collections._nested import named, opened
 from harness.collections.pair_table import FILE, PairTable, PairWriter
 from harness.errors import UserError
 from harness.spec.params import Params
-from harness.spec.paths import at_home
+from harness.spec.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +37,7 @@ class Source(Params):
 
     file: str | None = None
     """JSON lines with `query`, `positive` and perhaps `negatives`, `others` (more positives), `scores` (a list for each
-    teacher) and `symmetric`; ``~`` and ``$VARIABLE`` are expanded."""
+    teacher) and `symmetric`; ``~`` and ``${VARIABLE}`` are expanded."""
     collection: dict[str, JsonValue] | None = None
     """A collection as it would stand in a spec, with its `type`."""
     skip: int = Field(default=0, ge=0)
@@ -51,15 +50,6 @@ class Source(Params):
     symmetric: bool = False
     """Its passages are of the queries' kind (two questions that mean the same) and get the prefix of queries while
     training, as LACONIC's authors give it to quora, simplewiki and stackexchange."""
-
-    @field_validator("file")
-    @classmethod
-    def _expanded(cls, value: str | None) -> str | None:
-        # At once: the process that reads the file has not the variables of this one.
-        try:
-            return None if value is None else os.path.expandvars(str(at_home(value, "file")))
-        except UserError as error:
-            raise ValueError(f"{error.what} ({error.remedy})") from None
 
 
 class MixtureParams(Params):
@@ -129,7 +119,8 @@ class Mixture(PairsOnly):
     def description(self) -> dict[str, str]:
         """Facts for the report."""
         names = [
-            Path(s.file).parent.name if s.file else str((s.collection or {}).get("type")) for s in self.params.sources
+            expanded(source.file, "file").parent.name if source.file else str((source.collection or {}).get("type"))
+            for source in self.params.sources
         ]
         return {"source": f"training pairs of {', '.join(names)}"}
 
@@ -161,13 +152,13 @@ def _cloze(pairs: Iterable[Pair], seed: int) -> Iterator[Pair]:
 
 
 def _path(name: str) -> Path:
-    path = Path(name)
+    path = expanded(name, "file")
     if not path.is_file():
         raise UserError(
             "there is no such file of pairs",
             file=path,
             key="file",
-            remedy="give a file of JSON lines with query and positive; set the variables that the path names",
+            remedy="give a file of JSON lines with query and positive",
         )
     return path
 

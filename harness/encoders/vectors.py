@@ -15,7 +15,7 @@ from harness.encoders.precomputed.vector_files import FORMATS, NAMED, Columns, V
 from harness.encoders.weights.hub_files import digest
 from harness.errors import UserError
 from harness.spec.params import Params
-from harness.spec.paths import at_home
+from harness.spec.paths import expanded
 from harness.vectors import VectorsWriter, load_vectors, vectors_info
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ class VectorsParams(Params):
     def paths(self, role: Role) -> tuple[Path, Path]:
         """Where the vectors of a side and their identifiers lie, whether or not they are there."""
         if self.folder is not None:
-            base = at_home(self.folder, "folder") / SHORT[role]
+            base = expanded(self.folder, "folder") / SHORT[role]
             files = [base / f"{SHORT[role]}-embeddings{suffix}" for suffix in FORMATS]
             return next((file for file in files if file.exists()), files[0]), base / f"{SHORT[role]}-ids.txt"
         names = (self.documents, self.document_ids) if role == "document" else (self.queries, self.query_ids)
-        file = at_home(str(names[0]), "documents" if role == "document" else "queries")
-        return file, file.with_name("ids.txt") if names[1] is None else at_home(names[1], "ids")
+        file = expanded(str(names[0]), "documents" if role == "document" else "queries")
+        return file, file.with_name("ids.txt") if names[1] is None else expanded(names[1], "ids")
 
     def side(self, role: Role) -> VectorFile:
         """The file of a side.

@@ -137,18 +137,18 @@ class _Work:
                 named = (numbered[chosen] + documents - len(rows)).astype(np.uint32)
                 self.heavy.append((terms[chosen].astype(np.uint32), named, rows.data[chosen]))
                 self.norms.append(_norms(rows))
-            kept = rows.data[chosen], rows.indices[chosen], np.append(0, np.cumsum(wanted))
-            yield sparse.csr_matrix(kept, shape=(len(rows), rows.width))
+            heaviest = rows.data[chosen], rows.indices[chosen], np.append(0, np.cumsum(wanted))
+            yield sparse.csr_matrix(heaviest, shape=(len(rows), rows.width))
 
     def parts(self) -> Parts:
         """The arrays; nothing that was gathered is needed afterwards."""
-        ends = np.cumsum([0, *(len(one.rows) for one in self.packed)])
-        offsets = [one.offsets[:-1] + np.uint32(begin) for one, begin in zip(self.packed, ends[:-1], strict=True)]
+        ends = np.cumsum([0, *(len(part.rows) for part in self.packed)])
+        offsets = [part.offsets[:-1] + np.uint32(begin) for part, begin in zip(self.packed, ends[:-1], strict=True)]
         forward = Forward(
-            rows=np.concatenate([one.rows for one in self.packed]),
+            rows=np.concatenate([part.rows for part in self.packed]),
             offsets=np.append(np.concatenate(offsets), ends[-1]).astype(np.uint32),
-            counts=np.concatenate([one.counts for one in self.packed]),
-            scales=np.concatenate([one.scales for one in self.packed]),
+            counts=np.concatenate([part.counts for part in self.packed]),
+            scales=np.concatenate([part.scales for part in self.packed]),
         )
         self.packed.clear()
         parts = Parts(*forward, self.numbers, np.zeros(0, np.uint8)).frozen()
@@ -161,29 +161,29 @@ class _Work:
 def _numbered(blocks: Iterable[Rows]) -> Iterator[tuple[Rows, NDArray[np.int32]]]:
     """All blocks, each with the terms' numbers: by descending frequency in the first `COUNTED` documents."""
     waiting: list[Rows] = []
-    left, found = COUNTED, np.zeros(0, np.int64)
+    left, frequencies = COUNTED, np.zeros(0, np.int64)
     numbers: NDArray[np.int32] | None = None
     for block in blocks:
         if numbers is not None:
             yield block, numbers
             continue
-        if not len(found):
-            found = np.zeros(block.width, np.int64)
-        found += np.bincount(block.part(0, min(left, len(block))).tidy().indices, minlength=block.width)
+        if not len(frequencies):
+            frequencies = np.zeros(block.width, np.int64)
+        frequencies += np.bincount(block.part(0, min(left, len(block))).tidy().indices, minlength=block.width)
         left -= min(left, len(block))
         waiting.append(block)
         if not left:
-            numbers = _by_frequency(found)
+            numbers = _by_frequency(frequencies)
             yield from ((each, numbers) for each in waiting)
             waiting = []
     if numbers is None:
-        numbers = _by_frequency(found)
+        numbers = _by_frequency(frequencies)
         yield from ((each, numbers) for each in waiting)
 
 
-def _by_frequency(found: NDArray[np.int64]) -> NDArray[np.int32]:
-    numbers = np.empty(len(found), np.int32)
-    numbers[np.argsort(-found, kind="stable")] = np.arange(len(found), dtype=np.int32)
+def _by_frequency(frequencies: NDArray[np.int64]) -> NDArray[np.int32]:
+    numbers = np.empty(len(frequencies), np.int32)
+    numbers[np.argsort(-frequencies, kind="stable")] = np.arange(len(frequencies), dtype=np.int32)
     return numbers
 
 

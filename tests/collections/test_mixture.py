@@ -72,7 +72,8 @@ def test_the_fingerprint_follows_the_files(files):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"file": "$NOT_SET_HERE/a.jsonl"}, "no such file"),
+        ({"file": "$NOT_SET_HERE/a.jsonl"}, "variable NOT_SET_HERE is not set"),
+        ({"file": "no/a.jsonl"}, "no such file"),
         ({"file": "a.jsonl", "collection": {"type": "pydoc"}}, "a file or a collection"),
         ({"collection": {"type": "mixture"}}, "cannot be a source"),
         ({"collection": {"type": "pydok"}}, "cannot be a source"),

@@ -20,7 +20,7 @@ from harness.encoders.base import Probe
 from harness.encoders.weights.hub_files import digest
 from harness.errors import UserError
 from harness.spec.params import Params
-from harness.spec.paths import at_home
+from harness.spec.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -86,7 +86,7 @@ class LookupParams(Params):
         """
         if not self.looks_up or self.lookup in (*FORMULAS, LEARNT):
             return None
-        file = at_home(self.lookup, "lookup")
+        file = expanded(self.lookup, "lookup")
         if not file.is_file():
             raise UserError(
                 "there is no such table",

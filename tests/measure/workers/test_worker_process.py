@@ -161,7 +161,8 @@ def test_environment_is_scrubbed(functions, monkeypatch):
 def test_variables_that_the_order_names_are_passed_on(monkeypatch):
     monkeypatch.setenv("MY_DATA", "/data")
     assert "MY_DATA" not in scrubbed_environment(1)
-    assert scrubbed_environment(1, '{"path": "${MY_DATA}/scifact"}')["MY_DATA"] == "/data"
+    for path in ("${MY_DATA}/scifact", "$MY_DATA/scifact"):
+        assert scrubbed_environment(1, f'{{"path": "{path}"}}')["MY_DATA"] == "/data"
 
 
 def test_the_address_of_a_cluster_is_passed_on(functions, monkeypatch):
