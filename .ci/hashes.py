@@ -8,7 +8,7 @@ nothing is installed.
     python .ci/hashes.py --check    # whether the file belongs to constraints.txt; asks nobody
 
 PyTorch has an index of its own for CPU builds (PIP_EXTRA_INDEX_URL, see ci.yml). Where it is not reached, the hashes of
-torch in the file stay, as long as its version does.
+torch in the file stay, as long as its version does. Where pip fails for one Python, the whole file stays as it is.
 """
 
 from __future__ import annotations
@@ -53,28 +53,28 @@ def write(pins: list[Requirement], hashes: Hashes) -> str:
 
 def gather(
     pins: list[Requirement], choose: Callable[[list[Requirement], str], list[dict[str, Any]] | str]
-) -> tuple[Hashes, list[str]]:
-    """Hashes by name, and one line for each Python where pip finds no wheel or no CPU build.
+) -> tuple[Hashes, list[str], list[str]]:
+    """Hashes by name, and one line for each Python where pip fails, and for each where it reaches no CPU build.
 
     Args:
         pins: The pins.
         choose: As `wheels.chosen`.
     """
     hashes: Hashes = {}
-    problems = []
+    failures, unreached = [], []
     with ThreadPoolExecutor(len(PYTHONS)) as pool:
         reports = list(pool.map(lambda python: choose([pin for pin in pins if applies(pin, python)], python), PYTHONS))
     for python, report in zip(PYTHONS, reports, strict=True):
         if isinstance(report, str):
-            problems.append(f"CPython {python}: {report}")
+            failures.append(f"CPython {python}: {report}")
             continue
         for entry in report:
             name = canonicalize_name(entry["metadata"]["name"])
             if name in CPU_BUILDS and not entry["metadata"]["version"].endswith("+cpu"):
-                problems.append(f"CPython {python}: no CPU build of {name} is reached; set PIP_EXTRA_INDEX_URL")
+                unreached.append(f"CPython {python}: no CPU build of {name} is reached; set PIP_EXTRA_INDEX_URL")
             else:
                 hashes.setdefault(name, set()).add(entry["download_info"]["archive_info"]["hashes"]["sha256"])
-    return hashes, problems
+    return hashes, failures, unreached
 
 
 def problems_of(constraints: str, hashed: str) -> list[str]:
@@ -102,27 +102,40 @@ def _names_a_host(line: str) -> bool:
     return not line.startswith("#") and ("//" in line or (line.startswith("-") and not line.startswith("--hash")))
 
 
+def renew(*, asked_anew: bool) -> int:
+    """Write the file; 1 where a hash would be missing, and then the file stays as it is.
+
+    Args:
+        asked_anew: For every pin, also where its version stayed.
+    """
+    pins = pinned(CONSTRAINTS.read_text(encoding="utf-8"))
+    before = read(HASHED.read_text(encoding="utf-8")) if HASHED.exists() else {}
+    known = {name: digests for name, (pin, digests) in before.items() if str(pin) in map(str, pins)}
+    asked = [pin for pin in pins if asked_anew or not known.get(_name(pin))]
+    hashes, failures, unreached = gather(asked, chosen)
+    if unreached and not all(known.get(name) for name in CPU_BUILDS):
+        failures += unreached
+    for name, digests in known.items():
+        if not asked_anew or name in CPU_BUILDS:
+            hashes[name] = hashes.get(name, set()) | digests
+    if missing := [pin.name for pin in pins if not hashes.get(_name(pin))]:
+        failures.append(f"no hash is known of {', '.join(missing)}")
+    if failures:
+        print("\n".join([*failures, f"{HASHED.name} stays as it was"]))
+        return 1
+    new = HASHED.with_suffix(".new")
+    new.write_text(write(pins, hashes), encoding="utf-8")
+    new.replace(HASHED)
+    print("\n".join([f"{HASHED.name}: {len(pins)} pins, {sum(map(len, hashes.values()))} hashes", *unreached]))
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     """Write or check the file; 1 where something is wrong."""
-    constraints = CONSTRAINTS.read_text(encoding="utf-8")
-    before = HASHED.read_text(encoding="utf-8") if HASHED.exists() else ""
-    problems = []
     if "--check" not in arguments:
-        pins = pinned(constraints)
-        known = {name: digests for name, (pin, digests) in read(before).items() if str(pin) in map(str, pins)}
-        asked_anew = "--all" in arguments
-        hashes, problems = gather([pin for pin in pins if asked_anew or not known.get(_name(pin))], chosen)
-        for name, digests in known.items():
-            if not asked_anew or name in CPU_BUILDS:
-                hashes[name] = hashes.get(name, set()) | digests
-        if missing := [pin.name for pin in pins if _name(pin) not in hashes]:
-            problems.append(f"no hash is known of {', '.join(missing)}")
-            print("\n".join(problems))
-            return 1
-        HASHED.write_text(write(pins, hashes), encoding="utf-8")
-        print(f"{HASHED.name}: {len(pins)} pins, {sum(map(len, hashes.values()))} hashes", *problems, sep="\n")
-        return 0
-    problems = problems_of(constraints, before)
+        return renew(asked_anew="--all" in arguments)
+    hashed = HASHED.read_text(encoding="utf-8") if HASHED.exists() else ""
+    problems = problems_of(CONSTRAINTS.read_text(encoding="utf-8"), hashed)
     print("\n".join([*problems, "run nox -s hashes"] if problems else [f"{HASHED.name} belongs to constraints.txt"]))
     return int(bool(problems))
 

@@ -82,11 +82,59 @@ def test_hashes_of_all_pythons_are_gathered_and_builds_for_accelerators_left_out
         ]
 
     pins = [Requirement("torch==2"), Requirement("b==1; python_version < '3.13'")]
-    known, problems = hashes.gather(pins, choose)
+    known, failures, unreached = hashes.gather(pins, choose)
     assert known == {"torch": {A}, "b": {B[:-4] + "1111", B[:-4] + "1212"}}
-    assert [line.split(":")[0] for line in problems] == ["CPython 3.12", "CPython 3.13", "CPython 3.14"]
-    assert "no CPU build of torch" in problems[0]
-    assert problems[2].endswith("no wheel of b")
+    assert failures == ["CPython 3.14: ERROR: no wheel of b"]
+    assert [line.split(":")[0] for line in unreached] == ["CPython 3.12", "CPython 3.13"]
+    assert "no CPU build of torch" in unreached[0]
+
+
+@pytest.fixture
+def files(hashes, tmp_path, monkeypatch):
+    """A file of constraints whose pin of b is new, and one with hashes from before."""
+    before = hashes.write([Requirement("a==1"), Requirement("torch==2")], {"a": {A}, "torch": {A}})
+    constraints, hashed = tmp_path / "constraints.txt", tmp_path / "hashed.txt"
+    constraints.write_text("a==1\nb==1\ntorch==2\n")
+    hashed.write_text(before)
+    monkeypatch.setattr(hashes, "CONSTRAINTS", constraints)
+    monkeypatch.setattr(hashes, "HASHED", hashed)
+    return hashed, before
+
+
+@pytest.mark.parametrize("options", [[], ["--all"]])
+def test_the_file_with_hashes_stays_whole_where_pip_fails_for_one_python(hashes, files, monkeypatch, capsys, options):
+    def choose(pins, python):
+        if python == "3.13":
+            return "ERROR: the registry does not answer"
+        return [entry(pin.name, "2+cpu" if pin.name == "torch" else "1", B) for pin in pins]
+
+    monkeypatch.setattr(hashes, "chosen", choose)
+    hashed, before = files
+    assert hashes.main(options) == 1
+    assert hashed.read_text() == before
+    assert len(list(hashed.parent.iterdir())) == 2
+    assert capsys.readouterr().out == (
+        "CPython 3.13: ERROR: the registry does not answer\nhashed.txt stays as it was\n"
+    )
+
+
+def test_hashes_of_torch_stay_where_its_cpu_builds_are_not_reached_and_are_wanted_for_another_version(
+    hashes, files, monkeypatch, capsys
+):
+    def choose(pins, python):
+        return [entry(pin.name, str(pin.specifier)[2:], B) for pin in pins]
+
+    monkeypatch.setattr(hashes, "chosen", choose)
+    hashed, _ = files
+    assert hashes.main(["--all"]) == 0
+    assert {name: known for name, (_, known) in hashes.read(hashed.read_text()).items()} == {
+        "a": {B}, "b": {B}, "torch": {A},
+    }  # fmt: skip
+    hashes.CONSTRAINTS.write_text("a==1\nb==1\ntorch==3\n")
+    before = hashed.read_text()
+    assert hashes.main([]) == 1
+    assert hashed.read_text() == before
+    assert "CPython 3.14: no CPU build of torch is reached" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
