@@ -13,11 +13,16 @@ from importlib import import_module as _import_module
 __all__ = ["Event", "Run", "__version__", "open_run", "run_experiment"]
 
 __version__ = "0.1.0"
+_MODULES = {
+    "Event": "harness.pipeline.executors.events",
+    "Run": "harness.experiment",
+    "open_run": "harness.experiment",
+    "run_experiment": "harness.experiment",
+}
 
 
 def __getattr__(name: str) -> object:
     """Import what runs experiments when it is first asked for: `import harness` alone stays light."""
-    if name in __all__:
-        module = "harness.pipeline.executors.events" if name == "Event" else "harness.experiment"
-        return getattr(_import_module(module), name)
+    if name in _MODULES:
+        return getattr(_import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

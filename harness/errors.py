@@ -79,13 +79,13 @@ def _rebuild(
     return of(what, file=file, line=line, key=key, remedy=remedy)
 
 
-def allowed(found: str, names: Iterable[str]) -> str:
-    """Say what is allowed and which of it is nearest to what was found.
+def allowed(given: str, names: Iterable[str]) -> str:
+    """Say what is allowed and which of it is nearest to what was given.
 
     >>> allowed("faiss-flta", ["bm25", "faiss-flat"])
     "allowed: bm25, faiss-flat; did you mean 'faiss-flat'?"
     """
     options = sorted(names)
     text = f"allowed: {', '.join(options)}" if options else "nothing is allowed here"
-    nearest = difflib.get_close_matches(found, options, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(given, options, n=1, cutoff=0.5)
     return f"{text}; did you mean {nearest[0]!r}?" if nearest else text

@@ -195,10 +195,10 @@ def _full_disk(causes: list[BaseException], wanted: Wanted) -> tuple[str, str] |
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what led to it, outermost first."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     here: BaseException | None = error
-    while here is not None and id(here) not in seen:
-        seen.add(id(here))
+    while here is not None and id(here) not in visited:
+        visited.add(id(here))
         yield here
         here = here.__cause__ or here.__context__
 

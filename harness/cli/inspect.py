@@ -132,12 +132,12 @@ def _list_keys(what: str, name: str, *, as_json: bool) -> None:
     }
     if what not in axes:
         raise UserError(f"{what} have no keys", remedy=f"leave out {name!r}; keys have {', '.join(axes)}")
-    found = axes[what].get(name)
-    rows = parameters(found.Params)
+    registered = axes[what].get(name)
+    rows = parameters(registered.Params)
     if as_json:
         typer.echo(json.dumps([row._asdict() for row in rows], ensure_ascii=False))
         return
-    typer.echo(_first_line(found))
+    typer.echo(_first_line(registered))
     show(("key", "takes", "default", "what it is"), rows)
 
 

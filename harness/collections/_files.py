@@ -108,6 +108,21 @@ def parquet_rows(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, Mapp
         raise _unreadable(path, error) from None
 
 
+def parquet_columns(path: Path) -> list[str]:
+    """Names of a Parquet file's columns, in its order.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return [str(name) for name in pq.read_schema(path).names]
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+
+
 def _opened(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return io.BufferedReader(gzip.GzipFile(path, "rb"))

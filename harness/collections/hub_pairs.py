@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, model_validator
 
 from harness.collections import HubData, Pair, PairsOnly, register
-from harness.collections._files import PARQUET, ROWS, lines, parquet_rows
+from harness.collections._files import PARQUET, ROWS, lines, parquet_columns, parquet_rows
 from harness.collections._hub_data import snapshot
 from harness.errors import UserError
 from harness.spec.params import Params
@@ -72,7 +72,7 @@ made nomic-embed-pretrain-lite of (`src/preprocess/process_pretrain.py` of their
 
 
 class HubPairsParams(Params):
-    """A data set and the columns of its pairs; what is left out is as in its ready mapping, or else as said here."""
+    """A data set and the columns of its pairs; what is left out comes from its ready mapping, or is the default."""
 
     dataset: str
     """OWNER/NAME. utahnlp/nomic-embed-pretrain-lite, nomic-ai/nomic-embed-unsupervised-data and rlhn/rlhn-680K need
@@ -80,15 +80,14 @@ class HubPairsParams(Params):
     revision: str | None = None
     """Its commit, 40 hex digits. A data set with a ready mapping has one; every other needs it."""
     splits: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Splits that are read, in this order; `train` where nothing else is said."""
+    """Splits that are read, in this order; `train` by default."""
     files: str | None = None
-    """Pattern of the files of a split, Parquet or JSON lines (also .gz, .zst); `data/{split}-*` where nothing else is
-    said."""
+    """Pattern of the files of a split, Parquet or JSON lines (also .gz, .zst); `data/{split}-*` by default."""
     query: str | None = None
-    """Column of the query; `query` where nothing else is said."""
+    """Column of the query; `query` by default."""
     positive: str | None = None
     """Column of the passage that answers it: a text, {title, text}, or a list of such, of which a training draws one in
-    each pass; `positive` where nothing else is said."""
+    each pass; `positive` by default."""
     negatives: str | None = None
     """Column of the hard negatives, of the same form."""
     prefixed: bool | None = None
@@ -117,8 +116,8 @@ class HubPairsParams(Params):
     def layout(self) -> Layout:
         """With what the spec says in place of the ready mapping's."""
         ready = LAYOUTS.get(self.dataset, Layout())
-        said = {part.name: getattr(self, part.name) for part in fields(Layout)}
-        return replace(ready, **{name: value for name, value in said.items() if value is not None})
+        given = {part.name: getattr(self, part.name) for part in fields(Layout)}
+        return replace(ready, **{name: value for name, value in given.items() if value is not None})
 
 
 @register("hub-pairs")
@@ -198,7 +197,7 @@ class HubPairs(PairsOnly):
         layout = self.layout
         for column, allowed in self.params.keep.items():
             if column not in row:
-                raise self._wrong(path, number, f"it has no column {column!r}", "keep")
+                raise self._lacks(column, row, path, number, "keep")
             if row[column] not in allowed:
                 return None
         sides: dict[str, tuple[str, ...]] = {"negatives": ()}
@@ -206,7 +205,7 @@ class HubPairs(PairsOnly):
             if name is None:
                 continue
             if name not in row:
-                raise self._wrong(path, number, f"it has no column {name!r}, but {', '.join(sorted(row))}", side)
+                raise self._lacks(name, row, path, number, side)
             try:
                 sides[side] = tuple(_texts(row[name]))
             except TypeError:
@@ -223,6 +222,10 @@ class HubPairs(PairsOnly):
         if not queries or not positives:
             return None
         return Pair(queries[0], positives[0], tuple(filter(None, sides["negatives"])), positives[1:], (), symmetric)
+
+    def _lacks(self, column: str, row: Mapping[str, object], path: Path, number: int, key: str) -> UserError:
+        columns = parquet_columns(path) if path.name.endswith(PARQUET) else row  # a row has only those that are read
+        return self._wrong(path, number, f"it has no column {column!r}, but {', '.join(sorted(columns))}", key)
 
     def _wrong(self, path: Path, number: int, what: str, key: str = "files") -> UserError:
         return UserError(

@@ -190,9 +190,9 @@ class IrDatasets(CollectionBase):
         except UserError:
             raise
         except Exception as error:  # of the network, the disk, and damaged files of any format
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise UnavailableError(
-                f"ir_datasets does not give {self.params.id}: {said}",
+                f"ir_datasets does not give {self.params.id}: {reason}",
                 key="id",
                 remedy=f"fetch it where there is network (ir_datasets export {self.params.id} docs) and name its "
                 "folder with the key folder; files that owners send on request are put there by hand",

@@ -92,7 +92,7 @@ class Words:
         return self._slots, self._keys, self._offsets, self._pool
 
     def _grow(self, known: int, characters: int) -> None:
-        """Twice the room for words where it is used up; room for so many characters in any case."""
+        """Double the room for words where it is used up, and make room for these characters."""
         from harness.encoders._word_loops import move
 
         if len(self._pool) < characters:

@@ -202,7 +202,7 @@ class StoredVectors(EncoderBase):
         vectors, hashes, order = self._sides[role]
         places, there = _places(identifiers, hashes)
         if not there.all():
-            lacking = [name for name, found in zip(identifiers, there.tolist(), strict=True) if not found]
+            lacking = [name for name, present in zip(identifiers, there.tolist(), strict=True) if not present]
             raise UserError(
                 f"{len(lacking)} of {len(identifiers)} {PLURALS[role]} in a row have no vector, such as {lacking[0]!r}",
                 key=PLURALS[role],
@@ -223,11 +223,11 @@ class StoredVectors(EncoderBase):
         total, lacking, example, matched = 0, 0, "", 0
         remaining = iter(identifiers)
         while block := list(islice(remaining, BLOCK)):
-            _, found = _places(block, hashes)
-            total, matched = total + len(block), matched + int(found.sum())
-            if not found.all():
-                example = example or block[int(np.argmin(found))]
-                lacking += int((~found).sum())
+            _, present = _places(block, hashes)
+            total, matched = total + len(block), matched + int(present.sum())
+            if not present.all():
+                example = example or block[int(np.argmin(present))]
+                lacking += int((~present).sum())
         surplus = len(hashes) - matched if role == "document" else 0
         if lacking or surplus:
             such = f", such as {example!r}" if lacking else ""

@@ -132,7 +132,7 @@ class Shards:
         return self._answers([actor.work.remote(queries, k) for actor in self.actors])
 
     def maps(self) -> list[tuple[str, str]]:
-        """What the kernel said of each shard's memory (smaps) before it was opened, and says now."""
+        """Each shard's memory (smaps) before it was opened, and now."""
         return self._answers([actor.maps.remote() for actor in self.actors])
 
     def _open_where_visible(self, folders: Sequence[Path], digests: Sequence[str]) -> list[bool]:

@@ -19,5 +19,5 @@ class Rooms(NamedTuple):
 
 
 def rooms_for(documents: int, terms: int) -> Rooms:
-    """Room for searches among so many documents: 5 bytes each, and 4 a term."""
+    """Room for searches among documents: 5 bytes a document, and 4 a term."""
     return Rooms(np.zeros(terms, np.float32), np.zeros(documents, np.uint8), np.zeros(documents, np.uint32))

@@ -67,7 +67,7 @@ def map_parts(directory: Path, documents: int, terms: int, degree: int) -> Parts
     """The arrays of a saved index, mapped.
 
     Raises:
-        UserError: As `map_array`, or an array is not as long as so many documents, terms and links need.
+        UserError: As `map_array`, or an array is not as long as these numbers of documents, terms and links need.
     """
 
     def array(name: str, dtype: type[S]) -> NDArray[S]:

@@ -177,7 +177,7 @@ class Kannolo(IndexBase[KannoloParams]):
         return cast("KannoloClass", getattr(module, name))
 
     def _stored(self) -> dict[str, object]:
-        """What has to be said again when a file is opened."""
+        """What a file does not hold and its opener is given anew."""
         how: dict[str, object] = {"graph_type": self.params.graph}
         if self.params.mass < 100:
             how["first_stage_value_type"] = FIRST_STAGES[self.params.weights]
@@ -194,11 +194,11 @@ class Kannolo(IndexBase[KannoloParams]):
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
         """What kANNolo finds, one query after another on one thread."""
         answer, rows = self._answer(k), rows_of(queries, len(self.numbers), what="queries").tidy()
-        found = []
+        answers = []
         for begin, end in zip(rows.indptr[:-1], rows.indptr[1:], strict=True):
             query = self._query(rows.indices[begin:end], rows.data[begin:end])
-            found.append(self._documents(query, answer(query)))
-        return hits(found, k)
+            answers.append(self._documents(query, answer(query)))
+        return hits(answers, k)
 
     def searcher(self, k: int, *, threads: int = 1) -> Searcher:
         """One call of kANNolo, one thread."""

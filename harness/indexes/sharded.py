@@ -1,6 +1,7 @@
-"""An index in shards, with an exact merge: what one engine finds over all documents, found part by part.
+"""An index in shards: each is an index of a part of the documents, and the results of all are merged exactly.
 
-The shards of an approximate engine find at least what they would find of their own documents; see `ShardedTwoPhase`.
+With an exact engine the results are those of one index. An approximate engine proposes candidates in each shard, so its
+results differ from those of one index; see `ShardedTwoPhase`.
 """
 
 from __future__ import annotations
@@ -106,9 +107,10 @@ class ShardedHeader(Header):
 class _Sharded(IndexBase[AnyShardedParams]):
     """Shards of one engine, searched one after another, or side by side where there are threads to spare.
 
-    Shards end where the engine's own blocks end (`Supports.block`), so that each holds exactly what the engine would
+    Shards of an exact engine end where its own blocks end (`Supports.block`), so that each holds what the engine would
     hold of these documents anyway: every score has the same bits as in one index. The best k of all shards' best k,
-    ties by ascending document number, are therefore one index's best k.
+    ties by ascending document number, are therefore one index's best k. Those of an approximate engine are the best k
+    of all shards' candidates.
 
     An index is built in one process. With `on = "ray"`, each shard of a saved one is opened in a process of its own:
     `away` then has the shards, and `shards` is empty.
@@ -164,8 +166,9 @@ class _Sharded(IndexBase[AnyShardedParams]):
             self.starts.append(self.starts[-1] + rows.taken - begin)
 
     def search(self, queries: Vectors, k: int, *, threads: int = 1) -> Hits:
-        """The exact top k. Threads take shards where there are fewer queries than threads, else queries.
+        """The best k of all shards' best k: the exact top k where the engine is exact.
 
+        Threads take shards where there are fewer queries than threads, else queries.
         Shards in other processes search all at once, each with `threads` threads.
         """
         if self.away is not None:

@@ -130,7 +130,7 @@ def grown(before: str, after: str) -> Grown:
 
 def _new(before: Mapping[str, Mapped], after: Mapping[str, Mapped]) -> Mapped:
     new = [mapped for path, mapped in after.items() if path not in before]
-    return Mapped(sum(one.file for one in new), sum(one.pss for one in new))
+    return Mapped(sum(mapped.file for mapped in new), sum(mapped.pss for mapped in new))
 
 
 def peak() -> int:
@@ -153,10 +153,10 @@ def sizes(path: Path) -> dict[str, int]:
     Raises:
         OSError: There is no such file.
     """
-    found = {}
+    fields = {}
     for line in path.read_bytes().split(b"\n"):  # the name of a process may hold other ends of lines, and be no text
         name, _, rest = line.partition(b":")
         parts = rest.split()
         if len(parts) == 2 and parts[1] == b"kB" and parts[0].isdigit():
-            found[name.decode()] = int(parts[0]) * _KIB
-    return found
+            fields[name.decode()] = int(parts[0]) * _KIB
+    return fields

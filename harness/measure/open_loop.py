@@ -29,7 +29,7 @@ QUANTILE = 0.99
 CONFIDENCE = 0.99
 """Of that; loadgen's."""
 BOUNDS = 100.0
-"""A rate is offered for at least so many times the bound: a queue that grows needs time to show it."""
+"""A rate is offered for at least this multiple of the bound: a queue that grows needs time to show it."""
 NEAR = 0.99
 """The highest utilisation that is tried: a queue of random arrivals grows for ever from 1 on."""
 SPIN_SECONDS = 2e-4
@@ -229,7 +229,7 @@ def offer(
 ) -> tuple[Offered, OpenLoop]:
     """Offer a rate of arrivals and see whether the bound holds for `QUANTILE` of the latencies.
 
-    It lasts `BOUNDS` times the bound and at least `least` arrivals. It ends sooner where so many latencies were longer
+    It lasts `BOUNDS` times the bound and at least `least` arrivals. It ends sooner where enough latencies were longer
     than the bound that none of those to come could change the answer (`most_late`). A rate at which the servers have
     no time left is not bearable either, whatever the latencies of its first arrivals.
 

@@ -189,8 +189,8 @@ def _quoted(name: str) -> str:
         raise UserError("a run cannot hold an empty identifier", remedy="give every document and query an identifier")
     if not any(char.isspace() or not char.isprintable() or char == "%" for char in name):
         return name
-    kept = "".join(char for char in name if char.isprintable() and not char.isspace() and char != "%")
-    return quote(name, safe=kept, errors="surrogatepass")
+    plain = "".join(char for char in name if char.isprintable() and not char.isspace() and char != "%")
+    return quote(name, safe=plain, errors="surrogatepass")
 
 
 def _unquoted(word: str) -> str:

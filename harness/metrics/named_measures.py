@@ -58,8 +58,8 @@ def nearest_measure(name: str) -> str:
     base = name.partition("@")[0].partition("(")[0]
     folded = {spelling.casefold(): spelling for spelling in known}
     near = difflib.get_close_matches(base.casefold(), folded, n=1, cutoff=0.5)
-    found = f"{folded[near[0]]}{name[len(base) :]}" if near else ""
-    return found if found and named_measure(found) else ""
+    nearest = f"{folded[near[0]]}{name[len(base) :]}" if near else ""
+    return nearest if nearest and named_measure(nearest) else ""
 
 
 def cut_off(name: str) -> float:

@@ -85,5 +85,5 @@ def _judged(
 
 
 def _machine(suite: pyperf.BenchmarkSuite) -> Mapping[str, str]:
-    found = suite.get_metadata()
-    return {name: str(found[name]) for name in MACHINE if name in found}
+    metadata = suite.get_metadata()
+    return {name: str(metadata[name]) for name in MACHINE if name in metadata}

@@ -1,4 +1,4 @@
-"""Where a spec came from, and its tables as models: what is wrong is said with its place."""
+"""Where a spec came from, and its tables as models: a mistake is shown with its place."""
 
 from __future__ import annotations
 

@@ -67,14 +67,14 @@ def entries(folder: Path) -> list[Entry]:
     return listed
 
 
-def starter(name: str, found: Iterable[Entry]) -> str:
+def starter(name: str, offered: Iterable[Entry]) -> str:
     """The text of a spec that measures what was found, BM25 beside it.
 
     Args:
         name: Of the experiment.
-        found: As `entries` gives it. Docstrings of installed packages stand in for a missing collection.
+        offered: As `entries` gives it. Docstrings of installed packages stand in for a missing collection.
     """
-    listed = list(found)
+    listed = list(offered)
     named = dict(zip(_names(entry.path for entry in listed), listed, strict=True))
     data, sparse, dense = (
         [key for key, entry in named.items() if entry.kind == kind] for kind in ("collection", "sparse", "dense")
@@ -125,13 +125,13 @@ def _comment(*lines: str) -> str:
 
 def _folders(folder: Path) -> Iterator[Path]:
     """The folder and those below it, sorted; not those inside a collection or a model, and each once."""
-    seen: set[Path] = set()
+    visited: set[Path] = set()
     waiting = [(folder, 0)]
-    while waiting and len(seen) < MOST_FOLDERS:
+    while waiting and len(visited) < MOST_FOLDERS:
         path, level = waiting.pop()
-        if path.resolve() in seen:
+        if path.resolve() in visited:
             continue
-        seen.add(path.resolve())
+        visited.add(path.resolve())
         yield path
         if level < DEEPEST and not _ends_here(path):
             waiting += [(path / name, level + 1) for name in sorted(_below(path), reverse=True)]

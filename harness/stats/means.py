@@ -106,11 +106,11 @@ def p_values(table: NDArray[np.float64], *, limits: tuple[float, float] | None =
         return np.asarray([p_value(row, limits=limits) for row in table], np.float64)
     mean, error = table.mean(axis=1), table.std(axis=1, ddof=1) / math.sqrt(count)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = 2 * stdtr(count - 1, -np.abs(mean) / error)
+        p_values = 2 * stdtr(count - 1, -np.abs(mean) / error)
     middle = np.partition(table, count // 2, axis=1)[:, count // 2]
     for row in np.flatnonzero((table != middle[:, None]).sum(axis=1) < FEWEST):
-        found[row] = p_value(table[row], limits=limits)
-    return np.asarray(found, np.float64)
+        p_values[row] = p_value(table[row], limits=limits)
+    return np.asarray(p_values, np.float64)
 
 
 def equivalence(values: ArrayLike, margin: float, *, limits: tuple[float, float] | None = None) -> float:
@@ -249,11 +249,11 @@ def _beyond(data: Floats, centre: float, limits: tuple[float, float], bound: flo
     from scipy.special import bdtr
 
     least, greatest = limits
-    found = []
+    p_values = []
     for hits, span, far in (
         (int((data < centre).sum()), centre - least, centre - bound),
         (int((data > centre).sum()), greatest - centre, bound - centre),
     ):
         share = far / span if span > 0 else math.inf
-        found.append(1.0 if far <= 0 else 0.0 if share > 1 else float(bdtr(hits, len(data), share)))
-    return found[0], found[1]
+        p_values.append(1.0 if far <= 0 else 0.0 if share > 1 else float(bdtr(hits, len(data), share)))
+    return p_values[0], p_values[1]

@@ -102,12 +102,12 @@ def compare(
     if count < 2:
         raise ValueError("at least 2 queries are needed")
     unit = minimum_detectable_effect(1.0, count, confidence=confidence)
-    found = []
+    comparisons = []
     for row in data:
         low, high = means.mean_interval(row, confidence=confidence, limits=limits)
         mean, spread = float(row.mean()), 0.0 if np.ptp(row) == 0 else float(row.std(ddof=1))
         effect = 0.0 if mean == 0 else math.copysign(math.inf, mean) if spread == 0 else mean / spread
         p_value = means.p_value(row, limits=limits)
         equivalence = means.equivalence(row, margin, limits=limits)
-        found.append(Comparison(mean, low, high, p_value, effect, unit * spread, equivalence))
-    return found
+        comparisons.append(Comparison(mean, low, high, p_value, effect, unit * spread, equivalence))
+    return comparisons

@@ -218,7 +218,7 @@ class SparseObjective:
         warm = self.params.regularise_warmup
         growth = 1.0 if warm == 0 else min(done / warm, 1.0) ** 2
         divisor = self.divisor if self.terms is None or len(self.divisor) == 1 else self.divisor[self.terms]
-        of_queries, of_passages = ((flops(side / divisor) * share).sum() for side in (queries, passages))
+        of_queries, of_passages = ((flops(side) / divisor.square() * share).sum() for side in (queries, passages))
         of_both = self.params.regularise_documents * of_passages
         if self.table is None:
             of_both = of_both + self.params.regularise_queries * of_queries

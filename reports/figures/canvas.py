@@ -215,7 +215,7 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], keys: Sequence[Key], width
 
 
 def _legend_width(texts: Sequence[str], columns: int, size: float, handle: float, gap: float) -> float:
-    """Points that a legend of so many columns takes; matplotlib fills it column by column."""
+    """Points that a legend with this number of columns takes; matplotlib fills it column by column."""
     lines, more = divmod(len(texts), columns)
     start, total = 0, 0.0
     for column in range(columns):

@@ -84,8 +84,11 @@ def test_several_answers_and_hard_negatives(client):
     serve(client, HARD, {"data/train-00000-of-00001.parquet": parquet(rows)})
     assert pairs(HARD) == [Pair("a", "T b", ("n", "m"), ("T c",)), Pair("x", "y")]
     assert pairs(HARD, keep={"subset": ["nq", "hotpotqa"]}) == [Pair("x", "y")]
-    with pytest.raises(UserError, match="no column 'part'"):
+    columns = ", ".join(sorted(rows[0]))
+    with pytest.raises(UserError, match=f"row 1 of .*: it has no column 'part', but {columns}\n"):
         pairs(HARD, keep={"part": ["nq"]})
+    with pytest.raises(UserError, match=f"row 1 of .*: it has no column 'text', but {columns}\n"):
+        pairs(HARD, query="text")
 
 
 def test_any_data_set_by_its_columns(client):

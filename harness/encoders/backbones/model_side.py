@@ -140,7 +140,7 @@ def _route(module: torch.nn.Module, role: Role) -> list[torch.nn.Module]:
 
 
 def _shorten(module: torch.nn.Module, length: int | None) -> int | None:
-    """Let a module read at most so many tokens of a text, and give the limit that it has then; None: it has none."""
+    """Lower a module's limit of tokens of a text to this number, and return its limit then; None: it has none."""
     name = type(module).__name__
     if name == "StaticEmbedding":
         if length is not None:

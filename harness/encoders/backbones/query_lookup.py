@@ -179,7 +179,7 @@ def write_table(
 
 
 def truncate(tokenizer: Tokenizer, length: int | None) -> None:
-    """Let a tokenizer cut texts at so many tokens; None: at none."""
+    """Let a tokenizer cut texts after this number of tokens; None: nowhere."""
     if length is None:
         tokenizer.no_truncation()
     else:

@@ -300,7 +300,7 @@ def check_shapes(config: Configuration, shapes: Mapping[str, tuple[int, ...]]) -
 
 
 def _check_layers(config: Configuration, names: Iterable[str]) -> None:
-    """Refuse more layers than there are weights of, before so many are made."""
+    """Refuse more layers than there are weights of, before any layer is made."""
     there = {name.split(".")[1] for name in names if name.startswith("layers.")}
     if config["num_hidden_layers"] > len(there):
         raise _unfit(f"it has {config['num_hidden_layers']} layers, and there are weights of {len(there)}")

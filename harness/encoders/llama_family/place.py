@@ -60,8 +60,8 @@ def place(published: Pretrained, params: LlamaParams, contract: Contract, folder
     check_shapes(config, {name.removeprefix("model."): shape for name, shape in shapes.items() if name != HEAD})
     saved = Saved(most_used(list(wanted.values())), tied=not own_head, biased=False)
     write_settings(folder, contract, config, published.tokenizer, saved)
-    kept = [(own, [(name, tensor) for name, tensor in own if name in wanted]) for own in files]
-    _write([(own, some) for own, some in kept if some], changes, folder)
+    changed = [(own, [(name, tensor) for name, tensor in own if name in wanted]) for own in files]
+    _write([(own, some) for own, some in changed if some], changes, folder)
     return True
 
 

@@ -52,23 +52,23 @@ class _Walk:
         self.file, self.left, self.order = file, os.fstat(file.fileno()).st_size - 4, "little"
 
     def skip(self, size: int) -> None:
-        """Pass so many bytes."""
+        """Pass this number of bytes."""
         if size > self.left:
-            raise ValueError(f"{size} bytes are said to follow, and {self.left} do")
+            raise ValueError(f"{size} bytes should follow, and {self.left} do")
         self.left -= size
         self.file.seek(size, os.SEEK_CUR)
 
     def number(self, size: int) -> int:
-        """The next whole number of so many bytes."""
+        """The next whole number of this size in bytes."""
         if size > self.left:
             raise ValueError("its header is cut off")
         self.left -= size
         return int.from_bytes(self.file.read(size), "big" if self.order == "big" else "little")
 
     def possible(self, count: int, least: int) -> int:
-        """A count of things of at least so many bytes, which must be there."""
+        """The count of entries, each at least this size in bytes; refused where they cannot all be there."""
         if count * least > self.left:
-            raise ValueError(f"{count} entries are said to follow in {self.left} bytes")
+            raise ValueError(f"{count} entries should follow in {self.left} bytes")
         return count
 
     def text(self) -> None:

@@ -96,9 +96,9 @@ class GgufFile:
         except UserError:
             raise
         except Exception as error:
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise UserError(
-                f"{what}: {said}", file=self.path, key="backbone", remedy="get the file again, or name another .gguf"
+                f"{what}: {reason}", file=self.path, key="backbone", remedy="get the file again, or name another .gguf"
             ) from None
 
     def _config(self) -> Configuration:

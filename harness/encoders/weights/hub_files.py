@@ -71,12 +71,12 @@ def _snapshot(wanted: Wanted, files: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        found = snapshot_download(
+        folder = snapshot_download(
             wanted.name, revision=wanted.revision, allow_patterns=list(files), ignore_patterns=list(UNUSED)
         )
     except Exception as error:
         raise wanted.failure(error) from None
-    return Path(found)
+    return Path(folder)
 
 
 def commit_of(place: Path) -> str | None:

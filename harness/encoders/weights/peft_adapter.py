@@ -137,7 +137,7 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]], layers: in
 
 
 def _check_targets(config: Settings, modules: Mapping[str, object], file: Path) -> None:
-    """Refuse an adapter without weights of a module that it is said to change."""
+    """Refuse an adapter that names a module to change and has no weights of it."""
     targets = config.get("target_modules")
     for target in targets if isinstance(targets, list) else ():
         if not any(module == target or module.endswith(f".{target}") for module in modules):

@@ -201,7 +201,7 @@ def check_networks(folder: Path, kind: Kind) -> None:
 
 
 def _check_sizes(module: FolderModule) -> None:
-    """Refuse more layers than weights, before so many are made, and a tokenizer of another model."""
+    """Refuse more layers than there are weights of, before any layer is made, and a tokenizer of another model."""
     settings = _settings(module.folder / CONFIG)
     weights = sum(len(read_header(file)) for file in weight_files(module.folder))
     for key in LAYERS:

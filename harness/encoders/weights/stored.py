@@ -89,7 +89,7 @@ def tensors_in(file: Path) -> list[StoredTensor]:
         with file.open("rb") as stream:
             start = 8 + int.from_bytes(stream.read(8), "little")
             if start - 8 > MOST_HEADER:
-                raise ValueError(f"its header is said to have {start - 8} bytes; the format allows {MOST_HEADER}")
+                raise ValueError(f"its header should have {start - 8} bytes; the format allows {MOST_HEADER}")
             if start > whole:
                 raise ValueError("its header is cut off")
             header = json.loads(stream.read(start - 8))

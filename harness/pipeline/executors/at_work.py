@@ -70,14 +70,15 @@ class AtWork:
     def left(self) -> float | None:
         """Estimated seconds until it ends; None where nothing tells.
 
-        What it counts tells: its speed over the last `PERIOD_SECONDS`. Where it counts nothing, the time tells that the
-        same stage took before.
+        What it counts tells: its speed over the last `PERIOD_SECONDS`. The time that the same stage took before tells
+        where it counts nothing, and until two counts tell a speed.
         """
         if self.counts and self.of is not None and len(self._counted) > 1:
             (first, before), (last, done) = self._counted[0], self._counted[-1]
             if done > before and last > first:
                 waited = time.monotonic() - last
                 return max(0.0, (self.of - done) * (last - first) / (done - before) - waited)
-        if self.counts or self.expected is None:
+        if self.expected is None:
             return None
-        return max(0.0, self.expected - self.seconds())
+        left = self.expected - self.seconds()
+        return None if self.counts and left <= 0 else max(0.0, left)

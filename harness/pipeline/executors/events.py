@@ -263,7 +263,7 @@ class JsonLines(Callback):
                 return
             self._last[event.key] = now
         elif event.kind == "begin":
-            self._last[event.key] = now - PROGRESS_SECONDS  # the first progress is said, and life after a while
+            self._last[event.key] = now - PROGRESS_SECONDS  # the first progress is shown at once, a sign of life later
         self._print(json_line(event))
 
     def _print(self, line: JsonLine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,19 +13,17 @@ if TYPE_CHECKING:
     from harness.pipeline.stage import Stage
     from harness.pipeline.store.local import Artefact, Store
 
-Basis: TypeAlias = str
-"""``stored``, ``the same stage before``, ``stages of this kind before``, ``unknown``, or a sample."""
-
 
 @dataclass(frozen=True)
 class Estimate:
     """Seconds, peak bytes of the process and bytes on disk of one stage, and what the guess rests on.
 
+    `basis` is ``stored``, ``the same stage before``, ``stages of this kind before``, ``unknown``, or names a sample.
     `low` and `high` are the shortest and the longest of the `runs` stages that it rests on, in seconds.
     """
 
     stage: Stage
-    basis: Basis
+    basis: str
     seconds: float = 0.0
     peak_bytes: int = 0
     disk_bytes: int = 0

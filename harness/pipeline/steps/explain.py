@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,29 +100,22 @@ class _Matcher:
     def __init__(self, vectors: Path | None, passages: PassageNumbers | None) -> None:
         self.names: dict[int, str] = {}
         self.queries: sparse.csr_matrix | None = None
-        self.passages, self.vectors = passages, vectors
+        self.passages: tuple[PassageNumbers, Vectors, Vectors] | None = None
+        if passages is not None and vectors is not None:
+            self.passages = passages, load_vectors(vectors / "queries"), load_vectors(vectors / "documents")
         if vectors is not None and (path := vectors / "terms.json").is_file():
             self.names = {int(column): name for column, name in json.loads(path.read_text(encoding="utf-8"))}
             self.queries, self.documents = load_csr(vectors / "queries"), load_csr(vectors / "documents")
 
     def place(self, query: int, document: int) -> int:
         """The row of a document; that of its passage with the highest product where passages are searched."""
-        if self.passages is None or self.vectors is None:
+        if self.passages is None:
             return document
-        rows = self.passages.of(document)
-        product = self._documents[rows.start : rows.stop] @ self._queries[query : query + 1].T
+        numbers, queries, documents = self.passages
+        rows = numbers.of(document)
+        product = documents[rows.start : rows.stop] @ queries[query : query + 1].T
         values = product.toarray() if issparse(product) else np.asarray(product)
         return rows.start + int(values.ravel().argmax())
-
-    @cached_property
-    def _documents(self) -> Vectors:
-        assert self.vectors is not None  # noqa: S101 - the caller knows
-        return load_vectors(self.vectors / "documents")
-
-    @cached_property
-    def _queries(self) -> Vectors:
-        assert self.vectors is not None  # noqa: S101 - the caller knows
-        return load_vectors(self.vectors / "queries")
 
     def terms(self, query: int, document: int) -> list[tuple[str, float]]:
         """The largest first, of a row of the documents' vectors; none for dense vectors."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def searched_depth(collection: str, k: int) -> int:
     """How many results a search must have so that k documents are left of them, whatever the query.
 
-    One more where a document with the query's own identifier is none; as many passages as surely have so many documents
-    where these are searched (`PassageNumbers.enough`).
+    One more where a document with the query's own identifier does not count. Where passages are searched, as many as
+    surely belong to k documents (`PassageNumbers.enough`).
 
     Args:
         collection: Folder of the prepared collection.

@@ -27,12 +27,12 @@ def test_a_good_file_passes(content, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tensors", "entries are said to follow"),
-        ("keys", "entries are said to follow"),
-        ("tokens", "entries are said to follow"),
-        ("kinds", "bytes are said to follow"),
+        ("tensors", "entries should follow"),
+        ("keys", "entries should follow"),
+        ("tokens", "entries should follow"),
+        ("kinds", "bytes should follow"),
         ("type", "which the format does not have"),
-        ("cut", "cut off|are said to follow"),
+        ("cut", "cut off|should follow"),
         ("begin", "does not begin with GGUF"),
     ],
 )

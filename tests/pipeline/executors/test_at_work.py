@@ -64,9 +64,20 @@ def test_a_stage_that_counts_nothing_is_expected_to_take_what_it_took(clock):
 
 
 def test_what_counts_without_an_end_says_nothing_of_it(clock):
-    work = AtWork(STAGE, 1, 1, 30.0)
+    work = AtWork(STAGE, 1, 1)
     count(work, clock, (1, 10, None), (1, 20, None))
     assert work.left() is None
+
+
+@pytest.mark.parametrize("of", [100, None])
+def test_the_time_of_before_tells_until_two_counts_tell_a_speed(clock, of):
+    work = AtWork(STAGE, 1, 1, 30.0)
+    count(work, clock, (4, 10, of))
+    assert work.left() == 26
+    clock.now += 30  # longer than before, and no speed yet
+    assert work.left() is None
+    count(work, clock, (6, 20, 100), (1, 30, 100))
+    assert work.left() == pytest.approx(7 if of is None else 70 * (30 + 6 + 1) / 20)
 
 
 def test_texts_are_safe_for_a_terminal():

@@ -68,7 +68,7 @@ class RayExecutor(Executor):
         self._numbers: dict[str, int] = {}
         self._tries: dict[str, int] = {}
         self._begun: dict[str, Stage] = {}
-        self._said = 0.0
+        self._reported = 0.0
         self._holders = Holders(cluster, (shared.url, measure), self._ask, self._room)
 
     def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
@@ -163,8 +163,8 @@ class RayExecutor(Executor):
 
     def _say_alive(self) -> None:
         """Tell the watcher what is at work; what a node holds in memory is not known here."""
-        if time.monotonic() - self._said >= ALIVE_SECONDS:
-            self._said = time.monotonic()
+        if time.monotonic() - self._reported >= ALIVE_SECONDS:
+            self._reported = time.monotonic()
             for stage in self._begun.values():
                 self.watcher.alive(stage, 0)
 
