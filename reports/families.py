@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from harness.runs.facts import SystemFacts
     from harness.runs.read import RunData
 
-FAMILIES = ("Lexical", "Learned sparse", "Sparse", "Dense", "Fusions", "Other")
+FUSIONS = "Fusions"
+FAMILIES = ("Lexical", "Learned sparse", "Sparse", "Dense", FUSIONS, "Other")
 """In the order of tables. "Sparse" are vectors of which the run does not say whether a model made them; "Other" are
 systems without any vectors, because they failed."""
 
@@ -25,7 +26,7 @@ def by_family(run: RunData) -> dict[str, list[str]]:
     families: dict[str, list[str]] = {name: [] for name in FAMILIES}
     for name, row in {row["name"]: row for row in run.systems}.items():
         kind = systems.get(name) or encoders.get(_encoder(row), "Other")
-        families["Fusions" if row.get("fused") else kind].append(name)
+        families[FUSIONS if row.get("fused") else kind].append(name)
     return {name: systems for name, systems in families.items() if systems}
 
 

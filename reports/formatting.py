@@ -9,6 +9,11 @@ from harness.metrics import METRICS
 if TYPE_CHECKING:
     from harness.records import Record
 
+WIDE = 10.0
+"""An interval that ends beyond this multiple of its value does not even say the order of magnitude."""
+TOO_WIDE = "[too wide to say]"
+"""Stands for such an interval; the records have its ends."""
+
 
 def label(name: str) -> str:
     """The metric's label with its component: ``latency_total/p50`` is "Query latency p50"."""
@@ -65,8 +70,22 @@ def ratio(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def says_nothing(value: float, high: float, unit: str) -> bool:
+    """Whether an interval ends beyond `WIDE` times its value; shares and ratios are never that wide."""
+    return unit not in ("fraction", "ratio") and 0 < WIDE * value < high
+
+
+def ends(value: float, low: float, high: float, unit: str) -> str:
+    """``[low, high]``, or that the interval is too wide to say anything.
+
+    >>> ends(0.004, 0.003, 0.006, "seconds"), ends(0.004, 0.0, 65563202.6, "seconds")
+    ('[3.00 ms, 6.00 ms]', '[too wide to say]')
+    """
+    return TOO_WIDE if says_nothing(value, high, unit) else f"[{number(low, unit)}, {number(high, unit)}]"
+
+
 def interval(row: Record) -> str:
-    """``[low, high]``, empty where there is none or every query has the same value."""
+    """A record's interval, see `ends`; empty where there is none or every query has the same value."""
     if row.ci_low is None or row.ci_high is None or row.ci_low == row.ci_high:  # the same for every query
         return ""
-    return f"[{number(row.ci_low, row.unit)}, {number(row.ci_high, row.unit)}]"
+    return ends(row.value, row.ci_low, row.ci_high, row.unit)

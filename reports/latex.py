@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from itertools import zip_longest
@@ -20,6 +21,7 @@ _SIGNS = {
     "µ": r"\textmu{}", "μ": r"\textmu{}", "×": r"\texttimes{}", "±": r"\textpm{}", "·": r"\textperiodcentered{}",
     "°": r"\textdegree{}", "★": r"$\star$", "∞": r"$\infty$",
 }  # fmt: skip
+_BREAKS = re.compile(r"[,\[(/]")
 _LETTERS = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ"
     "ĂăĄąĆćČčĎďĐđĘęĚěĞğİıŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž"
@@ -50,8 +52,12 @@ def escaped(text: str) -> Tex:
 
 
 def breakable(text: str) -> Tex:
-    """As `escaped`; a narrow column can also break a line behind a comma, an opening bracket or a slash."""
-    return Tex("".join(escaped(char) + r"\allowbreak{}" * (char in ",[(/") if char != " " else " " for char in text))
+    r"""As `escaped`; a narrow column can also break a line behind a comma, an opening bracket or a slash.
+
+    >>> breakable("a--b, c/d")
+    'a-{}-b,\\allowbreak{} c/\\allowbreak{}d'
+    """
+    return Tex(_BREAKS.sub(r"\g<0>\\allowbreak{}", escaped(text)))
 
 
 def render(template: str, **values: object) -> str:

@@ -22,7 +22,7 @@ from harness.nightly.thresholds import threshold
 from harness.runs import layout
 from harness.runs.read import RunData, load_run
 from reports.pages.trend_page import write_trend
-from reports.sections.night_changes import news
+from reports.sections.night_changes import Series, news
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -164,14 +164,15 @@ def _write_pages(
     if spec.head.nightly.release:
         ends["the release"] = _release(known, spec.head.nightly.release)
     night.since = {title: end for title, end in ends.items() if end is not None}
-    night.news = [news(title, watched, known, end) for title, end in night.since.items()]
+    shown = Series(watched, known)
+    night.news = [news(title, shown, end) for title, end in night.since.items()]
     write_whole(out / "junit.xml", summaries.junit(night), errors="replace")
     write_whole(out / "summary.md", summaries.markdown(night), errors="replace")
     path = out / "feed.json"
     write_whole(
         path, summaries.feed(night, path.read_text(encoding="utf-8") if path.exists() else ""), errors="replace"
     )
-    write_trend(out / "index.html", night, watched, known)
+    write_trend(out / "index.html", night, shown)
 
 
 def night_before(known: dict[Key, list[Value]], created: datetime) -> datetime | None:

@@ -86,7 +86,7 @@ def _of_memory(scope: Scope) -> str:
     if not codecs:
         return f"{count[0].upper()}{count[1:]} {verb} (estimated in proportion)." if count else ""
     text = f"{claim.baseline} stored as {codecs} {verb} (analytic)"
-    return f"{text}; so would {count} (estimated in proportion)." if count else f"{text}."
+    return f"{text}; {count} {verb} as well (estimated in proportion)." if count else f"{text}."
 
 
 def _other_codecs(scope: Scope, ours: float, theirs: float, ratio: float) -> str:
@@ -140,4 +140,4 @@ def _elsewhere(verdict: Verdict, verdicts: Sequence[Verdict]) -> str:
     if not by_word:
         return ""
     texts = (f"{word} on {', '.join(names[:4])}{' and others' * (len(names) > 4)}" for word, names in by_word.items())
-    return f"On other collections it is another: {'; '.join(texts)}."
+    return f"The verdict differs on other collections: {'; '.join(texts)}."

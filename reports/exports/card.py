@@ -32,8 +32,9 @@ SIZE = (12.0, 6.75)
 """Inches of the picture: a slide of 16 to 9."""
 DPI = 160
 COLOURS = {"supported": "#116329", "contradicted": "#a40e26"}
-"""Of a verdict's word, as on the page; others are as open as their words."""
+"""Of a verdict's word, as on the page."""
 OPEN = "#7d4e00"
+"""Of every other word: the claim is open."""
 COLUMN = 58
 """Characters of a line beside the figure."""
 SHOWN = 8
@@ -77,10 +78,10 @@ def _verdicts(judged: Sequence[ClaimAnswers]) -> list[str]:
     """A sentence a claim; of many claims the count, then the first ones."""
     parts = []
     if len(judged) > 1:
-        supported = sum(one.word == "supported" for one in judged)
-        parts.append(f"{supported} of {len(judged)} claims are supported.")
-    for one in judged[:NAMED]:
-        parts.append(f"{one.title}{one.share}: *{escaped(one.claim)}*. {escaped(one.answers[0][1])}")
+        supported = sum(claim.word == "supported" for claim in judged)
+        parts.append(f"{supported} of {len(judged)} claims {'is' if supported == 1 else 'are'} supported.")
+    for claim in judged[:NAMED]:
+        parts.append(f"{claim.title}{claim.share}: *{escaped(claim.claim)}*. {escaped(claim.answers[0][1])}")
     return parts
 
 
@@ -110,7 +111,8 @@ def card(run: RunData) -> Figure:
         figure.text(0.04, top - 0.055, claim, fontsize=12.5, fontweight="bold", va="top")
         top -= 0.075 + 0.036 * (claim.count("\n") + 1)
     _write(figure, judged[0].answers if judged else highlights(run), top)
-    others = f"; {len(judged) - 1} more claims in the report" if len(judged) > 1 else ""
+    more = len(judged) - 1
+    others = f"; {more} more claim{'s' * (more > 1)} in the report" if more > 0 else ""
     about = f"{day(run)}, run {shortened(str(run.facts['run']), 80)}, measured by laconic-bench{others}"
     figure.text(0.04, 0.035, about, fontsize=9.5, color="#57606a")
     panel = _trade_off(run)

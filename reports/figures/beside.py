@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree as Xml
 
-from reports.figures.panel_json import from_json, to_json
+from reports.figures.panel_json import panel_from_json, panel_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ def draw_beside(panels: Sequence[Panel]) -> list[str]:
         Each drawing as XML.
 
     Raises:
-        subprocess.CalledProcessError: A process could not draw; it has said why.
+        subprocess.CalledProcessError: A process could not draw; standard error has its reason.
     """
     count = max(min(ceil(len(panels) / EACH), len(os.sched_getaffinity(0))), 1)
     parts = [panels[place::count] for place in range(count)]
@@ -58,7 +58,7 @@ def drawn_here(panels: Sequence[Panel]) -> list[str]:
 
 def main(given: str, made: str) -> None:
     """Draw the panels of one file, and write the drawings to another; both are JSON."""
-    panels = cast("list[Panel]", from_json(json.loads(Path(given).read_bytes())))
+    panels = cast("list[Panel]", panel_from_json(json.loads(Path(given).read_bytes())))
     Path(made).write_text(json.dumps(drawn_here(panels)), encoding="ascii")
 
 
@@ -69,7 +69,7 @@ def _process(panels: Sequence[Panel], file: Path) -> Iterator[Callable[[], list[
     The process is no copy of this one, which could inherit a lock that a thread holds.
     """
     given, made = file.with_suffix(".panels"), file.with_suffix(".drawings")
-    given.write_text(json.dumps(to_json(list(panels))), encoding="ascii")
+    given.write_text(json.dumps(panel_to_json(list(panels))), encoding="ascii")
     code = f"from reports.figures.beside import main; main({str(given)!r}, {str(made)!r})"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, env=environment)

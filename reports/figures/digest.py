@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from dataclasses import fields, is_dataclass
-from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
+from reports.figures.panel_json import panel_to_json
 
 if TYPE_CHECKING:
     from reports.figures.base import Panel
@@ -26,37 +25,9 @@ def digest(panel: Panel) -> str:
         TypeError: A field holds something else than numbers, texts, dates and arrays, or dicts, lists, tuples and
             dataclasses of these.
     """
-    state = blake2b(digest_size=16)
-    state.update(_code(type(panel).__module__).encode())
-    _feed(state, panel)
+    state = blake2b(_code(type(panel).__module__).encode(), digest_size=16)
+    state.update(json.dumps(panel_to_json(panel)).encode())
     return state.hexdigest()
-
-
-def _feed(state: blake2b, value: object) -> None:
-    """Add a value, and what kind it is."""
-    match value:
-        case np.ndarray():
-            state.update(f"a{value.dtype.str}{value.shape}".encode())
-            state.update(np.ascontiguousarray(value).tobytes())
-        case str():
-            state.update(f"s{len(value)} {value}".encode(errors="surrogatepass"))
-        case None | bool() | int() | float() | np.number() | datetime():
-            state.update(f"n{value!r};".encode())
-        case dict():
-            state.update(f"d{len(value)};".encode())
-            for name, part in value.items():
-                _feed(state, name)
-                _feed(state, part)
-        case list() | tuple():
-            state.update(f"l{len(value)};".encode())
-            for part in value:
-                _feed(state, part)
-        case _ if is_dataclass(value):
-            state.update(f"c{type(value).__module__}.{type(value).__qualname__};".encode())
-            for part in fields(value):
-                _feed(state, getattr(value, part.name))
-        case _:
-            raise TypeError(f"a panel cannot hold {type(value).__name__}")
 
 
 @lru_cache

@@ -107,11 +107,11 @@ def intervals(ax: Axes, ends: Sequence[Interval], series: Sequence[int]) -> None
     from matplotlib import rcParams
     from matplotlib.collections import LineCollection
 
-    kept = [(segment, place) for segment, place in zip(ends, series, strict=True) if segment[0] != segment[1]]
-    if kept:
+    drawn = [(segment, place) for segment, place in zip(ends, series, strict=True) if segment[0] != segment[1]]
+    if drawn:
         lines = LineCollection(
-            [segment for segment, _ in kept],
-            colors=[colour(place) for _, place in kept],
+            [segment for segment, _ in drawn],
+            colors=[colour(place) for _, place in drawn],
             linewidths=0.6 * float(rcParams["lines.linewidth"]),
             zorder=2.5,
             gid="intervals",

@@ -11,7 +11,7 @@ from reports.figures import marks
 from reports.figures.base import Drawn, FigureKindBase, Key, Name, Panel, Sheet, Table, register
 from reports.figures.scales import Scale, frame
 from reports.figures.texts import briefly
-from reports.formatting import label, number
+from reports.formatting import interval, label, number
 from reports.spans import means, spans
 
 if TYPE_CHECKING:
@@ -192,6 +192,4 @@ def _loses(run: RunData, collection: str) -> bool:
 
 
 def _valued(row: Record) -> str:
-    low, high = marks.reach(row)
-    text = number(row.value, row.unit)
-    return text if low == high else f"{text} [{number(low, row.unit)}, {number(high, row.unit)}]"
+    return f"{number(row.value, row.unit)} {interval(row)}".rstrip()

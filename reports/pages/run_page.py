@@ -67,7 +67,7 @@ def page(
         beside: Name of each run and the run itself, where `run` is several runs merged.
         drawings: File where drawings are stored from one time to the next.
     """
-    claims = [one for name, single in beside for one in answers(single, name)] if beside else answers(run)
+    claims = [claim for name, single in beside for claim in answers(single, name)] if beside else answers(run)
     explored = explorer(run)
     parts = [collection.part(run, name, place) for place, name in enumerate(_in_tasks(run))]
     overviews = all_collections.overviews(run)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.claims.judge_run import verdicts
 from harness.runs.suites import over, suites_and_others, systems_of
-from reports.families import by_family
+from reports.families import FUSIONS, by_family
 from reports.latex import Tex, escaped, render
 
 if TYPE_CHECKING:
@@ -73,8 +73,9 @@ def _results(run: RunData, first: str, names: dict[Key, str]) -> Iterator[Tex]:
             costs = [f"{memory} of index a document" if memory else "",
                      f"{latency} for a median query" if latency else ""]  # fmt: skip
             cost = " and ".join(filter(None, costs))
+            group = family.lower() if family == FUSIONS else f"{family.lower()} systems"
             yield Tex(
-                f"On {escaped(place)}, the best of the {escaped(family.lower())} systems is {escaped(best)}: "
+                f"On {escaped(place)}, the best of the {escaped(group)} is {escaped(best)}: "
                 f"nDCG@10 {quality}{f' {ends}' if ends else ''}" + (f", with {cost}." if cost else ".")
             )
 

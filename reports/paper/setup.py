@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.metrics import METRICS
 from harness.runs.disturbed import by_system
-from reports.families import by_family
+from reports.families import FUSIONS, by_family
 from reports.formatting import label
 from reports.latex import Tex, escaped, render
 from reports.paper.references import (
@@ -137,7 +137,7 @@ def _families(run: RunData, cite: Citations) -> list[tuple[str, int, Tex]]:
     texts = []
     for title, names in families.items():
         own = [rows[name] for name in names]
-        if few or title == "Fusions":
+        if few or title == FUSIONS:
             text = Tex(", ".join(escaped(row["name"]) + cite(of_system(row)) for row in own))
         else:
             encoders = {row.get("encoder_base", row.get("encoder", row["name"])): row for row in own}

@@ -12,7 +12,7 @@ from harness.stats.curves import drawn_curve
 from harness.stats.matching import cost_at_gain, costs_at_gain, ends_of, gain_at_cost, gains_at_cost
 from harness.stats.means import FEWEST
 from reports.figures.recall_speed import engines
-from reports.formatting import label, number
+from reports.formatting import TOO_WIDE, label, number, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,6 +85,8 @@ def _row(run: RunData, collection: str, engine: Engine, budgets: Sequence[float]
         if draws is None:
             return text(value), ""
         low, high = ends_of(draws, confidence)
+        if text is _seconds and math.isfinite(high) and says_nothing(value, high, "seconds"):
+            return text(value), TOO_WIDE
         return text(value), "" if low == high == value else f"[{text(low)}, {text(high)}]"
 
     def latency(target: float) -> tuple[str, str]:

@@ -43,6 +43,10 @@ class Difference:
     nights: tuple[int, int] = (1, 1)
     """How many nights `then` and `now` are of."""
 
+    def share(self, decimals: int) -> str:
+        """The relative change in per cent, such as "+1.25%"; "from 0" where there is none."""
+        return f"{self.relative:+.{decimals}%}" if math.isfinite(self.relative) else "from 0"
+
 
 @dataclass(frozen=True)
 class News:
@@ -79,6 +83,28 @@ class Shift:
     def change(self) -> float:
         """Relative."""
         return self.ratio - 1
+
+
+class Series:
+    """The series of a page, with the noise of each and what all times share: computed once, whoever asks."""
+
+    def __init__(self, watched: Mapping[Key, Sequence[Night]], known: Mapping[Key, Sequence[Night]]) -> None:
+        """Take `watched`, the series to show, and `known`, all of them, those of the null control among them."""
+        self.watched, self.known = watched, known
+        self._spreads: dict[Key, float | None] = {}
+        self._shifts: dict[datetime, Shift] = {}
+
+    def spread(self, key: Key) -> float | None:
+        """See `spread_of`; None for an exact metric."""
+        if key not in self._spreads:
+            self._spreads[key] = None if is_exact(key) else spread_of(key, self.watched[key], self.known)
+        return self._spreads[key]
+
+    def shift(self, since: datetime) -> Shift:
+        """See `shift`."""
+        if since not in self._shifts:
+            self._shifts[since] = shift(self.watched, since)
+        return self._shifts[since]
 
 
 def is_exact(key: Key) -> bool:
@@ -205,39 +231,36 @@ def is_beyond(key: Key, change: Difference, spread: float | None, shared: Shift)
     return abs(own) >= max(math.log1p(LEAST), BEYOND * deviation)
 
 
-def news(
-    title: str, watched: Mapping[Key, Sequence[Night]], known: Mapping[Key, Sequence[Night]], since: datetime
-) -> News:
+def news(title: str, series: Series, since: datetime) -> News:
     """The changes since a time, grouped by system.
 
     Args:
         title: The time in words.
-        watched: The series to tell of.
-        known: All series, those of the null control among them.
+        series: Those of the page.
         since: The time.
     """
-    shared = shift(watched, since)
+    shared = series.shift(since)
     beyond: dict[str, list[tuple[float, str]]] = {}
     within: dict[str, list[tuple[float, str]]] = {}
     anew: dict[str, list[str]] = {}
-    for key, nights in watched.items():
+    for key, nights in series.watched.items():
         change = difference(key, nights, since)
         name = f"{key[1]} on {key[0]}"
         if change == NEW:
             anew.setdefault(name, []).append(label(key[2]))
         elif isinstance(change, Difference) and change.is_news:
-            spread = None if is_exact(key) else spread_of(key, nights, known)
+            spread = series.spread(key)
             group = beyond if is_beyond(key, change, spread, shared) else within
             group.setdefault(name, []).append((abs(change.relative), _sentence(key, change, spread)))
     for name, metrics in anew.items():
         what = metrics[0] if len(metrics) == 1 else f"{len(metrics)} metrics"
         beyond.setdefault(name, []).append((0.0, f"{what}: not comparable, machine, data or definition changed"))
-    return News(title, _machine(title, shared, watched, since), _grouped(beyond), _grouped(within))
+    return News(title, _machine(title, shared, series.watched, since), _grouped(beyond), _grouped(within))
 
 
 def _sentence(key: Key, change: Difference, spread: float | None) -> str:
     unit = metric(key[2]).unit
-    text = f"{label(key[2])}: {number(change.then, unit)} to {number(change.now, unit)} ({change.relative:+.2%}"
+    text = f"{label(key[2])}: {number(change.then, unit)} to {number(change.now, unit)} ({change.share(2)}"
     if is_exact(key):
         return f"{text})"
     return f"{text}; noise of a night {f'{spread:.1%}' if spread is not None else 'not known yet'})"

@@ -10,7 +10,7 @@ from harness.claims.memory import DENSE, LLAMA_TERMS, SPARSE
 from harness.claims.readings import DIMENSIONS, TERMS_KEPT
 from reports.figures.base import of_run
 from reports.figures.growth import TARGETS, growths
-from reports.formatting import label, number
+from reports.formatting import ends, label, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,8 +102,5 @@ def _row(growth: Growth) -> GrowthRow:
         sizes=f"{len(set(growth.sizes))} sizes, {growth.sizes[0]:,.0f} to {growth.sizes[-1]:,.0f}",
         error=None if checked is None else f"{checked[2]:+.1%}",
         inside=checked is not None and checked[0].low <= checked[1] <= checked[0].high,
-        cells=[
-            (number(p.value, growth.unit), f"[{number(p.low, growth.unit)}, {number(p.high, growth.unit)}]")
-            for p in growth.predictions()
-        ],
+        cells=[(number(p.value, growth.unit), ends(p.value, p.low, p.high, growth.unit)) for p in growth.predictions()],
     )

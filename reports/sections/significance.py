@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.formatting import label, number
+from reports.formatting import TOO_WIDE, label, number, says_nothing
 from reports.ranking import pairs, ranked
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _matched(run: RunData, collection: str, cost: str, gain: str) -> Iterator[Eq
             yield EqualQuality(
                 what=f"{label(cost)} of {family} ({len(members)} systems) at the {label(gain)} of {target}",
                 value=_cost(value, there.unit, costs),
-                interval=f"[{', '.join(_cost(end, there.unit, costs) for end in ends)}]",
+                interval=_ends(value, ends, there.unit, costs),
                 theirs=number(there.value, there.unit),
                 ratio=_times(ratio),
                 ratio_interval=f"[{', '.join(map(_times, reach))}]",
@@ -155,6 +155,12 @@ def _p(value: float) -> str:
 
 def _times(ratio: float) -> str:
     return "out of reach" if math.isinf(ratio) else f"{ratio:.3g}×"
+
+
+def _ends(value: float, ends: Sequence[float], unit: str, costs: Sequence[float]) -> str:
+    if math.isfinite(ends[1]) and says_nothing(value, ends[1], unit):
+        return TOO_WIDE
+    return f"[{', '.join(_cost(end, unit, costs) for end in ends)}]"
 
 
 def _cost(value: float, unit: str, costs: Sequence[float]) -> str:

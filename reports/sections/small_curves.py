@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.metrics import metric
 from reports.formatting import label, number
-from reports.sections.night_changes import BEYOND, Difference, difference, is_beyond, is_exact, shift, spread_of
+from reports.sections.night_changes import BEYOND, Difference, Series, difference, is_beyond, is_exact
 from reports.sections.trend_sections import night_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from harness.history.series import Key, Night
+    from harness.history.series import Key
     from reports.figures.nights import Nights
 
 State: TypeAlias = Literal["regressed", "changed", "accepted", "quiet"]
@@ -39,8 +39,7 @@ class SmallCurve:
 
 
 def small_curves(
-    watched: Mapping[Key, Sequence[Night]],
-    known: Mapping[Key, Sequence[Night]],
+    series: Series,
     findings: Mapping[Key, State],
     since: datetime | None,
     here: Path,
@@ -48,18 +47,17 @@ def small_curves(
     """The curves of all series that moved, in the order of `ORDER`.
 
     Args:
-        watched: The series to show.
-        known: All series, those of the null control among them.
+        series: Those of the page.
         findings: The state of the series that have a finding.
         since: When the night before ended; None where there was none.
         here: Folder of the page, which links to reports are relative to.
     """
-    shared = None if since is None else shift(watched, since)
+    shared = None if since is None else series.shift(since)
     curves = []
-    for key, nights in watched.items():
+    for key, nights in series.watched.items():
         if len({night.value for night in nights}) < 2:
             continue
-        spread = None if is_exact(key) else spread_of(key, nights, known)
+        spread = series.spread(key)
         change = "" if since is None else difference(key, nights, since)
         moved = (
             shared is not None
@@ -75,7 +73,7 @@ def small_curves(
                 metric=label(key[2]),
                 state=findings.get(key, "changed" if moved else "quiet"),
                 value=number(nights[-1].value, metric(key[2]).unit),
-                change=f"{change.relative:+.1%}" if isinstance(change, Difference) else change,
+                change=change.share(1) if isinstance(change, Difference) else change,
                 noise="exact" if is_exact(key) else known_noise,
                 figure=replace(night_figure(key, nights[-SHOWN:], reach, here), small=True),
             )

@@ -16,13 +16,12 @@ from reports.figures.nights import Nights, NightStep, NightValue
 from reports.formatting import label, number
 from reports.sections.night_changes import (
     Difference,
+    Series,
     Shift,
     difference,
     is_beyond,
     is_exact,
     null_effect,
-    shift,
-    spread_of,
 )
 
 if TYPE_CHECKING:
@@ -57,27 +56,22 @@ class Section:
         return sum(any(cell.is_news for cell in row) for row in self.rows)
 
 
-def section_of(
-    cell: tuple[str, str],
-    watched: Mapping[Key, Sequence[Night]],
-    known: Mapping[Key, Sequence[Night]],
-    since: Mapping[str, datetime],
-    here: Path,
-) -> Section:
+def section_of(cell: tuple[str, str], series: Series, since: Mapping[str, datetime], here: Path) -> Section:
     """One system on one collection: (collection, system) -> its table and figures; links are relative to `here`."""
     rows: list[list[Cell]] = []
     figures = []
-    shared = {end: shift(watched, end) for end in since.values()}
-    for key, nights in watched.items():
+    for key, nights in series.watched.items():
         if key[:2] != cell:
             continue
-        known_noise = None if is_exact(key) else spread_of(key, nights, known)
-        changes = [_change_cell(key, difference(key, nights, end), known_noise, shared[end]) for end in since.values()]
+        changes = [
+            _change_cell(key, difference(key, nights, end), series.spread(key), series.shift(end))
+            for end in since.values()
+        ]
         value = number(nights[-1].value, metric(key[2]).unit)
         spread = Cell(_noise(key, nights, _steps(key, nights)))
         rows.append([Cell(label(key[2])), Cell(value), *changes, spread, Cell(str(len(nights)))])
         if len({night.value for night in nights}) > 1:
-            figures.append(night_figure(key, nights[-SHOWN:], null_effect(key, known, SHOWN), here))
+            figures.append(night_figure(key, nights[-SHOWN:], null_effect(key, series.known, SHOWN), here))
     return Section(f"{cell[1]} on {cell[0]}", rows, figures)
 
 
@@ -85,7 +79,7 @@ def _change_cell(key: Key, change: Difference | str, spread: float | None, share
     if isinstance(change, str):
         return Cell(change or UNKNOWN)
     is_news = change.is_news and is_beyond(key, change, spread, shared)
-    return Cell("same" if change.now == change.then else f"{change.relative:+.2%}", is_news)
+    return Cell("same" if change.now == change.then else change.share(2), is_news)
 
 
 def _noise(key: Key, nights: Sequence[Night], changes: Sequence[Step]) -> str:

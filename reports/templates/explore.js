@@ -150,9 +150,9 @@
   function front(points) {
     const [signX, signY] = [state.x, state.y].map((axis) => ({ lower: -1, higher: 1 })[metrics[axis].direction]);
     if (!signX || !signY) return points.forEach((point) => { point.best = true; });
-    for (const one of points) {
-      one.best = !points.some((other) => {
-        const [x, y] = [signX * (other.x[1] - one.x[1]), signY * (other.y[1] - one.y[1])];
+    for (const point of points) {
+      point.best = !points.some((other) => {
+        const [x, y] = [signX * (other.x[1] - point.x[1]), signY * (other.y[1] - point.y[1])];
         return x >= 0 && y >= 0 && (x > 0 || y > 0);
       });
     }

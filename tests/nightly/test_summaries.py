@@ -11,7 +11,7 @@ from in_browser import needs_browser, opened, violations
 
 from harness.nightly import summaries
 from reports.pages.trend_page import write_trend
-from reports.sections.night_changes import news
+from reports.sections.night_changes import Series, news
 
 
 def test_junit_counts_what_it_holds():
@@ -81,7 +81,7 @@ def test_news_counts_exactly_and_waits_for_what_varies(tmp_path):
     series = histories(tmp_path)
 
     def lines(days):
-        found = news("then", series, series, START + timedelta(days=days))
+        found = news("then", Series(series, series), START + timedelta(days=days))
         return [f"{name}: {text}" for name, texts in found.systems for text in texts]
 
     assert lines(38) == ["t on alpha: Index size: 1000 B to 1.01 KiB (+3.00%)"]
@@ -97,7 +97,7 @@ def test_the_page_marks_the_step_and_escapes_names(tmp_path):
     page = tmp_path / "out/index.html"
     page.parent.mkdir()
     shown = {key: nights for key, nights in series.items() if not key[2].startswith("smallest")}
-    write_trend(page, hostile_night(), shown, series)
+    write_trend(page, hostile_night(), Series(shown, series))
     text = page.read_text()
     assert "<script" not in text
     assert 'href="../n39/report.html"' in text
@@ -122,7 +122,8 @@ def test_the_page_in_a_browser(tmp_path, width, scheme):
     (tmp_path / "n39").mkdir()
     (tmp_path / "n39/report.html").write_text("x")
     file = tmp_path / "index.html"
-    write_trend(file, hostile_night(), {k: v for k, v in series.items() if not k[2].startswith("smallest")}, series)
+    shown = {key: nights for key, nights in series.items() if not key[2].startswith("smallest")}
+    write_trend(file, hostile_night(), Series(shown, series))
     with opened(file, width=width, scheme=scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator(".state strong").inner_text() == "1 regression"

@@ -1,5 +1,7 @@
 """Values as people read them: the text says the number again, within its digits."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,3 +89,17 @@ def test_an_interval_has_both_ends_or_is_empty():
     assert interval(row) == "[0.400, 0.600]"
     assert interval(record("r", "c", "s", "ndcg@10", 0.5, method="m")) == ""
     assert interval(record("r", "c", "s", "flops_search", 8.0, method="m", interval=(8.0, 8.0))) == ""
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "ends", "text"),
+    [
+        ("latency_total/p99", 0.004, (2.7e-13, 65563202.56), "[too wide to say]"),
+        ("latency_total/p99", 0.004, (0.0, 0.04), "[0.000 ms, 40.0 ms]"),
+        ("latency_total/p99", 0.004, (0.001, math.inf), "[too wide to say]"),
+        ("index_bytes", 10.0, (1.0, 101.0), "[too wide to say]"),
+        ("ndcg@10", 0.01, (0.0, 0.2), "[0.000, 0.200]"),
+    ],
+)
+def test_an_interval_that_ends_beyond_ten_times_the_value_says_nothing(metric, value, ends, text):
+    assert interval(record("r", "c", "s", metric, value, method="m", n=9, interval=ends)) == text

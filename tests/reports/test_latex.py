@@ -30,6 +30,7 @@ def test_ligatures_control_characters_and_what_the_font_lacks(text, wanted):
 
 
 def test_lines_break_behind_commas_and_brackets():
+    assert breakable("a--b,,c") == r"a-{}-b,\allowbreak{}{},\allowbreak{}c"
     assert breakable("a[b=1,c] d") == r"a[\allowbreak{}b=1,\allowbreak{}c] d"
 
 

@@ -87,7 +87,7 @@ def test_the_worst_collection_answers_and_the_others_are_named(run_folder):
     assert (one.word, one.share) == ("contradicted", " on 1 of 2 collections")
     assert found[TRUE].startswith("No. On beta:")
     assert [text.startswith("On alpha: ") for text in one.others] == [True]
-    assert found[CHANGE].endswith("On other collections it is another: supported on alpha.")
+    assert found[CHANGE].endswith("The verdict differs on other collections: supported on alpha.")
     assert "nDCG" not in found[COST]  # the claim itself is about it
     assert found[COST].startswith("Against dense_1: the median query takes")
     assert "the index takes 290 B a document instead of 1000 B (0.29 times)" in found[COST]

@@ -23,7 +23,7 @@ def test_a_paragraph_says_verdict_assumptions_cost_and_date(run_folder):
     text = paragraph(run)
     assert text.count("\n") == 1 and text.endswith("\n")
     assert text.startswith(
-        "**Synthetic \\<script\\>alert(1)\\</script\\>** (1 January 2026). 1 of 2 claims are supported."
+        "**Synthetic \\<script\\>alert(1)\\</script\\>** (1 January 2026). 1 of 2 claims is supported."
     )
     assert "✓ Supported on 2 of 2 collections: *less memory*. Yes. On alpha:" in text
     assert "– Not comparable on 2 of 2 collections: *a broken one*." in text

@@ -14,7 +14,7 @@ from reports.figures.base import Name
 from reports.figures.beside import EACH, draw_beside, drawn_here
 from reports.figures.digest import digest
 from reports.figures.page_svg import COLOURS, drawings
-from reports.figures.panel_json import from_json, to_json
+from reports.figures.panel_json import panel_from_json, panel_to_json
 
 HOSTILE = "a\x00<script>&\ud800 $x_1$ 汉字"
 
@@ -110,7 +110,7 @@ def test_processes_beside_each_other_draw_the_same(drawn):
 @pytest.mark.parametrize("name", PANELS)
 def test_a_panel_comes_whole_to_another_process(name):
     panel = PANELS[name]
-    back = from_json(json.loads(json.dumps(to_json(panel))))
+    back = panel_from_json(json.loads(json.dumps(panel_to_json(panel))))
     assert type(back) is type(panel)
     assert digest(back) == digest(panel)
     assert back.table() == panel.table()
@@ -121,15 +121,15 @@ def test_every_kind_of_data_comes_whole_and_other_objects_are_refused():
         "array": np.asarray([[0.1, np.inf]], np.float32), "number": np.float32(0.1), 3: None, "text": HOSTILE,
         "time": datetime(2026, 11, 29, tzinfo=UTC), "named": Name(1.0, 2.0, "a"),
     }  # fmt: skip
-    back = from_json(json.loads(json.dumps(to_json(data))))
+    back = panel_from_json(json.loads(json.dumps(panel_to_json(data))))
     assert back.keys() == data.keys()
     assert back["array"].dtype == np.float32 and (back["array"] == data["array"]).all()
     assert all(back[name] == data[name] for name in data if name != "array")
     assert type(back["named"]) is Name
     with pytest.raises(TypeError, match="cannot hold set"):
-        to_json({1.0})
+        panel_to_json({1.0})
     with pytest.raises(TypeError, match="Popen of subprocess holds no data"):
-        from_json({"class": ["subprocess", "Popen"], "parts": {"args": "true"}})
+        panel_from_json({"class": ["subprocess", "Popen"], "parts": {"args": "true"}})
 
 
 def test_a_digest_is_of_all_data():

@@ -48,6 +48,15 @@ def test_the_table_has_the_numbers_of_the_drawing(run):
     assert [key.text for key in Drawing(panel).drawn.keys] == ["IVF", "flat"]
 
 
+def test_an_interval_that_says_nothing_is_named_so_in_the_table(tmp_path):
+    panel = RecallSpeeds.panel(swept_run(tmp_path), "alpha", "")
+    (setting,) = panel.engines[1].settings
+    wide = replace(setting.latency, ci_low=1e-14, ci_high=3e5)
+    engine = replace(panel.engines[1], settings=[replace(setting, latency=wide)])
+    rows = replace(panel, engines=[panel.engines[0], engine]).table().rows
+    assert rows[-1][3] == "2.00 ms [too wide to say]"
+
+
 def test_the_line_joins_what_is_not_dominated(run):
     drawing = Drawing(RecallSpeeds.panel(run, "alpha", ""))
     assert drawing.ax.get_ylabel() == "thousand queries a second"

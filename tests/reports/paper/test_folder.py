@@ -58,6 +58,19 @@ def test_all_parts_are_there_and_the_text_is_kept(hostile, tmp_path):
         check_paper([hostile], tmp_path / "nowhere")
 
 
+def test_the_best_fusion_is_one_of_the_fusions(tmp_path):
+    run = write_suite_run(tmp_path / "run", suites={})
+    facts = json.loads((run / "run.json").read_text())
+    for row in facts["systems"]:
+        if row["name"] == "other":
+            row["fused"] = ["good"]
+    (run / "run.json").write_text(json.dumps(facts))
+    write_paper([run], tmp_path / "paper", figures=False)
+    text = (tmp_path / "paper/main.tex").read_text()
+    assert "the best of the fusions is other" in text
+    assert "the best of the other systems is good" in text
+
+
 def test_nothing_is_drawn_or_written_where_something_is_wrong(hostile, tmp_path, monkeypatch):
     out = tmp_path / "paper"
     with pytest.raises(UserError, match="--width: there is no width 'broad'"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from suite_runs import MEANS, write_suite_run
 
+from harness.records import record
 from harness.runs.read import load_run
 from reports.formatting import interval, number
 from reports.paper.macros import macros
@@ -27,6 +28,14 @@ def test_every_record_is_a_macro_with_the_text_of_the_page(run_folder):
         assert repr(row.value) in macro.note
         ends = rows.get(("", row.metric, row.system, row.collection, "Interval"))
         assert (ends.text.replace("~", " ") if ends else "") == interval(row)
+
+
+def test_an_interval_that_says_nothing_is_named_so_and_its_ends_are_in_the_comment(run_folder):
+    run = load_run(run_folder)
+    run.records.append(record("r", "alpha", "late", "latency_total/p99", 0.004, method="m", interval=(1e-12, 6.5e7)))
+    macro = by_key(run)["", "latency_total/p99", "late", "alpha", "Interval"]
+    assert macro.text.replace("~", " ") == "[too wide to say]"
+    assert macro.note == "1e-12 to 65000000.0, 95% interval"
 
 
 def test_verdicts_are_macros(run_folder):

@@ -12,7 +12,7 @@ from nights import Kind, simulate
 
 from harness.history.series import Night
 from harness.stats.changes import FEWEST
-from reports.sections.night_changes import LEAST, NEW, difference, news, shift, spread_of
+from reports.sections.night_changes import LEAST, NEW, Series, difference, news, shift, spread_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SIZE = ("alpha", "ours", "index_bytes")
@@ -46,7 +46,7 @@ def series_of(changes, *, before=12, noise=0.01, seed=0):
 
 def last_night(known, title="last night"):
     since = max(night.created for own in known.values() for night in own) - timedelta(hours=1)
-    return news(title, known, known, since)
+    return news(title, Series(known, known), since)
 
 
 def test_one_byte_is_news_of_an_exact_metric():
@@ -73,7 +73,7 @@ def test_another_machine_begins_a_new_series_and_a_system_says_so_once():
     both = [*nights([1.0, 1.0]), LATER]
     assert difference(TIME, both, START + timedelta(days=1)) == NEW
     known = {TIME: both, SIZE: both, ("alpha", "theirs", "index_bytes"): both}
-    assert lines(news("last night", known, known, START + timedelta(days=1))) == [
+    assert lines(news("last night", Series(known, known), START + timedelta(days=1))) == [
         "ours on alpha: 2 metrics: not comparable, machine, data or definition changed",
         "theirs on alpha: Index size: not comparable, machine, data or definition changed",
     ]

@@ -1,5 +1,6 @@
 """The sections of the trend page: what is news, and how a night stands against the nights before."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +12,25 @@ from hypothesis import strategies as st
 from harness.history.series import Night
 from harness.stats.changes import FEWEST
 from reports.formatting import label
+from reports.sections import night_changes
+from reports.sections.night_changes import Series, news
+from reports.sections.small_curves import small_curves
 from reports.sections.trend_sections import runs_of, section_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SIZE = ("alpha", "ours", "index_bytes")
 TIME = ("alpha", "ours", "latency_total/p50")
 LATER = Night("n9", START + timedelta(days=9), "", "other", 2.0, None, None, "/nowhere", "good")
+
+
+def counted(counts, name, function):
+    """The function, with each call counted under its name."""
+
+    def wrapped(*arguments):
+        counts[name] += 1
+        return function(*arguments)
+
+    return wrapped
 
 
 def nights(values, label="m|d|v", folder="/nowhere"):
@@ -29,7 +43,7 @@ def nights(values, label="m|d|v", folder="/nowhere"):
 @given(st.integers(1, 150), st.booleans())
 @settings(max_examples=20)
 def test_an_axis_of_nights_has_few_ticks_and_the_last_night_among_them(count, small):
-    (figure,) = section_of(TIME[:2], {TIME: nights([1.0, *range(count)])}, {}, {}, START).figures
+    (figure,) = section_of(TIME[:2], Series({TIME: nights([1.0, *range(count)])}, {}), {}, START).figures
     ax = Drawing(replace(figure, small=small)).ax
     shown = len(figure.nights)
     places = [int(place) for place in ax.get_xticks()]
@@ -42,7 +56,7 @@ def test_an_axis_of_nights_has_few_ticks_and_the_last_night_among_them(count, sm
 
 def test_a_section_has_a_row_a_metric_and_a_figure_of_what_moves(tmp_path):
     watched = {SIZE: nights([1000, 1000, 1200]), ("alpha", "ours", "model_parameters"): nights([5, 5, 5])}
-    found = section_of(("alpha", "ours"), watched, watched, {"last night": START + timedelta(days=1)}, tmp_path)
+    found = section_of(("alpha", "ours"), Series(watched, watched), {"last night": START + timedelta(days=1)}, tmp_path)
     assert found.title == "ours on alpha"
     assert [row[0].text for row in found.rows] == [label("index_bytes"), label("model_parameters")]
     assert [row[2] for row in found.rows] == [("+20.00%", True), ("same", False)]
@@ -62,7 +76,7 @@ def test_runs_link_to_reports_that_are_there(tmp_path):
 def row_of(values, tmp_path, key=TIME, **more):
     """The texts of the only row of a section: metric, now, change, noise, nights."""
     watched = {key: nights(values, **more)}
-    (row,) = section_of(key[:2], watched, watched, {"then": START}, tmp_path).rows
+    (row,) = section_of(key[:2], Series(watched, watched), {"then": START}, tmp_path).rows
     return [cell.text for cell in row]
 
 
@@ -75,19 +89,43 @@ def test_noise_is_known_from_enough_nights_of_one_level(tmp_path):
     assert row_of([3.0, 4.0], tmp_path, SIZE)[3] == "exact"
 
 
+def test_a_change_from_nothing_has_no_share(tmp_path):
+    assert row_of([0, 0, 3], tmp_path, SIZE)[2] == "from 0"
+    series = Series({SIZE: nights([0, 0, 3])}, {})
+    (curve,) = small_curves(series, {}, START + timedelta(days=1), tmp_path)
+    assert (curve.change, curve.state) == ("from 0", "changed")
+    (told,) = news("last night", series, START + timedelta(days=1)).systems
+    assert told == ("ours on alpha", ["Index size: 0 to 3 B (from 0)"])
+
+
+def test_noise_and_shift_are_computed_once_for_all_sections(tmp_path, monkeypatch):
+    counts = Counter()
+    for name in ("spread_of", "shift"):
+        monkeypatch.setattr(night_changes, name, counted(counts, name, getattr(night_changes, name)))
+    keys = [("alpha", system, metric) for system in ("ours", "theirs") for metric in (TIME[2], "search_least")]
+    series = Series({key: nights([1.0, 1.1, 1.2]) for key in keys}, {})
+    ends = {"last night": START + timedelta(days=1), "last week": START}
+    for title, end in ends.items():
+        news(title, series, end)
+    for cell in dict.fromkeys(key[:2] for key in keys):
+        section_of(cell, series, ends, tmp_path)
+    small_curves(series, {}, START, tmp_path)
+    assert counts == {"spread_of": len(keys), "shift": len(ends)}
+
+
 def test_noise_before_a_step_or_another_machine_does_not_count(tmp_path):
     wild, calm = [1.0, 1.5, 0.7] * 5, [10.0] * (FEWEST + 1)
     assert row_of(wild + calm, tmp_path)[3] == "0.2%"
     moved = [*nights(wild, label="old"), *nights([1.0] * len(wild))[-1:]]
     watched = {TIME: moved}
-    (row,) = section_of(TIME[:2], watched, watched, {}, tmp_path).rows
+    (row,) = section_of(TIME[:2], Series(watched, watched), {}, tmp_path).rows
     assert row[2].text == "not known yet"
 
 
 def test_a_step_of_a_time_is_drawn_with_its_change(tmp_path):
     values = [1.0, 1.01, 0.99] * 6 + [1.5, 1.51, 1.49] * 3
     watched = {TIME: nights(values)}
-    (figure,) = section_of(TIME[:2], watched, watched, {}, tmp_path).figures
+    (figure,) = section_of(TIME[:2], Series(watched, watched), {}, tmp_path).figures
     marks = [row[3] for row in figure.table().rows[::-1]]
     (at,) = [place for place, mark in enumerate(marks) if mark]
     assert at == 18
@@ -102,7 +140,7 @@ def test_the_band_is_how_far_the_null_control_was_off(tmp_path):
     watched = {TIME: nights([1.0, 1.1, 1.2])}
     null = {("alpha", "x", "smallest_effect/total p50"): nights([0.04, 0.08, 0.2])}
     for known, drawn in ((watched, False), ({**watched, **null}, True)):
-        (figure,) = section_of(TIME[:2], watched, known, {}, tmp_path).figures
+        (figure,) = section_of(TIME[:2], Series(watched, known), {}, tmp_path).figures
         drawing = Drawing(figure)
         assert ("null control" in str(drawing.drawn.keys)) == drawn
         for box in drawing.artists("band"):
@@ -113,7 +151,7 @@ def test_the_band_is_how_far_the_null_control_was_off(tmp_path):
 
 def test_a_change_of_machine_is_marked_in_the_figure(tmp_path):
     watched = {TIME: [*nights([1.0, 1.1]), LATER]}
-    (figure,) = section_of(TIME[:2], watched, watched, {}, tmp_path).figures
+    (figure,) = section_of(TIME[:2], Series(watched, watched), {}, tmp_path).figures
     drawing = Drawing(figure)
     assert "machine, data or definition changed" in [key.text for key in drawing.drawn.keys]
     assert {x for x, _ in drawing.line("machine, data or definition changed-2")} == {1.5}
@@ -122,7 +160,9 @@ def test_a_change_of_machine_is_marked_in_the_figure(tmp_path):
 def test_intervals_of_nights_are_drawn_and_large_sizes_are_in_mebibytes(tmp_path):
     plain = nights([2.0**21, 2.0**22])
     with_ends = [replace(night, low=night.value * 0.9, high=night.value * 1.1) for night in plain]
-    figures = [section_of(SIZE[:2], {SIZE: own}, {SIZE: own}, {}, tmp_path).figures[0] for own in (plain, with_ends)]
+    figures = [
+        section_of(SIZE[:2], Series({SIZE: own}, {SIZE: own}), {}, tmp_path).figures[0] for own in (plain, with_ends)
+    ]
     plain, with_ends = (Drawing(figure) for figure in figures)
     assert plain.ax.get_ylabel() == with_ends.ax.get_ylabel() == "MiB"
     assert plain.segments() == []
