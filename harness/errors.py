@@ -73,6 +73,12 @@ class MultipleUserError(UserError):
         return (type(self), (self.problems,))
 
 
+def line_of(error: Exception, number: int = 0) -> str:
+    """One line of another library's message, the first or that of a number; the error's type where it says nothing."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()]
+    return lines[number] if lines else type(error).__name__
+
+
 def _rebuild(
     of: type[UserError], what: str, file: str | None, line: int | None, key: str | None, remedy: str | None
 ) -> UserError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self, cast
 import numpy as np
 from pydantic import Field, field_validator
 
-from harness.errors import UserError
+from harness.errors import UserError, line_of
 from harness.indexes import Hits, IndexBase, Searcher, Supports, Work, register
 from harness.indexes._checks import built, check_k
 from harness.indexes._faiss import FaissSearcher, checked_rows
@@ -123,7 +123,7 @@ class Faiss(IndexBase[FaissParams]):
         except RuntimeError as error:
             raise UserError(
                 f"FAISS refuses {self.params.factory!r} for {len(every)} vectors of {every.shape[1]} dimensions: "
-                f"{str(error).splitlines()[0].rpartition('Error: ')[2] or error}",
+                f"{line_of(error).rpartition('Error: ')[2] or line_of(error)}",
                 key="factory",
                 remedy="use fewer lists, smaller codes, or dimensions that the codes divide",
             ) from None

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from harness.encoders.hardware import ONNX_LIBRARIES
-from harness.errors import UserError
+from harness.errors import UserError, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class OnnxBackbone(nn.Module):
             self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise UserError(
-                f"onnxruntime does not open the graph: {str(error).splitlines()[0]}",
+                f"onnxruntime does not open the graph: {line_of(error)}",
                 file=file,
                 key="backend",
                 remedy="make the model again, by the version of onnxruntime that opens it",

@@ -15,7 +15,7 @@ from harness.encoders.backbones.packed_encoder import Model
 from harness.encoders.hardware import arithmetic, present
 from harness.encoders.llama_family.adapter_files import joined
 from harness.encoders.weights.sentence_transformers_folder import Contract, read
-from harness.errors import UserError
+from harness.errors import UserError, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -270,7 +270,7 @@ def _backbone(config: Configuration, tensors: Mapping[str, torch.Tensor]) -> Lla
     try:
         backbone = _llama(config, tensors) if config.get("model_type") == "llama" else _decoder(config, tensors)
     except RuntimeError as error:
-        raise _unfit(str(error).splitlines()[-1].strip()) from None
+        raise _unfit(line_of(error, -1)) from None
     backbone.eval().requires_grad_(False)
     return backbone
 
