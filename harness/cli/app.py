@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from harness.cli import estimate, figures, init, inspect, models, nightly, paper, plan, results, run
+from harness.cli.plain_help import PlainGroup
 from harness.errors import UserError
 from harness.terminal_text import steady
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Measure learned sparse against dense retrieval on a CPU.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_STORE, AsEvents, AsJson, Overrides, SpecFile, StoreFolder
+from harness.cli.plain_help import PlainGroup
 from harness.cli.tables import say, show
 from harness.errors import UserError
 from harness.nightly import PAIRS, ROUNDS
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from harness.nightly.changes import Change
 
 app = typer.Typer()
-history = typer.Typer(no_args_is_help=True, help="Add, list, query and prune the runs of the history.")
+history = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Add, list, query and prune the runs of the history.")
 
 HistoryFolder = Annotated[
     Path, typer.Option("--history", envvar="LACONIC_BENCH_HISTORY", help="Folder of the history.")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from harness.spec.models import Spec
 
 app = typer.Typer()
+FEW = 5
+"""Up to this many stages of which nothing is known are listed without --all."""
+HINT = "--all lists them, and --probe measures samples."
 
 
 @app.command()
@@ -30,6 +33,7 @@ def plan(
     probe: Annotated[
         bool, typer.Option("--probe", help="Prepare, encode and index a small sample to estimate what was never run.")
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List also each stage of which nothing is known.")] = False,
 ) -> None:
     """Show the stages, what they will fetch, and the expected time of those that are not stored; run nothing."""
     from harness.experiment import plan_experiment
@@ -46,10 +50,12 @@ def plan(
         rows = [{"key": e.stage.key, "kind": e.stage.kind, "label": e.stage.label, **_numbers(e)} for e in estimates]
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
-    cells = [_cells(e) for e in estimates]
-    show(("key", "stage", "time", "from", "to", "memory", "basis"), cells, numbers=(2, 3, 4, 5), verdicts=(6,))
+    folded = not every and sum(e.basis == "unknown" for e in estimates) > FEW
+    cells = [_cells(e) for e in estimates if not (folded and e.basis == "unknown")]
+    if cells:
+        show(("key", "stage", "time", "from", "to", "memory", "basis"), cells, numbers=(2, 3, 4, 5), verdicts=(6,))
     _show_fetches(wanted)
-    _show_sums(estimates)
+    _show_sums(estimates, "" if not folded else " --all lists them." if probe else f" {HINT}")
     for note in notes:
         say(f"not tried: {note}")
 
@@ -89,8 +95,8 @@ def _show_fetches(wanted: list[Fetch]) -> None:
         typer.echo("Nothing is fetched.")
 
 
-def _show_sums(estimates: list[Estimate]) -> None:
-    """What is stored, what the others take and how sure that is, and what is not known."""
+def _show_sums(estimates: list[Estimate], hint: str) -> None:
+    """What is stored, what the others take and how sure that is, and what is not known, with a hint."""
     from harness.pipeline.executors.progress import clock, size
 
     waiting = [e for e in estimates if e.basis != "stored"]
@@ -115,7 +121,7 @@ def _show_sums(estimates: list[Estimate]) -> None:
         kinds = ", ".join(dict.fromkeys(e.stage.kind for e in waiting if e.basis == "unknown"))
         say(
             f"{len(waiting) - len(known)} stages are of kinds that never ran with this store ({kinds}): what they take "
-            "is not known."
+            f"is not known.{hint}"
         )
 
 

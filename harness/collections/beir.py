@@ -37,7 +37,7 @@ class BeirParams(Params):
     path: str = Field(min_length=1)
     """The folder; ``~`` and ``${VARIABLE}`` are expanded."""
     split: str = Field(default="test", pattern=r"^[A-Za-z0-9_-]+$")
-    """Which judgements: the name of a file in ``qrels``."""
+    """Which judgements: the name of a file in ``qrels``, without its ending; letters, digits, `_` and `-`."""
     tolerate: int = Field(default=0, ge=0)
     """Broken lines of the corpus that are skipped and counted; one more is an error."""
     ignore_identical_ids: bool = False

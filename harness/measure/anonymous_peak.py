@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from harness.measure import statm_reader
+from harness.measure.memory import peak, readable, reset_peak, resident
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 INTERVAL_MS = statm_reader.INTERVAL_MS
@@ -63,3 +65,31 @@ class AnonymousPeak:
         if not count:
             raise OSError("the process that reads the memory of this one has ended")
         return Readings(int(highest), int(count))
+
+
+@dataclass(frozen=True)
+class Risen:
+    """How far the memory of this process rose while something ran; bytes, at least 0.
+
+    Attributes:
+        anonymous: The highest anonymous memory above that before.
+        readings: How often it was read.
+        resident: The peak of the resident size (VmHWM) above the resident size before.
+    """
+
+    anonymous: int
+    readings: int
+    resident: int
+
+
+def risen(work: Callable[[], None]) -> Risen | None:
+    """Do some work and tell how far the memory rose meanwhile; None where the system does not tell (`readable`)."""
+    if not readable():
+        work()
+        return None
+    with AnonymousPeak() as watch:
+        resettable, before = reset_peak(), resident()
+        resident_before = before.rss if resettable else peak()
+        work()
+        readings, resident_peak = watch.read(), peak()
+    return Risen(max(readings.highest - before.anonymous, 0), readings.count, max(resident_peak - resident_before, 0))

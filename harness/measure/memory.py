@@ -8,7 +8,9 @@ memory; so the peak is VmHWM, and what is resident comes from smaps_rollup, in a
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 ROLLUP = Path("/proc/self/smaps_rollup")
+STATUS = Path("/proc/self/status")
+UNREADABLE = f"this system has no {ROLLUP}; only Linux has it, from 4.14 on"
+"""Why resident memory is not measured where `readable` is false."""
 _KIB = 1024
 _ANONYMOUS = re.compile(r"^Anonymous:\s+(\d+) kB", re.MULTILINE)
 _MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ (\d+)\s*(.*)")
@@ -40,6 +45,11 @@ class Resident:
     rss: int
 
 
+def readable() -> bool:
+    """Whether the kernel tells what a process holds, by kind of page."""
+    return ROLLUP.exists()
+
+
 def resident() -> Resident:
     """Read ``/proc/self/smaps_rollup``.
 
@@ -50,9 +60,9 @@ def resident() -> Resident:
         fields = sizes(ROLLUP)
     except OSError as error:
         raise UserError(
-            f"resident memory cannot be read here ({error.strerror}): only Linux has smaps_rollup, from 4.14 on",
+            f"resident memory cannot be read here ({error.strerror}): {UNREADABLE}",
             file=ROLLUP,
-            remedy="run experiments on Linux; finished runs can be read, compared and exported on other systems",
+            remedy="measure memory on Linux; a run on another system leaves it out",
         ) from None
     rss, anonymous = fields["Rss"], fields["Anonymous"]
     shared = fields["Shared_Clean"] + fields["Shared_Dirty"]
@@ -134,8 +144,16 @@ def _new(before: Mapping[str, Mapped], after: Mapping[str, Mapped]) -> Mapped:
 
 
 def peak() -> int:
-    """Highest resident size of this process so far, in bytes (VmHWM)."""
-    return sizes(Path("/proc/self/status"))["VmHWM"]
+    """Highest resident size of this process so far, in bytes (VmHWM).
+
+    Where there is no ``/proc``, it is ``ru_maxrss``, which may be that of the process that started this one.
+    """
+    if STATUS.exists():
+        return sizes(STATUS)["VmHWM"]
+    import resource
+
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return highest if sys.platform == "darwin" else highest * _KIB
 
 
 def reset_peak() -> bool:
@@ -145,6 +163,18 @@ def reset_peak() -> bool:
     except OSError:
         return False
     return True
+
+
+def status_bytes(pid: int, field: str) -> int:
+    """A field of ``/proc/PID/status`` in bytes, without ``/proc`` the resident size; 0 once the process is gone."""
+    with contextlib.suppress(OSError):
+        return sizes(Path(f"/proc/{pid}/status")).get(field, 0)
+    if not STATUS.exists():
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(pid).memory_info().rss)
+    return 0
 
 
 def sizes(path: Path) -> dict[str, int]:

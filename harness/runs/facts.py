@@ -104,7 +104,7 @@ class Facts(TypedDict, total=False):
 
     `suites` are the collections of each task of each suite. `pins` are settings that name the commits which models were
     taken from. `only` are the systems that the run was asked for, all where it is empty; `null` says whether each of
-    them was timed under two names.
+    them was timed under two names. `unmeasured` says why a group that the spec measures was not measured.
     """
 
     schema: int
@@ -120,6 +120,7 @@ class Facts(TypedDict, total=False):
     provenance: dict[str, str]
     machine: str
     measure: MeasureFacts
+    unmeasured: dict[Group, str]
     environment: dict[str, dict[str, str]]
     collections: dict[str, CollectionFacts]
     suites: dict[str, dict[str, list[str]]]

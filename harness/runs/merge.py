@@ -149,6 +149,7 @@ def _merged(parts: Sequence[RunData], names: Sequence[str], notes: Sequence[str]
         "collections": joined(lambda part: part.facts["collections"]),
         "suites": joined(lambda part: part.facts.get("suites", {})) | first.get("suites", {}),
         "pins": [],
+        "unmeasured": {},
         "only": [],
         "measure": {**first.get("measure", {}), "only": only[0] if only.count(only[0]) == len(only) else None},
         "systems": _side_by_side(parts, names),

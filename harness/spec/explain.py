@@ -38,6 +38,9 @@ def explain(
         what, remedy = "unknown key", allowed(str(place[-1]), [*names, *(also if len(problem["loc"]) == 1 else ())])
     elif problem["type"] == "missing":
         what, remedy = "this key is missing", "add it"
+    elif problem["type"] == "string_pattern_mismatch":
+        about = " ".join(_described(model, problem["loc"]).replace("`", "").split())
+        what, remedy = f"found {shown}, which is not of the form that this key takes", about or "correct the value"
     else:
         what, remedy = f"found {shown} ({type(value).__name__}): {problem['msg']}", "correct the value"
     return what, place, remedy
@@ -50,6 +53,22 @@ def fields_at(model: type[Params], path: KeyPath) -> list[str]:
         model: Of the table above.
         path: Keys and places; pydantic's own words for the member of a union are passed over.
     """
+    schema, node = _node_at(model, path)
+    return [name for option in _options(schema, node) for name in option.get("properties", {})]
+
+
+def _described(model: type[Params], path: KeyPath) -> str:
+    """What the documentation says of the key at a path below a model; empty where it says nothing."""
+    key = max((place for place, part in enumerate(path) if isinstance(part, str) and part.isidentifier()), default=0)
+    schema, table = _node_at(model, path[:key])
+    for option in _options(schema, table):
+        if described := option.get("properties", {}).get(str(path[key]), {}).get("description"):
+            return described
+    return ""
+
+
+def _node_at(model: type[Params], path: KeyPath) -> tuple[SchemaNode, SchemaNode]:
+    """The schema of a model, and the part of it at a path."""
     schema = schema_of(model)
     node = schema
     for part in path:
@@ -58,7 +77,7 @@ def fields_at(model: type[Params], path: KeyPath) -> list[str]:
             if following is not None:
                 node = resolved(schema, following)
                 break
-    return [name for option in _options(schema, node) for name in option.get("properties", {})]
+    return schema, node
 
 
 def _options(schema: SchemaNode, node: SchemaNode) -> list[SchemaNode]:

@@ -157,7 +157,8 @@ class SpecHead(Params):
     """All of a spec but the tables whose form depends on their `type`."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    """Short name; the run's folder is called after it."""
+    """Short name, after which the run's folder is called: a letter or digit, then up to 63 letters, digits, `.`, `_`
+    or `-`."""
     title: str = Field(default="", max_length=200)
     """Headline of the report."""
     description: str = ""

@@ -36,7 +36,8 @@ def draw_beside(panels: Sequence[Panel]) -> list[str]:
     Raises:
         subprocess.CalledProcessError: A process could not draw; standard error has its reason.
     """
-    count = max(min(ceil(len(panels) / EACH), len(os.sched_getaffinity(0))), 1)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = max(min(ceil(len(panels) / EACH), usable), 1)
     parts = [panels[place::count] for place in range(count)]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         others = [

@@ -1,4 +1,4 @@
-"""What a run left out by `measure.only`, in a sentence for each part of the page."""
+"""What a run did not measure, and why, in a sentence for each part of the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ LEFT_OUT: Mapping[Group, tuple[str, str]] = {
 def left_out(run: RunData) -> dict[str, str]:
     """A sentence by the heading that it stands under; empty where everything was measured."""
     only = run.facts.get("measure", {}).get("only")
-    if not only:
-        return {}
-    why = f"the spec measures only {' and '.join(only)} (measure.only)."
-    return {heading: f"{what}: {why}" for group, (heading, what) in LEFT_OUT.items() if group not in only}
+    why: dict[Group, str] = dict(run.facts.get("unmeasured", {}))
+    if only:
+        reason = f"the spec measures only {' and '.join(only)} (measure.only)"
+        why |= dict.fromkeys(LEFT_OUT.keys() - only, reason)
+    return {heading: f"{what}: {why[group]}." for group, (heading, what) in LEFT_OUT.items() if group in why}

@@ -18,8 +18,10 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 def test_plan_lists_the_stages_and_does_nothing(here):
     answer = call("plan", "small.toml")
-    head, *rows, fetched, stored, left = answer.out.splitlines()
     assert (answer.code, answer.err) == (0, "")
+    fetched, stored, folded = answer.out.splitlines()
+    head, *rows, fetched, stored, left = call("plan", "small.toml", "--all").out.splitlines()
+    assert folded == f"{left} --all lists them, and --probe measures samples."
     assert head.split() == ["key", "stage", "time", "from", "to", "memory", "basis"]
     assert fetched == "Nothing is fetched."
     stages = json.loads(call("plan", "small.toml", "--json").out)
@@ -65,7 +67,7 @@ def test_plan_says_what_is_stored_and_guesses_from_what_stages_took(here):
 def test_plan_of_one_system_has_its_stages_alone(here):
     message = refused("plan", "small.toml", "--only", "nobody")
     assert "there is no such system" in message
-    assert len(call("plan", "small.toml", "--only", "s").out.splitlines()) > 3
+    assert len(call("plan", "small.toml", "--only", "s", "--all").out.splitlines()) > 3
 
 
 def test_lists_are_what_the_registries_have(here):
@@ -136,3 +138,9 @@ def test_doctor_fails_where_something_is_bad(monkeypatch, level, code):
 
 def test_pin_says_that_nothing_moves(here):
     assert call("pin", "small.toml").out == "every model is pinned, or lies in a folder or a wheel\n"
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("compare",), ("report",), ("history", "add")])
+def test_help_says_in_words_what_options_take(command, here):
+    shown = call(*command, "--help").out
+    assert not re.search(r"[<>]|\b(str|bool|list\[|Path|Optional|range)\b", shown.replace(">=", "")), shown

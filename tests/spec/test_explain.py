@@ -96,3 +96,10 @@ def test_keys_of_the_whole_spec_count_at_the_top_alone():
     below = explain(problems[("measure", "encoder")], ("measure", "encoder"), SpecHead, ("encoders",))
     assert "encoders" in top[2]
     assert "encoders" not in below[2]
+
+
+def test_a_text_of_another_form_is_told_what_the_key_takes(tmp_path):
+    error = refused(tmp_path, f"{HEAD}{TABLES}".replace('name = "', 'name = "a b/', 1))
+    assert error.key == "name"
+    assert error.what.endswith("which is not of the form that this key takes")
+    assert "letters, digits" in error.remedy

@@ -41,6 +41,8 @@ def drop_cache(paths: Iterable[Path]) -> Dropped:
     Raises:
         OSError: A file cannot be read, or the system has no such advice.
     """
+    if not hasattr(os, "posix_fadvise"):
+        raise OSError("this system cannot be asked to drop files from its page cache")
     files = sorted({file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))})
     files = [file for file in files if file.is_file()]
     before = sum(cached_bytes(file) for file in files)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import UserError
-from harness.measure.memory import sizes
+from harness.measure.memory import status_bytes
 from harness.measure.workers.environment import scrubbed_environment
 from harness.measure.workers.messages import Asked, Failed, Message, Progress, Succeeded, Task, read_message
 
@@ -187,7 +187,7 @@ class Worker:
         self._began, self._limit = 0.0, None
         if isinstance(ended, Asked):
             return ended
-        peak = _status_bytes(self.child.pid, "VmHWM")
+        peak = status_bytes(self.child.pid, "VmHWM")
         if not (self._keep and isinstance(self._final, Succeeded)):
             self.close()
         if self._final is not None and self._final.peak is not None:
@@ -196,12 +196,12 @@ class Worker:
         return self._outcome
 
     def held(self) -> int:
-        """Anonymous bytes of the process; 0 once it is gone."""
-        return _status_bytes(self.child.pid, "RssAnon")
+        """Anonymous bytes of the process, or resident ones where the system tells no more; 0 once it is gone."""
+        return status_bytes(self.child.pid, "RssAnon")
 
     def resident(self) -> int:
         """Resident bytes of the process, mapped files included; 0 once it is gone."""
-        return _status_bytes(self.child.pid, "VmRSS")
+        return status_bytes(self.child.pid, "VmRSS")
 
     def take(self, order: Order) -> bool:
         """Give a kept one that did well its next order; then `resume` is due.
@@ -381,13 +381,6 @@ def _check_pin(pin: Sequence[int] | None) -> None:
     usable = os.sched_getaffinity(0)
     if not pin or not usable.issuperset(pin):
         raise UserError(f"cannot pin to processors {list(pin)}", remedy=f"usable here: {sorted(usable)}")
-
-
-def _status_bytes(pid: int, field: str) -> int:
-    """A field of /proc/PID/status in bytes; 0 once the process is gone, and where there is no such file."""
-    with contextlib.suppress(OSError):
-        return sizes(Path(f"/proc/{pid}/status")).get(field, 0)
-    return 0
 
 
 def _kernel_kills() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -231,5 +232,8 @@ def quality_stage(
 
 
 def can_pin(measure: MeasureSpec) -> bool:
-    """Whether timed processes are bound: it is asked for, and there are more processors than their threads need."""
-    return measure.pin and bound_cores() > measure.threads
+    """Whether timed processes are bound to processors.
+
+    It must be asked for, the system must be able to, and there must be more processors than their threads need.
+    """
+    return measure.pin and hasattr(os, "sched_setaffinity") and bound_cores() > measure.threads

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.measure.memory import readable
 from harness.metrics import GROUPS
 from harness.pipeline.plan.fit_stages import with_inputs
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.metrics import Group
     from harness.pipeline.stage import Stage
-    from harness.spec.models import System
+    from harness.spec.models import MeasureSpec, System
 
 PARTS = ("prepare", "fit", "check", "encode", "build", "search", "work", "memory", "quality", "summary")
 
@@ -22,6 +23,11 @@ GROUP_OF_PART: Mapping[str, Group] = {
     "summary": "latency",
 }  # fmt: skip
 """Parts that a spec can leave out, by the group that it names."""
+
+
+def measured_groups(measure: MeasureSpec) -> frozenset[Group]:
+    """What a spec measures; without memory where the system does not tell it."""
+    return measure.groups if readable() else measure.groups - {"memory"}
 
 
 @dataclass(frozen=True)

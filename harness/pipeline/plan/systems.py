@@ -19,7 +19,7 @@ from harness.pipeline.plan.shared_stages import (
     encoder_on,
     encoder_type,
 )
-from harness.pipeline.plan.system_stages import SystemStages
+from harness.pipeline.plan.system_stages import SystemStages, measured_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     def once(stage: Stage) -> Stage:
         return made.setdefault(stage.key, stage)
 
-    measure, encoder = spec.head.measure, system.encoder
+    measure, encoder, groups = spec.head.measure, system.encoder, measured_groups(spec.head.measure)
     prepare = once(collection_stage("prepare", spec.collections[collection]))
     fit = once(fit_stage(spec, encoder, prepare, once))
     check = check_stage(spec, encoder, fit, refuse=measure.invalid_models == "refuse")
@@ -79,18 +79,18 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
         name: measurement
         for name in REGISTRIES.measurements.names()
         for measurement in (REGISTRIES.measurements.get(name)(),)
-        if measurement.group in measure.groups
+        if measurement.group in groups
         and (name in measure.also or measurement.implied(subject))
         and (encoder_type(encoder).encodes() or not measurement.encodes)
     }
     return SystemStages(
         system, collection, prepare, fit, check, encode, build, search, work, memory,
-        latency if "latency" in measure.groups else (), quality, summary,
+        latency if "latency" in groups else (), quality, summary,
         {
             name: tuple(once(stage) for stage in measurement.stages(subject))
             for name, measurement in measurements.items()
         },
-        measure.groups,
+        groups,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.indexes import codec
 from harness.measure.machine.environment import environment, machine_fingerprint
+from harness.measure.memory import UNREADABLE
 from harness.pipeline.plan.fusion_stages import fusion_stages
 from harness.pipeline.plan.pins import moving, used
 from harness.pipeline.plan.shared_stages import encoder_type
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.jsonvalue import JsonTable
+    from harness.metrics import Group
     from harness.pipeline.plan.system_stages import SystemStages
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done
@@ -103,7 +105,7 @@ def write_run(
         if fusion.stages.measures("summary"):
             latencies |= {f"{number}/{name}": array for name, array in fusion.samples().items()}
     records += null_records(run, spec, timed)
-    conditions = conditions_of(systems, done)
+    conditions, not_measured = conditions_of(systems, done), unmeasured(spec, systems)
     notes = [
         *notes_of(conditions),
         *accelerated(systems, done),
@@ -111,8 +113,10 @@ def write_run(
         *_model_warnings(systems, done),
         *extra_notes(systems, done),
         *made_elsewhere(systems),
+        *(f"The memory of indexes, services and builds was not measured: {why}." for why in not_measured.values()),
     ]
     facts = _facts_of_run(run, spec, systems, stages, done)
+    facts["unmeasured"] = not_measured
     facts["systems"] += [described_fusion(stages_of_one, done) for stages_of_one in fusions]
     answering: dict[int, FinishedSystem | FusedSystem] = {**finished, **fused}
     judged = {number: system for number, system in answering.items() if system.stages.measures("quality")}
@@ -226,6 +230,12 @@ def _rules(prepared: Prepared) -> dict[str, str]:
             "loses quality here. Latency, work and memory are of a search of the whole corpus"
         )
     return facts
+
+
+def unmeasured(spec: Spec, systems: Sequence[SystemStages]) -> dict[Group, str]:
+    """Why a group that the spec measures was not measured; the system does not tell it."""
+    asked = "memory" in spec.head.measure.groups
+    return {"memory": UNREADABLE} if asked and not all(stages.measures("memory") for stages in systems) else {}
 
 
 def made_elsewhere(systems: Sequence[SystemStages]) -> list[str]:

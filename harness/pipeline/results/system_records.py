@@ -69,9 +69,11 @@ class SystemRecords:
         yield self._row("index_file_bytes", built.file_bytes, "size of the saved files")
         yield self._row("identifier_bytes", prepared.identifier_bytes, "UTF-8 bytes")
         yield self._row("build_seconds", built.build_seconds, "one build, wall time")
-        yield self._row("build_peak_bytes", built.build_peak_bytes, BUILD_METHOD, n=built.build_peak_readings)
-        method = "VmHWM above the resident size before; pages of the mapped vectors count"
-        yield self._row("build_peak_bytes/resident", built.build_peak_resident, method)
+        if built.build_peak_bytes is not None and built.build_peak_readings is not None:
+            yield self._row("build_peak_bytes", built.build_peak_bytes, BUILD_METHOD, n=built.build_peak_readings)
+        if built.build_peak_resident is not None:
+            method = "VmHWM above the resident size before; pages of the mapped vectors count"
+            yield self._row("build_peak_bytes/resident", built.build_peak_resident, method)
 
     def _resident(self) -> Iterator[Record]:
         memory, method = self.system.memory, RESIDENT_METHOD

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from harness.indexes.base import Work
-from harness.measure.machine.conditions import ProcessConditions
+from harness.measure.machine.conditions import Conditions, ProcessConditions
 from harness.pipeline.steps.encode import QUERY_FLOPS
 from harness.pipeline.steps.observed_result import ObservedResult
 from harness.pipeline.steps.per_query import intervals, write_per_query
@@ -38,10 +38,10 @@ class Built(ObservedResult):
 
     Attributes:
         build_seconds: Wall time of building alone.
-        build_peak_bytes: Highest anonymous memory above that before; at least 0.
-        build_peak_readings: How often it was read.
+        build_peak_bytes: Highest anonymous memory above that before; at least 0. None where it cannot be read.
+        build_peak_readings: How often it was read; None as above.
         build_peak_resident: Peak of the resident size (VmHWM) above the resident size before; at least 0. It also
-            counts pages of the mapped vectors.
+            counts pages of the mapped vectors. None as above.
         memory: Bytes by component, as the engine counts them.
         file_bytes: Bytes of all saved files.
         numbers_bits: Entropy of the document numbers of sparse vectors, if a term's documents can be any of that many.
@@ -49,9 +49,9 @@ class Built(ObservedResult):
     """
 
     build_seconds: float
-    build_peak_bytes: int
-    build_peak_readings: int
-    build_peak_resident: int
+    build_peak_bytes: int | None
+    build_peak_readings: int | None
+    build_peak_resident: int | None
     memory: dict[str, int]
     file_bytes: int
     numbers_bits: float | None = None
@@ -95,31 +95,32 @@ def build(*, out: str, type: str, params: JsonTable, vectors: str, report: Progr
     Kernels are compiled and libraries imported on a tiny index first, so that neither time nor memory of that counts.
     """
     from harness.indexes import create
-    from harness.measure.anonymous_peak import AnonymousPeak
+    from harness.measure.anonymous_peak import risen
     from harness.measure.machine.conditions import observe
-    from harness.measure.memory import peak, reset_peak, resident
 
     info = vectors_info(Path(vectors) / "documents")
     report(0, 1, "warming up")
     warm(type, params, info.kind)
     index, rows = create(type, **params), load_vectors(Path(vectors) / "documents")
     report(0, 1, f"building over {info.rows} documents")
-    with AnonymousPeak() as watch:
-        resettable, before = reset_peak(), resident()
-        resident_before = before.rss if resettable else peak()
+    conditions, seconds = Conditions(), 0.0
+
+    def timed() -> None:
+        nonlocal conditions, seconds
         with observe() as conditions:
             started = time.perf_counter()
             index.build(rows)
             seconds = time.perf_counter() - started
-        readings, resident_peak = watch.read(), peak()
+
+    memory = risen(timed)
     index.save(Path(out))
     report(1, 1, "built")
     return Built(
         ProcessConditions(**asdict(conditions), disturbance=conditions.disturbance(), violation=""),
         build_seconds=seconds,
-        build_peak_bytes=max(readings.highest - before.anonymous, 0),
-        build_peak_readings=readings.count,
-        build_peak_resident=max(resident_peak - resident_before, 0),
+        build_peak_bytes=None if memory is None else memory.anonymous,
+        build_peak_readings=None if memory is None else memory.readings,
+        build_peak_resident=None if memory is None else memory.resident,
         memory={name: int(size) for name, size in index.memory().items()},
         file_bytes=sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file()),
         numbers_bits=_numbers_bits(Path(vectors) / "documents") if info.kind == "sparse" else None,
