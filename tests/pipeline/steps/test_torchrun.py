@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 from pair_tables import written
 
@@ -22,19 +23,27 @@ PAIRS = [
 TRAINING = {"steps": 6, "pairs_per_step": 5, "negatives": 1, "learning_rate": 0.01, "lora_rank": 4}
 
 
-def trained(folder, model, type, processes, pairs=PAIRS, layout=None, **training):
-    written(folder / "pairs", pairs)
-    (folder / "out").mkdir()
+def trained(folder, model, type, processes, pairs=PAIRS, layout=None, watch=None, **training):
+    """Vectors of some words, what `fit` gave, and what it reported; `watch` is called with each step that is done."""
+    if not (folder / "pairs").exists():
+        written(folder / "pairs", pairs)
+    (folder / "out").mkdir(exist_ok=True)
     params = {"backbone": {"model": str(model)}, "training": {**TRAINING, **training}, "processes": processes}
     params |= {"term_bias": 0.5} if type == "laconic" and layout is None else layout or {}
     told = []
+
+    def report(*now):
+        told.append(now)
+        if watch is not None:
+            watch(now[0])
+
     result = fit(
         out=str(folder / "out"),
         type=type,
         params=params,
         seed=1,
         threads=1,
-        report=lambda *now: told.append(now),
+        report=report,
         pairs=str(folder / "pairs"),
         checkpoints=str(folder / "checkpoints"),
     )
@@ -93,6 +102,31 @@ def test_weights_in_parts_or_in_halves_train_the_model_of_one_process(llama_fold
     assert distance(together, alone) < close
     assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=close)
     assert facts.curve[0]["loss"] != facts.curve[1]["loss"]
+
+
+@pytest.mark.skipif(not EVERY, reason="starts ten processes; nox -s scale sets LACONIC_LAYOUTS=all")
+def test_a_training_in_parts_goes_on_where_one_of_its_processes_was_killed(llama_folder, tmp_path):
+    """The second process, which holds its part of the weights alone, gets SIGKILL."""
+    given = {"steps": 40, "learning_rate": 1e-4, "checkpoint_every": 2}
+    alone, facts, _ = trained(tmp_path / "one", llama_folder, "dense-twin", 1, **given)
+
+    def kill(step):
+        if step == 3:
+            (torch_run,) = [
+                child for child in psutil.Process().children() if "torch.distributed.run" in child.cmdline()
+            ]
+            max(torch_run.children(), key=lambda worker: int(worker.environ()["RANK"])).kill()
+
+    sharded = {"layout": {"sharded": True}, **given}
+    with pytest.raises(RuntimeError, match="torchrun ended with exit status"):
+        trained(tmp_path / "two", llama_folder, "dense-twin", 2, watch=kill, **sharded)
+    resumed, others, reported = trained(tmp_path / "two", llama_folder, "dense-twin", 2, **sharded)
+    steps = [now[0] for now in reported]
+    assert steps == list(range(steps[0], 41))
+    assert steps[0] >= 3
+    assert distance(resumed, alone) < 1e-6
+    assert [row["step"] for row in others.curve] == list(range(1, 41))
+    assert [row["loss"] for row in others.curve] == pytest.approx([row["loss"] for row in facts.curve], rel=1e-6)
 
 
 def test_two_machines_train_the_model_of_one(llama_folder, tmp_path, monkeypatch):
