@@ -194,3 +194,15 @@ def test_models_in_wheels_state_the_licences_that_are_listed(wheel, file, patter
     with path.open("rb") as opened:
         stated = re.search(pattern, opened.read(1 << 20), re.DOTALL)
     assert stated[1].decode().lower() == models()[wheel][0].lower()
+
+
+def test_the_image_copies_what_is_there_and_runs_as_an_ordinary_user_who_writes_to_one_folder():
+    lines = (ROOT / "Containerfile").read_text().replace("\\\n", " ").splitlines()
+    steps = [line.split(None, 1) for line in lines if line and not line.startswith("#")]
+    sources = [source for name, rest in steps if name == "COPY" for source in rest.split()[:-1]]
+    assert sources
+    assert all((ROOT / source).exists() for source in sources)
+    last = dict(steps)  # of a repeated instruction the last one, which the container keeps
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"])
+    assert last["WORKDIR"] == last["VOLUME"] == "/data"
+    assert all(setting.partition("=")[2].startswith("/data") for setting in last["ENV"].split())
