@@ -118,7 +118,7 @@ class Laconic(LlamaEncoderType):
             terms = _terms(model, passages, params)
         else:
             facts["adapter"], tensors = adapter_files.add(model, params.adapter, "sparse", params)
-            factors, terms = adapter_files.joined([tensors]), trained(tensors)
+            factors, terms = adapter_files.joined([tensors]), trained(tensors, table=params.learns_table)
         phases = [phase for phase in (params.training, params.finetuning) if phase is not None]
         if params.learns_table or any(phase.regularise_idf for phase in phases):
             terms.count(model, passages, table=params.learns_table)

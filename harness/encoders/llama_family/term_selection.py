@@ -80,21 +80,22 @@ class Terms:
         return by_name
 
 
-def trained(tensors: Mapping[str, torch.Tensor]) -> Terms:
+def trained(tensors: Mapping[str, torch.Tensor], *, table: bool) -> Terms:
     """The terms of an adapter, to train on.
 
     Args:
         tensors: ``terms.scale``, ``terms.bias`` and ``terms.table`` of the whole vocabulary, as far as there are any.
+        table: Whether queries are looked up in a table that is learnt; else the adapter's is left out.
     """
-    scale, bias, table = (tensors.get(f"terms.{name}") for name in ("scale", "bias", "table"))
+    scale, bias, weights = (tensors.get(f"terms.{name}") for name in ("scale", "bias", "table"))
     rows = None if scale is None else scale.nonzero().squeeze(1)
     if rows is not None:
-        scale, bias, table = (None if each is None else each[rows] for each in (scale, bias, table))
+        scale, bias, weights = (None if each is None else each[rows] for each in (scale, bias, weights))
     return Terms(
         rows,
         None if bias is None else torch.nn.Parameter(bias.clone()),
         None if scale is None else torch.nn.Parameter(scale.log()),
-        table=None if table is None else torch.nn.Parameter(table.clamp(min=1e-3).log()),
+        table=None if weights is None or not table else torch.nn.Parameter(weights.clamp(min=1e-3).log()),
     )
 
 

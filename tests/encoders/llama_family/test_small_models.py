@@ -10,7 +10,7 @@ import torch
 from harness.collections.base import Pair
 from harness.encoders.dense_twin import DenseTwin, DenseTwinParams
 from harness.encoders.laconic import Laconic, LaconicParams
-from harness.encoders.llama_family import adapter_files
+from harness.encoders.llama_family import adapter_files, term_selection
 from harness.encoders.llama_family.term_selection import spread, weighted
 from harness.errors import UserError
 
@@ -80,6 +80,19 @@ def test_training_goes_on_from_an_adapter_and_its_own_holds_both(llama_folder, t
     np.testing.assert_allclose(dense(both.load(tmp_path / "both").encode_documents(texts)), after, atol=1e-5)
     further("whole", lora_rank=0)  # its weights are no product of low rank
     assert not (tmp_path / "whole" / "adapter").exists()
+
+
+def test_the_terms_of_an_adapter_are_trained_on():
+    scale, bias, table = torch.tensor([0.0, 2.0, 0.5, 0.0]), torch.tensor([0.0, -1.0, -3.0, 0.0]), torch.rand(4) + 0.1
+    tensors = {"terms.scale": scale, "terms.bias": bias, "terms.table": table}
+    terms = term_selection.trained(tensors, table=True)
+    assert terms.rows.tolist() == [1, 2]
+    for name, value in terms.tensors(4).items():
+        torch.testing.assert_close(value, tensors[f"terms.{name}"] * (scale > 0))
+    # A model that reads its queries has no use for a table, and training must not look them up.
+    assert term_selection.trained(tensors, table=False).table is None
+    plain = term_selection.trained({"terms.bias": bias}, table=False)
+    assert plain.rows is None and plain.log_scale is None and torch.equal(plain.bias, bias)
 
 
 def test_an_adapter_has_its_terms_already():
