@@ -11,7 +11,7 @@ from reports.figures import names
 from reports.figures.scales import row_names, size_of, text_width
 from reports.figures.series import colour, dashes, hatch, ink, marker, paper
 from reports.figures.style import house_style
-from reports.figures.texts import shortened
+from reports.figures.texts import briefly, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,8 @@ PANEL = 2.2
 """Inches that a panel needs beside others."""
 KEY_TEXT = 60
 """Characters of a legend's text."""
+TALL = 12
+"""Lines of a legend; one that would have more takes shorter names and more columns."""
 
 
 @dataclass(frozen=True)
@@ -197,10 +199,19 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], keys: Sequence[Key], width
     size = size_of("legend.fontsize")
     handles, texts = _handles(keys)
     room, handle, gap = width * 72 * 0.97 - 4, 2.4 * size, 1.2 * size
-    while max(text_width(text, size) for text in texts) + handle > room:
-        longest = max(texts, key=lambda text: text_width(text, size))
-        texts = [shortened(text, len(longest) - 1) if text == longest else text for text in texts]
-    columns = next(n for n in range(len(texts), 0, -1) if n == 1 or _legend_width(texts, n, size, handle, gap) <= room)
+
+    def most(texts: Sequence[str]) -> int:
+        fitting = (n for n in range(len(texts), 1, -1) if _legend_width(texts, n, size, handle, gap) <= room)
+        return next(fitting, 1)
+
+    texts = [_cut(text, room - handle, size) for text in texts]
+    columns = most(texts)
+    if len(texts) > TALL * columns:
+        short = briefly(texts)
+        if most(short) < 2:
+            short = [_cut(text, (room - gap) / 2 - handle, size) for text in short]
+        if len(set(short)) == len(set(texts)):
+            texts, columns = short, most(short)
     legend = figure.legend(
         handles, texts, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=columns, borderpad=0.2, borderaxespad=0.0,
         labelspacing=0.35, handlelength=2.0, handletextpad=0.4, columnspacing=1.2,
@@ -212,6 +223,13 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], keys: Sequence[Key], width
     figure.set_size_inches(wide, high + extra)
     for ax, box in zip(axes, boxes, strict=True):
         _put(ax, (box.x0 * wide, box.y0 * high + extra, box.width * wide, box.height * high))
+
+
+def _cut(text: str, room: float, size: float) -> str:
+    """The text, or as much of it as this number of points has room for."""
+    while text_width(text, size) > room and len(text) > 1:
+        text = shortened(text, len(text) - 1)
+    return text
 
 
 def _legend_width(texts: Sequence[str], columns: int, size: float, handle: float, gap: float) -> float:

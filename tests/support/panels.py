@@ -117,9 +117,9 @@ def nights(*, small=False):
 
 
 PANELS = {
-    "trade-off": trade_off(), "trade-off of many": trade_off(20), "recall-speed": recall_speed(),
-    "components": components(), "components of many": components(20), "latency-share": shares(),
-    "latency-share of many": shares(20), "latency-spread": ridges(),
+    "trade-off": trade_off(), "trade-off of many": trade_off(30), "recall-speed": recall_speed(),
+    "components": components(), "components of many": components(30), "latency-share": shares(),
+    "latency-share of many": shares(30), "latency-spread": ridges(),
     "memory-claim": curve(0.71, [("a against b", 768, 90)]),
     "differences": differences(), "growth": growth(), "training": training(), "nights": nights(),
     "small nights": nights(small=True),

@@ -1,17 +1,19 @@
 """What every figure does at the widths of papers and of the page: nothing covers a text, and none leaves the canvas."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from panels import PANELS, components, ridges, trade_off
+from panels import PANELS, components, ridges, row, trade_off
 
 from harness.errors import UserError
 from reports.figures.base import Sheet
 from reports.figures.canvas import compose, inches, panel_figure, sheet_figure
 from reports.figures.style import house_style
+from reports.figures.trade_off import Point
 
 SHEETS = {
     **{name: [panel] for name, panel in PANELS.items()},
@@ -64,6 +66,22 @@ def test_panels_of_one_sheet_share_a_legend_and_have_letters():
     assert [ax.get_title("left") for ax in figure.axes] == ["(a)", "(b)", "(c)", "(d)"]
     (legend,) = figure.legends
     assert len(legend.get_texts()) == 8
+
+
+@pytest.mark.parametrize(("width", "columns"), [(3.3, 2), (6.9, 3)])
+def test_a_legend_of_thirty_systems_has_shorter_names_in_several_columns(width, columns):
+    (legend,) = sheet_figure(Sheet("trade-off", [PANELS["trade-off of many"]]), width).legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert legend._ncols == columns
+    assert len(set(texts)) == 30 and texts[0].startswith("dense-encoder-0 64")
+
+
+def test_names_that_differ_only_at_their_ends_stay_whole():
+    points = [Point(n, f"{'the same long name ' * 2}{n:02}", row("s", "index_bytes", n + 1), row("s", "ndcg@10", 0.5))
+              for n in range(30)]  # fmt: skip
+    panel = replace(PANELS["trade-off"], points=points)
+    (legend,) = sheet_figure(Sheet("trade-off", [panel]), 3.3).legends
+    assert [text.get_text() for text in legend.get_texts()] == [point.system for point in points]
 
 
 def test_a_figure_goes_into_axes_of_the_caller():

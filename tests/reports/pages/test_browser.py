@@ -1,5 +1,9 @@
 """The page in a real browser: phone to wide screen, light, dark and print, and as axe-core sees it."""
 
+import shutil
+import subprocess
+from importlib.resources import files
+
 import pytest
 from in_browser import needs_browser, opened, violations
 from suite_runs import write_suite_run
@@ -47,3 +51,27 @@ def test_page_of_a_suite(tmp_path):
         page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert violations(page) == []
+
+
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="pdftotext is missing")
+def test_the_head_of_a_table_is_printed_with_its_first_rows(tmp_path):
+    """Tables that begin near the foot of a page, each a little lower than the one before."""
+    rows = "".join(f"<tr><th scope='row'>row{{0}}x{place}</th></tr>" for place in range(4))
+    table = (
+        "<div style='break-before:page; height:{1}px'></div><h3>title{0}</h3><div class='scroll'><table>"
+        f"<caption>caption{{0}}</caption><thead><tr><th>head{{0}}</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+    tables = "".join(table.format(place, down) for place, down in enumerate(range(840, 960, 12)))
+    path = tmp_path / "page.html"
+    style = files("reports").joinpath("templates/page.css").read_text()
+    path.write_text(f"<!doctype html><title>t</title><style>{style}</style><main>{tables}</main>")
+    with opened(path) as page:
+        page.pdf(path=tmp_path / "page.pdf")
+    text = subprocess.run(["pdftotext", tmp_path / "page.pdf", "-"], capture_output=True, text=True, check=True).stdout
+    sheets = list(enumerate(text.split("\f")))
+    pages = {word: number for number, sheet in sheets[::-1] for word in sheet.split()}  # a head is repeated further on
+    for place in range(10):
+        parts = [*(f"{part}{place}" for part in ("title", "caption", "head")), f"row{place}x0", f"row{place}x1"]
+        assert len({pages[part] for part in parts}) == 1, place
