@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -59,6 +60,7 @@ def drawn_here(panels: Sequence[Panel]) -> list[str]:
 
 def main(given: str, made: str) -> None:
     """Draw the panels of one file, and write the drawings to another; both are JSON."""
+    gc.disable()  # this process ends when it has drawn
     panels = cast("list[Panel]", panel_from_json(json.loads(Path(given).read_bytes())))
     Path(made).write_text(json.dumps(drawn_here(panels)), encoding="ascii")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
@@ -192,6 +193,7 @@ def _relative(path: str) -> tuple[float, float, str]:
     return x, y, "".join(steps)
 
 
+@lru_cache(maxsize=4096)
 def _word(count: int) -> str:
     """A number of tenths in a path, with the separator that it needs."""
     text = _tenths(count).replace("-0.", "-.")
@@ -208,6 +210,7 @@ def _short(value: float) -> str:
     return _tenths(round(value * 10))
 
 
+@lru_cache(maxsize=16_384)
 def _tenths(count: int) -> str:
     """A number of tenths as short text."""
     return f"{count / 10:.1f}".removesuffix(".0")
