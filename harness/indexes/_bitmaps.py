@@ -17,6 +17,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from harness.compiled import compiled
+from harness.indexes._bits import load_bits, ones
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,35 +59,6 @@ def kernel_for(machine: str, features: str) -> Kernel:
 
 KERNEL = kernel_for(platform.machine(), cpu_target.target_context.codegen().magic_tuple()[2])
 """The kernel of this processor, or of the one that NUMBA_CPU_NAME and NUMBA_CPU_FEATURES describe."""
-
-
-@intrinsic
-def load_bits(typing: TypingContext, array: types.Type, bit: types.Type) -> Intrinsic:
-    """64 bits of a byte array from the byte that holds `bit`, as uint64; the array ends in 7 spare bytes."""
-
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
-    ) -> ir.Value:
-        from numba.core import cgutils
-
-        view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
-        place = builder.lshr(arguments[1], ir.Constant(WORD, 3))
-        pointer = builder.bitcast(builder.gep(view.data, [place]), WORD.as_pointer())
-        return builder.load(pointer, align=1)
-
-    return types.uint64(array, types.uint64), generate
-
-
-@intrinsic
-def ones(typing: TypingContext, word: types.Type) -> Intrinsic:
-    """How many bits of a uint64 are set."""
-
-    def generate(
-        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
-    ) -> ir.Value:
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
 
 
 @intrinsic

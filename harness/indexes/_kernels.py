@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from harness.compiled import compiled
-from harness.indexes._bitmaps import KERNEL, add_bits, add_expanded, add_shuffled, load_bits
+from harness.indexes._bitmaps import KERNEL, add_bits, add_expanded, add_shuffled
+from harness.indexes._bits import first_one, load_bits
+from harness.indexes._lists import locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     """Queries as CSR arrays, segment, room for scores, first document, keys of each query, and how many it holds."""
 
 TIDY, UNTIDY, NOT_FINITE, NEGATIVE, OUTSIDE = range(5)
+LONG = 64
+"""Entries from which on a rare term's list is worth a table of all products."""
 GROUP = 64
 """Documents in a group: the group's highest score decides whether each of them is looked at."""
 
@@ -52,20 +56,6 @@ def inspect(indptr, indices, data, width):  # type: ignore[no-untyped-def]
                 state = UNTIDY
             before = column
     return state
-
-
-@compiled
-def place_of(term, present, ranks):  # type: ignore[no-untyped-def]
-    """The term's place among those that occur, -1 where it does not."""
-    word, bit = np.uint64(present[term >> 6]), np.uint64(term & 63)
-    if not (word >> bit) & np.uint64(1):
-        return -1
-    below = word & ((np.uint64(1) << bit) - np.uint64(1))
-    rank = np.int64(ranks[term >> 6])
-    while below:
-        below &= below - np.uint64(1)
-        rank += 1
-    return rank
 
 
 @compiled
@@ -177,6 +167,15 @@ def ranked_each(keys, held, ids, scores):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def impact_of(impacts, entry, bits):  # type: ignore[no-untyped-def]
+    """The impact of an entry as float32."""
+    if bits == 4:
+        pair = np.int64(impacts[entry >> np.uint64(1)])
+        return np.float32((pair >> (np.int64(entry & np.uint64(1)) << 2)) & 15)
+    return np.float32(impacts[entry])
+
+
+@compiled
 def contribution(impacts, entry, factor, table, bits):  # type: ignore[no-untyped-def]
     """What an entry adds: from the table of all products where impacts are of 4 or 8 bits, else by multiplying."""
     if bits == 8:
@@ -185,6 +184,49 @@ def contribution(impacts, entry, factor, table, bits):  # type: ignore[no-untype
         pair = np.int64(impacts[entry >> np.uint64(1)])
         return table[(pair >> (np.int64(entry & np.uint64(1)) << 2)) & 15]
     return factor * np.float32(impacts[entry])
+
+
+@compiled
+def add_rare(gaps, impacts, entry, count, width, bit, high, factor, table, bits, scores):  # type: ignore[no-untyped-def]
+    """Add what the list of a rare term contributes, by a `table` of products if it has `LONG` entries or more.
+
+    A document is the number of bits read of the high parts, shifted by `width`, less the complements read. Eight ones
+    are taken from any 57 bits of the high parts that have as many.
+    """
+    one, two, seven, eight = np.uint64(1), np.uint64(2), np.uint64(7), np.uint64(8)
+    mask = (one << width) - one
+    total, groups = mask, count >= LONG
+    while count:
+        word = load_bits(gaps, high) >> (high & seven)
+        if groups and count >= eight:
+            left = word
+            for _ in range(7):
+                left &= left - one
+            if left:
+                number = np.uint64(0)
+                for _ in range(2):
+                    read = load_bits(gaps, bit) >> (bit & seven)
+                    for _ in range(4):
+                        total -= read & mask
+                        read >>= width
+                        number = first_one(word)
+                        word &= word - one
+                        scores[(number << width) + total] += contribution(impacts, entry, factor, table, bits)
+                        entry += one
+                    bit += width << two
+                number += one
+                total, high, count = total + (number << width), high + number, count - eight
+                continue
+        while word == 0:
+            room = np.uint64(64) - (high & seven)
+            high, total = high + room, total + (room << width)
+            word = load_bits(gaps, high) >> (high & seven)
+        number = first_one(word)
+        total -= (load_bits(gaps, bit) >> (bit & seven)) & mask
+        scores[(number << width) + total] += factor * impact_of(impacts, entry, bits)
+        number += one
+        total, high = total + (number << width), high + number
+        bit, entry, count = bit + width, entry + one, count - one
 
 
 def _searcher(bits: int, kernel: Kernel) -> Search:
@@ -207,8 +249,7 @@ def _searcher(bits: int, kernel: Kernel) -> Search:
         are in any 64 bits that begin at the first one's byte: one load reads them all. `scores` is as long as a whole
         number of groups.
         """
-        present, ranks, starts, offsets = segment.present, segment.ranks, segment.starts, segment.offsets
-        widths, scales, gaps, impacts = segment.widths, segment.scales, segment.gaps, segment.impacts
+        gaps, impacts = segment.gaps, segment.impacts
         one, two, three, four, seven = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(7)
         table, as_bits, highest = (
             np.empty(256, np.float32),
@@ -218,22 +259,21 @@ def _searcher(bits: int, kernel: Kernel) -> Search:
         for query in range(len(held)):
             begin, end = indptr[query], indptr[query + 1]
             words, entries = np.empty(end - begin, np.uint64), np.empty(end - begin, np.uint64)
-            factors, bitmaps = np.empty(end - begin, np.float32), 0
-            for place in range(begin, end):
-                term = place_of(columns[place], present, ranks)
-                if term < 0:
-                    continue
-                entry, count = np.uint64(starts[term]), np.uint64(starts[term + 1] - starts[term])
-                factor = weights[place] * np.uint32(np.uint32(scales[term]) << np.uint32(16)).view(np.float32)
-                width = np.uint64(widths[term])
-                if bits == 8 and width == 0:
-                    words[bitmaps], entries[bitmaps], factors[bitmaps] = np.uint64(offsets[term]), entry, factor
-                    bitmaps += 1
-                    continue
-                if bits <= 8:
+            factors, list_factors = np.empty(end - begin, np.float32), np.empty(end - begin, np.float32)
+            lists = np.empty((end - begin, 5), np.uint64)
+            listed, bitmaps = locate(
+                columns, weights, begin, end, segment, bits, lists, list_factors, words, entries, factors
+            )
+            for place in range(listed):
+                entry, count, width, bit, high = lists[place]
+                factor = list_factors[place]
+                if bits <= 8 and (high == 0 or count >= LONG):
                     for impact in range(1 << bits):
                         table[impact] = factor * np.float32(impact)
-                mask, bit, document = (one << width) - one, np.uint64(offsets[term]) << three, np.uint64(0) - one
+                if high:
+                    add_rare(gaps, impacts, entry, count, width, bit, high, factor, table, bits, scores)
+                    continue
+                mask, document = (one << width) - one, np.uint64(0) - one
                 quads = count >> two if width <= np.uint64(14) else np.uint64(0)
                 for _ in range(quads):
                     read = load_bits(gaps, bit) >> (bit & seven)

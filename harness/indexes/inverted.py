@@ -30,16 +30,20 @@ if TYPE_CHECKING:
     from harness.indexes._segment import Segment
     from harness.vectors import Vectors
 
-ENGINE, VERSION = "inverted", 5
+ENGINE, VERSION = "inverted", 6
 SEGMENT = 1 << 16
 LABELS = {
     "gaps": "document numbers",
     "impacts": "impacts",
     "present": "terms",
     "ranks": "terms",
+    "often": "terms",
+    "often_ranks": "terms",
     "starts": "offsets",
     "offsets": "offsets",
     "widths": "offsets",
+    "heads": "offsets",
+    "facts": "terms",
     "scales": "scales",
 }
 

@@ -53,6 +53,10 @@ def main():
     bits = subset_bits(np.bincount(documents.indices, minlength=documents.shape[1]), documents.shape[0])
     least_bytes = bits / 8 / documents.nnz + 1
     print(f"at least {least_bytes:.3f} bytes/posting: {bits / documents.nnz:.2f} bits a document number, 8 an impact\n")
+    parts = create("inverted")
+    parts.build(documents)
+    sizes = {name: size / documents.nnz for name, size in parts.memory().items()}
+    print("bytes/posting: " + ", ".join(f"{name} {size:.3f}" for name, size in sizes.items()) + "\n")
     print("| bitmap from 1 document in | bytes/posting | over the least | ms a query |\n|---|---|---|---|")
     indexes = {}
     for common in (NEVER, 3, 4, 6, 8, 12, 16):

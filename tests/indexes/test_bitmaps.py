@@ -14,10 +14,13 @@ import numpy as np
 from scipy import sparse
 from harness.indexes import _kernels, create
 
-rows = sparse.random(300, 20, 0.4, "csr", np.float32, rng=np.random.default_rng(4))
+rng = np.random.default_rng(4)
+parts = [sparse.random(20_000, terms, share, "csr", np.float32, rng=rng) for terms, share in ((6, 0.4), (40, 0.0035))]
+rows = sparse.hstack(parts, format="csr")
 index = create("inverted")
 index.build(rows)
 assert (index.segments[0].widths == 0).any()
+assert index.segments[0].heads.any()  # rare terms
 ids, scores = index.search(rows[:5], 30)
 print(_kernels.KERNEL, ids.tolist(), scores.view(np.int32).tolist())
 """

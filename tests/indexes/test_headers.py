@@ -12,7 +12,7 @@ from harness.indexes.files import Header, map_array, save_array, seal, unseal, u
 
 ROWS = np.eye(6, dtype=np.float32)
 ENGINES = {
-    "inverted": ({}, 5),
+    "inverted": ({}, 6),
     "scipy": ({}, 1),
     "faiss": ({"factory": "Flat"}, 1),
     "two-phase": ({}, 1),
