@@ -38,7 +38,7 @@ def read_pairs(path: Path, count: int):
 
 
 def settings(asked, **more):
-    from harness.training import TrainingParams
+    from harness.training.params import TrainingParams
 
     return TrainingParams(
         steps=asked["steps"],

@@ -25,7 +25,7 @@ RANK = 8
 
 
 def params(texts, more):
-    from harness.training import TrainingParams
+    from harness.training.params import TrainingParams
 
     pairs, length = texts
     given = {"steps": 2, "lora_rank": RANK, "pairs_per_step": pairs, "query_length": length, "document_length": length}

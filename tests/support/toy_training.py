@@ -4,10 +4,10 @@ import random
 
 import torch
 
-from harness.training import TrainingParams
 from harness.training.loop import train
 from harness.training.max_head import max_logits
 from harness.training.objectives import Batch, DenseObjective, SparseObjective
+from harness.training.params import TrainingParams
 
 LENGTHS = [4, 1, 6, 6]
 

@@ -9,10 +9,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
 from harness.encoders.backbones.llama import Llama, Shape
-from harness.training import TrainingParams
 from harness.training.flops import counter
 from harness.training.loop import train
 from harness.training.objectives import Batch, DenseObjective
+from harness.training.params import TrainingParams
 
 CONFIG = {
     "model_type": "llama", "vocab_size": 64, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3,

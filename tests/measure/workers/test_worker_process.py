@@ -235,6 +235,16 @@ def test_a_kept_worker_ends_when_it_is_closed(functions):
     assert _state(pid) == "Z"
 
 
+def test_scipy_does_not_bring_the_translator_of_fortran_which_is_there_where_it_is_asked_for():
+    code = (
+        "from harness.measure.workers import worker_child; worker_child._spare_fortran();"
+        "import sys, numpy, scipy.sparse;"
+        "print('numpy.f2py' in sys.modules, numpy.f2py.get_include().endswith('src'), 'numpy.f2py' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "True", "True"]
+
+
 def test_only_allowed_modules_run():
     with pytest.raises(ValueError, match="may not be run"):
         run_isolated("os:system", {})
