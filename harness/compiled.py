@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -22,10 +23,13 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """The function compiled at its first call, without the interpreter's lock.
 
     Later processes find the result on disk: beside the package, in the user's folder for caches, or in the folder that
-    ``NUMBA_CACHE_DIR`` names. Where numba finds none of them (a read-only installation, a user without a home) it is a
-    folder of the user's own among the temporary files. Where there is no place at all each process compiles again.
+    ``NUMBA_CACHE_DIR`` names. For a user without a home, and where numba finds none of them (a read-only installation),
+    it is a folder of the user's own among the temporary files. Where there is no place each process compiles again.
     """
     kernel: Callable[P, R]
+    if not config.CACHE_DIR and not _has_home():
+        with contextlib.suppress(OSError):
+            config.CACHE_DIR = _temporary()
     try:
         kernel = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba found no place for its files
@@ -35,6 +39,11 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         except (RuntimeError, OSError):
             kernel = njit(nogil=True)(function)
     return kernel
+
+
+def _has_home() -> bool:
+    """Whether the user has a folder for caches; numba would take ``~`` of the current folder for one."""
+    return Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~")).is_absolute()  # noqa: PTH111
 
 
 def _temporary() -> str:

@@ -37,11 +37,14 @@ def test_an_index_searches_with_and_without_a_cache(tmp_path, nowhere):
 
 
 WITHOUT_HOME = """
-import os
+import os, pwd, sys
+KINDS = tuple(sys.argv[1:])
+if len(KINDS) > 1:
+    pwd.getpwuid = {}.__getitem__  # the user has no name
 from numba.core import caching
-# As for a user without a home in a read-only installation: numba looks only where it is told to.
+# As in a read-only installation: numba does not look beside the package.
 places = caching.CacheImpl._locator_classes
-caching.CacheImpl._locator_classes = [place for place in places if "UserProvided" in place.__name__]
+caching.CacheImpl._locator_classes = [place for place in places if any(kind in place.__name__ for kind in KINDS)]
 from harness.compiled import compiled
 
 @compiled
@@ -59,9 +62,11 @@ def without_home(tmp_path):
     file.write_text(WITHOUT_HOME)
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
 
-    def run():
-        place = {**environment, "TMPDIR": str(tmp_path), "HOME": "/nonexistent"}
-        done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, env=place)
+    def run(home="/nonexistent", kinds=("UserProvided",)):
+        place = {**environment, "TMPDIR": str(tmp_path), "HOME": home}
+        place = {name: value for name, value in place.items() if value is not None}
+        command = [sys.executable, str(file), *kinds]
+        done = subprocess.run(command, capture_output=True, text=True, env=place, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -73,6 +78,14 @@ def test_without_any_place_of_its_own_a_temporary_folder_is_used(tmp_path, witho
     folder = tmp_path / f"laconic-bench-{os.getuid()}"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert without_home() == "42 True False"
+
+
+def test_nothing_is_stored_in_the_current_folder_for_a_user_without_a_name(tmp_path, without_home):
+    kinds = ("UserProvided", "UserWide")
+    assert without_home(home=None, kinds=kinds) == "42 False True"
+    assert without_home(home=None, kinds=kinds) == "42 True False"
+    assert (tmp_path / f"laconic-bench-{os.getuid()}").is_dir()
+    assert not (tmp_path / "~").exists()
 
 
 @pytest.mark.parametrize("what", ["open to others", "a link"])
