@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -25,20 +27,46 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     Later processes find the result on disk: beside the package, in the user's folder for caches, or in the folder that
     ``NUMBA_CACHE_DIR`` names. For a user without a home, and where numba finds none of them (a read-only installation),
     it is a folder of the user's own among the temporary files. Where there is no place each process compiles again.
+    What is found counts as old as soon as any module of the function's package with compiled loops has another text,
+    because loops of one module call those of others.
     """
     kernel: Callable[P, R]
     if not config.CACHE_DIR and not _has_home():
         with contextlib.suppress(OSError):
             config.CACHE_DIR = _temporary()
     try:
-        kernel = njit(cache=True, nogil=True)(function)
+        kernel = _stored(function)
     except RuntimeError:  # numba found no place for its files
         try:
             config.CACHE_DIR = config.CACHE_DIR or _temporary()
-            kernel = njit(cache=True, nogil=True)(function)
+            kernel = _stored(function)
         except (RuntimeError, OSError):
             kernel = njit(nogil=True)(function)
     return kernel
+
+
+def _stored(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile with a cache on disk.
+
+    Raises:
+        RuntimeError: Numba found no place for it.
+    """
+    dispatcher = njit(cache=True, nogil=True)(function)
+    # Numba itself looks at the time of the function's own file alone, and has no other way to say this.
+    dispatcher._cache._cache_file._source_stamp = _texts(Path(function.__code__.co_filename).parent)
+    kernel: Callable[P, R] = dispatcher
+    return kernel
+
+
+@lru_cache
+def _texts(package: Path) -> str:
+    """A digest of all modules in a folder that have compiled loops or call numba."""
+    digest = hashlib.sha256()
+    for module in sorted(package.glob("*.py")):
+        text = module.read_bytes()
+        if b"harness.compiled" in text or b"numba" in text:
+            digest.update(hashlib.sha256(text).digest())
+    return digest.hexdigest()
 
 
 def _has_home() -> bool:

@@ -99,3 +99,28 @@ def test_what_others_may_have_put_there_is_not_run(tmp_path, without_home, what)
         folder.chmod(0o777)
     assert without_home() == "42 False True"
     assert list(folder.iterdir()) == []
+
+
+def test_a_loop_is_compiled_again_when_one_that_it_calls_has_changed(tmp_path):
+    package = tmp_path / "loops"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "outer.py").write_text(
+        "from harness.compiled import compiled\nfrom loops.inner import step\n"
+        "@compiled\ndef twice(value):\n    return step(step(value))\n"
+    )
+
+    def printed(step):
+        (package / "inner.py").write_text(
+            f"from harness.compiled import compiled\n@compiled\ndef step(value):\n    return value {step}\n"
+        )
+        code = "from loops.outer import twice; print(twice(3), sum(twice.stats.cache_hits.values()))"
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
+        )
+        return done.stdout.split() or done.stderr
+
+    assert printed("+ 1") == ["5", "0"]
+    assert printed("+ 1") == ["5", "1"]
+    assert printed("* 2") == ["12", "0"]
