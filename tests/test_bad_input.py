@@ -108,7 +108,7 @@ def change(file, old, new):
         ('index = "inverted"', 'index = "invertd"', ["small.toml:", "did you mean 'inverted'"]),
         ("[measure]", TWICE, ["systems[1]", "appears twice", "systems[0]"]),
         ("[measure]", "[measure", ["not TOML", "small.toml:"]),
-        ('name = "small"', 'name = "../../x"', ["small.toml:1", "name", "pattern"]),
+        ('name = "small"', 'name = "../../x"', ["small.toml:1", "name", "a letter or digit"]),
         ('name = "small"', "", ["name", "this key is missing"]),
         ('name = "<script>alert(1)</script>"', f'name = "{"x" * 10_000}"', ["systems[0].name", "at most 200"]),
         ("[indexes.flat]", LACONIC + "[indexes.flat]", ["encoders.laconic.pairs", "training pairs", "mine"]),

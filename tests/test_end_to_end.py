@@ -55,7 +55,7 @@ def test_damaged_artefact_is_named_and_made_again(spec):
         ("repeats = 1", 'repeats = "x"', ["measure.repeats", "'x'"]),
         ("repeats = 1", "repets = 1", ["measure.repets", "did you mean 'repeats'"]),
         ("[measure]", "[measure", ["not TOML", "line"]),
-        ('name = "small"', 'name = "a/b"', ["name", "pattern"]),
+        ('name = "small"', 'name = "a/b"', ["name", "a letter or digit"]),
     ],
 )
 def test_bad_specs(spec, old, new, words):
