@@ -19,6 +19,12 @@ def spec(tmp_path):
     return write_spec(tmp_path, systems=[system("first")])
 
 
+@pytest.fixture
+def quality(tmp_path):
+    """A spec that measures quality alone, which a metric is computed from."""
+    return write_spec(tmp_path, systems=[system("first")], measure={"only": ["quality"]})
+
+
 def kinds_that_differ(before, after):
     return {kind for kind in before if before[kind]["key"] != after[kind]["key"]}
 
@@ -85,16 +91,16 @@ def test_a_collection_of_another_package(tmp_path, site, spec):
     assert "prepare" in kinds_that_differ(before, recipes(site, spec))
 
 
-def test_a_metric_of_another_package(site, spec):
-    without = recipes(site, spec)
+def test_a_metric_of_another_package(site, quality):
+    without = recipes(site, quality)
     module, code, (entry_points,) = example("A new metric")
     install(site, module, code, entry_points)
 
-    before = recipes(site, spec)
+    before = recipes(site, quality)
     assert kinds_that_differ(without, before) == {"quality"}
     assert before["quality"]["libraries"]["judged-metric"] == "1.0"
 
-    folder, records, report = run(site, spec, "small")
+    folder, records, report = run(site, quality, "small")
     (row,) = [row for row in records if row["metric"] == "judged@10"]
     # Each query finds the two documents that have its word, of which one is judged.
     per_query = [json.loads(line) for line in (folder / "per_query.jsonl").read_text().splitlines()]
@@ -106,15 +112,15 @@ def test_a_metric_of_another_package(site, spec):
     assert "Share of the first 10 documents that have a judgement" in report
 
     install(site, module, code.replace("[:10]", "[:5]"), entry_points)
-    assert kinds_that_differ(before, recipes(site, spec)) == {"quality"}
+    assert kinds_that_differ(before, recipes(site, quality)) == {"quality"}
 
 
-def test_a_metric_that_ir_measures_has(site, spec):
+def test_a_metric_that_ir_measures_has(site, quality):
     module, code, (entry_points,) = example("A new metric")
     begin = code.index("    @staticmethod")
     code = code[:begin].replace('("judged-metric",)', '("ir-measures",)') + '    measure: ClassVar[str] = "P@10"\n'
     install(site, module, code, entry_points)
-    _, records, _ = run(site, spec, "small")
+    _, records, _ = run(site, quality, "small")
     assert [row["value"] for row in records if row["metric"] == "judged@10"] == [pytest.approx(0.1)]
 
 
@@ -126,11 +132,11 @@ def test_a_metric_that_ir_measures_has(site, spec):
         ("for query, judged in qrels.items():", "for query, judged in list(qrels.items())[1:]:", "no value for"),
     ],
 )
-def test_a_wrong_metric_is_named(site, spec, old, new, words):
+def test_a_wrong_metric_is_named(site, quality, old, new, words):
     module, code, (entry_points,) = example("A new metric")
     assert old in code
     install(site, module, code.replace(old, new), entry_points)
-    done = python(site, "-c", "from harness.start import main; main()", "run", str(spec), cwd=spec.parent)
+    done = python(site, "-c", "from harness.start import main; main()", "run", str(quality), cwd=quality.parent)
     assert done.returncode != 0
     assert words in done.stdout + done.stderr
 
