@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 WORD = ir.IntType(64)
 
 
+def _place(
+    context: BaseContext, builder: ir.IRBuilder, array: types.Type, value: ir.Value, number: ir.Value, kind: ir.Type
+) -> ir.Value:
+    """The address of an array's element, as one of another type."""
+    from numba.core import cgutils
+
+    view = cgutils.create_struct_proxy(array)(context, builder, value=value)
+    return builder.bitcast(builder.gep(view.data, [number]), kind.as_pointer())
+
+
 @intrinsic
 def load_bits(typing: TypingContext, array: types.Type, bit: types.Type) -> Intrinsic:
     """64 bits of a byte array from the byte that holds `bit`, as uint64; the array ends in 7 spare bytes."""
@@ -29,12 +39,8 @@ def load_bits(typing: TypingContext, array: types.Type, bit: types.Type) -> Intr
     def generate(
         context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
     ) -> ir.Value:
-        from numba.core import cgutils
-
-        view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
-        place = builder.lshr(arguments[1], ir.Constant(WORD, 3))
-        pointer = builder.bitcast(builder.gep(view.data, [place]), WORD.as_pointer())
-        return builder.load(pointer, align=1)
+        byte = builder.lshr(arguments[1], ir.Constant(WORD, 3))
+        return builder.load(_place(context, builder, signature.args[0], arguments[0], byte, WORD), align=1)
 
     return types.uint64(array, types.uint64), generate
 
@@ -84,11 +90,10 @@ def fetch(typing: TypingContext, array: types.Type, place: types.Type) -> Intrin
     ) -> ir.Value:
         from numba.core import cgutils
 
-        view = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=arguments[0])
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        byte, number = ir.IntType(8), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), number, number, number])
         asked = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        place = builder.bitcast(builder.gep(view.data, [arguments[1]]), pointer)
+        place = _place(context, builder, signature.args[0], arguments[0], arguments[1], byte)
         builder.call(asked, [place, ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)])
         return context.get_dummy_value()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,16 +143,8 @@ def _new(before: Mapping[str, Mapped], after: Mapping[str, Mapped]) -> Mapped:
 
 
 def peak() -> int:
-    """Highest resident size of this process so far, in bytes (VmHWM).
-
-    Where there is no ``/proc``, it is ``ru_maxrss``, which may be that of the process that started this one.
-    """
-    if STATUS.exists():
-        return sizes(STATUS)["VmHWM"]
-    import resource
-
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return highest if sys.platform == "darwin" else highest * _KIB
+    """Highest resident size of this process so far, in bytes (VmHWM); 0, for unknown, where there is no ``/proc``."""
+    return sizes(STATUS)["VmHWM"] if STATUS.exists() else 0
 
 
 def reset_peak() -> bool:
@@ -166,10 +157,13 @@ def reset_peak() -> bool:
 
 
 def status_bytes(pid: int, field: str) -> int:
-    """A field of ``/proc/PID/status`` in bytes, without ``/proc`` the resident size; 0 once the process is gone."""
+    """A field of ``/proc/PID/status`` in bytes; 0 once the process is gone.
+
+    Without ``/proc`` the present resident size stands for present sizes, and 0, for unknown, for the peak.
+    """
     with contextlib.suppress(OSError):
         return sizes(Path(f"/proc/{pid}/status")).get(field, 0)
-    if not STATUS.exists():
+    if not STATUS.exists() and field != "VmHWM":
         import psutil
 
         with contextlib.suppress(psutil.Error):
