@@ -13,6 +13,8 @@ WIDE = 10.0
 """An interval that ends beyond this multiple of its value does not even say the order of magnitude."""
 TOO_WIDE = "[too wide to say]"
 """Stands for such an interval; the records have its ends."""
+SIZES = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
+"""Units of sizes in bytes, the largest first."""
 
 
 def label(name: str) -> str:
@@ -42,7 +44,7 @@ def number(value: float, unit: str) -> str:
         return f"{value:.2f} s" if value >= 1 else f"{milli:.{digits}f} ms"
     steps: tuple[tuple[str, float], ...] = ()
     if unit == "bytes":
-        steps = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
+        steps = SIZES
     elif unit == "flops":
         steps = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
     if value == 0 and unit in ("bytes", "flops", "count"):

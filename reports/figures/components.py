@@ -9,7 +9,7 @@ from reports.figures.base import Drawn, FigureKindBase, Key, Panel, Sheet, Table
 from reports.figures.scales import Scale, frame
 from reports.figures.series import colour, hatch, paper
 from reports.figures.texts import briefly
-from reports.formatting import number
+from reports.formatting import SIZES, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Parts: TypeAlias = dict[str, dict[str, float]]
 """The value of each system, by part in the order of drawing."""
-SIZES = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
 TIMES = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 SERVICE = ("encoder", "index", "identifiers", "query")
 """Components of `service_bytes`, in the order in which they are opened."""

@@ -13,7 +13,7 @@ from harness.metrics import metric
 from harness.runs import layout
 from harness.stats.changes import FEWEST, Step, noise, steps
 from reports.figures.nights import Nights, NightStep, NightValue
-from reports.formatting import label, number
+from reports.formatting import SIZES, label, number
 from reports.sections.night_changes import (
     Difference,
     Series,
@@ -97,15 +97,16 @@ def _noise(key: Key, nights: Sequence[Night], changes: Sequence[Step]) -> str:
 def night_figure(key: Key, nights: Sequence[Night], band: float | None, here: Path) -> Nights:
     """A series with its steps; `band` is how far noise reaches, relative. Links are relative to `here`."""
     unit = metric(key[2]).unit
-    large = unit == "bytes" and nights[-1].value >= 1 << 20
-    factor = 1e3 if unit == "seconds" else 2.0**-20 if large else 1.0
+    name, size = ("milliseconds", 1e-3) if unit == "seconds" else (unit, 1.0)
+    if unit == "bytes":  # the axis has the unit of the number beside it
+        name, size = next((step for step in SIZES if nights[-1].value >= step[1]), (name, size))
     changes = _steps(key, nights)
 
     def scaled(value: float | None) -> float | None:
-        return None if value is None else value * factor
+        return None if value is None else value / size
 
     values = [
-        NightValue(n.created, n.value * factor, scaled(n.low), scaled(n.high), _point(n, unit), _link(n, here))
+        NightValue(n.created, n.value / size, scaled(n.low), scaled(n.high), _point(n, unit), _link(n, here))
         for n in nights
     ]
     rows = [
@@ -118,8 +119,8 @@ def night_figure(key: Key, nights: Sequence[Night], band: float | None, here: Pa
         collection=key[0],
         metric=key[2],
         nights=values,
-        unit="milliseconds" if unit == "seconds" else "MiB" if large else unit,
-        levels=[(first, last, level * factor) for first, last, level in _levels(nights, changes)],
+        unit=name,
+        levels=[(first, last, level / size) for first, last, level in _levels(nights, changes)],
         steps=[NightStep(step.first, step.change) for step in changes],
         breaks=[place for place in range(1, len(nights)) if nights[place].label != nights[place - 1].label],
         band=band,

@@ -15,7 +15,7 @@ from reports.formatting import label
 from reports.sections import night_changes
 from reports.sections.night_changes import Series, news
 from reports.sections.small_curves import small_curves
-from reports.sections.trend_sections import runs_of, section_of
+from reports.sections.trend_sections import night_figure, runs_of, section_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SIZE = ("alpha", "ours", "index_bytes")
@@ -157,7 +157,7 @@ def test_a_change_of_machine_is_marked_in_the_figure(tmp_path):
     assert {x for x, _ in drawing.line("machine, data or definition changed-2")} == {1.5}
 
 
-def test_intervals_of_nights_are_drawn_and_large_sizes_are_in_mebibytes(tmp_path):
+def test_intervals_of_nights_are_drawn(tmp_path):
     plain = nights([2.0**21, 2.0**22])
     with_ends = [replace(night, low=night.value * 0.9, high=night.value * 1.1) for night in plain]
     figures = [
@@ -169,3 +169,11 @@ def test_intervals_of_nights_are_drawn_and_large_sizes_are_in_mebibytes(tmp_path
     assert with_ends.segments() == [
         [(place, pytest.approx(0.9 * size)), (place, pytest.approx(1.1 * size))] for place, size in enumerate((2, 4))
     ]
+
+
+@pytest.mark.parametrize(("size", "unit"), [(3.0, "bytes"), (2.0**11, "KiB"), (2.0**21, "MiB"), (2.0**31, "GiB")])
+def test_an_axis_of_sizes_has_the_unit_of_the_number_beside_it(tmp_path, size, unit):
+    own = nights([size, 2 * size])
+    shown = night_figure(SIZE, own, None, tmp_path)
+    assert shown.unit == unit
+    assert [night.value for night in shown.nights] == pytest.approx([2, 4] if unit != "bytes" else [3, 6])
