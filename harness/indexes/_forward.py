@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from harness.compiled import compiled
+from harness.indexes._bits import fetch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,8 @@ SPLIT = 4096
 NEAR, FAR = 255, 65_535
 """What an escape moves on by, in the first part and in the second: its stored distance is 1 less, its impact 0."""
 LEVELS = 255
+LINE = 64
+"""Bytes that come from memory at once."""
 TINY = np.finfo(np.float32).tiny
 
 
@@ -110,6 +113,23 @@ def unpack_row(document, forward, terms, weights):  # type: ignore[no-untyped-de
             terms[count], weights[count] = term, scale * np.float32(level)
             count += 1
     return count
+
+
+@compiled
+def fetch_facts(document, forward):  # type: ignore[no-untyped-def]
+    """Ask for what a row's place and scale are read from, before `fetch_row`."""
+    fetch(forward.offsets, document)
+    fetch(forward.counts, document)
+    fetch(forward.scales, document)
+
+
+@compiled
+def fetch_row(document, forward):  # type: ignore[no-untyped-def]
+    """Ask for a row before it is needed: rows that are not beside each other take longer to come than to score."""
+    at, end = np.uint64(forward.offsets[document]), np.uint64(forward.offsets[document + np.uint64(1)])
+    while at < end:
+        fetch(forward.rows, at)
+        at += np.uint64(LINE)
 
 
 @compiled

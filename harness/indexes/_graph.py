@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.compiled import compiled
-from harness.indexes._forward import score_of, unpack_row
+from harness.indexes._forward import fetch_facts, fetch_row, score_of, unpack_row
 
 LAST, NOWHERE = 0x7FFFFFFF, 0xFFFFFF
 """What document numbers are taken from in keys, so that of equal scores the lowest comes first; no link."""
@@ -13,6 +13,8 @@ BUILD_TERMS, BUILD_POSTINGS, BUILD_CANDIDATES, BUILD_POOL = 8, 1600, 32, 48
 """How the documents are searched for that one is linked to: its heaviest terms, then as in any search."""
 FULL, HALVINGS = np.uint32(255), 12
 """The bits of a posting that are its impact; how often the bound of what is read is halved."""
+AHEAD, FAR_AHEAD = 8, 24
+"""How many candidates ahead of the one that is scored its row is asked for, and where the row begins."""
 NEARER = np.float32(0.8)
 """A document is not linked to where one that is linked to already is so much more similar to it."""
 
@@ -144,11 +146,18 @@ def walk(candidates, query, forward, links, degree, follow, pool, seen, scored):
     """
     held, count, score = 0, 0, np.empty(1, np.float32)
     bits = score.view(np.int32)
-    for candidate in candidates:
-        document = np.uint64(candidate)
+    for place in range(-FAR_AHEAD, len(candidates)):
+        if place + FAR_AHEAD < len(candidates):
+            fetch_facts(np.uint64(candidates[place + FAR_AHEAD]), forward)
+        if 0 <= place + AHEAD < len(candidates):
+            fetch_row(np.uint64(candidates[place + AHEAD]), forward)
+        if place < 0:
+            continue
+        document = np.uint64(candidates[place])
         scored[count] = document
         count += 1
-        seen[document] = 1
+        if degree:
+            seen[document] = 1
         score[0] = score_of(document, forward, query)
         if score[0] > 0:
             held, _ = hold(pool, held, (np.int64(bits[0]) << 32) | ((LAST - np.int64(document)) << 1) | 1)
@@ -176,8 +185,9 @@ def walk(candidates, query, forward, links, degree, follow, pool, seen, scored):
                 if where >= 0:
                     highest = min(highest, where)
         place = highest
-    for number in range(count):
-        seen[scored[number]] = 0
+    if degree:
+        for number in range(count):
+            seen[scored[number]] = 0
     return held, count
 
 

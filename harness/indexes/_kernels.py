@@ -25,17 +25,19 @@ if TYPE_CHECKING:
     Search: TypeAlias = Callable[
         [
             NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], Segment, NDArray[np.float32], int,
-            NDArray[np.int64], NDArray[np.int64],
+            NDArray[np.int64], NDArray[np.int64], int,
         ],
         None,
     ]  # fmt: skip
-    """Queries as CSR arrays, segment, room for scores, first document, keys of each query, and how many it holds."""
+    """Queries as CSR arrays, segment, room for scores, first document, keys of each query, how many it holds, share."""
 
 TIDY, UNTIDY, NOT_FINITE, NEGATIVE, OUTSIDE = range(5)
 LONG = 64
 """Entries from which on a rare term's list is worth a table of all products."""
 GROUP = 64
 """Documents in a group: the group's highest score decides whether each of them is looked at."""
+OVER, MORE = 2.0, 8
+"""A segment may propose so many times its share of the documents wanted, and so many more: it may hold many of them."""
 
 
 @compiled
@@ -151,6 +153,65 @@ def select(scores, highest, base, keys, held):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def propose(scores, highest, base, keys, held, share):  # type: ignore[no-untyped-def]
+    """Add about `OVER` x `share` + `MORE` of the best of these positive scores to those held, and clear `scores`.
+
+    `keys` are as in `select`, but have room for any number; where it ends, the better half stays. As many groups are
+    above the bound as would hold so many documents if these were spread by chance. Fewer groups than documents are
+    counted, so that none of the best `share` is missed where `share` is at most three quarters of the groups. A share
+    as long as `scores` is all.
+
+    Returns:
+        The number held.
+    """
+    as_bits, groups, bound = scores.view(np.int32), len(highest), np.int64(0)
+    if share < len(scores):
+        bound = raised(highest, np.int64(-np.expm1(-(OVER * share + MORE) / groups) * groups), bound)
+    limit = np.int32(bound)
+    for group in range(groups):
+        if highest[group] <= limit:
+            continue
+        for first in range(group * GROUP, group * GROUP + GROUP, 8):
+            top = np.int32(0)
+            for document in range(first, first + 8):
+                top = max(top, as_bits[document])
+            if top <= limit:
+                continue
+            for document in range(first, first + 8):
+                if as_bits[document] > limit:
+                    if held == len(keys):
+                        held = best_half(keys)
+                    keys[held] = (np.int64(as_bits[document]) << 32) | (np.int64(0xFFFFFFFF) - (base + document))
+                    held += 1
+    scores[:] = 0
+    return held
+
+
+@compiled
+def best_half(keys):  # type: ignore[no-untyped-def]
+    """Move the better half of all keys to the front; returns how many these are."""
+    half = (len(keys) + 1) // 2
+    keys[:half] = np.partition(keys, len(keys) - half)[len(keys) - half :]
+    return half
+
+
+@compiled
+def keep_best(keys, held, count):  # type: ignore[no-untyped-def]
+    """Of each query's keys held, move the best `count` to the front, in the order in which they were proposed."""
+    for query in range(len(held)):
+        own = keys[query, : held[query]]
+        if len(own) <= count:
+            continue
+        bound, kept = np.partition(own, len(own) - count)[len(own) - count], 0
+        for place in range(len(own)):
+            own[kept] = own[place]
+            kept += own[place] >= bound
+            if kept == count:
+                break
+        held[query] = count
+
+
+@compiled
 def ranked(keys, held, ids, scores):  # type: ignore[no-untyped-def]
     """Write the documents of the keys held, best first, and their scores as bits, int32."""
     best = np.sort(keys[:held])
@@ -239,8 +300,10 @@ def _searcher(bits: int, kernel: Kernel) -> Search:
     one_by_one = bits == 8 and kernel == "bits"
 
     @compiled
-    def search_segment(indptr, columns, weights, segment, scores, base, keys, held):  # type: ignore[no-untyped-def]
-        """Score one segment's documents for each query of a block, one after another, and keep the best; see `select`.
+    def search_segment(indptr, columns, weights, segment, scores, base, keys, held, share):  # type: ignore[no-untyped-def]
+        """Score one segment's documents for each query of a block, one after another, and keep the best.
+
+        With `share` 0 these are the best of all segments, see `select`; else those that `propose` adds.
 
         `indptr` int64 (queries + 1), of any first value, `columns` and `weights` are the queries, `keys` int64 is
         queries x 2 k, `held` int64 how many of each row's keys are held, on entry and on return. Every term's
@@ -298,12 +361,15 @@ def _searcher(bits: int, kernel: Kernel) -> Search:
             if one_by_one:
                 add_bits(words, entries, factors, gaps, impacts, scores)
             for group in range(len(highest)):
-                if expands:
+                if expands and bitmaps:
                     add_expanded(scores, group * GROUP, words, entries, factors, gaps, impacts)
-                if shuffles:
+                if shuffles and bitmaps:
                     add_shuffled(scores, group * GROUP, words, entries, factors, gaps, impacts)
                 highest[group] = highest_of(as_bits, group)
-            held[query] = select(scores, highest, base, keys[query], held[query])
+            if share:
+                held[query] = propose(scores, highest, base, keys[query], held[query], share)
+            else:
+                held[query] = select(scores, highest, base, keys[query], held[query])
 
     compiled_search: Search = search_segment
     return compiled_search

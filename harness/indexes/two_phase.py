@@ -119,7 +119,7 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
 
     def _propose(self, rows: TidyRows, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The documents that the heaviest terms of each query propose, as `Inverted.best` returns them."""
-        return self.heavy.best(self._proposing(rows), max(k, self.params.candidates))
+        return self.heavy.best(self._proposing(rows), max(k, self.params.candidates), roughly=True)
 
     def _proposing(self, rows: TidyRows) -> TidyRows:
         """The terms of queries that propose documents: the heaviest ones."""

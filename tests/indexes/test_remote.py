@@ -95,6 +95,29 @@ def test_dense_shards_equal_the_whole(ray, queries, tmp_path):
 
 
 @pytest.mark.slow
+def test_approximate_shards_equal_those_of_one_process(ray, tmp_path):
+    """Each proposes candidates of its own, with the values of the search parameters that were asked for last."""
+    rng = np.random.default_rng(9)
+    documents, queries = tied_csr(rng, 900, 30, 4, 9), tied_csr(rng, 6, 30, 6, 9)
+    here = create("sharded-two-phase", documents=400, candidates=20, links=2)
+    here.build(documents)
+    saved(tmp_path / "index", "sharded-two-phase", documents, documents=400, candidates=20, links=2, on="ray")
+    away = type(here).load(tmp_path / "index")
+    assert len(away.away.actors) == 3
+    found = []
+    for values in ({}, {"candidates": 5, "follow": 0}, {"candidates": 300, "terms": 2}):
+        here.search_with(values)
+        away.search_with(values)
+        for threads in (1, 2):
+            assert_same(away.search(queries, 30, threads=threads), here.search(queries, 30))
+        assert_same(away.search(queries[:1], 30), here.search(queries[:1], 30))
+        assert away.work(queries, 30) == here.work(queries, 30)
+        found.append(here.work(queries, 30).documents)
+    assert len(set(found)) == 3, "each setting must score another number of documents"
+    assert away.memory() == here.memory()
+
+
+@pytest.mark.slow
 def test_files_that_a_node_does_not_see_are_sent(ray, shards, monkeypatch):
     """In pieces; the receiver's copy has no name left once it is open."""
     whole, _, folder, queries = shards
