@@ -15,7 +15,7 @@ SpecFile = Annotated[
 ]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="key=value; changes the spec. May be repeated.")]
 StoreFolder = Annotated[Path, typer.Option("--store", envvar="LACONIC_BENCH_STORE", help="Folder of the store.")]
-Only = Annotated[list[str] | None, typer.Option("--only", help="Only this system. May be repeated.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only this system, or all named so. May be repeated.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsEvents = Annotated[
     bool, typer.Option("--json", help="Print what happens as JSON, one object a line, for other programs.")

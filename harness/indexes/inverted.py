@@ -148,9 +148,7 @@ class Inverted(IndexBase[InvertedParams]):
         check_k(k)
         return InvertedSearcher(self, k)
 
-    def best(
-        self, rows: TidyRows, count: int, *, roughly: bool = False
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def best(self, rows: TidyRows, count: int, *, roughly: bool = False) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The best `count` documents of each query, in no order.
 
         With `roughly`, and more than two segments, a segment gives about twice its share of them at most. That takes

@@ -268,17 +268,22 @@ class Spec:
     def only(self, names: Collection[str]) -> Spec:
         """The spec with these systems and fusions alone, and the systems that the fusions need; all where empty.
 
+        The name that the file gives to systems of several indexes or settings stands for all of them.
+
         Raises:
             UserError: There is no system or fusion of a name; with the nearest one.
         """
         if not names:
             return self
         known = [*(system.name for system in self.systems), *(fusion.name for fusion in self.fusions)]
-        for name in names:
-            if name not in known:
+        wanted = set(names)
+        for name in (name for name in names if name not in known):
+            parts = [other for other in known if other.startswith((f"{name}[", f"{name} ("))]
+            if not parts:
                 what = f"--only {name!r}: there is no such system in this spec"
                 raise UserError(what, file=self.file, remedy=allowed(name, known))
-        fusions = tuple(fusion for fusion in self.fusions if fusion.name in names)
-        wanted = {*names, *(name for fusion in fusions for name in fusion.systems)}
+            wanted.update(parts)
+        fusions = tuple(fusion for fusion in self.fusions if fusion.name in wanted)
+        wanted.update(name for fusion in fusions for name in fusion.systems)
         systems = tuple(system for system in self.systems if system.name in wanted)
         return replace(self, systems=systems, fusions=fusions)

@@ -1,4 +1,4 @@
-"""What the approximate index takes as candidates: the best of each segment, about twice its share; of these the best."""
+"""Candidates of the approximate index: of each segment about twice its share, and of these the best."""
 
 import numpy as np
 import pytest

@@ -3,6 +3,8 @@
 import pytest
 from small_specs import BM25, CLAIM, HEAD, load, refused, system, tables_text, toml
 
+from harness.errors import UserError
+
 DENSE = {"random": {"type": "synthetic-dense"}}
 INDEXES = {
     "i": {"type": "inverted", "matrix": {"weights": ["u8", "u4"]}}, "plain": {"type": "inverted"},
@@ -112,3 +114,15 @@ def test_a_part_of_a_spec_has_what_its_fusions_need(tmp_path):
     alone = spec.only(["lexical", "here"])
     assert ([system.name for system in alone.systems], alone.fusions) == (["lexical", "here"], ())
     assert spec.only([]) is spec
+
+
+def test_a_name_of_the_file_stands_for_all_its_settings(tmp_path):
+    spec = load(tmp_path, text(PAIR, {"name": "other", "systems": ["here", "lexical"]}))
+    for name, names in (
+        ("dense", ["dense (nprobe=1)", "dense (nprobe=2)"]),
+        ("codecs", ["codecs[weights=u8]", "codecs[weights=u4]"]),
+        ("lexical", ["lexical"]),
+    ):
+        assert [system.name for system in spec.only([name]).systems] == names
+    with pytest.raises(UserError, match="no such system"):
+        spec.only(["den"])
