@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import os
 import stat
+import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from numba import config, njit
@@ -19,6 +21,24 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def _spare_linear_algebra() -> None:
+    """Load numba's functions of arrays without scipy.linalg, whose import takes half as long as that of numba itself.
+
+    Numba imports it only to see whether it is there. A loop that multiplies matrices imports it when it runs.
+    """
+    name = "scipy.linalg.cython_blas"
+    if name in sys.modules:
+        return
+    sys.modules[name] = ModuleType(name)
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        del sys.modules[name]
+
+
+_spare_linear_algebra()
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
+from functools import lru_cache
 from importlib.metadata import entry_points
 from types import FunctionType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -12,6 +14,7 @@ from harness.errors import UserError, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from importlib.metadata import EntryPoints
 
 T = TypeVar("T")
 
@@ -28,6 +31,18 @@ def hooks_of(protocol: type) -> tuple[str, ...]:
         names |= dict.fromkeys(name for name, kind in annotations.items() if "ClassVar" in str(kind))
         names |= dict.fromkeys(name for name, value in vars(part).items() if isinstance(value, kinds))
     return tuple(name for name in names if not name.startswith("_"))
+
+
+def points_of(group: str) -> EntryPoints:
+    """The entry points of a group, in all distributions that can be imported."""
+    return _points(tuple(sys.path))(group)
+
+
+@lru_cache(maxsize=1)
+def _points(path: tuple[str, ...]) -> Callable[[str], EntryPoints]:
+    """Those of a group: to read what all distributions declare takes as long for one group as for all."""
+    points = entry_points()
+    return lambda group: points.select(group=group)
 
 
 class Registry(Generic[T]):
@@ -91,5 +106,5 @@ class Registry(Generic[T]):
         for module in pkgutil.iter_modules(package.__path__):
             if not module.ispkg and not module.name.startswith("_"):
                 importlib.import_module(f"{self.package}.{module.name}")
-        for point in entry_points(group=self.group):
+        for point in points_of(self.group):
             self.register(point.name)(point.load())

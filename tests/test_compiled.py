@@ -36,6 +36,31 @@ def test_an_index_searches_with_and_without_a_cache(tmp_path, nowhere):
     assert any((tmp_path / "cache").rglob("*.nbi")) is not nowhere
 
 
+PRODUCT = """
+import sys
+import numpy as np
+from harness.compiled import compiled
+
+@compiled
+def product(left, right):
+    return np.dot(left, right)
+
+left, right = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+print("scipy.linalg" in sys.modules, "scipy.linalg.cython_blas" in sys.modules)
+print(np.array_equal(product(left, right), left @ right))
+import scipy.linalg
+print(scipy.linalg.det(np.eye(3)), hasattr(sys.modules["scipy.linalg.cython_blas"], "__pyx_capi__"))
+"""
+
+
+def test_linear_algebra_is_imported_by_loops_that_use_it_alone(tmp_path):
+    file = tmp_path / "product.py"
+    file.write_text(PRODUCT)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == ["False", "False", "True", "1.0", "True"], done.stderr
+
+
 WITHOUT_HOME = """
 import os, pwd, sys
 KINDS = tuple(sys.argv[1:])

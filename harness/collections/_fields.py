@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_HALF = re.compile("[\ud800-\udfff]")
 NO_TEXT = "the key 'text' is missing"
 
 
@@ -40,7 +42,7 @@ def fields_of(row: Mapping[str, object], texts_needed: bool = True, name: str = 
     for key, value in texts.items():
         if not isinstance(value, str):
             return f"{key!r} holds {value!r:.80}, which is no text"
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        if not value.isascii() and _HALF.search(value):
             return f"{key!r} holds half a pair of surrogates, which is no character"
         checked.append(value)
     return Fields(*checked) if checked[0] else f"{name!r} is empty"

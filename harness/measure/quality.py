@@ -82,11 +82,19 @@ def _strictly_descending(scores: NDArray[np.float32]) -> list[float]:
     before = np.concatenate([np.full(1, np.inf, np.float32), scores[:-1]])
     if (scores < before).all():
         return [float(score) for score in scores.tolist()]
-    written, previous = [], np.float32(np.inf)
-    for score in scores:
-        previous = np.float32(min(score, np.nextafter(previous, np.float32(-np.inf))))
-        written.append(float(previous))
-    return written
+    places = _places(scores)
+    steps = np.arange(len(scores))
+    # Each place is at most the one before it less 1, and the first is below infinity. Nothing is below minus infinity.
+    limited = np.minimum.accumulate(np.minimum(places + steps, _places(np.full(1, np.inf, np.float32)) - 1)) - steps
+    limited = np.maximum(limited, _places(np.full(1, -np.inf, np.float32)))
+    lower = np.where(limited < 0, -limited | 1 << 31, limited).astype(np.uint32).view(np.float32)
+    return [float(score) for score in np.where(limited == places, scores, lower).tolist()]
+
+
+def _places(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Numbers in the order of the scores, one apart for neighbouring float32; 0 for both zeros."""
+    bits = scores.view(np.int32).astype(np.int64)
+    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
 
 
 def read_trec(path: Path) -> Run:
@@ -97,11 +105,15 @@ def read_trec(path: Path) -> Run:
             named.
     """
     run: Run = {}
+    before, results = None, dict[str, float]()
     for number, line in enumerate(_lines(path), start=1):
         fields = line.split()
         try:
             query, _, document, _, score, _ = fields
-            run.setdefault(_unquoted(query), {})[_unquoted(document)] = float(score)
+            value = float(score)
+            if query != before:
+                before, results = query, run.setdefault(_unquoted(query), {})
+            results[_unquoted(document) if "%" in document else document] = value
         except ValueError:
             raise UserError(
                 f"not a TREC run: found {len(fields)} fields",
@@ -180,7 +192,8 @@ def _checked(name: str, judged: Mapping[str, object], values: Mapping[str, float
 def _packed(raw: BinaryIO, path: Path) -> AbstractContextManager[BinaryIO]:
     if path.suffix != ".gz":
         return nullcontext(raw)
-    return gzip.GzipFile("", "wb", fileobj=raw, mtime=0)  # type: ignore[return-value]
+    # A level of 6 takes two thirds of the time of 9, and the file is a hundredth larger.
+    return gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0)  # type: ignore[return-value]
 
 
 def _quoted(name: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from importlib.metadata import entry_points
 
 from harness.errors import UserError, allowed
 from harness.metrics.base import Direction, Metric, QualityMetric
 from harness.metrics.named_measures import named_measure, nearest_measure
-from harness.registry import Registry, hooks_of
+from harness.registry import Registry, hooks_of, points_of
 
 quality_metrics: Registry[type[QualityMetric]] = Registry(
     "metric", "harness.metrics", "laconic_bench.metrics", hooks=hooks_of(QualityMetric)
@@ -50,7 +49,7 @@ class MetricTable(MutableMapping[str, Metric]):
     def _all(self) -> dict[str, Metric]:
         if not self._complete:
             self._complete = True
-            for point in entry_points(group="laconic_bench.measurements"):
+            for point in points_of("laconic_bench.measurements"):
                 point.load()  # its module defines what it measures
         for name in quality_metrics.names():
             definition = quality_metrics.get(name).definition

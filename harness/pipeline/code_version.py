@@ -7,7 +7,13 @@ import hashlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Fields of a syntax tree that hold statements, or what has a block of them."""
 # What these say does not change an artefact's content.
 NEUTRAL = {"harness", "harness.errors", "harness.registry", "harness.records", "harness.metrics"}
 
@@ -59,7 +65,7 @@ def _parsed(name: str) -> ast.Module:
 def _imports(name: str) -> tuple[str, ...]:
     """Modules of this package that a module imports, at its top or inside a function."""
     names: list[str] = []
-    for node in _nodes_at_run_time(_parsed(name)):
+    for node in _with_blocks(_parsed(name), at_run_time=True):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -68,24 +74,27 @@ def _imports(name: str) -> tuple[str, ...]:
     return tuple(name for name in names if name.split(".")[0] == "harness" and _source(name) is not None)
 
 
-def _nodes_at_run_time(tree: ast.AST) -> list[ast.AST]:
-    """All nodes but those below ``if TYPE_CHECKING``."""
-    nodes: list[ast.AST] = []
+def _with_blocks(tree: ast.Module, *, at_run_time: bool) -> Iterator[ast.AST]:
+    """The module, its statements and what else has a block of statements; expressions are not looked at.
+
+    Args:
+        tree: The module.
+        at_run_time: Leave out what is below ``if TYPE_CHECKING``.
+    """
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        nodes.append(node)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            waiting += node.orelse
-        else:
-            waiting += ast.iter_child_nodes(node)
-    return nodes
+        yield node
+        types_alone = at_run_time and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for field in ("orelse",) if types_alone else BLOCKS:
+            if isinstance(below := getattr(node, field, None), list):
+                waiting += below
 
 
 @cache
 def _tree_digest(name: str) -> bytes:
     tree = _parsed(name)
-    for node in ast.walk(tree):
+    for node in _with_blocks(tree, at_run_time=False):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             constant = body[0].value

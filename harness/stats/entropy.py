@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import lgamma
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,6 @@ def subset_bits(sizes: NDArray[np.int64], total: int) -> float:
         sizes: int64, each from 0 to `total`.
         total: How many things there are.
     """
-    from scipy.special import gammaln
-
-    chosen = np.asarray(sizes, np.float64)
-    logarithms = gammaln(total + 1.0) - gammaln(chosen + 1) - gammaln(total - chosen + 1)
-    return float(np.sum(logarithms) / np.log(2))
+    different, often = np.unique(np.asarray(sizes, np.int64), return_counts=True)
+    logarithms = [lgamma(total + 1) - lgamma(size + 1) - lgamma(total - size + 1) for size in different.tolist()]
+    return float(np.dot(often, logarithms) / np.log(2))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.measure.quality import evaluate, read_trec, write_trec
+from harness.measure.quality import _strictly_descending, evaluate, read_trec, write_trec
 from harness.metrics import quality_metrics
 
 QRELS = {"q1": {"d1": 1, "d2": 2, "d9": 0}, "q2": {"d3": 1}, "q3": {"d1": 0}}
@@ -61,6 +61,23 @@ def test_ties_keep_our_order_for_everyone_who_reads_the_file(scores, random):
     assert order_of(run, "q") == documents
     changed = np.abs(np.asarray(list(run["q"].values())) - ordered)
     assert (changed <= 30 * np.spacing(np.abs(ordered))).all()
+
+
+HARD = [np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 3.4028235e38, -3.4028235e38, 1.0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(HARD) | st.floats(width=32, allow_nan=False), max_size=20))
+def test_equal_scores_are_written_one_step_apart(scores):
+    """As stepping from score to score gives them; also where scores rise, which no engine returns."""
+    expected, previous = [], np.float32(np.inf)
+    for score in np.asarray(scores, np.float32):
+        previous = np.float32(min(score, np.nextafter(previous, np.float32(-np.inf))))
+        expected.append(float(previous))
+    written = _strictly_descending(np.asarray(scores, np.float32))
+    assert [(score, math.copysign(1, score)) for score in written] == [
+        (score, math.copysign(1, score)) for score in expected
+    ]
 
 
 def test_evaluation_sees_the_order_of_the_ranks(tmp_path):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from scipy.special import betaincinv
 
 from harness.encoders.backbones.splade_like import CHUNK, CURVE, RANKS, joined
 
@@ -65,6 +64,8 @@ class Topical:
         topics: int = 16,
         seed: int = 1,
     ) -> None:
+        from scipy.special import betaincinv  # not by processes that load all encoders and use another
+
         a, b, c, d = CURVE
         ranks = np.arange(1, min(RANKS, terms) + 1)
         share = np.exp(a - b * np.log(ranks + c) - ranks / d)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from harness.pipeline.steps.passages import encoded_texts, read_passages
-from harness.pipeline.steps.prepare import read_texts
+from harness.pipeline.steps.prepare import read_some, read_texts
 from harness.vectors import load_csr, load_vectors, vectors_info
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ def explain(
     }
     names, wanted = [name for name, _ in read_texts(collection / "documents.jsonl")], set(places.values())
     source = collection / "documents.jsonl" if vectors is None else encoded_texts(collection)
-    shown = {
-        place: _cut(text, DOCUMENT_LENGTH) for place, (_, text) in enumerate(read_texts(source)) if place in wanted
-    }
+    shown = {place: _cut(text, DOCUMENT_LENGTH) for place, text in read_some(source, wanted)}
     with (out / "explain.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as file:
         for row, (query, text) in enumerate(queries):
             relevance, hits = qrels.get(query, {}), [int(number) for number in ids[row] if number >= 0]

@@ -19,7 +19,7 @@ from harness.pipeline.steps.result import StepResult
 from harness.typed_json import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
     from hashlib import _Hash as Digest
 
     from harness.collections import Passages
@@ -297,6 +297,14 @@ def read_texts(file: Path) -> Iterator[tuple[str, str]]:
         for line in lines:
             row = json.loads(line)
             yield row["id"], row["text"]
+
+
+def read_some(file: Path, wanted: Container[int]) -> Iterator[tuple[int, str]]:
+    """(number of the line, text) of some lines of a prepared file, from 0 on."""
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines):
+            if number in wanted:
+                yield number, json.loads(line)["text"]
 
 
 def read_blocks(file: Path, size: int) -> Iterator[list[str]]:
