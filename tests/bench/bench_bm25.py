@@ -24,6 +24,7 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from harness.encoders.bm25 import Bm25, Bm25Params, stemmer  # noqa: E402
+from harness.measure.memory import peak, reset_peak  # noqa: E402
 
 LETTERS = np.array(list("etaoinshrdlucmfwypvbgk"))
 ENDINGS = np.array(["", "", "", "s", "ed", "ing", "ation", "ly", "ness"])
@@ -116,13 +117,16 @@ def main():
     ours(texts[:100])  # compiles
     part = texts[: max(len(texts) // given.share, 1)]
     print(f"{sum(map(len, texts)) / len(texts):.0f} characters a document")
-    print("| | documents | s | microseconds a document |\n|---|---|---|---|")
+    print("| | documents | s | microseconds a document | MiB beside the texts |\n|---|---|---|---|---|")
     runs = [("compiled loops", ours, texts), ("compiled loops", ours, part), ("plain Python", plain, part)]
     if importlib.util.find_spec("bm25s"):
         runs.append(("bm25s, its index", others, part))
     for name, work, given_texts in runs:
+        reset_peak()
+        before = peak()
         seconds = work(given_texts)
-        print(f"| {name} | {len(given_texts):,} | {seconds:.1f} | {seconds / len(given_texts) * 1e6:.1f} |", flush=True)
+        row = (name, f"{len(given_texts):,}", f"{seconds:.1f}", f"{seconds / len(given_texts) * 1e6:.1f}")
+        print("|", " | ".join((*row, f"{(peak() - before) >> 20:,}")), "|", flush=True)
 
 
 if __name__ == "__main__":
