@@ -151,7 +151,7 @@ class Inverted(IndexBase[InvertedParams]):
     def best(self, rows: TidyRows, count: int, *, roughly: bool = False) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The best `count` documents of each query, in no order.
 
-        With `roughly`, and more than two segments, a segment gives about twice its share of them at most. That takes
+        With `roughly`, and more than one segment, a segment gives about twice its share of them at most. That takes
         less time for a large `count`, and misses some of the best where these lie in few segments.
 
         Returns:
@@ -160,7 +160,7 @@ class Inverted(IndexBase[InvertedParams]):
         from harness.indexes._kernels import GROUP, keep_best, search_segment
         from harness.indexes._packing import BITS
 
-        count, roughly = min(count, max(self.documents, 1)), roughly and len(self.segments) > 2
+        count, roughly = min(count, max(self.documents, 1)), roughly and len(self.segments) > 1
         room = min(4 * count, self.documents) if roughly else 2 * count
         keys = np.zeros((len(rows), room), np.int64)
         held = np.zeros(len(keys), np.int64)
