@@ -199,6 +199,15 @@ class PairsSpec(Params):
     """Take negatives from the whole depth, evenly spaced, in place of the hardest."""
     teachers: tuple[str, ...] = ()
     """Names of systems of this spec. Each scores the passages of all pairs, for `training.distillation`."""
+    hardest: int | None = Field(default=None, ge=1)
+    """Negatives that a pair keeps at most once its teachers scored them: those that the mean of the teachers ranks
+    highest, each teacher's scores brought between 0 and 1. All where it is left out; needs `teachers`."""
+
+    @model_validator(mode="after")
+    def _ranked(self) -> Self:
+        if self.hardest is not None and not self.teachers:
+            raise ValueError("hardest needs teachers, whose mean ranks the negatives")
+        return self
 
 
 @dataclass(frozen=True)

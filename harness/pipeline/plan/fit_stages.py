@@ -57,6 +57,10 @@ def pairs_stage(spec: Spec, encoder: Part, once: Once) -> Stage:
         stage = once(mine_stage(spec, systems[name], collection, settings, stage, once))
     for name in lessons.teachers:
         stage = once(teach_stage(spec, systems[name], collection, stage, once))
+    if lessons.hardest is not None:
+        label, function = f"the {lessons.hardest} hardest negatives of {collection}", f"{STEPS}.hardest:keep_hardest"
+        arguments: JsonTable = {"count": lessons.hardest}
+        stage = once(Stage("hardest", label, function, arguments, {"pairs": stage}, libraries=("numpy",)))
     return stage
 
 

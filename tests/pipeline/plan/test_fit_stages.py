@@ -56,9 +56,17 @@ def test_the_name_of_a_collection_is_the_table_with_it_alone(stages):
     assert len(keys) == 4
 
 
+def test_negatives_are_narrowed_once_all_teachers_scored_them(stages):
+    ordered, fit = stages({**MINED, "hardest": 3})
+    last = fit.inputs["pairs"]
+    assert (last.kind, last.arguments) == ("hardest", {"count": 3})
+    assert last.inputs["pairs"] is [stage for stage in ordered if stage.kind == "teach"][-1]
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
+        ({"collection": "mine", "mine": ["lexical"], "hardest": 3}, "hardest needs teachers"),
         ({**MINED, "mine": ["lexicla"]}, "no system 'lexicla'"),
         ({**MINED, "teachers": ["learner"]}, "learns from other systems itself"),
         ({**MINED, "collection": "yours"}, "no collection 'yours'"),
