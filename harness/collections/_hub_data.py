@@ -72,6 +72,26 @@ def snapshot(path: str, revision: str, files: Sequence[str], key: str) -> Path:
     return Path(folder)
 
 
+def listed(path: str, revision: str, key: str) -> list[str]:
+    """Names of a data set's files, sorted; the Hub is asked, and nothing is downloaded.
+
+    Args:
+        path: OWNER/NAME of the data set.
+        revision: Its commit.
+        key: The setting that names it.
+
+    Raises:
+        UnavailableError: The Hub does not say.
+        UserError: It is no name that a data set can have.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        return sorted(HfApi().list_repo_files(path, repo_type="dataset", revision=revision))
+    except Exception as error:
+        raise Wanted("dataset", path, revision, key, "leave out the limit").failure(error) from None
+
+
 def _tables(path: str) -> Path:
     """Where the client keeps the tables that it makes of a data set's files."""
     from datasets import config

@@ -85,12 +85,14 @@ class HubData(NamedTuple):
     """A data set on the Hugging Face Hub.
 
     `files` are patterns of the files that are read of it, and `licence` is what is known of its licence; "" for none.
+    `upper` says that not all of these files may be needed.
     """
 
     name: str
     revision: str | None
     files: tuple[str, ...] = ("*",)
     licence: str = ""
+    upper: bool = False
 
 
 class Sizes(NamedTuple):

@@ -6,18 +6,20 @@ import json
 import re
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatch
+from glob import escape
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from harness.collections import HubData, Pair, PairsOnly, register
 from harness.collections._files import PARQUET, ROWS, lines, parquet_columns, parquet_rows
-from harness.collections._hub_data import snapshot
+from harness.collections._hub_data import listed, snapshot
 from harness.errors import UserError
 from harness.spec.params import Params
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 PREFIXES = ("query: ", "passage: ")
@@ -97,6 +99,8 @@ class HubPairsParams(Params):
     """Splits whose passages are of the queries' kind and get the prefix of queries while training."""
     keep: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Take only rows that have one of these values in a column: `{ subset = ["fiqa"] }`."""
+    limit: int | None = Field(default=None, ge=1)
+    """Pairs that are taken at most: the first ones. Files are downloaded one after the other until there are enough."""
 
     @model_validator(mode="after")
     def _pinned(self) -> Self:
@@ -141,14 +145,14 @@ class HubPairs(PairsOnly):
             UnavailableError: The data cannot be had.
             UserError: It has no such files or columns, or a value is no text.
         """
-        layout, patterns = self.layout, self._patterns()
-        folder = snapshot(self.params.dataset, str(self.params.commit), list(patterns.values()), "dataset")
-        for split, pattern in patterns.items():
-            for path in self._files(folder, pattern):
-                for number, row in self._rows(path):
-                    pair = self._pair(row, path, number, split in layout.symmetric)
-                    if pair is not None:
-                        yield pair
+        return islice(self._pairs(), self.params.limit)
+
+    def _pairs(self) -> Iterator[Pair]:
+        for split, path in self._paths():
+            for number, row in self._rows(path):
+                pair = self._pair(row, path, number, split in self.layout.symmetric)
+                if pair is not None:
+                    yield pair
 
     def description(self) -> Mapping[str, str]:
         """Facts for the report."""
@@ -156,14 +160,28 @@ class HubPairs(PairsOnly):
 
     def hub_data(self) -> list[HubData]:
         """The files of its splits."""
-        return [HubData(self.params.dataset, self.params.commit, tuple(self._patterns().values()))]
+        files = tuple(self._patterns().values())
+        return [HubData(self.params.dataset, self.params.commit, files, upper=self.params.limit is not None)]
 
     def _patterns(self) -> dict[str, str]:
         """The pattern of each split's files."""
         return {split: self.layout.files.replace("{split}", split) for split in self.layout.splits}
 
-    def _files(self, folder: Path, pattern: str) -> list[Path]:
-        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    def _paths(self) -> Iterator[tuple[str, Path]]:
+        """Each split with one of its files after the other. With a limit, a file is downloaded when it is asked for."""
+        patterns, whole = self._patterns(), self.params.limit is None
+        given = self.params.dataset, str(self.params.commit)
+        folder = snapshot(*given, list(patterns.values()), "dataset") if whole else None
+        if folder is None:
+            names = listed(*given, "dataset")
+        else:
+            names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        chosen = {split: self._matching(names, pattern) for split, pattern in patterns.items()}
+        for split, own in chosen.items():
+            for name in own:
+                yield split, (folder or snapshot(*given, [escape(name)], "dataset")) / name
+
+    def _matching(self, names: Sequence[str], pattern: str) -> list[str]:
         chosen = [name for name in names if fnmatch(name, pattern) and name.endswith(ROWS)]
         if not chosen:
             page = f"https://huggingface.co/datasets/{self.params.dataset}/tree/{self.params.commit}"
@@ -172,7 +190,7 @@ class HubPairs(PairsOnly):
                 key="files",
                 remedy=f"see {page}, and give the pattern of its files, with {{split}} where the split's name stands",
             )
-        return [folder / name for name in chosen]
+        return chosen
 
     def _rows(self, path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
         columns = (self.layout.query, self.layout.positive, self.layout.negatives, *self.params.keep)

@@ -110,6 +110,35 @@ def test_any_data_set_by_its_columns(client):
         pairs("me/pairs", revision=OWN)
 
 
+def test_with_a_limit_no_file_comes_that_is_not_needed(client, monkeypatch):
+    from huggingface_hub import constants
+
+    rows = [[{"query": f"q {file} {row}", "positive": "p"} for row in range(3)] for file in range(4)]
+    names = [f"data/train-{file} [{file}].parquet" for file in range(4)]
+    client.hub.dataset("me/pairs", {name: parquet(rows[n]) for n, name in enumerate(names)}, sha=OWN)
+    whole = [Pair(row["query"], "p") for file in rows for row in file]
+
+    def first(limit):
+        client.hub.mend()
+        return pairs("me/pairs", revision=OWN, limit=limit), set(client.hub.sent)
+
+    assert first(3) == (whole[:3], {names[0]})
+    assert first(4) == (whole[:4], {names[1]})  # the first is there already
+    assert first(6) == (whole[:6], set())
+    client.hub.damaged.add(names[2])
+    with pytest.raises(UnavailableError, match="SHA-256"):
+        pairs("me/pairs", revision=OWN, limit=7)
+    assert first(100) == (whole, set(names[2:]))
+    assert first(None) == (whole, set())
+    with pytest.raises(UserError, match=r"has no file 'data/dev-\*'"):
+        pairs("me/pairs", revision=OWN, splits=["dev"], limit=1)
+    (data,) = HubPairs(HubPairsParams(dataset="me/pairs", revision=OWN, limit=7)).hub_data()
+    assert data.upper
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UnavailableError, match="'me/pairs'"):
+        first(3)  # the list of files is the Hub's
+
+
 @pytest.mark.parametrize("line", ["{", "[1]", '"a"'])
 def test_lines_that_are_no_objects(client, line):
     client.hub.dataset("me/pairs", {"data/train-0.jsonl": line.encode()}, sha=OWN)

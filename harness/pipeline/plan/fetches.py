@@ -108,8 +108,8 @@ def _asked(spec: Spec, systems: Sequence[SystemStages], store: Store) -> Iterabl
 
 def _data(part: Part) -> Iterable[tuple[Asked, str]]:
     for data in REGISTRIES.collections.get(part.type)(part.params).hub_data():
-        whole = data.files == ("*",)  # a client decides which of its files it needs
-        yield Asked("dataset", data.name, data.revision, data.files, (), whole), f"collections.{part.base}"
+        upper = data.upper or data.files == ("*",)  # a client decides which of its files it needs
+        yield Asked("dataset", data.name, data.revision, data.files, (), upper), f"collections.{part.base}"
 
 
 def _answer(asked: Asked, users: tuple[str, ...], silent: str) -> tuple[Fetch, str]:
