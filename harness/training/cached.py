@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,27 +45,32 @@ def backward(
     total = len(batch.lengths) - (batch.pairs if looked else 0)
     # Drawn here, so that a second pass over the texts leaves out the same inputs of the adapters as the first.
     seed = int(torch.randint(2**62, ()))
+    made: Iterator[torch.Tensor]
     with torch.set_grad_enabled(size is None), counter() as forward:
         if size is None:
             hidden = backbone(rest.ids.to(devices.device), rest.lengths)
-            made = [objective.vectors(rows, lengths) for rows, lengths in rest.sides(hidden) if lengths]
+            made = (objective.vectors(rows, lengths) for rows, lengths in rest.sides(hidden) if lengths)
         else:
-            made = list(_made(backbone, objective, chunks(rest, size, devices, total), seed))
-    mine = torch.cat([*looked, *made])
-    vectors = devices.gather(mine.detach(), len(batch.lengths)).requires_grad_()
-    loss, parts = objective.compare(vectors[: batch.pairs], vectors[batch.pairs :], done, batch.taught)
+            made = _made(backbone, objective, chunks(rest, size, devices, total), seed)
+        mine = torch.cat([*looked, *made])
+    vectors = devices.gather(mine.detach(), len(batch.lengths))
+    # Both sides add to one tensor: each would have one of all rows if they were parts of a leaf.
+    gradient = torch.zeros_like(vectors)
+    sides = [vectors[: batch.pairs].requires_grad_(), vectors[batch.pairs :].requires_grad_()]
+    sides[0].grad, sides[1].grad = gradient[: batch.pairs], gradient[batch.pairs :]
+    loss, parts = objective.compare(sides[0], sides[1], done, batch.taught)
     value = loss.item()
     if not math.isfinite(value):
         return value, parts
     with counter() as back:
         (loss * weight).backward()
-        assert vectors.grad is not None  # noqa: S101 - they are what the loss is made of
-        flow = vectors.grad[list(devices.share(len(vectors)))]
+        flow = gradient[devices.number :: devices.count]
         if size is None:
             mine.backward(flow)
         else:
             begin = 0
-            for rows in (*looked, *_made(backbone, objective, chunks(rest, size, devices, total), seed)):
+            # One part's graph at a time: the next is made when that of the one before it is gone.
+            for rows in chain(looked, _made(backbone, objective, chunks(rest, size, devices, total), seed)):
                 rows.backward(flow[begin : begin + len(rows)])
                 begin += len(rows)
     operations = {"forward": float(forward.get_total_flops()), "backward": float(back.get_total_flops())}

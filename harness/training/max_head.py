@@ -144,12 +144,12 @@ class MaxHead(torch.autograd.Function):
             of_hidden = torch.zeros_like(hidden)
             for begin in range(0, len(flow), 1 << 16):
                 part = slice(begin, begin + (1 << 16))
-                of_hidden.index_add_(0, sources[part], flow[part, None] * weight[terms[part]])
+                of_hidden.index_add_(0, sources[part], weight[terms[part]].to(flow.dtype).mul_(flow[part, None]))
         if ctx.needs_input_grad[2]:
             of_weight = torch.zeros_like(weight)
             for begin in range(0, len(flow), 1 << 16):
                 part = slice(begin, begin + (1 << 16))
-                of_weight.index_add_(0, terms[part], flow[part, None] * hidden[sources[part]])
+                of_weight.index_add_(0, terms[part], hidden[sources[part]].mul_(flow[part, None]))
         if ctx.with_bias and ctx.needs_input_grad[3]:
             of_bias = torch.zeros(weight.shape[0], dtype=torch.float32, device=hidden.device)
             of_bias.index_add_(0, terms, flow.float())

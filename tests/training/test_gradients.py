@@ -1,10 +1,13 @@
 """Gradients that are computed in parts, again, or in low precision."""
 
+import weakref
+
 import pytest
 import torch
 from toy_training import backbone, pool, problem, run, settings, tokenise
 
 from harness.training.batches import batches
+from harness.training.cached import backward
 from harness.training.loop import _gradients, _tokens, train
 from harness.training.objectives import DenseObjective, SparseObjective
 
@@ -32,6 +35,25 @@ def test_cached_gradients_are_those_of_the_whole_batch(kind):
     for mine, theirs in zip(gradients, others, strict=True):
         assert mine.abs().max() > 1e-3
         assert torch.allclose(mine, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [5, 16])
+def test_the_activations_of_one_part_are_there_at_a_time(size):
+    model, states, most = backbone(), [], []
+
+    def watched(ids, lengths):
+        most.append(sum(state() is not None for state in states))
+        made = model(ids, lengths)
+        if made.requires_grad:
+            states.append(weakref.ref(made))
+        return made
+
+    model.requires_grad_(True)
+    objective = SparseObjective(model.embed_tokens.weight, None, settings(sampled_terms=40), 3)
+    tokens = _tokens(tokenise, next(batches(problem(), settings(steps=1), 0)))
+    backward(watched, objective, tokens, 1.0, size)
+    # The graph of a part that is done may wait until the next one takes its name.
+    assert len(states) == -(-len(tokens.lengths) // size) and max(most) <= 1
 
 
 def test_layers_that_are_computed_again_give_the_same_gradients():
