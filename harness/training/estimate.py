@@ -20,6 +20,12 @@ TRANSIENT = 5
 """Results of the size of gate and up that a layer holds for a moment."""
 SCATTERED = 1 << 16
 """Rows of the head that its backward pass takes at a time."""
+ACTIVE = 0.2
+"""Share of terms that are taken for active; how many are is not known before."""
+SOURCE = 24
+"""Bytes that the backward pass of the head keeps of an active term."""
+LOSS = 3
+"""Results of the size of all vectors that the loss and its backward pass hold for a moment."""
 PROJECTIONS = 7
 """Linear maps of a Llama layer: query, key, value, output, gate, up, down."""
 
@@ -167,15 +173,17 @@ def _head(shape: Shape, phase: TrainingParams, layout: Layout, sparse: bool) -> 
     rows = _texts(phase) * width * FLOAT
     own = rows // layout.processes
     alive = _together(phase, layout) * width
-    # The vectors one by one and joined; without caching, what their logarithms came from, too. Where there are other
-    # processes, the rows of all.
-    kept = (3 if whole and sparse else 2) * own + (rows if layout.processes > 1 else 0)
-    # The loss gives queries and passages a gradient each, and both become rows of the whole batch.
-    loss = 3 * rows
-    # Then there are the gradient, this process's share of it, and what goes back through the head.
-    back = rows + own + (own // 2 if whole else 3 * alive * FLOAT)
+    # The joined vectors; without caching, what their logarithms came from, too. With other processes, the rows of all.
+    kept = (2 if whole and sparse else 1) * own + (rows if layout.processes > 1 else 0)
+    # Each active term has its text, its number and its token.
+    active = round(ACTIVE * alive) if sparse else 0
+    graph = active * SOURCE
+    # Both sides of the loss have a gradient from the scores and one from the FLOPS terms, beside the tensor of all.
+    loss = rows + LOSS * rows + (graph if whole else 0)
+    # What goes back through the logarithm, and through the head for a part of the active terms.
+    back = rows + (own // 2 if whole else 3 * alive * FLOAT) + graph
     if sparse:
-        back += 2 * min(SCATTERED, alive) * shape.hidden * FLOAT
+        back += min(SCATTERED, active) * shape.hidden * FLOAT
     return kept + max(loss, back)
 
 

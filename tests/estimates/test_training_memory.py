@@ -1,6 +1,9 @@
 """Estimates of memory against bytes that torch holds, and what is said of specs that cannot be estimated."""
 
 import json
+import runpy
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,6 +38,14 @@ def test_gradients_and_moments_are_what_adamw_holds():
     assert estimated.training == sum(t.numel() * t.element_size() for t in tensors)
     assert estimated.weights == sum(p.numel() * p.element_size() for p in model.parameters())
     assert estimated.total == estimated.weights + estimated.training + estimated.activations + estimated.head
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process' peak is set back through /proc")
+@pytest.mark.parametrize("name", ["wide, sparse, gradient caching", "wide, sparse"])
+def test_a_process_takes_what_is_estimated(name):
+    file = Path(__file__).parents[1] / "scale/training_memory.py"
+    estimated, real = runpy.run_path(str(file))["compared"](name)
+    assert estimated == pytest.approx(real, rel=0.1)
 
 
 def spec(tmp_path, encoder):

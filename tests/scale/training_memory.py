@@ -14,11 +14,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 DEEP = {"shape": (6, 256, 768, 8, 4, 2000), "texts": (16, 48), "sparse": False}
 WIDE = {"shape": (2, 64, 128, 4, 2, 30_000), "texts": (32, 8), "sparse": True}
+FEWER = {**WIDE, "texts": (16, 8)}
+WIDER = {"shape": (2, 64, 128, 4, 2, 90_000), "texts": (16, 16), "sparse": True}
 CASES = {
     "deep, dense": (DEEP, {}),
     "deep, dense, layers computed again": (DEEP, {"recompute_layers": True}),
     "wide, sparse": (WIDE, {}),
     "wide, sparse, gradient caching": (WIDE, {"cached_texts": 8}),
+    "wide, sparse, three negatives": (FEWER, {"negatives": 3}),
+    "wide, sparse, three negatives, gradient caching": (FEWER, {"negatives": 3, "cached_texts": 8}),
+    "wider, sparse, gradient caching": (WIDER, {"cached_texts": 8}),
 }
 NONE = {"shape": (2, 32, 48, 4, 2, 200), "texts": (4, 4)}
 RANK = 8
@@ -58,7 +63,14 @@ def train_once(case, more):
         bias = torch.nn.Parameter(torch.full((config["vocab_size"],), -15.0), requires_grad=False)
         objective = SparseObjective(backbone.embed_tokens.weight.detach(), bias, phase, 1)
         objective.parameters = list
-    train(backbone, objective, tokenise, [(f"q{n}", f"p{n}") for n in range(100)], phase, seed=1)
+    train(
+        backbone,
+        objective,
+        tokenise,
+        [(f"q{n}", f"p{n}", [f"n{n} {i}" for i in range(3)]) for n in range(100)],
+        phase,
+        seed=1,
+    )
 
 
 def measured(name):
@@ -78,19 +90,25 @@ def measured(name):
     print(json.dumps(peak() - before))
 
 
-def main():
+def compared(name):
+    """What the case of this name is estimated at and takes, in MB."""
     from harness.training.estimate import Shape, training_memory
 
-    print("| training | estimated, MB | measured, MB | difference |\n|---|---:|---:|---:|")
+    case, more = CASES[name]
     # Large blocks go back to the system at once, so that what is resident is what is in use.
     quiet = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "PYTHONWARNINGS": "ignore"}
-    for name, (case, more) in CASES.items():
-        command = [sys.executable, __file__, name]
-        done = subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True, check=True)
-        real = json.loads(done.stdout.splitlines()[-1]) / 1e6
-        layers, hidden, inner, heads, key_heads, vocabulary = case["shape"]
-        shape = Shape(layers, hidden, inner, heads, key_heads, vocabulary, tied=True)
-        estimated = training_memory(shape, params(case["texts"], more), sparse=case["sparse"]).total / 1e6
+    command = [sys.executable, __file__, name]
+    done = subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True, check=True)
+    layers, hidden, inner, heads, key_heads, vocabulary = case["shape"]
+    shape = Shape(layers, hidden, inner, heads, key_heads, vocabulary, tied=True)
+    estimated = training_memory(shape, params(case["texts"], more), sparse=case["sparse"]).total
+    return estimated / 1e6, json.loads(done.stdout.splitlines()[-1]) / 1e6
+
+
+def main():
+    print("| training | estimated, MB | measured, MB | difference |\n|---|---:|---:|---:|")
+    for name in CASES:
+        estimated, real = compared(name)
         print(f"| {name} | {estimated:.0f} | {real:.0f} | {estimated / real - 1:+.0%} |", flush=True)
 
 
