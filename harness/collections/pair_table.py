@@ -24,9 +24,9 @@ FILE = "pairs.arrow"
 """Of a folder of prepared pairs."""
 ROWS, LETTERS = 4096, 4_000_000
 """Of a block, at most: it is written once either number is reached."""
-RELEASED = 64
-"""Rows after which a process gives back the pages that it read, which stay in the system's cache. A row lies in eight
-places, and the system maps 64 kB around each."""
+RELEASED = 16
+"""Rows, or heads of blocks, after which a process gives back the pages that it read; the system's cache has them still.
+A row lies in eight places, and the system maps 64 kB around each."""
 
 
 def schema() -> pa.Schema:
@@ -106,7 +106,7 @@ class PairTable(Examples):
             with path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._file = pa.ipc.open_file(pa.py_buffer(self._map))
-            self._blocks = [self._file.get_batch(number) for number in range(self._file.num_record_batches)]
+            self._blocks = [self._block(number) for number in range(self._file.num_record_batches)]
         except (OSError, ValueError, pa.ArrowException) as error:
             raise UserError(
                 f"the pairs cannot be read: {' '.join(str(error).split())[:300]}",
@@ -115,6 +115,11 @@ class PairTable(Examples):
             ) from None
         self._ends = list(accumulate(len(block) for block in self._blocks))
         self._read = 0
+
+    def _block(self, number: int) -> pa.RecordBatch:
+        if number % RELEASED == 0:
+            self.release()
+        return self._file.get_batch(number)
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0

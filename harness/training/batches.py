@@ -7,7 +7,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
-from harness.training.examples import Chosen, Example, Pair, Texts, examples
+from harness.training.examples import Example, Pair, Rest, Texts, examples
 from harness.training.topics import arrange, topics
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def hold_out(pairs: Sequence[Example], count: int, seed: int) -> tuple[Sequence[
         if taken.isdisjoint((pair.query, *pair.positives)):
             held.append(Pair(pair.query, pair.positive, symmetric=pair.symmetric))
             taken |= {pair.query, *pair.positives}
-    return Chosen(whole, ~whole.sharing(taken)), held
+    return Rest(whole, whole.sharing(taken)), held
 
 
 def batches(pairs: Sequence[Example], params: TrainingParams, seed: int) -> Iterator[list[Pair]]:

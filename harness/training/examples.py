@@ -129,6 +129,35 @@ class Chosen(Examples):
         return self.pairs.with_negatives().take(self.places)
 
 
+class Rest(Examples):
+    """All pairs but some: sixteen bytes for each that is left out.
+
+    Args:
+        pairs: Of which.
+        left_out: One for each pair: whether it is left out.
+    """
+
+    def __init__(self, pairs: Examples, left_out: NDArray[np.bool_]) -> None:
+        self.pairs = pairs
+        self._places = left_out.nonzero()[0]
+        self._before = self._places - np.arange(len(self._places))  # pairs of the rest before each that is left out
+
+    def __len__(self) -> int:
+        return len(self.pairs) - len(self._places)
+
+    def row(self, place: int) -> Pair:
+        """See `Examples`."""
+        return self.pairs.row(place + int(self._before.searchsorted(place, side="right")))
+
+    def sharing(self, texts: Collection[str]) -> NDArray[np.bool_]:
+        """See `Examples`."""
+        return np.delete(self.pairs.sharing(texts), self._places)
+
+    def with_negatives(self) -> NDArray[np.bool_]:
+        """See `Examples`."""
+        return np.delete(self.pairs.with_negatives(), self._places)
+
+
 class Texts(Sequence[str]):
     """One text of each pair, made when it is asked for.
 

@@ -9,7 +9,7 @@ from harness.collections import pair_table
 from harness.collections.base import Pair
 from harness.errors import UserError
 from harness.training.batches import batches, hold_out
-from harness.training.examples import Chosen, Listed
+from harness.training.examples import Chosen, Listed, Rest
 from harness.training.params import TrainingParams
 
 WORDS = st.sampled_from(["a", "b", "é", "", "two\nlines", "c"])
@@ -31,7 +31,15 @@ def test_it_says_what_a_list_says(tmp_path_factory, pairs, texts, chosen):
 
     table, listed = written(tmp_path_factory.mktemp("pairs"), pairs), Listed(pairs)
     mask = np.array(chosen[: len(pairs)], bool)
-    for mine, theirs in ((table, listed), (Chosen(table, mask), Chosen(listed, mask))):
+    for mine, theirs in (
+        (table, listed),
+        (Chosen(table, mask), Chosen(listed, mask)),
+        (Rest(table, mask), Chosen(listed, ~mask)),
+        (
+            Rest(Rest(table, mask), ~mask[~mask]),
+            Listed(pairs=[p for p, out in zip(pairs, mask, strict=True) if not out]),
+        ),
+    ):
         assert list(mine) == list(theirs) and len(mine) == len(theirs)
         assert mine.sharing(texts).tolist() == theirs.sharing(texts).tolist()
         assert mine.with_negatives().tolist() == theirs.with_negatives().tolist()
