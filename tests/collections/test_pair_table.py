@@ -35,10 +35,6 @@ def test_it_says_what_a_list_says(tmp_path_factory, pairs, texts, chosen):
         (table, listed),
         (Chosen(table, mask), Chosen(listed, mask)),
         (Rest(table, mask), Chosen(listed, ~mask)),
-        (
-            Rest(Rest(table, mask), ~mask[~mask]),
-            Listed(pairs=[p for p, out in zip(pairs, mask, strict=True) if not out]),
-        ),
     ):
         assert list(mine) == list(theirs) and len(mine) == len(theirs)
         assert mine.sharing(texts).tolist() == theirs.sharing(texts).tolist()
