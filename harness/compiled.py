@@ -26,14 +26,16 @@ R = TypeVar("R")
 def _spare_linear_algebra() -> None:
     """Load numba's functions of arrays without scipy.linalg, whose import takes half as long as that of numba itself.
 
-    Numba imports it only to see whether it is there. A loop that multiplies matrices imports it when it runs.
+    Numba imports it only to see whether it is there. A loop that multiplies matrices imports it when it runs. A numba
+    whose functions lie elsewhere loads them as ever.
     """
     name = "scipy.linalg.cython_blas"
     if name in sys.modules:
         return
     sys.modules[name] = ModuleType(name)
     try:
-        import numba.np.arraymath  # noqa: F401
+        with contextlib.suppress(ImportError):
+            import numba.np.arraymath  # noqa: F401
     finally:
         del sys.modules[name]
 
