@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.compiled import compiled
 from harness.indexes._bitmaps import KERNEL, add_bits, add_expanded, add_shuffled
-from harness.indexes._bits import first_one, load_bits
-from harness.indexes._lists import locate
+from harness.indexes._bits import fetch, first_one, load_bits
+from harness.indexes._lists import LEAD, LINE, locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -290,6 +290,27 @@ def add_rare(gaps, impacts, entry, count, width, bit, high, factor, table, bits,
         bit, entry, count = bit + width, entry + one, count - one
 
 
+@compiled
+def next_four(impacts, entry, factor, table, bits):  # type: ignore[no-untyped-def]
+    """What an entry and the next three add, as `contribution`; 4-bit impacts of 64 bits are read at once."""
+    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    if bits == 4:
+        read = load_bits(impacts, entry << two) >> ((entry & one) << two)
+        mask = np.uint64(15)
+        return (
+            table[read & mask],
+            table[(read >> four) & mask],
+            table[(read >> np.uint64(8)) & mask],
+            table[(read >> np.uint64(12)) & mask],
+        )
+    return (
+        contribution(impacts, entry, factor, table, bits),
+        contribution(impacts, entry + one, factor, table, bits),
+        contribution(impacts, entry + two, factor, table, bits),
+        contribution(impacts, entry + three, factor, table, bits),
+    )
+
+
 def _searcher(bits: int, kernel: Kernel) -> Search:
     """The search of one segment, compiled for impacts of `bits` bits: a choice inside its loop would cost a third.
 
@@ -314,6 +335,10 @@ def _searcher(bits: int, kernel: Kernel) -> Search:
         """
         gaps, impacts = segment.gaps, segment.impacts
         one, two, three, four, seven = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(7)
+        half, lead, line = np.uint64(bits == 4), np.uint64(LEAD), np.uint64(LINE)
+        # Impacts of 4 bits up to this one have 64 bits behind them.
+        whole = np.uint64(max(2 * len(impacts) - 16, 0))
+        elements, line_quads = np.uint64(LEAD * 8 // max(bits, 8)), np.uint64(LINE * 2 // bits)
         table, as_bits, highest = (
             np.empty(256, np.float32),
             scores.view(np.int32),
@@ -338,20 +363,30 @@ def _searcher(bits: int, kernel: Kernel) -> Search:
                     continue
                 mask, document = (one << width) - one, np.uint64(0) - one
                 quads = count >> two if width <= np.uint64(14) else np.uint64(0)
-                for _ in range(quads):
-                    read = load_bits(gaps, bit) >> (bit & seven)
-                    first = document + (read & mask) + one
-                    read >>= width
-                    second = first + (read & mask) + one
-                    read >>= width
-                    third = second + (read & mask) + one
-                    document = third + ((read >> width) & mask) + one
-                    scores[first] += contribution(impacts, entry, factor, table, bits)
-                    scores[second] += contribution(impacts, entry + one, factor, table, bits)
-                    scores[third] += contribution(impacts, entry + two, factor, table, bits)
-                    scores[document] += contribution(impacts, entry + three, factor, table, bits)
-                    bit += width << two
-                    entry += four
+                if bits == 4:
+                    quads = min(quads, (max(whole, entry) - entry) >> two)
+                left = quads
+                while left:
+                    some = min(left, line_quads)
+                    left -= some
+                    fetch(impacts, (entry >> half) + elements)
+                    fetch(gaps, (bit >> three) + lead)
+                    fetch(gaps, (bit >> three) + lead + line)
+                    for _ in range(some):
+                        read = load_bits(gaps, bit) >> (bit & seven)
+                        first = document + (read & mask) + one
+                        read >>= width
+                        second = first + (read & mask) + one
+                        read >>= width
+                        third = second + (read & mask) + one
+                        document = third + ((read >> width) & mask) + one
+                        added = next_four(impacts, entry, factor, table, bits)
+                        scores[first] += added[0]
+                        scores[second] += added[1]
+                        scores[third] += added[2]
+                        scores[document] += added[3]
+                        bit += width << two
+                        entry += four
                 for _ in range(count - (quads << two)):
                     document += ((load_bits(gaps, bit) >> (bit & seven)) & mask) + one
                     scores[document] += contribution(impacts, entry, factor, table, bits)

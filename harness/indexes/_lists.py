@@ -15,6 +15,8 @@ import numpy as np
 from harness.compiled import compiled
 from harness.indexes._bits import fetch, first_one, length, load_bits, ones
 
+LINE, LEAD = 64, 256
+"""Bytes that come from memory at once, and how many of a list are asked for before they are read."""
 BLOCK, SPARSE = 16, 256
 """Terms of a block, whose counts are read to find one list; and 1 in how many documents makes a term frequent."""
 RARE, SHIFT, LOWEST, BITS = range(4)
@@ -124,8 +126,9 @@ def locate(columns, weights, begin, end, segment, bits, lists, list_factors, wor
                 words[bitmaps], entries[bitmaps], factors[bitmaps] = at, entry, factor
                 bitmaps += 1
                 continue
-            fetch(segment.gaps, at)
-            fetch(segment.impacts, entry >> half)
+            for lines in range(LEAD // LINE):
+                fetch(segment.gaps, at + np.uint64(lines * LINE))
+                fetch(segment.impacts, (entry >> half) + np.uint64(lines * LINE * 8 // max(bits, 8)))
             lists[listed, 0], lists[listed, 1] = entry, np.uint64(segment.starts[number + 1]) - entry
             lists[listed, 2], lists[listed, 3], lists[listed, 4] = width, at << three, 0
         list_factors[listed] = factor

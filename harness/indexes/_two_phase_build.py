@@ -13,7 +13,7 @@ from harness.indexes._rooms import rooms_for
 from harness.indexes.files import REMEDY, map_array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     """Where each term's postings begin; postings (document x 256 + impact); scales of the terms' impacts."""
 
 COUNTED = 1 << 16
-"""The first documents, which decide the order of terms by frequency."""
+"""The first documents, which decide the order of terms by frequency, and which postings are heavy."""
+RARITY = 0.5
+"""Power of a term's rarity, log(1 + documents / documents with it). Weights are multiplied by it to choose postings.
+
+Queries hold frequent terms more often, so a posting of such a term is read more often for what it tells.
+"""
 MOST = (1 << 24) - 1
 """Documents that numbers of three bytes can name, one of them meaning none."""
 S = TypeVar("S", bound=np.generic)
@@ -93,8 +98,20 @@ def map_parts(directory: Path, documents: int, terms: int, degree: int) -> Parts
     return parts.frozen()
 
 
+class Counts(NamedTuple):
+    """What the first documents say of v terms.
+
+    `numbers` int32 (v): by descending frequency. `rarities` float32 (v): what a weight of each term is multiplied by.
+    `least`: the product from which on a posting is heavy.
+    """
+
+    numbers: NDArray[np.int32]
+    rarities: NDArray[np.float32]
+    least: np.float32
+
+
 def make(blocks: Iterable[Rows], share: float, degree: int, heavy: Inverted) -> Parts:
-    """Index rows, each block as it comes; `heavy` is built over the heaviest terms of each document.
+    """Index rows, each block as it comes; `heavy` is built over the heaviest postings, at least one of each document.
 
     Raises:
         UserError: More documents, or more bytes of rows, than an index can hold.
@@ -115,11 +132,11 @@ class _Work:
         self.numbers = np.zeros(0, np.int32)
 
     def pruned(self, blocks: Iterable[Rows]) -> Iterator[sparse.csr_matrix]:
-        """Each block's rows with their heaviest terms alone; of equal ones the lower columns."""
+        """Each block's rows with their heavy postings alone, and at least with the heaviest of each."""
         documents = size = 0
-        for block, numbers in _numbered(blocks):
-            rows, self.numbers = block.tidy(), numbers
-            terms = numbers[rows.indices]
+        for block, counts in _counted(blocks, self.share):
+            rows, self.numbers = block.tidy(), counts.numbers
+            terms = counts.numbers[rows.indices]
             self.packed.append(_packed(rows, terms))
             documents, size = documents + len(rows), size + len(self.packed[-1].rows)
             if documents > MOST or size >= 1 << 32:
@@ -128,16 +145,14 @@ class _Work:
                     remedy="use the engine inverted, in shards where memory is short",
                 )
             lengths = np.diff(rows.indptr)
-            numbered = np.repeat(np.arange(len(rows)), lengths)
-            order = np.lexsort((-rows.data, numbered))
-            place = np.arange(len(order)) - np.repeat(rows.indptr[:-1], lengths)
-            wanted = np.ceil(self.share * lengths).astype(np.int64)
-            chosen = np.sort(order[place < np.repeat(wanted, lengths)])
+            products, filled = rows.data * counts.rarities[rows.indices], lengths > 0
+            highest = np.maximum.reduceat(products, rows.indptr[:-1][filled]) if len(products) else products
+            chosen = np.flatnonzero(products >= np.minimum(np.repeat(highest, lengths[filled]), counts.least))
             if self.degree:
-                named = (numbered[chosen] + documents - len(rows)).astype(np.uint32)
+                named = (np.repeat(np.arange(len(rows)), lengths)[chosen] + documents - len(rows)).astype(np.uint32)
                 self.heavy.append((terms[chosen].astype(np.uint32), named, rows.data[chosen]))
                 self.norms.append(_norms(rows))
-            heaviest = rows.data[chosen], rows.indices[chosen], np.append(0, np.cumsum(wanted))
+            heaviest = rows.data[chosen], rows.indices[chosen], np.searchsorted(chosen, rows.indptr)
             yield sparse.csr_matrix(heaviest, shape=(len(rows), rows.width))
 
     def parts(self) -> Parts:
@@ -158,33 +173,40 @@ class _Work:
         return parts.frozen()
 
 
-def _numbered(blocks: Iterable[Rows]) -> Iterator[tuple[Rows, NDArray[np.int32]]]:
-    """All blocks, each with the terms' numbers: by descending frequency in the first `COUNTED` documents."""
+def _counted(blocks: Iterable[Rows], share: float) -> Iterator[tuple[Rows, Counts]]:
+    """All blocks, each with what the first `COUNTED` documents say, of whose postings `share` are heavy."""
     waiting: list[Rows] = []
-    left, frequencies = COUNTED, np.zeros(0, np.int64)
-    numbers: NDArray[np.int32] | None = None
+    left, counts = COUNTED, None
     for block in blocks:
-        if numbers is not None:
-            yield block, numbers
+        if counts is not None:
+            yield block, counts
             continue
-        if not len(frequencies):
-            frequencies = np.zeros(block.width, np.int64)
-        frequencies += np.bincount(block.part(0, min(left, len(block))).tidy().indices, minlength=block.width)
         left -= min(left, len(block))
         waiting.append(block)
         if not left:
-            numbers = _by_frequency(frequencies)
-            yield from ((each, numbers) for each in waiting)
+            counts = _counts(waiting, share)
+            yield from ((each, counts) for each in waiting)
             waiting = []
-    if numbers is None:
-        numbers = _by_frequency(frequencies)
-        yield from ((each, numbers) for each in waiting)
+    if waiting:
+        counts = _counts(waiting, share)
+        yield from ((each, counts) for each in waiting)
 
 
-def _by_frequency(frequencies: NDArray[np.int64]) -> NDArray[np.int32]:
-    numbers = np.empty(len(frequencies), np.int32)
-    numbers[np.argsort(-frequencies, kind="stable")] = np.arange(len(frequencies), dtype=np.int32)
-    return numbers
+def _counts(blocks: Sequence[Rows], share: float) -> Counts:
+    """What the first `COUNTED` documents of these blocks say."""
+    parts, left = [], COUNTED
+    for block in blocks:
+        parts.append(block.part(0, min(left, len(block))).tidy())
+        left -= len(parts[-1])
+    indices, width = np.concatenate([part.indices for part in parts]), blocks[0].width
+    frequencies = np.bincount(indices, minlength=width)
+    numbers = np.empty(width, np.int32)
+    numbers[np.argsort(-frequencies, kind="stable")] = np.arange(width, dtype=np.int32)
+    rarities = (np.log1p((COUNTED - left) / np.maximum(frequencies, 1)) ** RARITY).astype(np.float32)
+    products = np.concatenate([part.data for part in parts]) * rarities[indices]
+    light = len(products) - int(np.ceil(share * len(products)))
+    least = np.partition(products, light)[light] if light else np.float32(0)
+    return Counts(numbers, rarities, least)
 
 
 def _packed(rows: TidyRows, terms: NDArray[np.int32]) -> Forward:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from harness.vectors import Vectors
 
 ENGINE, VERSION, HEAVY = "two-phase", 1, "heavy"
+HEAVY_CODEC = InvertedParams(weights="u4")
+"""Proposals need no more: 4 bits and 8 bits ask for equally many candidates (docs/benchmarks.md)."""
 LABELS = {
     "rows": "rows",
     "offsets": "offsets",
@@ -44,11 +46,12 @@ LABELS = {
 class TwoPhaseParams(Params):
     """Parameters of the two-phase index, for building and for searching."""
 
-    share: float = Field(default=0.2, gt=0, le=1)
-    """Share of a document's terms, the heaviest, whose postings propose it; of each at least one."""
+    share: float = Field(default=0.3, gt=0, le=1)
+    """Share of the postings, the heaviest ones, that propose documents; of each document at least one. Weights of rarer
+    terms count for more."""
     links: int = Field(default=0, ge=0, le=64)
     """Links from a document to similar ones; 0 for none, which builds much faster."""
-    terms: int = Field(default=1000, ge=1)
+    terms: int = Field(default=30, ge=1)
     """Heaviest terms of a query whose heavy postings are read."""
     candidates: int = Field(default=500, ge=1)
     """Documents proposed by them that are scored, at least k."""
@@ -69,7 +72,7 @@ class TwoPhaseHeader(Header):
 class TwoPhase(IndexBase[TwoPhaseParams]):
     """Approximate: the true top k of the documents that it scores.
 
-    An inverted index over the heaviest terms of each document proposes them. Every score is exact to the codec: the
+    An inverted index over the heaviest postings proposes them. Every score is exact to the codec: the
     float32 product of the query with the row as stored, 8-bit impacts times the document's scale. With `share` 1 and
     as many `terms` and `candidates` as there are, all that match are scored.
     """
@@ -83,14 +86,14 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
         self.params = params
         self.documents = self.terms = 0
         self.parts: Parts | None = None
-        self.heavy = Inverted(InvertedParams())
+        self.heavy = Inverted(HEAVY_CODEC)
         self._room = threading.local()
 
     def build(self, vectors: Vectors | Iterable[Vectors]) -> None:
         """Pack rows block by block; links are made of them at the end."""
         from harness.indexes._two_phase_build import make
 
-        self._room, self.heavy = threading.local(), Inverted(InvertedParams())
+        self._room, self.heavy = threading.local(), Inverted(HEAVY_CODEC)
         self.parts = make(blocks_of(vectors), self.params.share, self.params.links, self.heavy)
         self.documents, self.terms = len(self.parts.counts), len(self.parts.numbers)
 

@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.indexes import _two_phase_build, create, registry
 from harness.indexes._forward import Forward, pack_rows, score_of, unpack_row
 
-ALL = {"share": 1.0, "candidates": 1 << 20}
+ALL = {"share": 1.0, "terms": 1 << 20, "candidates": 1 << 20}
 
 
 def vectors(seed, rows, columns=40, filled=0.3):
@@ -121,9 +121,9 @@ def test_each_knob_buys_recall(topical):
 
 def test_counts_are_those_of_what_was_done(topical):
     documents, queries = topical
-    index = create("two-phase", share=1.0, candidates=25)
+    index = create("two-phase", share=1.0, candidates=25, terms=1000)
     index.build(documents)
-    inverted = create("inverted")
+    inverted = create("inverted", weights="u4")
     inverted.build(documents)
     work = index.work(queries, 10)
     assert work.postings == inverted.work(queries, 10).postings
@@ -144,10 +144,25 @@ def test_bytes_are_those_of_the_files(topical, tmp_path):
     assert sum(index.memory().values()) == pytest.approx(files, rel=0.02)
     assert index.memory()["links"] == 8 * 3 * documents.shape[0]
     assert index.memory()["heavy postings"] == sum(index.heavy.memory().values())
-    heaviest = index.heavy.decoded()
-    assert np.diff(heaviest.indptr).tolist() == np.ceil(0.2 * np.diff(documents.indptr)).tolist()
-    row = documents[7]
-    assert set(heaviest[7].indices) == set(row.indices[np.argsort(-row.data, kind="stable")[: heaviest[7].nnz]])
+
+
+@pytest.mark.parametrize("counted", [1 << 16, 1000])
+def test_heavy_postings_are_those_of_the_highest_weights_times_rarities(topical, monkeypatch, counted):
+    """Of the first documents `share` of the postings, by one bound for all documents; and of each document one."""
+    monkeypatch.setattr(_two_phase_build, "COUNTED", counted)
+    documents = topical[0].copy()
+    documents.data[documents.indptr[5] : documents.indptr[6]] = 1e-3
+    index = create("two-phase", share=0.3)
+    index.build(iter([documents[:700], documents[700:1900], documents[1900:]]))
+    first = documents[:counted].toarray()
+    rarities = np.sqrt(np.log(1 + len(first) / np.maximum((first > 0).sum(axis=0), 1)))
+    of_first = np.sort((first * rarities)[first > 0])
+    products = documents.toarray() * rarities
+    least = np.minimum(of_first[len(of_first) - int(np.ceil(0.3 * len(of_first)))], products.max(axis=1, keepdims=True))
+    wanted = (products >= least * (1 - 1e-6)) & (products > 0)
+    assert (wanted == (index.heavy.decoded().toarray() > 0)).all()
+    assert wanted[:counted].sum() == pytest.approx(0.3 * len(of_first), rel=0.01)
+    assert wanted[5].sum() >= 1
 
 
 def test_threads_blocks_and_single_queries_give_the_same(topical, tmp_path):
