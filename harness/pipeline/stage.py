@@ -21,8 +21,8 @@ Measures: TypeAlias = Literal["nothing", "memory", "time"]
 """What a stage measures of its own process, and so how it may run.
 
 ``time``: it runs alone, in a fresh process; no other stage of the run works meanwhile. ``memory``: in a fresh process,
-beside others that read other artefacts, because pages that two processes map count as half in each one's share.
-``nothing``: beside others, in a process that may have done other stages before.
+beside others that do not open what it counts its share of (`Stage.unshared`), because a page that two processes map
+counts as half in each one's share. ``nothing``: beside others, in a process that may have done other stages before.
 """
 VECTORS = ("numpy", "scipy")
 """Distributions with which a step itself reads, writes or compares vectors."""
@@ -57,6 +57,9 @@ class Stage:
             "" for none. It is no part of the key.
         holds: Key of the model that its function keeps in memory: stages with the same one are given to processes that
             live on, where a place has such. It is no part of the key.
+        unshared: Names of the inputs that no other stage may open while this one measures memory, because it records
+            its proportional share of their pages; None for all. Sizes that count each page whole depend on no other
+            process. It is no part of the key.
     """
 
     kind: str
@@ -75,6 +78,7 @@ class Stage:
     resumable: bool = False
     round: str = ""
     holds: str = ""
+    unshared: tuple[str, ...] | None = None
 
     @property
     def recipe(self) -> dict[str, JsonValue]:

@@ -29,15 +29,23 @@ def runs_alone(unit: Sequence[Stage]) -> bool:
 def may_join(stage: Stage, going: Sequence[Stage]) -> bool:
     """Whether a stage may begin beside those that are at work.
 
-    Two stages never share an accelerator. One that measures memory shares no artefact with another.
+    Two stages never share an accelerator. While one measures memory, no other opens what it wants alone
+    (`Stage.unshared`).
     """
-    inputs = {needed.key for needed in stage.inputs.values()}
+    opened = {needed.key for needed in stage.inputs.values()}
     for other in going:
         if stage.gpus and other.gpus:
             return False
-        if "memory" in (stage.measures, other.measures) and inputs & {needed.key for needed in other.inputs.values()}:
+        if _unshared(stage) & {needed.key for needed in other.inputs.values()} or _unshared(other) & opened:
             return False
     return True
+
+
+def _unshared(stage: Stage) -> set[str]:
+    """Keys of the inputs that no other stage may open meanwhile."""
+    if stage.measures != "memory":
+        return set()
+    return {stage.inputs[name].key for name in (stage.inputs if stage.unshared is None else stage.unshared)}
 
 
 class Room:

@@ -37,6 +37,7 @@ class EncoderMemory(MeasurementBase):
                 inputs={name: latency.inputs[name] for name in ("model", "collection")},
                 modules=latency.inputs["model"].modules,
                 libraries=(*latency.inputs["model"].libraries, *VECTORS),
+                unshared=(),
             )
         ]
 

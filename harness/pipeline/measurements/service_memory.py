@@ -46,7 +46,7 @@ class ServiceMemory(MeasurementBase):
             )
             inputs = {**stage.inputs, "vectors": subject.encode}
             # Systems that differ in name alone need the same memory: it is measured once, as that of an index is.
-            stages.append(replace(stage, inputs=inputs, about=subject.memory.about))
+            stages.append(replace(stage, inputs=inputs, about=subject.memory.about, unshared=()))
         return stages
 
     def records(self, results: Results, add: Add) -> None:

@@ -133,6 +133,7 @@ class SearchPlan:
             self.libraries,
             {"machine": self.machine},
             measures="memory",
+            unshared=("index",),
         )
 
     def latency(self, number: int, fit: Stage, build: Stage, prepare: Stage, encode: Stage) -> Stage:

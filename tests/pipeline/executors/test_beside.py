@@ -268,6 +268,18 @@ def test_what_measures_memory_shares_no_artefact_and_accelerators_are_not_shared
     assert not may_join(stage("g", gpus=1), [stage("h", gpus=1)])
 
 
+def test_what_measures_memory_says_which_inputs_no_other_may_open():
+    texts, opened = stage("texts"), stage("opened")
+    measured = stage("m", inputs=[texts, opened], measures="memory", unshared=("in_opened",))
+    assert may_join(stage("r", inputs=[texts]), [measured])
+    assert may_join(measured, [stage("r", inputs=[texts])])
+    assert not may_join(stage("r", inputs=[opened]), [measured])
+    assert not may_join(measured, [stage("r", inputs=[opened])])
+    whole = stage("w", inputs=[texts, opened], measures="memory", unshared=())
+    assert may_join(whole, [whole, stage("r", inputs=[texts, opened])])
+    assert not may_join(whole, [measured])
+
+
 def test_room_is_given_until_it_is_used_up_and_the_first_always_has_some():
     room, (a, b, c) = Room(1000), [stage(name) for name in "abc"]
     assert room.take(a, 5000)

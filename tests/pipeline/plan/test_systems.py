@@ -6,6 +6,7 @@ import pytest
 from small_specs import BM25, FLAT, INVERTED, load_small, system
 
 from harness.errors import UserError
+from harness.pipeline.executors.beside import may_join
 from harness.pipeline.plan.order import in_order, unique
 from harness.pipeline.plan.systems import check_stages, mining_stages, system_stages
 from harness.pipeline.stored_result import result_type
@@ -142,3 +143,18 @@ def test_every_stage_has_a_typed_result(tmp_path):
 def test_stages_of_one_key_are_kept_once_in_order(spec):
     stages = in_order(system_stages(spec, "m"), 1)
     assert [stage.key for stage in unique([*stages, *reversed(stages)])] == [stage.key for stage in stages]
+
+
+def test_memory_is_measured_beside_what_opens_no_index_whose_share_is_recorded(tmp_path):
+    both = load_small(
+        tmp_path, indexes={**INVERTED, "scipy": {"type": "scipy"}},
+        measure={"processes": 2, "also": ["encoder-memory"]},
+        systems=[system("one"), system("other", index="scipy")],
+    )  # fmt: skip
+    one, other = system_stages(both, "m")
+    services = [*one.measurements["service-memory"], *other.measurements["service-memory"]]
+    assert len(services) == 4
+    assert all(may_join(services[0], [service]) for service in services[1:])
+    assert may_join(one.memory, [other.memory, services[2]])
+    assert not any(may_join(one.memory, [stage]) for stage in (one.search, one.work, services[0]))
+    assert may_join(one.measurements["encoder-memory"][0], [one.memory, other.memory, *services])
