@@ -39,7 +39,7 @@ class Stage:
     """One piece of work with one artefact.
 
     Args:
-        kind: prepare, pairs, fit, check, encode, build, search, work, quality, memory, latency or summary.
+        kind: prepare, pairs, fit, check, encode, compile, build, search, work, quality, memory, latency or summary.
         label: What a reader sees, such as ``encode laconic / pydoc``.
         function: ``module:function`` of the step.
         arguments: Plain arguments of the function; all decide the result.

@@ -75,8 +75,8 @@ def fill(folder, whole):
     _, _, stages = plan_experiment(whole)
     first = {stage.label: stage for stage in stages if "c000" in stage.label}
     for stage in stages:
-        name = next(word for word in stage.label.replace(",", "").split() if word in NAMES)
-        if name == "c000":
+        name = next((word for word in stage.label.replace(",", "").split() if word in NAMES), "c000")
+        if name == "c000":  # or of no collection
             continue
         made = store.get(first[stage.label.replace(name, "c000")].key)
         with store.unfinished(stage.key) as directory:

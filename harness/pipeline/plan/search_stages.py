@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,11 +15,11 @@ from harness.pipeline.plan.shared_stages import build_settings, encoder_type, se
 from harness.pipeline.stage import STEPS, VECTORS, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from harness.indexes import Index
     from harness.jsonvalue import JsonValue
-    from harness.spec.models import MeasureSpec, Spec, System
+    from harness.spec.models import MeasureSpec, Part, Spec, System
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,13 @@ class SearchPlan:
         values = search_settings(self.system.index)
         return {"index_search": values} if values else {}
 
-    def build(self, encode: Stage) -> Stage:
-        """Build the index; its time and its peak are measured."""
+    def build(self, encode: Stage, after: tuple[Stage, ...] = ()) -> Stage:
+        """Build the index; its time and its peak are measured.
+
+        Args:
+            encode: Its artefact holds the vectors.
+            after: The stage that compiles what the build needs; see `compile_stage`.
+        """
         index, encoder = self.system.index, self.system.encoder
         return Stage(
             "build",
@@ -76,6 +82,7 @@ class SearchPlan:
             self.libraries,
             {"machine": self.machine},
             measures="time",
+            after=after,
         )
 
     def search(self, prepare: Stage, encode: Stage, build: Stage) -> Stage:
@@ -195,6 +202,40 @@ class SearchPlan:
             {f"process{number}": stage for number, stage in enumerate(latency)},
             libraries=("numpy", "scipy"),
         )
+
+
+def compile_stage(systems: Iterable[System], machine: str, threads: int) -> Stage | None:
+    """The stage that compiles the loops of all indexes beside other work; None where no engine has such.
+
+    A build runs alone and would let the other processors wait until its loops are compiled. They are stored on disk, so
+    nothing of this stage's artefact is read. An engine whose parts are elsewhere compiles there.
+
+    Args:
+        systems: Those that are run.
+        machine: Fingerprint of this machine, whose processor decides what is compiled.
+        threads: Of its process.
+    """
+    indexes = [system.index for system in systems if has_loops(system.index)]
+    engines = {json.dumps(build_settings(index), sort_keys=True): build_settings(index) for index in indexes}
+    if not engines:
+        return None
+    modules = [REGISTRIES.indexes.get(index.type).modules(index.params) for index in indexes]
+    return Stage(
+        "compile",
+        "compile loops of the engines",
+        f"{STEPS}.compiling:compile_loops",
+        {"engines": [engines[settings] for settings in sorted(engines)]},
+        modules=tuple(sorted({module for some in modules for module in some})),
+        libraries=("numba", *VECTORS),
+        about={"machine": machine},
+        threads=threads,
+    )
+
+
+def has_loops(index: Part) -> bool:
+    """Whether an index runs loops in this process that numba compiles."""
+    libraries = REGISTRIES.indexes.get(index.type).libraries_with(index.params)
+    return "numba" in libraries and "ray" not in libraries
 
 
 def quality_stage(

@@ -71,6 +71,7 @@ class SystemStages:
             *([self.check] if self.check else []),
             *shards,
             self.encode,
+            *self.build.after,
             self.build,
             *(judged if self.measures("search") else ()),
             *([self.work] if self.measures("work") else []),

@@ -11,7 +11,7 @@ from harness.pipeline.measurements import Subject
 from harness.pipeline.plan.fit_stages import fit_stage, mine_stage, with_inputs
 from harness.pipeline.plan.order import unique
 from harness.pipeline.plan.registries import REGISTRIES
-from harness.pipeline.plan.search_stages import SearchPlan
+from harness.pipeline.plan.search_stages import SearchPlan, compile_stage, has_loops
 from harness.pipeline.plan.shared_stages import (
     check_stage,
     collection_stage,
@@ -43,16 +43,19 @@ def system_stages(spec: Spec, machine: str, only: Iterable[str] = ()) -> list[Sy
     if spec.head.measure.power is not None:
         watts_of(spec.head.measure.power)
     wanted = set(only)
+    systems = [system for system in spec.systems if not wanted or system.name in wanted]
+    compiling = compile_stage(systems, machine, spec.head.measure.work_threads)
     made: dict[str, Stage] = {}
     return [
-        _stages_of(spec, system, collection, machine, made)
-        for system in spec.systems
-        if not wanted or system.name in wanted
+        _stages_of(spec, system, collection, machine, made, compiling)
+        for system in systems
         for collection in system.collections
     ]
 
 
-def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: dict[str, Stage]) -> SystemStages:
+def _stages_of(
+    spec: Spec, system: System, collection: str, machine: str, made: dict[str, Stage], compiling: Stage | None
+) -> SystemStages:
     def once(stage: Stage) -> Stage:
         return made.setdefault(stage.key, stage)
 
@@ -64,7 +67,7 @@ def _stages_of(spec: Spec, system: System, collection: str, machine: str, made: 
     asked = encoder_on(encoder, spec.collections[collection])
     encode = encode_stage(spec, asked, collection, {"model": fit, "collection": prepare}, check, once)
     plan = SearchPlan(spec, replace(system, encoder=asked), collection, machine)
-    build = once(plan.build(encode))
+    build = once(plan.build(encode, (compiling,) if compiling and has_loops(system.index) else ()))
     search = once(plan.search(prepare, encode, build))
     timed_search = plan.timed_search(search)
     timed_search = once(timed_search) if timed_search else None
