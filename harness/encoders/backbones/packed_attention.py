@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,15 +22,20 @@ class Layout:
     def __init__(self, lengths: Sequence[int], device: torch.device, causal: bool = False) -> None:
         self.causal = causal
         self.texts, self.longest = len(lengths), max(lengths)
+        self.lengths = lengths
         self.positions = torch.cat([torch.arange(n) for n in lengths]).to(device)
         self.even = min(lengths) == self.longest
-        starts = torch.repeat_interleave(torch.arange(self.texts) * self.longest, torch.tensor(lengths)).to(device)
-        self.slots = starts + self.positions
         self.mask: torch.Tensor | None = None
         if not self.even:
             self.mask = (torch.arange(self.longest) < torch.tensor(lengths)[:, None])[:, None, None, :].to(device)
             if causal:
                 self.mask = self.mask & torch.ones(self.longest, self.longest, dtype=torch.bool, device=device).tril()
+
+    @cached_property
+    def slots(self) -> torch.Tensor:
+        """The place of each token among texts x longest, flat."""
+        starts = torch.repeat_interleave(torch.arange(self.texts) * self.longest, torch.tensor(self.lengths))
+        return starts.to(self.positions.device) + self.positions
 
     def spread(self, packed: torch.Tensor) -> torch.Tensor:
         """Tokens x heads x size to texts x heads x longest x size."""
