@@ -2,135 +2,35 @@
 
 For a state h = h' + dh and a term's row w = w' + dw (h' and w' rounded), the rough logit h'w' is off by no more than
 |dh| |w| + |h'| |dw| (Cauchy-Schwarz), plus the rounding of sum, bias and result. A term is not among the `keep` largest
-if its upper bound lies below `keep` lower bounds. The other terms, a few in a hundred, are computed in float32.
+if its upper bound lies below `keep` lower bounds. The other terms, a few in a thousand, are computed in float32.
 
-Numbers are rounded to bfloat16 where the processor multiplies it, and to whole numbers elsewhere: 8 bits for a row of
-the head, and twice 7 bits for a state, as the large values that a few dimensions have would take most of one rounding.
+Numbers are rounded to bfloat16 where the processor multiplies it, and to whole numbers elsewhere.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
+from harness.encoders.backbones.rough_heads import Bfloat16Head, Int8Head
 from harness.encoders.hardware import multiplies_bfloat16
 from harness.training.max_head import max_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-ROUNDING = 2.0**-8
-"""Largest relative error of a number rounded to bfloat16."""
-SUMMATION = 2.0**-23
-"""Relative error that each addition of a float32 sum adds at most, twice over: the rough sum's and the exact one's."""
-ROWS = 1 << 14
-"""Terms at a time while the head is prepared."""
-PACKED = 1 << 13
-"""Rows of the head that are multiplied at a time: the logits of a query stay in the cache."""
-FEW = 64
-"""Tokens up to which products in int8 pay: a short text waits for the head's bytes, a quarter of float32's."""
-MANY = 0.25
-"""Share of the terms above which a text is computed whole."""
-WEIGHT_STEPS = 127
-"""Of a row of the head, on each side of 0."""
-STATE_STEPS = 63
-"""Of a state: with 7 bits, no sum of two products overflows the 16 bits that AVX2 adds them in."""
-CLOSE = 0.02
-"""Share of a state that one rounding may lose; where it loses more, the rest is rounded too and multiplied as well."""
-TINY = torch.finfo(torch.float32).tiny
+    from harness.encoders.backbones.rough_heads import Rough
 
 
-class Rough(Protocol):
-    """A head in rounded numbers.
-
-    Attributes:
-        lost: Length of what rounding took from each row.
-        rounding: Relative error of a logit that the format of the result adds.
-    """
-
-    lost: torch.Tensor
-    rounding: float
-
-    def pays(self, tokens: int, keep: int | None) -> bool:
-        """Whether it saves time for this many tokens, of which `keep` terms a text matter."""
-        ...
-
-    def logits(self, states: torch.Tensor, lengths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Largest logits without bias (texts x terms, float32), and what rounding took from each state (its length)."""
-        ...
-
-
-class Bfloat16Head:
-    """A copy of the head in bfloat16.
-
-    Args:
-        head: Terms x hidden size, float32.
-    """
-
-    rounding = ROUNDING
-
-    def __init__(self, head: torch.Tensor) -> None:
-        self.rows = torch.empty(head.shape, dtype=torch.bfloat16)
-        self.lost = torch.empty(len(head))
-        for part in _parts(len(head)):
-            self.rows[part] = head[part].bfloat16()
-            self.lost[part] = (head[part] - self.rows[part].float()).norm(dim=1)
-
-    def pays(self, tokens: int, keep: int | None) -> bool:
-        """Where a text has a cut, without which it was not measured."""
-        return keep is not None
-
-    def logits(self, states: torch.Tensor, lengths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """As of `Rough`."""
-        rounded = states.bfloat16()
-        return max_logits(rounded, lengths, self.rows), (states - rounded.float()).norm(dim=1)
-
-
-class Int8Head:
-    """A copy of the head in int8, one scale a row, for torch's kernels of quantised products.
-
-    Args:
-        head: Terms x hidden size, float32.
-    """
-
-    rounding = 2.0**-20
-    """Sums are whole numbers and exact; float32 rounds the scales, and the sum of both products."""
-
-    def __init__(self, head: torch.Tensor) -> None:
-        self.packed, self.lost = [], torch.empty(len(head))
-        for part in _parts(len(head), PACKED):
-            scales = (head[part].abs().amax(1).double() / WEIGHT_STEPS).clamp(min=TINY)
-            zeros = torch.zeros(len(scales), dtype=torch.int64)
-            rounded = torch.quantize_per_channel(head[part], scales, zeros, 0, torch.qint8)
-            self.lost[part] = (head[part] - rounded.dequantize()).norm(dim=1)
-            self.packed.append(torch.ops.quantized.linear_prepack(rounded, None))
-
-    def pays(self, tokens: int, keep: int | None) -> bool:
-        """For short texts."""
-        return tokens <= FEW
-
-    def logits(self, states: torch.Tensor, lengths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """As of `Rough`."""
-        even, sizes, rest = _in_steps(states)
-        pieces = [(even, sizes)]
-        if bool((rest.norm(dim=1) > CLOSE * states.norm(dim=1)).any()):
-            even, sizes, rest = _in_steps(rest)
-            pieces.append((even, sizes))
-        largest = torch.empty(len(lengths), len(self.lost))
-        for part, packed in zip(_parts(len(self.lost), PACKED), self.packed, strict=True):
-            logits = torch.zeros(())
-            for even, sizes in pieces:
-                logits = _products(even, packed).mul_(sizes).add_(logits)
-            for row, own in zip(largest, logits.split(list(lengths)), strict=True):
-                row[part] = own.amax(0)
-        return largest, rest.norm(dim=1)
-
-
-def rough_head() -> Callable[[torch.Tensor], Rough] | None:
+def rough_head() -> Callable[[torch.Tensor, torch.Tensor | None], Rough] | None:
     """The kind of copy that this processor multiplies fastest; None where it has no kernel for one."""
     if multiplies_bfloat16():
         return Bfloat16Head
+    from harness.encoders.backbones.compiled_head import CompiledHead, has_avx2
+
+    if has_avx2():
+        return CompiledHead
     # A processor without them (not x86) rounds and adds in ways that are not proven here.
     return Int8Head if torch.backends.quantized.engine in ("x86", "fbgemm", "onednn") else None
 
@@ -144,11 +44,14 @@ class Screen:
         rough: Makes the copy.
     """
 
-    def __init__(self, head: torch.Tensor, bias: torch.Tensor | None, rough: Callable[[torch.Tensor], Rough]) -> None:
+    def __init__(
+        self,
+        head: torch.Tensor,
+        bias: torch.Tensor | None,
+        rough: Callable[[torch.Tensor, torch.Tensor | None], Rough],
+    ) -> None:
         self.head, self.bias = head.detach(), None if bias is None else bias.detach().float()
-        self.rough = rough(self.head)
-        self.slack = torch.zeros(()) if self.bias is None else SUMMATION * self.bias.abs()
-        self.norms = torch.cat([self.head[part].norm(dim=1) for part in _parts(len(head))])
+        self.rough = rough(self.head, self.bias)
 
     @torch.no_grad()
     def largest(
@@ -164,59 +67,11 @@ class Screen:
         Yields:
             int64 and float32, equally long: never a wrong logit, sometimes more than `keep`.
         """
-        rough, off = self.rough.logits(states, lengths)
-        if self.bias is not None:
-            rough += self.bias
-        lost, norms = off.split(list(lengths)), states.norm(dim=1).split(list(lengths))
-        for row, state, away, size in zip(rough, states.split(list(lengths)), lost, norms, strict=True):
-            yield self._exact(row, state, float(away.max()), float(size.max()), keep)
-
-    def bounds(self, rough: torch.Tensor, lost: float, norm: float) -> torch.Tensor:
-        """How far each term's rough logit may be from the exact one.
-
-        Args:
-            rough: One for each term, bias included.
-            lost: What rounding has taken from a state of the text, at most (Euclidean).
-            norm: Length of a state of the text, at most.
-        """
-        within = lost + SUMMATION * (self.head.shape[1] + 2) * norm
-        bound = self.norms * within + self.rough.lost * (norm + lost)
-        plain = rough if self.bias is None else rough - self.bias
-        return bound.add_(plain.abs(), alpha=self.rough.rounding).add_(self.slack).mul_(1.001)
-
-    def _exact(
-        self, rough: torch.Tensor, states: torch.Tensor, lost: float, norm: float, keep: int | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        bound = self.bounds(rough, lost, norm) if norm < float("inf") else rough
-        at_least = torch.zeros(())
-        if keep is not None:
-            at_least = (rough - bound).topk(min(keep, len(rough))).values[-1].clamp(min=0)
-        terms = ((rough + bound) >= at_least).nonzero().squeeze(1)
-        # A state that is not finite has no bounds.
-        if len(terms) > MANY * len(rough) or not bool(rough.isfinite().all() and bound.isfinite().all()):
-            logits = max_logits(states, [len(states)], self.head, self.bias)[0]
-            terms = torch.arange(len(logits))
-        else:
-            logits = (states @ self.head[terms].T).amax(0)
-            if self.bias is not None:
-                logits += self.bias[terms]
-        return terms, logits
-
-
-def _parts(count: int, size: int = ROWS) -> list[slice]:
-    return [slice(begin, min(begin + size, count)) for begin in range(0, count, size)]
-
-
-def _in_steps(states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """States in whole steps from -1 to 1, the size that each was divided by, and what rounding took from it."""
-    sizes = states.abs().amax(1, keepdim=True).clamp(min=TINY)
-    even = (states / sizes * STATE_STEPS).round_().div_(STATE_STEPS)
-    return even, sizes, states - even * sizes
-
-
-def _products(even: torch.Tensor, packed: torch.ScriptObject) -> torch.Tensor:
-    """Tokens x terms, float32. What is multiplied is what `_in_steps` rounded: these are its steps."""
-    product: torch.Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-        even, 1 / STATE_STEPS, STATE_STEPS + 1, packed
-    )
-    return product
+        candidates = self.rough.candidates(states, lengths, keep)
+        for terms, state in zip(candidates, states.split(list(lengths)), strict=True):
+            if terms is None:
+                logits = max_logits(state, [len(state)], self.head, self.bias)[0]
+                yield torch.arange(len(logits)), logits
+            else:
+                logits = (state @ self.head.index_select(0, terms).T).amax(0)
+                yield terms, logits if self.bias is None else logits + self.bias[terms]
