@@ -60,6 +60,16 @@ def measure(tmp_path, monkeypatch):
                 after = resident()
                 os.kill(child, signal.SIGKILL); os.waitpid(child, 0)
                 return [after.shared - before.shared, before.pss - after.pss, after.rss - before.rss]
+            def freed(report):
+                from harness.measure.memory import settle
+                settle()
+                before = resident()
+                blocks = [np.ones(100_000, np.uint8) for _ in range(1000)]  # small ones, which lie on the heap
+                last = blocks[-1]
+                blocks.clear()
+                kept = delta(before)[0]
+                settle()
+                return [kept, delta(before)[0]]
             def small(report): return peak()
             def named(comm, report):
                 with open("/proc/self/comm", "wb") as file: file.write(comm.encode("latin-1"))
@@ -104,6 +114,12 @@ def test_pages_of_two_processes_are_shared_and_count_by_halves(measure, tmp_path
     assert shared > 60 * MIB
     assert less > 30 * MIB
     assert abs(rss) < 5 * MIB
+
+
+def test_what_the_c_library_keeps_of_freed_memory_is_given_back(measure):
+    kept, left = measure("freed")
+    assert kept > 50 * MIB  # otherwise there is nothing to give back
+    assert left < 2 * MIB
 
 
 def test_peak_can_begin_anew(measure):

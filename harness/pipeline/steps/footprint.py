@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import os
@@ -90,7 +89,7 @@ def served_memory(
     Where parts of the index live in other processes, what these came to hold is added.
     """
     from harness.indexes import create
-    from harness.measure.memory import grown, mapped_files, newly_mapped, resident
+    from harness.measure.memory import grown, mapped_files, newly_mapped, resident, settle
 
     queries = load_vectors(Path(vectors) / "queries")
     warm(type, params, vectors_info(Path(vectors) / "queries").kind)
@@ -98,12 +97,12 @@ def served_memory(
     # Touch the queries before the first reading: they are the load, not the index.
     float(np.asarray(queries.sum()))
     asked = searched_depth(collection, k)
-    gc.collect()
+    settle()
     files, before = mapped_files(), resident()
     engine = open_index(type, index, index_search)
     for row in range(queries.shape[0]):
         engine.search(queries[row : row + 1], asked)
-    gc.collect()
+    settle()
     after, mapped = resident(), newly_mapped(files)
     others = [grown(*texts) for texts in engine.elsewhere()]
     report(1, 1, "measured")
@@ -130,7 +129,7 @@ def encoder_memory(
     report: Progress,
 ) -> EncoderMemory:
     """Resident memory that loading an encoder adds, and the peak of encoding the first documents as one batch."""
-    from harness.measure.memory import mapped_files, newly_mapped, peak, reset_peak, resident
+    from harness.measure.memory import mapped_files, newly_mapped, peak, reset_peak, resident, settle
 
     texts = [text for _, text in islice(read_texts(encoded_texts(Path(collection))), batch)]
 
@@ -139,11 +138,11 @@ def encoder_memory(
 
     report(0, 2, "loading")
     import_what(lambda: load().encode_documents(texts[:1]))  # some open the model with the first document
-    gc.collect()
+    settle()
     files, before = mapped_files(), resident()
     encoder = load()
     encoder.encode_documents(texts[:1])  # weights that are mapped come in only now
-    gc.collect()
+    settle()
     after, mapped = resident(), newly_mapped(files)
     report(1, 2, "encoding")
     resettable = reset_peak()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +105,7 @@ def service_memory(
     before it too. What other processes came to hold of the index is added to the index.
     """
     from harness.indexes import create
-    from harness.measure.memory import grown, mapped_files, newly_mapped, peak, reset_peak, resident
+    from harness.measure.memory import grown, mapped_files, newly_mapped, peak, reset_peak, resident, settle
 
     texts, stored = query_texts(collection, queries), load_vectors(Path(vectors) / "queries")
     names, ends = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed once they are read
@@ -120,11 +119,11 @@ def service_memory(
     create(index_type, **index_params).reach()
     import_what(load)
     float(np.asarray(stored.sum()))  # touches all of it
-    gc.collect()
+    settle()
     files, before = mapped_files(), resident()
 
     def held() -> int:
-        gc.collect()
+        settle()
         return resident().anonymous - before.anonymous + newly_mapped(files).file
 
     report(0, 4, "encoder")
