@@ -8,6 +8,7 @@ from harness.indexes.base import Work
 from harness.measure.machine.conditions import ProcessConditions
 from harness.measure.machine.sentinel import Reading
 from harness.measure.machine.watch import WatchedConditions
+from harness.pipeline.steps.compiling import Compiled
 from harness.pipeline.steps.encode import Encoded, EncodedSide
 from harness.pipeline.steps.evaluate import LatencySummary, MetricValue, Quality
 from harness.pipeline.steps.fit import fitted
@@ -58,7 +59,8 @@ THREE = {"mean": (0.02, 0.01, 0.03), "p50": (0.015, 0.01, 0.02)}
 SUMMARY = LatencySummary(THREE, THREE, THREE, THREE, THREE, {"encode": 0.01, "search": 0.005, "total": 0.015}, 40)
 QUALITY = Quality({"ndcg@10": MetricValue(0.5, 0.4, 0.6, 10, "ir_measures")}, 0, 0)
 RESULTS = {
-    "prepare": PREPARED, "fit": fitted({}, 1.0), "encode": ENCODED, "build": BUILT, "search": Searched(10, 1000, 0.5),
+    "prepare": PREPARED, "fit": fitted({}, 1.0), "encode": ENCODED, "compile": Compiled(1), "build": BUILT,
+    "search": Searched(10, 1000, 0.5),
     "work": WORK, "memory": MEMORY, "service-memory": SERVICE, "summary": SUMMARY, "quality": QUALITY,
 }  # fmt: skip
 """Of each part of a system that is timed by no process."""
