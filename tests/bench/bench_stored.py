@@ -4,9 +4,9 @@ python tests/bench/bench_stored.py [--collections 32] [--systems 6] [--turns 2] 
 
 One collection of 40 documents is run. The stages of the others then get copies of its artefacts, each under its own key
 and with its own checksums, as if they had been made. Six systems make 48 stages of a collection and three that they
-share, so 32 collections have 1,632 stages. Then the whole run is repeated in fresh processes. The first of them draws
-the figures of the report, and the others take them from the run folder. Seconds are by the clock and of processor time,
-imports included. --profile says where the time goes.
+share, and one compiles loops for all, so 32 collections have 1,633 stages. Then the whole run is repeated in fresh
+processes. The first of them draws the figures of the report, and the others take them from the run folder. Seconds are
+by the clock and of processor time, imports included. --profile says where the time goes.
 """
 
 import argparse
