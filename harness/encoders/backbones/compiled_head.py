@@ -55,6 +55,8 @@ ROW_STEPS = 127
 """Of a row of the head, on each side of 0."""
 STATE_STEPS = 32_767
 """Of a state, at most."""
+SOME = 1 << 11
+"""Rows that are bounded at a time."""
 PREPARED = 1 << 10
 """Rows at a time while the head is prepared: their copies in float64 take little memory."""
 SUMMATION = np.float32(2.0**-23)
@@ -224,38 +226,56 @@ def in_steps(states, steps, even, sizes):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def add_bounds(largest, rows, within, reach, lows, highs):  # type: ignore[no-untyped-def]
+def add_bounds(products, rows, first, within, reach, lows, highs):  # type: ignore[no-untyped-def]
     """Turn products in steps into the least and the greatest value that each logit may have.
 
     Args:
-        largest: Of each row, as `largest_products` has them.
+        products: Of each row with a state, the largest, as `largest_products` has them.
         rows: SCALE to SLACK x rows, float32.
+        first: Row to begin with.
         within: What a row of length 1 may be off by, as states are rounded.
         reach: Greatest length of a rounded state.
-        lows: Gets the least values.
+        lows: Gets the least values of as many rows as it has room for.
         highs: Gets the greatest values.
     """
     scales, norms, lost, biases, slack = rows[0], rows[1], rows[2], rows[3], rows[4]
-    for row in range(len(lows)):
-        plain = largest[row] * scales[row]
+    for place in range(len(lows)):
+        row = first + place
+        plain = products[row] * scales[row]
         off = (norms[row] * within + lost[row] * reach + PRODUCT * abs(plain) + slack[row]) * SPARE
         logit = plain + biases[row]
-        lows[row] = logit - off
-        highs[row] = logit + off
+        lows[place] = logit - off
+        highs[place] = logit + off
 
 
 @compiled
-def may_be_positive(lows, highs, terms):  # type: ignore[no-untyped-def]
-    """Put rows whose logit may be positive into `terms`, ascending; how many, or -1 where a bound is not finite."""
-    count = 0
-    for row in range(len(highs)):
-        # Written without a branch: which rows these are cannot be foreseen.
-        terms[count] = row
-        count += highs[row] >= 0
-    for row in range(len(highs)):
-        if not highs[row] - lows[row] < np.inf:
-            return -1
-    return count
+def may_be_positive(products, rows, within, reach, lows, highs, terms):  # type: ignore[no-untyped-def]
+    """Bound logits, and list the rows whose logit may be positive, ascending.
+
+    Args:
+        products: As of `add_bounds`, as `rows`, `within` and `reach` are.
+        rows: SCALE to SLACK x rows.
+        within: See there.
+        reach: See there.
+        lows: Gets the least value of each row that is listed.
+        highs: Gets the greatest values of these.
+        terms: Gets their numbers; all three have room for one more than there are rows.
+
+    Returns:
+        How many they are, or -1 where a bound is not finite.
+    """
+    count, finite = 0, True
+    some = np.empty((2, SOME), np.float32)
+    for first in range(0, rows.shape[1], SOME):
+        size = min(SOME, rows.shape[1] - first)
+        add_bounds(products, rows, first, within, reach, some[0, :size], some[1, :size])
+        for row in range(size):
+            # Written without a branch: which rows these are cannot be foreseen.
+            low, high = some[0, row], some[1, row]
+            finite &= high - low < np.inf
+            lows[count], highs[count], terms[count] = low, high, first + row
+            count += high >= 0
+    return count if finite else -1
 
 
 class CompiledHead:
@@ -298,14 +318,17 @@ class CompiledHead:
     ) -> Iterator[torch.Tensor | None]:
         """As of `harness.encoders.backbones.rough_heads.Rough`."""
         for state in states.split(list(lengths)):
-            found = self.bounds(state.detach().contiguous().numpy())
-            yield None if found is None else self._chosen(*found, keep)
+            rounded = self.products(state.contiguous().numpy())
+            yield None if rounded is None else self._chosen(*rounded, keep)
 
-    def bounds(self, states: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """The least and the greatest value that the largest logit of each term may have; None where nothing bounds it.
+    def products(self, states: NDArray[np.float32]) -> tuple[NDArray[np.float32], np.float32, np.float32] | None:
+        """What `add_bounds` makes bounds of: products of all groups of rows, `within` and `reach`.
 
         Args:
             states: Tokens of a text x hidden size.
+
+        Returns:
+            None for states that have no bounds.
         """
         even = np.zeros((len(states), self.hidden + self.hidden % 2), np.int16)
         sizes = np.empty(len(states), np.float32)
@@ -314,10 +337,8 @@ class CompiledHead:
             return None
         products = np.empty(len(self.packed) // even.shape[1], np.float32)
         self._multiply(even, sizes, products)
-        lows, highs = np.empty(self.terms, np.float32), np.empty(self.terms, np.float32)
-        within = np.float32(lost + SUMMATION * (self.hidden + 2) * norm + TINY)
-        add_bounds(products, self.rows, within, np.float32(norm + lost + TINY), lows, highs)
-        return lows, highs
+        within = lost + SUMMATION * (self.hidden + 2) * norm + TINY
+        return products, np.float32(within), np.float32(norm + lost + TINY)
 
     def _multiply(self, even: NDArray[np.int16], sizes: NDArray[np.float32], products: NDArray[np.float32]) -> None:
         groups, threads = len(products) // GROUP, torch.get_num_threads()
@@ -333,16 +354,19 @@ class CompiledHead:
         for part in running:
             part.result()
 
-    def _chosen(self, lows: NDArray[np.float32], highs: NDArray[np.float32], keep: int | None) -> torch.Tensor | None:
-        room = np.empty(self.terms + 1, np.int64)
-        count = may_be_positive(lows, highs, room)
+    def _chosen(
+        self, products: NDArray[np.float32], within: np.float32, reach: np.float32, keep: int | None
+    ) -> torch.Tensor | None:
+        lows, highs = np.empty(self.terms + 1, np.float32), np.empty(self.terms + 1, np.float32)
+        terms = np.empty(self.terms + 1, np.int64)
+        count = may_be_positive(products, self.rows, within, reach, lows, highs, terms)
         if count < 0:
             return None
-        terms = room[:count]
+        terms = terms[:count]
         if keep is not None and count > keep:
             # Where the cut is below 0, all that may be positive stay.
-            at_least = np.partition(lows[terms], count - keep)[count - keep]
-            terms = terms[highs[terms] >= at_least]
+            at_least = np.partition(lows[:count], count - keep)[count - keep]
+            terms = terms[highs[:count] >= at_least]
         return torch.from_numpy(terms) if len(terms) <= MANY * self.terms else None
 
 

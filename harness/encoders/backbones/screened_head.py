@@ -53,7 +53,6 @@ class Screen:
         self.head, self.bias = head.detach(), None if bias is None else bias.detach().float()
         self.rough = rough(self.head, self.bias)
 
-    @torch.no_grad()
     def largest(
         self, states: torch.Tensor, lengths: Sequence[int], keep: int | None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -67,6 +66,7 @@ class Screen:
         Yields:
             int64 and float32, equally long: never a wrong logit, sometimes more than `keep`.
         """
+        states = states.detach()
         candidates = self.rough.candidates(states, lengths, keep)
         for terms, state in zip(candidates, states.split(list(lengths)), strict=True):
             if terms is None:
@@ -74,4 +74,4 @@ class Screen:
                 yield torch.arange(len(logits)), logits
             else:
                 logits = (state @ self.head.index_select(0, terms).T).amax(0)
-                yield terms, logits if self.bias is None else logits + self.bias[terms]
+                yield terms, logits if self.bias is None else logits + self.bias.index_select(0, terms)

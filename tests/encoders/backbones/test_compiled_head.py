@@ -11,12 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.encoders.backbones import compiled_head
-from harness.encoders.backbones.compiled_head import GROUP, CompiledHead, has_avx2, in_steps, largest_products
+from harness.encoders.backbones.compiled_head import (
+    GROUP,
+    CompiledHead,
+    add_bounds,
+    has_avx2,
+    in_steps,
+    largest_products,
+)
 from harness.encoders.backbones.screened_head import Screen
 from harness.training.max_head import max_logits
 
 pytestmark = pytest.mark.skipif(not has_avx2(), reason="a processor without AVX2 has other heads")
 SCALES = st.sampled_from([1e-44, 1e-38, 1e-20, 1e-3, 1.0, 1e4, 1e18, 1e30])
+
+
+def bounds(copy, states):
+    """The least and the greatest value of each logit, or None."""
+    found = copy.products(states)
+    if found is None:
+        return None
+    lows, highs = np.empty(copy.terms, np.float32), np.empty(copy.terms, np.float32)
+    add_bounds(found[0], copy.rows, 0, *found[1:], lows, highs)
+    return lows, highs
 
 
 @settings(max_examples=80, deadline=None)
@@ -69,7 +86,7 @@ def test_bounds_hold_for_any_numbers(seed, of_states, of_head, uneven, bias, ter
     states[2] = 0
     head = torch.randn(terms, hidden, generator=random) * of_head
     shift = None if bias is None else torch.randn(terms, generator=random) * bias
-    found = CompiledHead(head, shift).bounds(states.numpy())
+    found = bounds(CompiledHead(head, shift), states.numpy())
     longest = float(states.double().norm(dim=1).max() * head.double().norm(dim=1).max())
     if found is None:
         assert longest > 0.9e38
@@ -86,7 +103,7 @@ def test_no_sum_overflows(hidden):
     """The largest weights beside the largest states, of one sign and of the other."""
     head = torch.ones(3, hidden)
     head[1] = -1
-    lows, highs = CompiledHead(head, None).bounds(np.ones((2, hidden), np.float32))
+    lows, highs = bounds(CompiledHead(head, None), np.ones((2, hidden), np.float32))
     assert lows.tolist() == pytest.approx([hidden, -hidden, hidden], rel=2e-3)
     assert highs.tolist() == pytest.approx([hidden, -hidden, hidden], rel=2e-3)
 
@@ -96,7 +113,7 @@ def test_no_sum_overflows(hidden):
 def test_numbers_without_bounds_are_computed_whole(value, where):
     states, head = torch.ones(2, 16), torch.ones(40, 16)
     (states if where == "states" else head)[1, 3] = value
-    assert CompiledHead(head, None).bounds(states.numpy()) is None
+    assert bounds(CompiledHead(head, None), states.numpy()) is None
     ((terms, logits),) = Screen(head, None, CompiledHead).largest(states, [2], 10)
     assert terms.tolist() == list(range(40))
     assert torch.equal(logits, max_logits(states, [2], head)[0]) or bool(logits.isnan().any())
@@ -105,7 +122,7 @@ def test_numbers_without_bounds_are_computed_whole(value, where):
 def test_a_sum_that_float32_cannot_hold_is_computed_whole():
     """Each product is finite, and the float32 head's sum is not: its weight must stay infinite."""
     states, head = torch.full((1, 16), 1e19), torch.full((40, 16), 1e19)
-    assert CompiledHead(head, None).bounds(states.numpy()) is None
+    assert bounds(CompiledHead(head, None), states.numpy()) is None
 
 
 def test_threads_share_the_rows():
@@ -115,9 +132,9 @@ def test_threads_share_the_rows():
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        alone = one.bounds(states.numpy())
+        alone = bounds(one, states.numpy())
         torch.set_num_threads(3)
-        shared = several.bounds(states.numpy())
+        shared = bounds(several, states.numpy())
     finally:
         torch.set_num_threads(before)
     assert all(np.array_equal(a, b) for a, b in zip(alone, shared, strict=True))
