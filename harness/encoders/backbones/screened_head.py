@@ -67,10 +67,16 @@ class Screen:
             int64 and float32, equally long: never a wrong logit, sometimes more than `keep`.
         """
         states = states.detach()
-        candidates = self.rough.candidates(states, lengths, keep)
-        for terms, state in zip(candidates, states.split(list(lengths)), strict=True):
+        parts = states.split(list(lengths))
+        candidates = list(self.rough.candidates(states, lengths, keep))
+        # Together, as a product with one token may add in an order that depends on where the head lies in memory.
+        whole = [part for part, terms in zip(parts, candidates, strict=True) if terms is None]
+        rows: Iterator[torch.Tensor] = iter(())
+        if whole:
+            rows = iter(max_logits(torch.cat(whole), [len(part) for part in whole], self.head, self.bias))
+        for terms, state in zip(candidates, parts, strict=True):
             if terms is None:
-                logits = max_logits(state, [len(state)], self.head, self.bias)[0]
+                logits = next(rows)
                 yield torch.arange(len(logits)), logits
             else:
                 logits = (state @ self.head.index_select(0, terms).T).amax(0)
