@@ -41,7 +41,7 @@ ENGINES = {
     "qdrant-edge": ("qdrant-edge", {}, {}),
     "qdrant-edge u8": ("qdrant-edge", {"weights": "u8"}, {}),
     "scipy": ("scipy", {}, {}),
-    "two-phase": ("two-phase", {}, {"terms": [20, 1000], "candidates": [100, 200, 500, 1000, 2000, 4000]}),
+    "two-phase": ("two-phase", {}, {"terms": [20, 30, 1000], "candidates": [100, 200, 500, 1000, 2000, 4000]}),
     "two-phase with links": ("two-phase", {"share": 0.1, "links": 8}, LINKED),
     "bmp": ("bmp", {}, {"alpha": [0.6, 0.8, 1.0], "beta": [0.3, 0.6, 1.0]}),
     "kannolo": ("kannolo", {}, CANDIDATES),
