@@ -38,6 +38,25 @@ def hold(pool, held, key):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def heaviest(indptr, weights, most):  # type: ignore[no-untyped-def]
+    """The places of the `most` heaviest weights of each row, ascending; of equal ones those that come first.
+
+    Returns:
+        Where each row begins among the places, and the places, int64.
+    """
+    begins, places, count = np.zeros(len(indptr), np.int64), np.empty(len(weights), np.int64), 0
+    for row in range(len(indptr) - 1):
+        begin, end = indptr[row], indptr[row + 1]
+        chosen = np.arange(begin, end)
+        if len(chosen) > most:
+            chosen = begin + np.sort(np.argsort(-weights[begin:end], kind="mergesort")[:most])
+        places[count : count + len(chosen)] = chosen
+        count += len(chosen)
+        begins[row + 1] = count
+    return begins, places[:count]
+
+
+@compiled
 def reaching(postings, begin, end, factor, bound):  # type: ignore[no-untyped-def]
     """Where the postings of a list end whose product with a factor is at least `bound`; impacts descend."""
     while begin < end:

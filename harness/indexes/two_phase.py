@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from itertools import pairwise
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -126,13 +125,12 @@ class TwoPhase(IndexBase[TwoPhaseParams]):
 
     def _proposing(self, rows: TidyRows) -> TidyRows:
         """The terms of queries that propose documents: the heaviest ones."""
-        most = self.params.terms
-        if np.diff(rows.indptr).max(initial=0) <= most:
+        if len(rows.data) <= self.params.terms:
             return rows
-        spans = pairwise(rows.indptr)
-        chosen = [first + np.sort(np.argsort(-rows.data[first:last], kind="stable")[:most]) for first, last in spans]
-        places = np.concatenate(chosen)
-        return TidyRows(np.cumsum([0, *map(len, chosen)]), rows.indices[places], rows.data[places], rows.width)
+        from harness.indexes._graph import heaviest
+
+        begins, places = heaviest(rows.indptr, rows.data, self.params.terms)
+        return TidyRows(begins, rows.indices[places], rows.data[places], rows.width)
 
     def _search(
         self, parts: Parts, rows: TidyRows, pool: NDArray[np.int64], ids: NDArray[np.int64], scores: NDArray[np.int32]

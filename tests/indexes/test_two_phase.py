@@ -12,6 +12,7 @@ from harness.encoders.backbones.topical import Topical
 from harness.errors import UserError
 from harness.indexes import _two_phase_build, create, registry
 from harness.indexes._forward import Forward, pack_rows, score_of, unpack_row
+from harness.indexes._graph import heaviest
 
 ALL = {"share": 1.0, "terms": 1 << 20, "candidates": 1 << 20}
 
@@ -133,6 +134,17 @@ def test_counts_are_those_of_what_was_done(topical):
     heaviest = [queries[row].indices[queries[row].data.argmax()] for row in range(queries.shape[0])]
     holding = np.diff(documents.tocsc().indptr)
     assert holding[heaviest].sum() <= index.work(queries, 10).postings < work.postings / 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(1, 4), max_size=7), min_size=1, max_size=4), st.integers(1, 6))
+def test_the_heaviest_terms_of_each_query_propose_and_of_equal_ones_the_first(rows, most):
+    indptr = np.cumsum([0, *map(len, rows)])
+    begins, places = heaviest(indptr, np.array([weight for row in rows for weight in row], np.float32), most)
+    assert begins[0] == 0
+    for number, row in enumerate(rows):
+        wanted = sorted(sorted(range(len(row)), key=lambda place: (-row[place], place))[:most])
+        assert (places[begins[number] : begins[number + 1]] - indptr[number]).tolist() == wanted
 
 
 def test_bytes_are_those_of_the_files(topical, tmp_path):
