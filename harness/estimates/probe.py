@@ -145,7 +145,9 @@ def _timed(
         for part in PARTS
         if (stage := getattr(made[stages.system.name, stages.collection], part)) is not None
     }
-    order = unique(stage for part in PARTS for (_, name), stage in parts.items() if name == part)
+    order = unique(
+        each for part in PARTS for (_, name), stage in parts.items() if name == part for each in (*stage.after, stage)
+    )
     done = Executor(Store(folder / "store"), measure, watcher).run(order)
     taken = {key: (done[stage.key].seconds, done[stage.key].artefact) for key, stage in parts.items()}
     return {key: (seconds, artefact.peak_bytes) for key, (seconds, artefact) in taken.items() if artefact is not None}

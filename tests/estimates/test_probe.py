@@ -46,7 +46,7 @@ def test_stages_are_estimated_from_two_samples_and_nothing_is_left(sampled):
         assert estimate.basis == "a sample of 4 documents"
         assert estimate.peak_bytes > 1 << 20
     assert notes == ["published on many: encoders.published must be fetched first"]
-    assert [status for _, status, _ in watcher.ended] == ["ok"] * 8
+    assert [status for _, status, _ in watcher.ended] == ["ok"] * 10
     assert sorted(path.name for path in store.root.iterdir()) == ["failures", "locks", "objects", "unfinished"]
     assert not list(store.root.rglob("manifest.json"))
 

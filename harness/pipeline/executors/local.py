@@ -114,12 +114,19 @@ class Executor:
         self._made_elsewhere = False
 
     def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
-        """Run all stages; those whose input failed are skipped. Returns how each ended, by key."""
+        """Run all stages; those whose input failed are skipped. Returns how each ended, by key.
+
+        Raises:
+            ValueError: A stage needs one that is not among them and did not end before.
+        """
         self.store.sweep()
         self._peaks, self._seconds = highest_peaks(self.store), last_seconds(self.store)
         self._numbers = {stage.key: number for number, stage in enumerate(stages, start=1)}
         units: dict[str, list[Stage]] = {}
         for stage in stages:
+            for needed in (*stage.inputs.values(), *stage.after):
+                if needed.key not in self._numbers and needed.key not in self.done:
+                    raise ValueError(f"{stage.label} would wait for ever for {needed.label}")
             units.setdefault(stage.round or stage.key, []).append(stage)
         try:
             while units or self._going:
