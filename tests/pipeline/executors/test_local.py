@@ -296,6 +296,13 @@ def test_a_function_outside_of_the_code_in_its_key_is_not_run(world):
     assert world.left() == []
 
 
+def test_a_stage_that_would_wait_for_ever_is_refused(world):
+    missing = stage("missing")
+    with pytest.raises(ValueError, match="would wait for ever for missing"):
+        world.run(stage("waiting", after=[missing]))
+    assert world.calls() == Counter()
+
+
 def test_a_link_that_a_stage_wrote_stops_the_run_with_its_name(world):
     with pytest.raises(UserError, match="symbolic link") as caught:
         world.run(stage("a", "link"))
