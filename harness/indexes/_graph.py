@@ -212,7 +212,7 @@ def walk(candidates, query, forward, links, degree, follow, pool, seen, scored):
 
 @compiled
 def score_keys(keys, columns, weights, numbers, forward, links, degree, follow, rooms, pool):  # type: ignore[no-untyped-def]
-    """Score the documents of the inverted index's `keys`, see `_kernels.select`, and walk on; the best go into `pool`.
+    """Score the documents of the inverted index's `keys`, see `_best.select`, and walk on; the best go into `pool`.
 
     `columns` and `weights` are the query's, `numbers` int32 the terms' numbers by frequency. `rooms`: query float32
     (terms), seen uint8, scored uint32 (documents); query and seen are all 0 before and after.

@@ -130,7 +130,7 @@ class Inverted(IndexBase[InvertedParams]):
         """The exact top k; queries are spread over threads where there are several of both."""
         rows = rows_of(queries, self.terms, what="queries").ready()
         check_k(k)
-        from harness.indexes._kernels import ranked_each
+        from harness.indexes._best import ranked_each
 
         ids = np.full((len(rows), k), -1, np.int64)
         scores = np.full((len(rows), k), -np.inf, np.float32)
@@ -155,9 +155,10 @@ class Inverted(IndexBase[InvertedParams]):
         less time for a large `count`, and misses some of the best where these lie in few segments.
 
         Returns:
-            Keys int64 (queries x room; see `harness.indexes._kernels.select`), and how many of a row are held, int64.
+            Keys int64 (queries x room; see `harness.indexes._best.select`), and how many of a row are held, int64.
         """
-        from harness.indexes._kernels import GROUP, keep_best, search_segment
+        from harness.indexes._best import GROUP, keep_best
+        from harness.indexes._kernels import search_segment
         from harness.indexes._packing import BITS
 
         count, roughly = min(count, max(self.documents, 1)), roughly and len(self.segments) > 1
@@ -239,7 +240,8 @@ class InvertedSearcher:
     """Single queries of an inverted index: the same kernels as `Inverted.search`, with what they need made once."""
 
     def __init__(self, index: Inverted, k: int) -> None:
-        from harness.indexes._kernels import GROUP, TIDY, inspect, ranked_each, search_segment
+        from harness.indexes._best import GROUP, ranked_each
+        from harness.indexes._kernels import TIDY, inspect, search_segment
         from harness.indexes._packing import BITS
 
         self.engine_ns: int | None = None

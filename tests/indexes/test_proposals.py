@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ties import tied_csr
 
 from harness.indexes import create
-from harness.indexes._kernels import GROUP, keep_best, propose
+from harness.indexes._best import GROUP, keep_best, propose
 from harness.indexes._rows import rows_of
 
 BASE = 65_536
