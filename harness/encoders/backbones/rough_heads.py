@@ -6,6 +6,7 @@ large values that a few dimensions have would take most of one rounding. `screen
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -54,7 +55,7 @@ class Rough(Protocol):
         ...
 
 
-class RoughHead:
+class RoughHead(ABC):
     """What a head has in common whose rough logits torch computes for all texts at once.
 
     Args:
@@ -72,9 +73,9 @@ class RoughHead:
         self.slack = torch.zeros(()) if bias is None else SUMMATION * bias.abs()
         self.norms = torch.cat([head[part].norm(dim=1) for part in parts(len(head))])
 
+    @abstractmethod
     def logits(self, states: torch.Tensor, lengths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Largest logits without bias (texts x terms, float32), and what rounding took from each state (its length)."""
-        raise NotImplementedError
 
     def bounds(self, rough: torch.Tensor, lost: float, norm: float) -> torch.Tensor:
         """How far each term's rough logit may be from the exact one.

@@ -17,7 +17,7 @@ from harness.measure.workers.messages import Asked
 from harness.measure.workers.warm import WarmWorkers
 from harness.measure.workers.worker_process import Order, Worker, first_to_stop
 from harness.pipeline.executors.beside import Room, may_join, runs_alone
-from harness.pipeline.executors.rounds import expected_bytes, parts_that_fit, timed_separately
+from harness.pipeline.executors.rounds import expected_bytes, parts_that_fit, timed_separately, units_of
 from harness.pipeline.executors.timings import highest_peaks, last_seconds, note
 from harness.pipeline.stage_outcome import REMEMBERED, Done, Status, Watcher
 from harness.pipeline.store.local import FILES
@@ -109,8 +109,7 @@ class Executor:
         self._going: list[Going] = []
         self._memory, self._peaks, self._seconds = Room(), dict[str, int](), dict[str, float]()
         self._numbers: dict[str, int] = {}
-        self._to_make: set[str] = set()
-        self._alone: set[str] = set()
+        self._to_make, self._alone = set[str](), set[str]()
         self._made_elsewhere = False
 
     def run(self, stages: Sequence[Stage]) -> dict[str, Done]:
@@ -122,12 +121,7 @@ class Executor:
         self.store.sweep()
         self._peaks, self._seconds = highest_peaks(self.store), last_seconds(self.store)
         self._numbers = {stage.key: number for number, stage in enumerate(stages, start=1)}
-        units: dict[str, list[Stage]] = {}
-        for stage in stages:
-            for needed in (*stage.inputs.values(), *stage.after):
-                if needed.key not in self._numbers and needed.key not in self.done:
-                    raise ValueError(f"{stage.label} would wait for ever for {needed.label}")
-            units.setdefault(stage.round or stage.key, []).append(stage)
+        units = units_of(stages, self.done)
         try:
             while units or self._going:
                 try:

@@ -9,7 +9,7 @@ from harness.measure.machine.watch import WatchedConditions
 from harness.pipeline.stored_result import conditions_met
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from harness.pipeline.stage import Stage
     from harness.pipeline.stage_outcome import Done
@@ -20,6 +20,26 @@ GROWTH = 1.3
 """Bytes in memory for each byte of an input's files, at most, where they are served."""
 SHARE = 0.7
 """Of the available memory that the processes of a round may take at one time."""
+
+
+def units_of(stages: Sequence[Stage], done: Container[str]) -> dict[str, list[Stage]]:
+    """What begins together, by name: a stage, or all stages of a round; in the order given.
+
+    Args:
+        stages: To be run.
+        done: Keys of stages that have ended.
+
+    Raises:
+        ValueError: A stage needs one that is not among them and has not ended.
+    """
+    given = {stage.key for stage in stages}
+    units: dict[str, list[Stage]] = {}
+    for stage in stages:
+        for needed in (*stage.inputs.values(), *stage.after):
+            if needed.key not in given and needed.key not in done:
+                raise ValueError(f"{stage.label} would wait for ever for {needed.label}")
+        units.setdefault(stage.round or stage.key, []).append(stage)
+    return units
 
 
 def parts_that_fit(
