@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ENGINE, VERSION, HEAVY = "two-phase", 1, "heavy"
 HEAVY_CODEC = InvertedParams(weights="u4")
-"""Proposals need no more: 4 bits and 8 bits ask for equally many candidates (docs/benchmarks.md)."""
+"""Proposals need no more: whole weights ask for as many candidates (docs/benchmarks.md)."""
 LABELS = {
     "rows": "rows",
     "offsets": "offsets",
